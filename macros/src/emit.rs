@@ -1,0 +1,223 @@
+//! Writes the function that starts the task: the head as it was, the body moved into a closure.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Attribute, FnArg, Pat, PatType, ReturnType, Signature, Token, Type, parse_quote};
+
+use crate::model::{Body, Function, Options, Returned};
+
+/// The generated function; empty if there is no body, which has been refused before.
+pub(crate) fn function(function: &Function, options: &Options) -> TokenStream {
+    let Body::Given {
+        brace,
+        attributes: inner_attributes,
+        code,
+    } = &function.body
+    else {
+        return TokenStream::new();
+    };
+    let mut body = TokenStream::new();
+    brace.surround(&mut body, |tokens| code.to_tokens(tokens));
+
+    let returned = function.returned(options.result);
+    let head = head(function, signature(function, &returned));
+    let bounds = bounds(function);
+    let builder = builder(options);
+    let closure = closure(function, &returned, body);
+    let start = start(function, &returned, quote!(#builder, #closure));
+    quote! {
+        #head {
+            #(#inner_attributes)*
+            #bounds
+            #start
+        }
+    }
+}
+
+/// What stands before the body. The location of the task is that of the call, hence `track_caller`.
+fn head(function: &Function, signature: Signature) -> TokenStream {
+    let Function {
+        attributes,
+        visibility,
+        ..
+    } = function;
+    let given = attributes
+        .iter()
+        .any(|attribute| attribute.path().is_ident("track_caller"));
+    let track_caller = (!given).then(|| quote!(#[track_caller]));
+    quote! {
+        #(#attributes)*
+        #track_caller
+        #visibility #signature
+    }
+}
+
+/// The signature with a name for each argument and a task as the result.
+fn signature(function: &Function, returned: &Returned) -> Signature {
+    let mut signature = function.signature.clone();
+    let arguments = signature.inputs.iter_mut().filter_map(|input| match input {
+        FnArg::Typed(argument) => Some(argument),
+        FnArg::Receiver(_) => None,
+    });
+    for (index, argument) in arguments.enumerate() {
+        let name = carrier(index, &argument.pat);
+        *argument.pat = parse_quote!(#name);
+        // Lints speak of the user's variable, which is the one inside.
+        argument.attrs.retain(|attribute| !is_lint(attribute));
+    }
+    signature.output = task(returned.value());
+    signature
+}
+
+/// `-> Task<T>`, where nothing means `()`.
+pub(crate) fn task(value: Option<impl ToTokens>) -> ReturnType {
+    match value {
+        Some(value) => parse_quote!(-> ::fast_async::__private::Task<#value>),
+        None => parse_quote!(-> ::fast_async::__private::Task<()>),
+    }
+}
+
+/// The variable that holds an argument between the head and the closure. A plain name stays, for the sake of the docs.
+fn carrier(index: usize, pattern: &Pat) -> Ident {
+    match pattern {
+        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => name.ident.clone(),
+        _ => format_ident!("argument{index}", span = Span::mixed_site()),
+    }
+}
+
+/// Shows each argument to the compiler under the span of its type, so that one that cannot be sent is reported there.
+fn bounds(function: &Function) -> TokenStream {
+    let mut bounds = TokenStream::new();
+    let mut bound = |attributes: Vec<&Attribute>, name: &Ident, ty: &Type| {
+        let (first, last) = ends(ty);
+        let argument = private(first, "argument");
+        let and = Token![&](first);
+        let mut name = name.clone();
+        name.set_span(name.span().located_at(last));
+        bounds.extend(quote!(#(#attributes)* #argument(#and #name);));
+    };
+    if let Some(receiver) = function.receiver() {
+        let this = Ident::from(receiver.self_token);
+        bound(Vec::new(), &this, &receiver.ty);
+    }
+    for (index, argument) in function.arguments().enumerate() {
+        let name = carrier(index, &argument.pat);
+        bound(conditions(argument), &name, &argument.ty);
+    }
+    bounds
+}
+
+/// The places where the tokens begin and end: on a stable compiler two spans cannot be joined, but what is written with
+/// the one first and the other last is shown from the one to the other.
+fn ends(tokens: impl ToTokens) -> (Span, Span) {
+    let mut spans = tokens
+        .into_token_stream()
+        .into_iter()
+        .map(|tree| tree.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
+}
+
+fn builder(options: &Options) -> TokenStream {
+    let name = options.name.iter().map(|name| quote!(.name(#name)));
+    let pool = options.pool.iter().map(|pool| quote!(.pool(#pool)));
+    quote!(::fast_async::__private::Task::builder() #(#name)* #(#pool)*)
+}
+
+/// The closure owns every argument, used or not, and drops them as a function does: after the body, last one first.
+fn closure(function: &Function, returned: &Returned, body: TokenStream) -> TokenStream {
+    let place = generated(function.signature.ident.span());
+    let result = match returned {
+        Returned::Nothing => quote!(()),
+        Returned::Value(ty) | Returned::Unclear(ty) => quote!(#ty),
+        Returned::Fallible { whole, .. } => quote!(#whole),
+    };
+    let receiver = function.receiver().map(|receiver| {
+        // A closure captures only the fields it uses; a mention of the whole makes it take the whole.
+        let this = &receiver.self_token;
+        quote!(let _ = &#this;)
+    });
+    let arguments = function.arguments().enumerate().map(rebind);
+    let arguments: TokenStream = receiver.into_iter().chain(arguments).collect();
+    if arguments.is_empty() {
+        return quote_spanned!(place=> move || -> #result #body);
+    }
+    // Before the 2024 edition the temporaries of a closing expression outlive the variables of its block. As the value
+    // of a `let` they do not, so that a body may end in `lock.lock().unwrap().len()` as it could in a function.
+    let value = Ident::new("value", Span::mixed_site());
+    quote_spanned! {place=>
+        move || -> #result {
+            #arguments
+            let #value: #result = #body;
+            // The body may end in a panic or a `return`.
+            #[allow(unreachable_code)]
+            #value
+        }
+    }
+}
+
+/// Moves an argument into the closure and gives it the pattern that it had in the head.
+fn rebind((index, argument): (usize, &PatType)) -> TokenStream {
+    let name = carrier(index, &argument.pat);
+    let pattern = &argument.pat;
+    let conditions = conditions(argument);
+    let lints = argument.attrs.iter().filter(|attribute| is_lint(attribute));
+    match &**pattern {
+        Pat::Ident(ident) if ident.ident == name => {
+            quote!(#(#conditions)* #(#lints)* let #pattern = #name;)
+        }
+        // A pattern need not move all of the value (`_` moves nothing), so the closure takes it by name first.
+        _ => quote! {
+            #(#conditions)* let #name = #name;
+            #(#conditions)* #(#lints)* let #pattern = #name;
+        },
+    }
+}
+
+/// The call that starts the body, shown at the name of the function. It names the user's types, so that one that cannot
+/// be sent, or is no error, is reported there.
+fn start(function: &Function, returned: &Returned, arguments: TokenStream) -> TokenStream {
+    let place = function.signature.ident.span();
+    let (verb, types) = match returned {
+        Returned::Nothing => ("spawn", quote!((), _)),
+        Returned::Value(ty) | Returned::Unclear(ty) => ("spawn", quote!(#ty, _)),
+        Returned::Fallible {
+            whole,
+            value,
+            error,
+        } => {
+            let inferred = Token![_](ends(whole).0);
+            let error = error.map_or(quote!(#inferred), ToTokens::to_token_stream);
+            ("attempt", quote!(#value, #error, _))
+        }
+    };
+    let verb = private(place, verb);
+    quote_spanned!(generated(place)=> #verb::<#types>(#arguments))
+}
+
+/// A name of the one module that generated code may use, shown to the user at `place`.
+fn private(place: Span, name: &str) -> TokenStream {
+    let span = generated(place);
+    let name = Ident::new(name, span);
+    quote_spanned!(span=> ::fast_async::__private::#name)
+}
+
+/// Generated code shown at a place of the user's.
+fn generated(place: Span) -> Span {
+    Span::mixed_site().located_at(place)
+}
+
+/// What decides whether the argument exists at all, and so must stand at every mention of it.
+fn conditions(argument: &PatType) -> Vec<&Attribute> {
+    let names = ["cfg", "cfg_attr"];
+    argument
+        .attrs
+        .iter()
+        .filter(|attribute| names.iter().any(|name| attribute.path().is_ident(name)))
+        .collect()
+}
+
+fn is_lint(attribute: &Attribute) -> bool {
+    let levels = ["allow", "expect", "warn", "deny", "forbid"];
+    levels.iter().any(|level| attribute.path().is_ident(level))
+}

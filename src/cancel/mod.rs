@@ -1,0 +1,155 @@
+//! A flag that can be raised once, with those who want to know about it below it: a tree of tokens.
+
+// Lock order: a thread holds the lock of one token at a time. Raising a token takes what hangs on it out under the lock and goes on without it.
+
+mod callback;
+
+use std::fmt;
+
+use callback::Callbacks;
+pub use callback::CancelCallback;
+
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering, Weak};
+
+/// Says whether work is still wanted.
+///
+/// Cloning gives another handle of the same token. A [child](CancelToken::child) is raised with its parent, but not the other way round. Raising is for
+/// ever.
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::CancelToken;
+///
+/// let all = CancelToken::new();
+/// let one = all.child();
+/// one.cancel();
+/// assert!(one.is_cancelled() && !all.is_cancelled());
+/// all.cancel();
+/// assert!(all.child().is_cancelled());
+/// ```
+#[derive(Clone)]
+pub struct CancelToken(Arc<Inner>);
+
+struct Inner {
+    cancelled: AtomicBool,
+    tree: Mutex<Tree>,
+}
+
+#[derive(Default)]
+struct Tree {
+    /// Those raised with this one. Dead entries are cleared out as the list grows.
+    children: Vec<Weak<Inner>>,
+    callbacks: Callbacks,
+}
+
+impl CancelToken {
+    /// A token that is not raised.
+    pub fn new() -> CancelToken {
+        CancelToken(Arc::new(Inner {
+            cancelled: AtomicBool::new(false),
+            tree: Mutex::new(Tree::default()),
+        }))
+    }
+
+    /// A token that is raised when this one is; raised from the start if this one is already.
+    pub fn child(&self) -> CancelToken {
+        let child = CancelToken::new();
+        {
+            let mut tree = self.0.tree.lock();
+            // Looked at under the lock: a concurrent `cancel` sees the child, or the child sees it.
+            if self.is_cancelled() {
+                drop(tree);
+                child.cancel();
+                return child;
+            }
+            if tree.children.len() == tree.children.capacity() {
+                tree.children.retain(|child| child.strong_count() > 0);
+            }
+            tree.children.push(Arc::downgrade(&child.0));
+        }
+        child
+    }
+
+    /// Raises the token and those below it, and runs their callbacks on this thread. True for the call that did it.
+    ///
+    /// # Panics
+    ///
+    /// Never: a callback that panics is reported as an unhandled failure.
+    pub fn cancel(&self) -> bool {
+        let mut pending = vec![self.0.clone()];
+        let mut first = true;
+        let mut did_it = false;
+        // A list, not recursion: the tree may be as deep as it likes.
+        while let Some(token) = pending.pop() {
+            let tree = {
+                let mut tree = token.tree.lock();
+                if token.cancelled.swap(true, Ordering::AcqRel) {
+                    Tree::default()
+                } else {
+                    did_it |= first;
+                    std::mem::take(&mut *tree)
+                }
+            };
+            first = false;
+            pending.extend(tree.children.iter().filter_map(Weak::upgrade));
+            tree.callbacks.run();
+        }
+        did_it
+    }
+
+    /// True once the token is raised.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Calls `f` once when the token is raised, on the thread that raises it; at once, on this thread, if it is raised already.
+    ///
+    /// Dropping what is returned does not take `f` back; [`CancelCallback::unregister`] does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use fast_async::CancelToken;
+    ///
+    /// let (tell, told) = mpsc::channel();
+    /// let token = CancelToken::new();
+    /// token.on_cancel(move || tell.send("stop").unwrap());
+    /// token.cancel();
+    /// assert_eq!(told.recv()?, "stop");
+    /// # Ok::<(), mpsc::RecvError>(())
+    /// ```
+    pub fn on_cancel(&self, f: impl FnOnce() + Send + 'static) -> CancelCallback {
+        let mut f: Option<Box<dyn FnOnce() + Send>> = Some(Box::new(f));
+        let number = {
+            let mut tree = self.0.tree.lock();
+            if self.is_cancelled() {
+                None
+            } else {
+                f.take().map(|f| tree.callbacks.add(f))
+            }
+        };
+        if let Some(f) = f {
+            callback::call(f);
+        }
+        CancelCallback {
+            token: Arc::downgrade(&self.0),
+            number,
+        }
+    }
+}
+
+impl Default for CancelToken {
+    fn default() -> CancelToken {
+        CancelToken::new()
+    }
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelToken")
+            .field("cancelled", &self.is_cancelled())
+            .finish()
+    }
+}

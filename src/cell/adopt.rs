@@ -1,0 +1,267 @@
+//! A task returned from a continuation: the outer task takes over its outcome.
+//!
+//! The inner task gets one more subscriber, which carries its outcome to the outer one. A loop that returns its next round from `and_then` would build a line of
+//! carriers, a round each; so an outer task that does nothing but carry, and to which nobody holds a handle, is short-cut: its own carrier moves to the
+//! inner task. That keeps the line one long (path compression, as Scala's promises do with their links).
+
+use std::collections::HashSet;
+
+use smallvec::SmallVec;
+
+use super::slot::{Slot, cast};
+use super::state::{Phase, Registered};
+use super::step::{Follow, Route, Step, Turn};
+use super::{Cell, Tie, Upstream, address, cancel, start, with};
+use crate::dispatch;
+use crate::error::{ErrorKind, TaskError};
+use crate::sync::{Arc, Mutex, Ordering, chaos_point};
+
+/// One adoption at a time: looking for a ring and closing a link must be one act, or two tasks could adopt each other at once unseen.
+///
+/// Only adoptions of unsettled tasks come here.
+#[cfg(not(any(loom, shuttle)))]
+static ADOPTING: Mutex<()> = Mutex::new(());
+
+#[cfg(shuttle)]
+shuttle::lazy_static! {
+    static ref ADOPTING: Mutex<()> = Mutex::new(());
+}
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref ADOPTING: Mutex<()> = Mutex::new(());
+}
+
+enum Adopted {
+    /// The inner task will deliver.
+    Yes(Registered),
+    /// The outer task was cancelled while its continuation ran.
+    Superseded,
+    /// Whoever was to get the outcome was cancelled.
+    Unwanted,
+    /// The inner task waits for the outer one, or is it.
+    Cycle,
+}
+
+/// The driver of `outer` lets go of it until `inner` is settled. `held` is the link that returned it; `None`: the head did.
+pub(crate) fn follow(
+    outer: &Arc<dyn Cell>,
+    epoch: u32,
+    held: Option<Box<dyn Step>>,
+    follow: Follow,
+) {
+    let Follow { inner, forward } = follow;
+    // Dropped when the locks are gone.
+    let mut removed = Removed::default();
+    let adopted = {
+        let _one_at_a_time = ADOPTING.lock();
+        attach(outer, epoch, held, &inner, forward, &mut removed)
+    };
+    chaos_point();
+    match adopted {
+        Adopted::Yes(Registered::Pending) => {}
+        Adopted::Yes(Registered::Late) => dispatch::later(inner),
+        Adopted::Yes(Registered::Cold) => start(&inner),
+        Adopted::Superseded => super::release(&*inner),
+        Adopted::Unwanted => {
+            cancel::withdraw_all(Some(tie(&inner)));
+        }
+        Adopted::Cycle => {
+            super::release(&*inner);
+            dispatch::later(outer.clone());
+        }
+    }
+}
+
+#[derive(Default)]
+struct Removed {
+    cells: SmallVec<[Arc<dyn Cell>; 2]>,
+    ties: SmallVec<[Option<Tie>; 2]>,
+    steps: SmallVec<[Box<dyn Step>; 2]>,
+}
+
+fn attach(
+    outer: &Arc<dyn Cell>,
+    epoch: u32,
+    held: Option<Box<dyn Step>>,
+    inner: &Arc<dyn Cell>,
+    forward: fn(Arc<dyn Cell>) -> Box<dyn Step>,
+    removed: &mut Removed,
+) -> Adopted {
+    let is_ring = address(&**inner) == address(&**outer) || waits_for(&**inner, &**outer);
+    let kept = with(&**outer, |state, head| {
+        if state.epoch != epoch {
+            removed.steps.extend(held);
+            return false;
+        }
+        state.last = held;
+        if is_ring {
+            let error = TaskError::of(ErrorKind::Cycle, outer.about().at());
+            match state.last.as_mut().and_then(|step| step.output()) {
+                Some(slot) => slot.fail(error),
+                None => head.fail(error),
+            }
+            state.open -= 1;
+            state.head_done = true;
+            state.phase = Phase::Handed;
+        } else {
+            state.phase = Phase::Following;
+            state.upstream = Some(tie(inner));
+        }
+        true
+    });
+    if !kept {
+        return Adopted::Superseded;
+    }
+    if is_ring {
+        return Adopted::Cycle;
+    }
+
+    let (target, carrier) = shortcut(outer, removed);
+    let wanted = with(&*target, |state, _| {
+        if state.phase != Phase::Following {
+            return false;
+        }
+        removed.ties.push(state.upstream.replace(tie(inner)));
+        true
+    });
+    let carrier = carrier.unwrap_or_else(|| forward(target));
+    let registered = with(&**inner, |state, _| {
+        state.released = true;
+        if !wanted {
+            removed.steps.push(carrier);
+            return Registered::Pending;
+        }
+        if state.phase == Phase::Settled {
+            inner.idle().store(false, Ordering::Relaxed);
+        }
+        state.register(carrier).1
+    });
+    if wanted {
+        Adopted::Yes(registered)
+    } else {
+        Adopted::Unwanted
+    }
+}
+
+/// The task that is to get the outcome in the end, and its carrier, if tasks that only carry were left out.
+fn shortcut(
+    outer: &Arc<dyn Cell>,
+    removed: &mut Removed,
+) -> (Arc<dyn Cell>, Option<Box<dyn Step>>) {
+    let mut target = outer.clone();
+    let mut carrier: Option<Box<dyn Step>> = None;
+    loop {
+        let own_carrier = with(&*target, |state, _| {
+            let only_carries = state.phase == Phase::Following
+                && state.released
+                && matches!(state.route, Route::Pool)
+                && state
+                    .steps
+                    .only()
+                    .is_some_and(|step| step.forwards_to().is_some());
+            if !only_carries {
+                return None;
+            }
+            state.phase = Phase::Gone;
+            removed.ties.push(state.upstream.take());
+            removed.steps.extend(state.last.take());
+            state.steps.pop()
+        });
+        let Some(own_carrier) = own_carrier else {
+            return (target, carrier);
+        };
+        if let Some(next) = own_carrier.forwards_to().cloned() {
+            removed.cells.push(std::mem::replace(&mut target, next));
+        }
+        removed.steps.extend(carrier.replace(own_carrier));
+    }
+}
+
+fn tie(inner: &Arc<dyn Cell>) -> Tie {
+    Tie {
+        to: inner.clone(),
+        ticket: 0,
+    }
+}
+
+/// True when `cell` cannot settle before `other`.
+fn waits_for(cell: &dyn Cell, other: &dyn Cell) -> bool {
+    any_above(cell, |above| address(above) == address(other))
+}
+
+/// True when `test` holds for a cell that `cell` waits for, directly or not. Looks at each once, in no particular order.
+pub(crate) fn any_above(cell: &dyn Cell, test: impl Fn(&dyn Cell) -> bool) -> bool {
+    let mut pending: Vec<Arc<dyn Upstream>> = Vec::new();
+    cell.above(&mut pending);
+    let mut seen = HashSet::new();
+    while let Some(upstream) = pending.pop() {
+        // A line needs no memory of where it has been; a fan does.
+        if !pending.is_empty() || !seen.is_empty() {
+            let place: *const () = Arc::as_ptr(&upstream).cast();
+            if !seen.insert(place) {
+                continue;
+            }
+        }
+        upstream.above(&mut pending);
+        if upstream.cell().is_some_and(|cell| test(&*cell)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The subscriber that carries an inner task's outcome to the task that adopted it.
+struct Forward<U> {
+    target: Arc<dyn Cell>,
+    _type: std::marker::PhantomData<fn(U)>,
+}
+
+/// Makes the carrier for outcomes of type `U`.
+pub(crate) fn forward<U: Send + 'static>(target: Arc<dyn Cell>) -> Box<dyn Step> {
+    Box::new(Forward::<U> {
+        target,
+        _type: std::marker::PhantomData,
+    })
+}
+
+impl<U: Send + 'static> Forward<U> {
+    fn deliver(&self, outcome: Result<U, TaskError>) {
+        let mut outcome = Some(outcome);
+        let upstream = with(&*self.target, |state, head| {
+            if state.phase != Phase::Following {
+                return None;
+            }
+            match state.last.as_mut().and_then(|step| step.output()) {
+                Some(slot) => *cast::<U>(slot) = outcome.take(),
+                None => *cast::<U>(head) = outcome.take(),
+            }
+            state.head_done = true;
+            state.open -= 1;
+            state.phase = Phase::Handed;
+            Some((state.upstream.take(), state.route.clone()))
+        });
+        crate::guard::discard(outcome);
+        match upstream {
+            None => {}
+            Some((_, Route::Executor(_))) => self.target.clone().hand_over(),
+            Some((_, Route::Pool | Route::Inline)) => dispatch::later(self.target.clone()),
+        }
+    }
+}
+
+impl<U: Send + 'static> Step for Forward<U> {
+    fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
+        if let Some(outcome) = cast::<U>(input).take() {
+            self.deliver(outcome);
+        }
+        Turn::Next
+    }
+
+    fn cancel(&mut self, error: &TaskError) {
+        self.deliver(Err(error.clone()));
+    }
+
+    fn forwards_to(&self) -> Option<&Arc<dyn Cell>> {
+        Some(&self.target)
+    }
+}

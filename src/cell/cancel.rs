@@ -1,0 +1,230 @@
+//! Takes a task from whoever has it: cancelling its tail, failing its head, withdrawing from it.
+
+use super::drive::{Hands, drive};
+use super::state::Phase;
+use super::step::{Route, Step};
+use super::{Cell, Tie, with};
+use crate::error::{ErrorKind, TaskError};
+use crate::sync::{Arc, Ordering, chaos_point};
+use crate::{dispatch, guard};
+
+/// What [`Task::cancel`](crate::Task::cancel) achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelOutcome {
+    /// Nothing was running: what had not started never will, and what it captured is dropped.
+    Prevented,
+    /// A closure was running: the task is settled as cancelled now and the closure's [token](crate::CancelToken) is raised. What it returns is dropped.
+    Signalled,
+    /// The task was settled already; nothing has changed.
+    TooLate,
+}
+
+/// The answer of something that was withdrawn from.
+pub(crate) struct Withdrawn {
+    pub(crate) outcome: CancelOutcome,
+    /// What it waited for itself, which is no longer wanted either.
+    pub(crate) next: Option<Tie>,
+}
+
+impl Withdrawn {
+    /// There was nothing running, and nothing above.
+    pub(crate) const NOTHING: Withdrawn = Withdrawn {
+        outcome: CancelOutcome::Prevented,
+        next: None,
+    };
+}
+
+/// What was taken out of a cancelled cell, to be dealt with when the lock is gone.
+struct Loot {
+    outcome: CancelOutcome,
+    epoch: u32,
+    steps: super::steps::Steps,
+    last: Option<Box<dyn Step>>,
+    upstream: Option<Tie>,
+}
+
+/// Takes everything from the cell's present owner and makes the calling thread its driver. `None`: too late.
+fn seize(cell: &dyn Cell) -> Option<Loot> {
+    with(cell, |state, _| {
+        let outcome = match state.phase {
+            Phase::Settled | Phase::Gone => return None,
+            _ if state.is_decided() => return None,
+            Phase::Driving => CancelOutcome::Signalled,
+            Phase::Cold | Phase::Queued | Phase::Open | Phase::Following | Phase::Handed => {
+                CancelOutcome::Prevented
+            }
+        };
+        state.phase = Phase::Driving;
+        state.epoch = state.epoch.wrapping_add(1);
+        state.cancelled = true;
+        state.looked = true;
+        state.open = 0;
+        Some(Loot {
+            outcome,
+            epoch: state.epoch,
+            steps: std::mem::replace(&mut state.steps, super::steps::Steps::new()),
+            last: state.last.take(),
+            upstream: state.upstream.take(),
+        })
+    })
+}
+
+/// Cancels the task at its tail. `carrier` makes a step that holds the failure for whoever has the handle.
+pub(crate) fn cancel(
+    cell: &Arc<dyn Cell>,
+    carrier: Option<fn(TaskError) -> Box<dyn Step>>,
+) -> Withdrawn {
+    let Some(mut loot) = seize(&**cell) else {
+        return Withdrawn {
+            outcome: CancelOutcome::TooLate,
+            next: None,
+        };
+    };
+    chaos_point();
+    if loot.outcome == CancelOutcome::Signalled {
+        if let Some(token) = cell.about().token() {
+            token.cancel();
+        }
+    }
+    cell.shed();
+    let error = TaskError::of(ErrorKind::Cancelled, cell.about().at());
+    dispatch::scope(|| {
+        guard::discard(loot.last.take());
+        while let Some(mut step) = loot.steps.pop() {
+            step.cancel(&error);
+            guard::discard(step);
+        }
+        let held = carrier.map(|carrier| carrier(error));
+        let mut nothing: Option<super::slot::Outcome<()>> = None;
+        match held {
+            Some(held) => drive(
+                cell,
+                loot.epoch,
+                Hands {
+                    local: &mut nothing,
+                    held: Some(held),
+                },
+                false,
+            ),
+            None => settle_empty(&**cell, loot.epoch),
+        }
+    });
+    Withdrawn {
+        outcome: loot.outcome,
+        next: loot.upstream,
+    }
+}
+
+/// Nobody wants this cell's outcome any more, and nobody holds a handle to it.
+fn settle_empty(cell: &dyn Cell, epoch: u32) {
+    let duty = with(cell, |state, _| {
+        if state.epoch != epoch {
+            return None;
+        }
+        cell.idle().store(true, Ordering::Release);
+        Some(state.settle(None))
+    });
+    if let Some(duty) = duty {
+        duty.carry_out();
+    }
+}
+
+/// Withdraws from `upstream` and from whatever it waits for in turn: a loop, however long the line is.
+pub(crate) fn withdraw_all(mut upstream: Option<Tie>) -> Option<CancelOutcome> {
+    let mut strongest = None;
+    while let Some(this) = upstream {
+        let withdrawn = this.to.withdraw(this.ticket);
+        if strongest != Some(CancelOutcome::Signalled) {
+            strongest = Some(withdrawn.outcome);
+        }
+        upstream = withdrawn.next;
+    }
+    strongest
+}
+
+enum Taken {
+    TooLate,
+    /// The head, unsettled.
+    Head(CancelOutcome, Option<Tie>),
+    /// Steps that an executor would not run, with the outcome they were to get.
+    Rest(Option<Box<dyn Step>>),
+}
+
+/// Settles the head with `error`, if it is unsettled; what follows sees it as a failure.
+///
+/// `refused`: a queue has given the cell back. What cannot run then is either the head or the rest of the steps, and both fail.
+pub(crate) fn fail_head<F, T>(
+    node: Arc<super::node::Node<F, T>>,
+    error: TaskError,
+    refused: bool,
+) -> CancelOutcome
+where
+    super::node::Node<F, T>: Cell + 'static,
+    T: Send + 'static,
+{
+    let mut local: Option<super::slot::Outcome<T>> = None;
+    let cell: Arc<dyn Cell> = node;
+    let (taken, epoch) = with(&*cell, |state, head| {
+        let taken = match state.phase {
+            Phase::Cold | Phase::Queued | Phase::Open => {
+                Taken::Head(CancelOutcome::Prevented, state.upstream.take())
+            }
+            Phase::Driving | Phase::Following if state.head_done || refused => Taken::TooLate,
+            Phase::Driving => Taken::Head(CancelOutcome::Signalled, None),
+            Phase::Following => Taken::Head(CancelOutcome::Prevented, state.upstream.take()),
+            Phase::Handed if refused => {
+                // Its executor is out of the game; what comes after runs where it can.
+                state.route = Route::Pool;
+                let held = state.last.take();
+                if held.is_none() {
+                    head.move_into(&mut local);
+                }
+                Taken::Rest(held)
+            }
+            Phase::Handed | Phase::Settled | Phase::Gone => Taken::TooLate,
+        };
+        if !matches!(taken, Taken::TooLate) {
+            state.phase = Phase::Driving;
+            state.epoch = state.epoch.wrapping_add(1);
+            state.head_done = true;
+        }
+        (taken, state.epoch)
+    });
+    chaos_point();
+    let (outcome, held, ran_link) = match taken {
+        Taken::TooLate => return CancelOutcome::TooLate,
+        Taken::Head(outcome, upstream) => {
+            if outcome == CancelOutcome::Signalled {
+                if let Some(token) = cell.about().token() {
+                    token.cancel();
+                }
+            }
+            cell.shed();
+            local = Some(Err(error));
+            let above = withdraw_all(upstream);
+            (above.unwrap_or(outcome), None, true)
+        }
+        Taken::Rest(Some(mut step)) => {
+            if let Some(slot) = step.output() {
+                // The outcome that is overwritten is the user's to drop.
+                if let Err(payload) = guard::catch(|| slot.fail(error)) {
+                    guard::discard(payload);
+                }
+            }
+            (CancelOutcome::Prevented, Some(step), false)
+        }
+        Taken::Rest(None) => {
+            guard::discard(local.replace(Err(error)));
+            (CancelOutcome::Prevented, None, false)
+        }
+    };
+    dispatch::scope(|| {
+        let hands = Hands {
+            local: &mut local,
+            held,
+        };
+        drive(&cell, epoch, hands, ran_link);
+    });
+    guard::discard(local);
+    outcome
+}

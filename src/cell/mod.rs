@@ -1,0 +1,213 @@
+//! The cell of a task: its closure, its outcome and its subscriber list, in one allocation.
+//!
+//! A `Task` has one consumer, so a chain of `then`s is a line: the derived task of a link needs no cell of its own, it is the same cell with one more
+//! entry in its subscriber list. A fork (`share`) is where new cells begin.
+
+// Map for maintainers:
+//   state.rs   the phases and transitions, as a table
+//   steps.rs   the subscriber list            step.rs  what an entry is
+//   slot.rs    an outcome without its type    waiter.rs  who sleeps on it
+//   node.rs    the cell itself: closure and outcome with their types
+//   drive.rs   runs the steps: the only place that does
+//   adopt.rs   a task returned from a continuation
+//   cancel.rs  takes a task from its driver
+//
+// Locks: adopt::ADOPTING -> one cell's lock. No thread holds the locks of two cells, and no user code runs or is dropped under either.
+
+pub(crate) mod adopt;
+pub(crate) mod cancel;
+pub(crate) mod drive;
+pub(crate) mod node;
+pub(crate) mod slot;
+pub(crate) mod state;
+pub(crate) mod step;
+pub(crate) mod steps;
+pub(crate) mod waiter;
+
+use std::panic::Location;
+
+use crate::cancel::CancelToken;
+use crate::error::At;
+use crate::executor::{Job, Runnable};
+use crate::pool::Pool;
+use crate::sync::{Arc, AtomicBool};
+use crate::{dispatch, guard};
+use slot::Slot;
+use state::{Registered, State};
+use step::{Route, Step};
+
+/// What a task is called and where it belongs; never changes.
+pub(crate) struct About {
+    pub(crate) location: &'static Location<'static>,
+    /// `None`: the global pool.
+    pub(crate) pool: Option<Pool>,
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Extra {
+    pub(crate) name: Option<Arc<str>>,
+    /// Raised when the task is cancelled while its closure runs.
+    pub(crate) token: Option<CancelToken>,
+}
+
+impl About {
+    #[track_caller]
+    pub(crate) fn here() -> About {
+        About {
+            location: Location::caller(),
+            pool: None,
+            extra: None,
+        }
+    }
+
+    pub(crate) fn name(&self) -> Option<&Arc<str>> {
+        self.extra.as_ref()?.name.as_ref()
+    }
+
+    pub(crate) fn token(&self) -> Option<&CancelToken> {
+        self.extra.as_ref()?.token.as_ref()
+    }
+
+    pub(crate) fn at(&self) -> At<'_> {
+        At {
+            location: self.location,
+            task: self.name(),
+        }
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        self.pool.as_ref().unwrap_or_else(|| Pool::global())
+    }
+}
+
+/// A cell as seen without the types of its closure and its outcome.
+pub(crate) trait Cell: Runnable + Upstream {
+    fn about(&self) -> &About;
+
+    /// True while the phase is `Settled`; written under the lock, for looking without it.
+    fn idle(&self) -> &AtomicBool;
+
+    /// Calls `f` under the lock, with the state and the head's slot. Use [`with`].
+    fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot));
+
+    /// Drops the closure, if it has not been claimed.
+    fn shed(&self);
+
+    /// Settles the head as cancelled, if it is unsettled; what follows sees that as a failure.
+    fn cancel_head(self: Arc<Self>) -> cancel::CancelOutcome;
+}
+
+/// Something that a task waits for.
+pub(crate) trait Upstream: Send + Sync {
+    /// The task no longer wants it. `ticket` is what it was registered under here. May return what in turn is no longer wanted.
+    fn withdraw(self: Arc<Self>, ticket: u32) -> cancel::Withdrawn;
+
+    /// Adds to `found` what this waits for in turn.
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>);
+
+    /// The cell behind it, if it is one.
+    fn cell(self: Arc<Self>) -> Option<Arc<dyn Cell>> {
+        None
+    }
+
+    /// True when what waits for it could start, though it has not been told yet.
+    fn is_ready(&self) -> bool {
+        false
+    }
+}
+
+/// A task's tie to what it waits for.
+#[derive(Clone)]
+pub(crate) struct Tie {
+    pub(crate) to: Arc<dyn Upstream>,
+    /// The number of the task's step in the list up there, where there is one.
+    pub(crate) ticket: u32,
+}
+
+/// Calls `f` with the cell locked.
+#[inline]
+pub(crate) fn with<R>(cell: &dyn Cell, f: impl FnOnce(&mut State, &mut dyn Slot) -> R) -> R {
+    let mut f = Some(f);
+    let mut result = None;
+    cell.visit(&mut |state, head| {
+        if let Some(f) = f.take() {
+            result = Some(f(state, head));
+        }
+    });
+    result.expect("visit calls its closure")
+}
+
+/// The address that tells one cell from another.
+pub(crate) fn address(cell: &dyn Cell) -> *const () {
+    std::ptr::from_ref(cell).cast()
+}
+
+/// Registers a step and sees to it that it will run. Returns its number.
+pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>) -> u32 {
+    let (number, registered) = with(&**cell, |state, _| {
+        if state.phase == state::Phase::Settled {
+            cell.idle().store(false, crate::sync::Ordering::Relaxed);
+        }
+        state.register(step)
+    });
+    match registered {
+        Registered::Pending => {}
+        Registered::Late => cell.clone().hand_over(),
+        Registered::Cold => start(cell),
+    }
+    number
+}
+
+/// Gives a cold task's closure, whose phase is `Queued` already, to its pool.
+pub(crate) fn start(cell: &Arc<dyn Cell>) {
+    let pool = cell.about().pool();
+    pool.wait_for_room();
+    if let Err(refused) = pool.submit(cell.clone()) {
+        refused.settle();
+    }
+}
+
+/// Has the steps of a task whose phase is `Handed` run where they belong.
+pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
+    match with(&*cell, |state, _| state.route.clone()) {
+        Route::Inline => {
+            dispatch::scope(|| cell.run());
+        }
+        Route::Executor(executor) => {
+            // A job that is lost in a panic rejects its task as it is dropped.
+            let job = Job::new(cell);
+            if let Err(payload) = guard::catch(|| executor.execute(job)) {
+                guard::discard(payload);
+            }
+        }
+        Route::Pool => {
+            let refused = cell.about().pool().resubmit(cell.clone()).err();
+            // Continuations outlive their pool: on a closed one they move to the global pool, which never closes.
+            if let Some(refused) =
+                refused.and_then(|refused| Pool::global().resubmit(refused.work).err())
+            {
+                refused.settle();
+            }
+        }
+    }
+}
+
+/// The last handle of a task has gone. A failure that nobody has looked at is reported here, or when the task is settled.
+pub(crate) fn release(cell: &dyn Cell) {
+    let unseen = with(cell, |state, head| {
+        state.released = true;
+        if state.phase != state::Phase::Settled || state.looked {
+            return None;
+        }
+        state.looked = true;
+        let failure = match state.last.as_mut().and_then(|step| step.output()) {
+            Some(slot) => slot.failure().cloned(),
+            None => head.failure().cloned(),
+        };
+        failure.filter(|error| !error.is_cancelled())
+    });
+    if let Some(error) = unseen {
+        crate::unhandled::report(error);
+    }
+}

@@ -1,0 +1,279 @@
+//! The cell itself: a task's closure and its head outcome with their types, beside the state that has none.
+
+use super::cancel::{self, CancelOutcome, Withdrawn};
+use super::drive::{Hands, drive};
+use super::slot::{Outcome, Slot};
+use super::state::{Phase, State};
+use super::step::{Follow, Step};
+use super::{About, Cell, Upstream, adopt, with};
+use crate::error::{At, ErrorKind, TaskError};
+use crate::executor::{Ran, Runnable};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread_id};
+use crate::{dispatch, guard};
+
+/// What a closure that starts or continues a task came to.
+pub(crate) enum Returned<T> {
+    Outcome(Outcome<T>),
+    /// A task to adopt.
+    Task(Follow),
+}
+
+/// A cell whose closure is an `F`. `F` gives the head outcome; the steps make of it what they will.
+pub(crate) struct Node<F, T> {
+    about: About,
+    idle: AtomicBool,
+    inner: Mutex<Inner<F, T>>,
+}
+
+struct Inner<F, T> {
+    state: State,
+    /// Until it is claimed or shed.
+    work: Option<F>,
+    value: Option<Outcome<T>>,
+}
+
+/// The closure of a cell that has none: its outcome comes from outside.
+pub(crate) type NoWork<T> = fn(&At<'_>) -> Returned<T>;
+
+enum Claim<F, T> {
+    Work(F),
+    Held(Box<dyn Step>),
+    Value(Option<Outcome<T>>),
+    Nothing,
+}
+
+impl<F, T> Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    pub(crate) fn new(about: About, phase: Phase, work: F) -> Arc<Self> {
+        Arc::new(Node {
+            about,
+            idle: AtomicBool::new(false),
+            inner: Mutex::new(Inner {
+                state: State::new(phase),
+                work: Some(work),
+                value: None,
+            }),
+        })
+    }
+
+    /// Runs the closure and then the steps.
+    fn run_work(self: Arc<Self>, work: F, epoch: u32) -> Ran {
+        let at = self.about.at();
+        let returned = match guard::catch(|| work(&at)) {
+            Ok(returned) => returned,
+            Err(payload) => Returned::Outcome(Err(TaskError::panicked(payload, at))),
+        };
+        match returned {
+            Returned::Outcome(outcome) => self.finish(outcome, epoch),
+            Returned::Task(follow) => {
+                let cell: Arc<dyn Cell> = self;
+                dispatch::scope(|| adopt::follow(&cell, epoch, None, follow));
+                Ran::Completed
+            }
+        }
+    }
+
+    /// The head has its outcome: settle, or run the steps that wait for it.
+    fn finish(self: Arc<Self>, outcome: Outcome<T>, epoch: u32) -> Ran {
+        let mut ran = if outcome.is_ok() {
+            Ran::Completed
+        } else {
+            Ran::Failed
+        };
+        let mut local = Some(outcome);
+        let mut inner = self.inner.lock();
+        inner.state.head_done = true;
+        if inner.state.epoch != epoch {
+            drop(inner);
+            ran = Ran::Cancelled;
+        } else if inner.state.steps.is_empty() {
+            let duty = {
+                let inner = &mut *inner;
+                inner.state.open -= 1;
+                inner.value = local.take();
+                inner.state.settle(inner.value.failure())
+            };
+            self.idle.store(true, Ordering::Release);
+            drop(inner);
+            duty.carry_out();
+        } else if dispatch::is_open() {
+            // A step of another task runs this closure: the steps wait for their turn in the list, or the stack would grow with every fork.
+            inner.state.open -= 1;
+            inner.value = local.take();
+            inner.state.phase = Phase::Handed;
+            drop(inner);
+            dispatch::later(self);
+        } else {
+            drop(inner);
+            let cell: Arc<dyn Cell> = self;
+            let hands = Hands {
+                local: &mut local,
+                held: None,
+            };
+            dispatch::scope(|| drive(&cell, epoch, hands, true));
+        }
+        // Whatever a superseded driver still holds.
+        guard::discard(local);
+        ran
+    }
+}
+
+impl<T: Send + 'static> Node<NoWork<T>, T> {
+    /// A cell that waits for an outcome from outside.
+    pub(crate) fn open(about: About) -> Arc<Self> {
+        Node::without_work(about, Phase::Open, None)
+    }
+
+    /// A cell that is settled from the start.
+    pub(crate) fn settled(about: About, outcome: Outcome<T>) -> Arc<Self> {
+        Node::without_work(about, Phase::Settled, Some(outcome))
+    }
+
+    fn without_work(about: About, phase: Phase, value: Option<Outcome<T>>) -> Arc<Self> {
+        let mut state = State::new(phase);
+        state.open = u32::from(value.is_none());
+        Arc::new(Node {
+            about,
+            idle: AtomicBool::new(value.is_some()),
+            inner: Mutex::new(Inner {
+                state,
+                work: None,
+                value,
+            }),
+        })
+    }
+}
+
+impl<F, T> Cell for Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn idle(&self) -> &AtomicBool {
+        &self.idle
+    }
+
+    fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot)) {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        f(&mut inner.state, &mut inner.value);
+    }
+
+    fn shed(&self) {
+        let work = self.inner.lock().work.take();
+        guard::discard(work);
+    }
+
+    fn cancel_head(self: Arc<Self>) -> CancelOutcome {
+        let error = TaskError::of(ErrorKind::Cancelled, self.about.at());
+        cancel::fail_head(self, error, false)
+    }
+}
+
+impl<F, T> Runnable for Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn run(self: Arc<Self>) -> Ran {
+        let mut inner = self.inner.lock();
+        let claim = match inner.state.phase {
+            Phase::Queued | Phase::Cold => match inner.work.take() {
+                Some(work) => Claim::Work(work),
+                None => Claim::Nothing,
+            },
+            Phase::Handed => match inner.state.last.take() {
+                Some(step) => Claim::Held(step),
+                None => Claim::Value(inner.value.take()),
+            },
+            _ => Claim::Nothing,
+        };
+        if matches!(claim, Claim::Nothing) {
+            return Ran::Other;
+        }
+        inner.state.phase = Phase::Driving;
+        inner.state.thread = Some(thread_id());
+        let epoch = inner.state.epoch;
+        drop(inner);
+        let mut local: Option<Outcome<T>> = None;
+        let held = match claim {
+            Claim::Work(work) => return self.run_work(work, epoch),
+            Claim::Held(step) => Some(step),
+            Claim::Value(value) => {
+                local = value;
+                None
+            }
+            Claim::Nothing => return Ran::Other,
+        };
+        let cell: Arc<dyn Cell> = self;
+        dispatch::scope(|| {
+            let hands = Hands {
+                local: &mut local,
+                held,
+            };
+            drive(&cell, epoch, hands, false);
+        });
+        guard::discard(local);
+        Ran::Other
+    }
+
+    fn hand_over(self: Arc<Self>) {
+        super::hand_over(self);
+    }
+
+    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) {
+        let error = TaskError::noted(kind, why, Some(self.about.at()));
+        cancel::fail_head(self, error, true);
+    }
+}
+
+impl<F, T> Upstream for Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn withdraw(self: Arc<Self>, _ticket: u32) -> Withdrawn {
+        let cell: Arc<dyn Cell> = self;
+        cancel::cancel(&cell, None)
+    }
+
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
+        let tie = with(self, |state, _| state.upstream.clone());
+        found.extend(tie.map(|tie| tie.to));
+    }
+
+    fn cell(self: Arc<Self>) -> Option<Arc<dyn Cell>> {
+        Some(self)
+    }
+}
+
+impl<F, T> Drop for Node<F, T> {
+    fn drop(&mut self) {
+        // The last reference may go anywhere, even while a panic unwinds; a panicking `Drop` of the user's must not get past here.
+        let inner = self.inner.get_mut();
+        guard::discard(inner.work.take());
+        guard::discard(inner.value.take());
+        if let Some(step) = inner.state.last.take() {
+            guard::discard(step);
+        }
+        while let Some(step) = inner.state.steps.pop() {
+            guard::discard(step);
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Returned<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Returned::Outcome(_) => "Returned::Outcome",
+            Returned::Task(_) => "Returned::Task",
+        })
+    }
+}

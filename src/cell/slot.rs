@@ -1,0 +1,47 @@
+//! A place for one outcome, seen without its type.
+
+use std::any::Any;
+
+use crate::error::TaskError;
+
+/// What a task came to.
+pub(crate) type Outcome<T> = Result<T, TaskError>;
+
+/// An `Option<Outcome<T>>` whose `T` is known only to the step that fills it and the step that empties it.
+pub(crate) trait Slot: Send {
+    fn any(&mut self) -> &mut dyn Any;
+
+    /// Moves what is in here into an empty slot of the same type.
+    fn move_into(&mut self, to: &mut dyn Slot);
+
+    /// Fills an empty slot with a failure.
+    fn fail(&mut self, error: TaskError);
+
+    fn failure(&self) -> Option<&TaskError>;
+}
+
+impl<T: Send + 'static> Slot for Option<Outcome<T>> {
+    fn any(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn move_into(&mut self, to: &mut dyn Slot) {
+        *cast::<T>(to) = self.take();
+    }
+
+    fn fail(&mut self, error: TaskError) {
+        *self = Some(Err(error));
+    }
+
+    fn failure(&self) -> Option<&TaskError> {
+        self.as_ref().and_then(|outcome| outcome.as_ref().err())
+    }
+}
+
+/// The slot with its type again. The types along a chain are fixed by the methods of `Task`, so this cannot fail.
+#[inline]
+pub(crate) fn cast<T: Send + 'static>(slot: &mut dyn Slot) -> &mut Option<Outcome<T>> {
+    slot.any()
+        .downcast_mut()
+        .expect("a step follows a step of another type; this is a bug in fast-async")
+}

@@ -1,0 +1,155 @@
+//! The states of a task, and the transitions between them: plain data, changed under the cell's lock.
+//!
+//! A transition never calls user code and never drops a user's value; it returns what the caller must do once the lock is gone.
+//!
+//! | phase     | who will act next                          | the outcome lies in             | left by                                   |
+//! |-----------|--------------------------------------------|---------------------------------|-------------------------------------------|
+//! | Cold      | nobody, until somebody asks                | nowhere yet                     | `start`, cancel                           |
+//! | Queued    | a pool thread, or a waiter that claims it  | nowhere yet                     | claim, cancel, refusal                    |
+//! | Open      | the owner of the resolver, or what is above | nowhere yet                     | resolve, resolver dropped, cancel         |
+//! | Driving   | the driver: the one thread running steps   | the driver's hands              | settle, follow, hand-over, cancel         |
+//! | Following | the task that was adopted                  | nowhere yet                     | delivery, cancel, being short-cut (Gone)  |
+//! | Handed    | a queue's thread, to go on with the steps  | `last`, or the head's slot      | claim, cancel, refusal                    |
+//! | Settled   | nobody; all steps have run                 | `last`, or the head's slot      | a late subscriber (Handed)                |
+//! | Gone      | nobody; its subscribers were moved away    | nowhere                         | never                                     |
+
+use super::Tie;
+use super::step::{Route, Step};
+use super::steps::Steps;
+use super::waiter::Waiter;
+use crate::error::TaskError;
+use crate::sync::ThreadId;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Cold,
+    Queued,
+    Open,
+    Driving,
+    Following,
+    Handed,
+    Settled,
+    Gone,
+}
+
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    /// No handle is left, or a consumer has taken it: nobody will ask for the outcome.
+    pub(crate) released: bool,
+    /// Somebody has received the outcome, or will: a failure needs no report.
+    pub(crate) looked: bool,
+    /// The outcome at the tail is a cancellation that was asked for.
+    pub(crate) cancelled: bool,
+    /// The outcome was a failure when the driver last looked: for telling while the driver holds it.
+    pub(crate) failed: bool,
+    /// The head has its outcome, or will never have one of its own.
+    pub(crate) head_done: bool,
+    /// Links that have yet to run, the head included. At 0 the outcome is decided, though observers may still be running.
+    pub(crate) open: u32,
+    /// Raised when a cancel takes the task from its driver: a driver with an older number must let go.
+    pub(crate) epoch: u32,
+    pub(crate) steps: Steps,
+    /// The step that holds the outcome in its output; `None`: it lies in the head's slot.
+    pub(crate) last: Option<Box<dyn Step>>,
+    pub(crate) waiter: Option<Waiter>,
+    /// Whatever this task waits for, to be cancelled with it.
+    pub(crate) upstream: Option<Tie>,
+    pub(crate) route: Route,
+    /// The thread that runs, or ran last, the task's closure or its steps.
+    pub(crate) thread: Option<ThreadId>,
+}
+
+/// What whoever settled a task must do when the lock is gone.
+#[must_use = "waiters sleep until it is carried out"]
+pub(crate) struct Duty {
+    pub(crate) wake: Option<Waiter>,
+    /// A failure that nobody looked at and nobody will.
+    pub(crate) report: Option<TaskError>,
+}
+
+impl Duty {
+    pub(crate) fn carry_out(self) {
+        if let Some(waiter) = self.wake {
+            waiter.wake();
+        }
+        if let Some(error) = self.report {
+            crate::unhandled::report(error);
+        }
+    }
+}
+
+/// What whoever registered a step must do when the lock is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the step may never run otherwise"]
+pub(crate) enum Registered {
+    /// Somebody will come to the step.
+    Pending,
+    /// The task was settled: hand it over, so that the step runs.
+    Late,
+    /// The task is cold: start it.
+    Cold,
+}
+
+impl State {
+    pub(crate) fn new(phase: Phase) -> State {
+        State {
+            phase,
+            released: false,
+            looked: false,
+            cancelled: false,
+            failed: false,
+            head_done: false,
+            open: 1,
+            epoch: 0,
+            steps: Steps::new(),
+            last: None,
+            waiter: None,
+            upstream: None,
+            route: Route::Pool,
+            thread: None,
+        }
+    }
+
+    /// Appends a step; says its number and what to do.
+    pub(crate) fn register(&mut self, step: Box<dyn Step>) -> (u32, Registered) {
+        debug_assert!(
+            self.phase != Phase::Gone,
+            "a task without handles gets no steps"
+        );
+        self.open += u32::from(step.is_link());
+        let number = self.steps.push(step);
+        let registered = match self.phase {
+            Phase::Settled => {
+                self.phase = Phase::Handed;
+                Registered::Late
+            }
+            Phase::Cold => {
+                self.phase = Phase::Queued;
+                Registered::Cold
+            }
+            _ => Registered::Pending,
+        };
+        (number, registered)
+    }
+
+    /// All steps have run and the outcome lies where `failure` was looked up.
+    pub(crate) fn settle(&mut self, failure: Option<&TaskError>) -> Duty {
+        self.phase = Phase::Settled;
+        let report = match failure {
+            Some(error) if self.released && !self.looked && !error.is_cancelled() => {
+                self.looked = true;
+                Some(error.clone())
+            }
+            _ => None,
+        };
+        Duty {
+            wake: self.waiter.take(),
+            report,
+        }
+    }
+
+    /// Settled as far as a user is concerned: the outcome is decided.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.open == 0
+    }
+}

@@ -1,0 +1,58 @@
+//! One entry of a task's subscriber list.
+
+use super::Cell;
+use super::slot::Slot;
+use crate::error::TaskError;
+use crate::executor::Executor;
+use crate::sync::Arc;
+
+/// A subscriber: a link that turns the outcome into another, an observer that looks at it, or a mechanism that passes it on.
+///
+/// Whatever user code a step holds is called and dropped behind the wall of `guard`, in `run`, `cancel` or the step's own drop.
+pub(crate) trait Step: Send {
+    /// Runs with the outcome that lies in `input`. `name` is the task's, for errors.
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn;
+
+    /// Where a link has left its own outcome; `None` for steps that left the outcome in their input.
+    fn output(&mut self) -> Option<&mut dyn Slot> {
+        None
+    }
+
+    /// The task was cancelled before this step's turn.
+    fn cancel(&mut self, error: &TaskError);
+
+    /// True for steps that decide what the task's outcome is.
+    fn is_link(&self) -> bool {
+        false
+    }
+
+    /// The task that this step hands the outcome to, for a step that does nothing else.
+    fn forwards_to(&self) -> Option<&Arc<dyn Cell>> {
+        None
+    }
+}
+
+/// What the dispatcher does after a step.
+pub(crate) enum Turn {
+    /// Goes on with the next step.
+    Next,
+    /// Waits for another task, whose outcome is this step's.
+    Follow(Follow),
+    /// Goes on with the next step on this executor, as do all later steps.
+    Hop(Route),
+}
+
+/// A task returned from a continuation, to be adopted.
+pub(crate) struct Follow {
+    pub(crate) inner: Arc<dyn Cell>,
+    /// Makes the step that carries the inner task's outcome to the given cell.
+    pub(crate) forward: fn(Arc<dyn Cell>) -> Box<dyn Step>,
+}
+
+/// Where the steps of a task run when they cannot run on the thread that settled it.
+#[derive(Clone)]
+pub(crate) enum Route {
+    Pool,
+    Inline,
+    Executor(Arc<dyn Executor>),
+}

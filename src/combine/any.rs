@@ -1,0 +1,158 @@
+//! The first value, or all failures.
+
+use std::marker::PhantomData;
+
+use super::group::{Group, bind};
+use crate::cell::slot::Outcome;
+use crate::cell::{Cell, register, with};
+use crate::error::{AggregateError, ErrorKind, TaskError};
+use crate::promise::{Resolver, deferred};
+use crate::sync::{Arc, Mutex};
+use crate::task::{Consume, Task};
+
+/// A task for the value of the first of `tasks` that succeeds; the others are cancelled then.
+///
+/// [Shield](Task::shielded) tasks that shall go on. No thread is blocked.
+///
+/// # Errors
+///
+/// If all tasks fail, the task fails with an [`AggregateError`] that holds every failure, in the order of the tasks. An empty list fails with
+/// [`ErrorKind::Empty`].
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::{any, spawn, Task};
+///
+/// let fastest = any(vec![Task::failed("mirror 1 is down"), spawn(|| "from mirror 2")]);
+/// assert_eq!(fastest.wait()?, "from mirror 2");
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+#[track_caller]
+pub fn any<T, I>(tasks: I) -> Task<T>
+where
+    T: Send + 'static,
+    I: IntoIterator<Item = Task<T>>,
+{
+    let cells: Vec<Arc<dyn Cell>> = tasks.into_iter().filter_map(Task::into_cell).collect();
+    let (resolver, task) = deferred();
+    if cells.is_empty() {
+        let at = task.cell().map(|cell| cell.about().at());
+        let error = TaskError::noted(
+            ErrorKind::Empty,
+            "give `any` and `await_first` at least one task",
+            at,
+        );
+        let _ = resolver.settle(Err(error));
+        return task;
+    }
+    let group = Arc::new(Group::new(cells.clone()));
+    if let Some(cell) = task.cell() {
+        bind(&**cell, &group);
+    }
+    let first = Arc::new(First {
+        failures: Mutex::new(Failures {
+            missing: cells.len(),
+            first: None,
+            errors: cells.iter().map(|_| None).collect(),
+        }),
+        resolver: Mutex::new(Some(resolver)),
+        group,
+    });
+    for (index, cell) in cells.into_iter().enumerate() {
+        with(&*cell, |state, _| state.released = true);
+        let first = first.clone();
+        register(
+            &cell,
+            Box::new(Consume {
+                work: Some(move |outcome: Outcome<T>| first.settle_one(index, outcome)),
+                _type: PhantomData,
+            }),
+        );
+    }
+    task
+}
+
+/// Blocks until the first of `tasks` succeeds, and gives its value.
+///
+/// # Errors
+///
+/// If all tasks fail, the failure that came first; for an empty list one of kind [`ErrorKind::Empty`].
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::{await_first, spawn, Task};
+///
+/// assert_eq!(await_first(vec![Task::failed("no"), spawn(|| 7)])?, 7);
+/// assert!(await_first(Vec::<Task<()>>::new()).is_err());
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+#[track_caller]
+pub fn await_first<T, I>(tasks: I) -> Result<T, TaskError>
+where
+    T: Send + 'static,
+    I: IntoIterator<Item = Task<T>>,
+{
+    any(tasks)
+        .wait()
+        .map_err(|error| match error.downcast_ref::<AggregateError>() {
+            Some(all) => all.first().clone(),
+            None => error,
+        })
+}
+
+/// What the racing steps share.
+struct First<T: Send + 'static> {
+    failures: Mutex<Failures>,
+    resolver: Mutex<Option<Resolver<T>>>,
+    group: Arc<Group>,
+}
+
+struct Failures {
+    missing: usize,
+    /// The index of the failure that came first.
+    first: Option<usize>,
+    errors: Vec<Option<TaskError>>,
+}
+
+impl<T: Send + 'static> First<T> {
+    fn settle_one(&self, index: usize, outcome: Outcome<T>) {
+        let verdict = match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let all = {
+                    let mut failures = self.failures.lock();
+                    failures.errors[index] = Some(error);
+                    failures.first.get_or_insert(index);
+                    failures.missing -= 1;
+                    (failures.missing == 0).then(|| AggregateError {
+                        errors: std::mem::take(&mut failures.errors)
+                            .into_iter()
+                            .flatten()
+                            .collect(),
+                        first: failures.first.unwrap_or(0),
+                    })
+                };
+                match all {
+                    Some(all) => Err(all),
+                    None => return,
+                }
+            }
+        };
+        let Some(resolver) = self.resolver.lock().take() else {
+            // A later success: the value is dropped here.
+            return;
+        };
+        match verdict {
+            Ok(value) => {
+                let _ = resolver.resolve(value);
+                self.group.cancel();
+            }
+            Err(all) => {
+                let _ = resolver.reject(all);
+                self.group.clear();
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The per-thread work list: settled tasks whose subscribers this thread has yet to run.
+//!
+//! Running them from a list instead of from the settling call is what keeps the stack flat, however long a chain is (a trampoline).
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+use crate::executor::Runnable;
+use crate::sync::Arc;
+
+/// Subscribers that one dispatch runs before the rest is handed over, so that a long chain cannot hold a worker from other jobs.
+const BUDGET: u32 = 1024;
+
+struct Local {
+    list: RefCell<VecDeque<Arc<dyn Runnable>>>,
+    /// True while a `scope` is open on this thread: what is put on the list will be run by it.
+    open: Cell<bool>,
+    budget: Cell<u32>,
+}
+
+crate::sync::thread_local! {
+    static LOCAL: Local = Local {
+        list: RefCell::new(VecDeque::new()),
+        open: Cell::new(false),
+        budget: Cell::new(0),
+    };
+}
+
+/// Calls `f`, then runs what it put on this thread's list. Inside another scope it only calls `f`.
+pub(crate) fn scope<R>(f: impl FnOnce() -> R) -> R {
+    let outermost = LOCAL
+        .try_with(|local| {
+            let outermost = !local.open.replace(true);
+            if outermost {
+                local.budget.set(BUDGET);
+            }
+            outermost
+        })
+        // A thread whose locals are gone has no list; `later` runs things at once there.
+        .unwrap_or(false);
+    let result = f();
+    if outermost {
+        drain();
+        LOCAL.with(|local| local.open.set(false));
+    }
+    result
+}
+
+/// True while a scope is open on this thread.
+pub(crate) fn is_open() -> bool {
+    LOCAL.try_with(|local| local.open.get()).unwrap_or(false)
+}
+
+/// Puts a task on this thread's list, or runs it now when no scope is open.
+pub(crate) fn later(work: Arc<dyn Runnable>) {
+    let mut work = Some(work);
+    let _ = LOCAL.try_with(|local| {
+        if local.open.get() {
+            local.list.borrow_mut().extend(work.take());
+        }
+    });
+    if let Some(work) = work {
+        scope(|| work.run());
+    }
+}
+
+/// Takes one subscriber's worth from this dispatch's budget; false when it is used up.
+pub(crate) fn spend() -> bool {
+    LOCAL
+        .try_with(|local| {
+            let left = local.budget.get();
+            local.budget.set(left.saturating_sub(1));
+            left > 0
+        })
+        .unwrap_or(true)
+}
+
+/// Runs one task of this thread's list; false when there is none. For a thread that is about to wait inside a callback.
+pub(crate) fn run_one() -> bool {
+    match next() {
+        Some(work) => {
+            work.run();
+            true
+        }
+        None => false,
+    }
+}
+
+fn drain() {
+    while let Some(work) = next() {
+        let left = LOCAL.with(|local| local.budget.get());
+        if left > 0 {
+            work.run();
+        } else {
+            work.hand_over();
+        }
+    }
+}
+
+fn next() -> Option<Arc<dyn Runnable>> {
+    LOCAL
+        .try_with(|local| local.list.borrow_mut().pop_front())
+        .ok()
+        .flatten()
+}

@@ -1,0 +1,138 @@
+//! Who runs what: the erased piece of work that queues carry, and the executors a chain can be sent through.
+
+use std::fmt;
+
+use crate::error::ErrorKind;
+use crate::sync::Arc;
+
+/// What a run of a queued piece of work came to, for the pool's counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// The closure of a task ran and succeeded.
+    Completed,
+    /// The closure of a task ran and failed.
+    Failed,
+    /// The closure ran, but its task had been cancelled meanwhile.
+    Cancelled,
+    /// There was no closure to run: continuations of a settled task, or work that another thread had claimed.
+    Other,
+}
+
+/// A piece of work as queues see it.
+pub(crate) trait Runnable: Send + Sync {
+    /// Does the work on this thread, unless it is done already.
+    fn run(self: Arc<Self>) -> Ran;
+
+    /// Has the work done elsewhere: by the executor or the pool it belongs to.
+    fn hand_over(self: Arc<Self>);
+
+    /// The work will never run: settle whatever hangs on it.
+    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str);
+}
+
+/// Runs the jobs of a chain: where and when is the executor's choice.
+///
+/// Implemented by [`Pool`](crate::Pool), [`Inline`], [`LoopQueue`](crate::LoopQueue), `Arc<E>`, and every `Fn(Job)`.
+///
+/// # Examples
+///
+/// A thread of one's own as executor:
+///
+/// ```
+/// use fast_async::{spawn, Job};
+///
+/// let thread_per_job = |job: Job| {
+///     std::thread::spawn(move || job.run());
+/// };
+/// let n = spawn(|| 20).on(&thread_per_job).then(|n| n + 1).wait()?;
+/// assert_eq!(n, 21);
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+pub trait Executor: Send + Sync {
+    /// Takes a job, to [run](Job::run) it at once or later, on any thread.
+    ///
+    /// A job that is dropped, or lost by a panic in here, settles its task as [`ErrorKind::Rejected`].
+    fn execute(&self, job: Job);
+
+    /// What a chain keeps of this executor: a clone, unless the executor would rather be held weakly.
+    fn keep(&self) -> Arc<dyn Executor>
+    where
+        Self: Clone + 'static,
+    {
+        Arc::new(self.clone())
+    }
+}
+
+impl<F: Fn(Job) + Send + Sync> Executor for F {
+    fn execute(&self, job: Job) {
+        self(job);
+    }
+}
+
+/// The continuations of one task, ready to run.
+#[must_use = "a job that is dropped fails its task; call `run`"]
+pub struct Job(Option<Arc<dyn Runnable>>);
+
+impl Job {
+    pub(crate) fn new(work: Arc<dyn Runnable>) -> Job {
+        Job(Some(work))
+    }
+
+    /// Runs the job on this thread.
+    ///
+    /// Never panics: a panic in user code becomes the failure of its task.
+    pub fn run(mut self) {
+        if let Some(work) = self.0.take() {
+            work.run();
+        }
+    }
+
+    pub(crate) fn into_inner(mut self) -> Option<Arc<dyn Runnable>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if let Some(work) = self.0.take() {
+            work.refuse(
+                ErrorKind::Rejected,
+                "the executor dropped the job without running it",
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").finish_non_exhaustive()
+    }
+}
+
+/// The executor that runs a continuation at once: on the thread that settles the task, or, when the task is settled already,
+/// inside the very call that registers the continuation.
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::{Inline, Task};
+///
+/// let here = std::thread::current().id();
+/// let ran_on = Task::ready(()).on(&Inline).then(|()| std::thread::current().id());
+/// assert_eq!(ran_on.wait()?, here);
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Inline;
+
+impl Executor for Inline {
+    fn execute(&self, job: Job) {
+        job.run();
+    }
+}
+
+impl<E: Executor + ?Sized> Executor for Arc<E> {
+    fn execute(&self, job: Job) {
+        (**self).execute(job);
+    }
+}

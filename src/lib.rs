@@ -1,0 +1,84 @@
+//! Promises for threads: start work with [`spawn`], chain [`then`](Task::then), [`catch`](Task::catch) and [`finally`](Task::finally) on it as in
+//! JavaScript, let any number of [subscribers](Task::subscribe) listen, and block with [`wait`](Task::wait) at the end.
+//!
+//! No `async` is needed; where there is some, a [`Task`] is a future.
+//!
+//! ```
+//! use fast_async::{attempt, spawn};
+//!
+//! # let path = std::env::temp_dir().join("fast-async-doc-access.log");
+//! # std::fs::write(&path, "GET /\nGET /favicon.ico\n")?;
+//! let lines = attempt(move || Ok(std::fs::read_to_string(path)?)) // may fail
+//!     .then(|text| text.lines().count())        // a plain value
+//!     .and_then(|n| spawn(move || n * 2))       // a result or a task: flattened, never nested
+//!     .catch(|err| { eprintln!("{err}"); 0 })   // recover with a plain value
+//!     .finally(|| println!("done"))             // runs on every outcome, changes nothing
+//!     .wait()?;                                 // blocks: Result<T, TaskError>
+//! assert_eq!(lines, 4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | to | use |
+//! |---|---|
+//! | start work | [`spawn`], [`attempt`], [`spawn_with`], [`make_async`], [`Task::new`] + [`run`](Task::run), [`Task::builder`] |
+//! | settle by hand | [`deferred`], [`Task::ready`], [`Task::failed`] |
+//! | go on | [`then`](Task::then), [`and_then`](Task::and_then), [`handle`](Task::handle), [`flatten`](Task::flatten), [`finally`](Task::finally) |
+//! | recover | [`catch`](Task::catch), [`catch_as`](Task::catch_as), [`or_else`](Task::or_else) |
+//! | listen | [`subscribe`](Task::subscribe), [`on_settled`](Task::on_settled), [`inspect`](Task::inspect), [`inspect_err`](Task::inspect_err) |
+//! | branch | [`share`](Task::share) |
+//! | choose the thread | [`on`](Task::on) with a [`Pool`], [`Inline`], a [`LoopQueue`] or any `Fn(Job)` |
+//! | combine | [`all`], [`any`], [`await_all`], [`await_first`] |
+//! | end | [`wait`](Task::wait), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
+//! | stop | [`cancel`](Task::cancel), [`CancelToken`], [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
+//! | shape the pool | [`set_max_threads`], [`Pool`] |
+
+// The map of the house, for maintainers. Data goes one way: spawn -> pool -> run -> settle -> dispatch -> wake. Imports go down this list only;
+// `tests/tidy.rs` keeps it so.
+//
+//   sync.rs        locks, atomics, threads, channels and clocks: the only file that names them
+//   guard.rs       the wall around user code
+//   error.rs       TaskError and its kinds
+//   executor.rs    what queues carry and who runs it
+//   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
+//   cancel/        CancelToken
+//   pool/          the threads                               dispatch.rs   the per-thread work list
+//   cell/          a task's closure, outcome and subscribers
+//   promise.rs     Resolver and task/: the producing and the consuming half; they know each other
+//   combine/       all, any                                  loop_queue.rs an executor built on tasks
+//   private.rs     what the code that `#[make_async]` writes needs
+
+mod cancel;
+mod cell;
+mod combine;
+mod dispatch;
+mod error;
+mod executor;
+mod guard;
+mod loop_queue;
+mod pool;
+mod promise;
+mod sync;
+mod task;
+mod trace;
+mod unhandled;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use cancel::{CancelCallback, CancelToken};
+pub use cell::cancel::CancelOutcome;
+pub use combine::{All, all, any, await_all, await_first};
+pub use error::{AggregateError, BoxError, ErrorKind, TaskError};
+pub use executor::{Executor, Inline, Job};
+pub use fast_async_macros::make_async;
+pub use loop_queue::LoopQueue;
+pub use pool::{
+    ConfigError, Pool, PoolBuilder, PoolMetrics, Shutdown, ShutdownReport, set_max_threads,
+};
+pub use promise::{Resolver, deferred};
+pub use task::{
+    CancelOnDrop, IntoTask, SharedTask, Status, Subscription, SubscriptionGuard, Task, TaskBuilder,
+    TaskContext, attempt, spawn, spawn_with,
+};
+pub use unhandled::{clear_unhandled_hook, set_unhandled_hook};

@@ -1,0 +1,159 @@
+//! What a pool can be asked to be.
+
+use std::error::Error;
+use std::fmt;
+
+use super::Pool;
+use crate::sync::{Arc, Duration};
+
+/// A hook that runs on a worker thread; it gets the thread's number.
+pub(super) type Hook = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// Settings for a [`Pool`]; made by [`Pool::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use fast_async::Pool;
+///
+/// let pool = Pool::builder()
+///     .name("render")
+///     .core_threads(1)
+///     .max_threads(8)
+///     .keep_alive(Duration::from_secs(5))
+///     .stack_size(4 << 20)
+///     .on_thread_start(|n| println!("render-{n} is up"))
+///     .build()?;
+/// assert_eq!(pool.max_threads(), 8);
+/// # Ok::<(), fast_async::ConfigError>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct PoolBuilder {
+    pub(super) name: String,
+    pub(super) core: usize,
+    pub(super) max: usize,
+    pub(super) keep_alive: Duration,
+    pub(super) stack_size: Option<usize>,
+    pub(super) queue_limit: Option<usize>,
+    pub(super) on_start: Option<Hook>,
+    pub(super) on_stop: Option<Hook>,
+}
+
+impl PoolBuilder {
+    pub(super) fn new() -> PoolBuilder {
+        PoolBuilder {
+            name: "fast-async".into(),
+            core: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            max: 64,
+            keep_alive: Duration::from_secs(1),
+            stack_size: None,
+            queue_limit: None,
+            on_start: None,
+            on_stop: None,
+        }
+    }
+
+    /// Names the pool's threads `<name>-<number>`. Default: `fast-async`. A zero byte in the name is left out.
+    pub fn name(mut self, name: impl Into<String>) -> PoolBuilder {
+        self.name = name.into().replace('\0', "");
+        self
+    }
+
+    /// How many threads work when no job blocks, and stay when there is nothing to do. Default: one per core. Bounded by the maximum.
+    pub fn core_threads(mut self, threads: usize) -> PoolBuilder {
+        self.core = threads;
+        self
+    }
+
+    /// How many tasks run at once at the most. Default: 64.
+    pub fn max_threads(mut self, threads: usize) -> PoolBuilder {
+        self.max = threads;
+        self
+    }
+
+    /// How long a thread above the core count stays without work. Default: one second.
+    pub fn keep_alive(mut self, time: Duration) -> PoolBuilder {
+        self.keep_alive = time;
+        self
+    }
+
+    /// The stack of each thread in bytes. Default: that of [`std::thread`].
+    pub fn stack_size(mut self, bytes: usize) -> PoolBuilder {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// How many jobs may be queued. Default: no limit.
+    ///
+    /// At the limit `spawn` waits for room, except on the pool's own threads, where it goes over the limit instead: waiting there could
+    /// wait for itself. [`Pool::try_spawn`] hands the closure back.
+    pub fn queue_limit(mut self, jobs: usize) -> PoolBuilder {
+        self.queue_limit = Some(jobs);
+        self
+    }
+
+    /// Runs on each thread before its first job. A panic in it is reported as an unhandled failure; the thread works on.
+    pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
+        self.on_start = Some(Arc::new(hook));
+        self
+    }
+
+    /// Runs on each thread after its last job.
+    pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
+        self.on_stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// The pool. No thread is started before there is work.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when one of the counts or the queue limit is 0.
+    pub fn build(self) -> Result<Pool, ConfigError> {
+        if self.max == 0 || self.core == 0 {
+            return Err(ConfigError::ZERO_THREADS);
+        }
+        if self.queue_limit == Some(0) {
+            return Err(ConfigError::ZERO_QUEUE);
+        }
+        Ok(Pool::from_builder(self))
+    }
+}
+
+impl fmt::Debug for PoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("name", &self.name)
+            .field("core_threads", &self.core)
+            .field("max_threads", &self.max)
+            .field("keep_alive", &self.keep_alive)
+            .field("stack_size", &self.stack_size)
+            .field("queue_limit", &self.queue_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A setting that no pool can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    message: &'static str,
+}
+
+impl ConfigError {
+    pub(super) const ZERO_THREADS: ConfigError = ConfigError {
+        message: "a pool needs at least one thread: the number of threads must be 1 or more",
+    };
+    const ZERO_QUEUE: ConfigError = ConfigError {
+        message: "a queue limit of 0 would accept no job: it must be 1 or more, or be left out",
+    };
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message)
+    }
+}
+
+impl Error for ConfigError {}

@@ -1,0 +1,96 @@
+//! One worker's own queue, and what others may see of that worker.
+
+use std::collections::VecDeque;
+
+use crate::executor::{Ran, Runnable};
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
+
+/// The owner pushes and takes back at the tail; every worker, the owner included, takes the oldest job at the head.
+pub(super) struct Lane {
+    jobs: Mutex<VecDeque<Arc<dyn Runnable>>>,
+    /// The length of `jobs`, for looking without the lock. Written under the lock.
+    len: AtomicUsize,
+    pub(super) tally: Tally,
+    /// True while the owner runs a job.
+    pub(super) busy: AtomicBool,
+    /// True while the owner is blocked in a `wait`; it counts as no worker then.
+    pub(super) blocked: AtomicBool,
+    /// The system's number of the owner's thread; 0 when unknown.
+    pub(super) system_id: AtomicU64,
+}
+
+/// How far back the owner looks for a job it wants to take back: as many siblings as a task commonly spawns before it waits.
+const REACH: usize = 8;
+
+impl Lane {
+    pub(super) fn new() -> Lane {
+        Lane {
+            jobs: Mutex::new(VecDeque::new()),
+            len: AtomicUsize::new(0),
+            tally: Tally::default(),
+            busy: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            system_id: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn push(&self, job: Arc<dyn Runnable>) {
+        let mut jobs = self.jobs.lock();
+        jobs.push_back(job);
+        self.len.store(jobs.len(), Ordering::Relaxed);
+    }
+
+    pub(super) fn pop(&self) -> Option<Arc<dyn Runnable>> {
+        if self.len() == 0 {
+            return None;
+        }
+        let mut jobs = self.jobs.lock();
+        let job = jobs.pop_front();
+        self.len.store(jobs.len(), Ordering::Relaxed);
+        job
+    }
+
+    /// Takes `wanted` out again if it is among the newest jobs.
+    pub(super) fn take_back(&self, wanted: *const ()) -> Option<Arc<dyn Runnable>> {
+        let mut jobs = self.jobs.lock();
+        let newest = jobs.len().saturating_sub(REACH);
+        let place = jobs
+            .range(newest..)
+            .rposition(|job| Arc::as_ptr(job).cast::<()>() == wanted)?;
+        let job = jobs.remove(newest + place);
+        self.len.store(jobs.len(), Ordering::Relaxed);
+        job
+    }
+}
+
+/// What a worker has done; written by that worker alone, so plain stores are enough.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) started: AtomicU64,
+    pub(super) completed: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) cancelled: AtomicU64,
+}
+
+impl Tally {
+    pub(super) fn count_start(&self) {
+        bump(&self.started);
+    }
+
+    pub(super) fn count(&self, ran: Ran) {
+        match ran {
+            Ran::Completed => bump(&self.completed),
+            Ran::Failed => bump(&self.failed),
+            Ran::Cancelled => bump(&self.cancelled),
+            Ran::Other => {}
+        }
+    }
+}
+
+fn bump(counter: &AtomicU64) {
+    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}

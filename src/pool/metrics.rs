@@ -1,0 +1,48 @@
+//! Counters of a pool to read.
+
+use super::lane::Tally;
+use crate::sync::Ordering;
+
+/// A snapshot of a pool's counters. Each is exact; together they are as consistent as a look at moving things can be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolMetrics {
+    /// Threads alive.
+    pub threads: usize,
+    /// The greatest number of threads that were alive at once.
+    pub peak_threads: usize,
+    /// Threads asleep for want of work.
+    pub idle: usize,
+    /// Threads blocked in a `wait` inside a task.
+    pub blocked: usize,
+    /// Jobs queued; one that was cancelled counts until a thread comes by it.
+    pub queued: usize,
+    /// Tasks whose closure is running.
+    pub running: usize,
+    /// Tasks whose closure ran and succeeded.
+    pub completed: u64,
+    /// Tasks whose closure ran and failed.
+    pub failed: u64,
+    /// Tasks that were cancelled while their closure ran.
+    pub cancelled: u64,
+    /// How often a thread was added or woken to stand in for one that blocks in a `wait`.
+    pub spares: u64,
+}
+
+/// What workers have done, summed.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Totals {
+    pub(super) started: u64,
+    pub(super) completed: u64,
+    pub(super) failed: u64,
+    pub(super) cancelled: u64,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, tally: &Tally) {
+        self.started += tally.started.load(Ordering::Relaxed);
+        self.completed += tally.completed.load(Ordering::Relaxed);
+        self.failed += tally.failed.load(Ordering::Relaxed);
+        self.cancelled += tally.cancelled.load(Ordering::Relaxed);
+    }
+}

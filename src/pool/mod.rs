@@ -1,0 +1,270 @@
+//! The elastic pool: threads that run jobs, as many as the work needs and no more.
+//!
+//! The protocols (wake, grow, shrink, block, close), with the reason why no wake-up is lost, are in `README.md` beside this file.
+
+// Map for maintainers:
+//   mod.rs       Pool, the handle: submit, shut down, wait until idle
+//   builder.rs   what a pool can be asked to be
+//   shared.rs    what the threads of one pool share: queue, lanes, roster; the wake and the grow protocol
+//   roster.rs    the counts of threads and their invariants: plain data, changed under one lock
+//   worker.rs    the life of one thread
+//   sentinel.rs  the thread that watches a backlog and adds workers when jobs block
+//   census.rs    asks the system whether a busy thread runs or sleeps
+//   block.rs     what a worker does before it blocks in `wait`
+//   metrics.rs   counters to read
+
+mod block;
+mod builder;
+mod census;
+mod lane;
+mod metrics;
+mod roster;
+mod sentinel;
+mod shared;
+mod shutdown;
+mod worker;
+
+use std::fmt;
+
+pub(crate) use block::{blocking, deeper, on_worker};
+pub use builder::{ConfigError, PoolBuilder};
+pub use metrics::PoolMetrics;
+pub(crate) use shared::Refused;
+use shared::Shared;
+pub use shutdown::{Shutdown, ShutdownReport};
+pub(crate) use worker::{note, retract};
+
+use crate::executor::{Executor, Job, Runnable};
+use crate::sync::{Arc, Duration, OnceLock, deadline_after};
+
+/// A pool of threads.
+///
+/// Starts no thread until there is work; short jobs use one thread per core; when jobs block it adds threads, up to its maximum (64
+/// unless changed); idle threads above the core count go after a keep-alive time. A task may [wait](crate::Task::wait) for a task in the same pool at any size.
+///
+/// Most programs never name a pool: [`spawn`](crate::spawn) and [`attempt`](crate::attempt) use [`Pool::global`]. A pool of one's own keeps one kind of work from
+/// another's way.
+///
+/// Cloning gives another handle. When the last handle goes, accepted work is finished and the threads end; the drop does not block.
+/// Tasks, and continuations that were started on the pool, hold a handle.
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::Pool;
+///
+/// let disk = Pool::builder().name("disk").max_threads(4).build()?;
+/// let n = disk.spawn(|| 6 * 7).wait()?;
+/// assert_eq!(n, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Pool(Arc<Handle>);
+
+/// Closes the pool when the last handle goes; the threads hold only `shared`.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl Pool {
+    /// A pool with the default settings.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = fast_async::Pool::new();
+    /// assert_eq!(pool.spawn(|| 1 + 1).wait()?, 2);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn new() -> Pool {
+        Pool::from_builder(PoolBuilder::new())
+    }
+
+    /// Settings for a new pool.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::new()
+    }
+
+    /// The pool that [`spawn`](crate::spawn) uses: created on first use, never closed.
+    ///
+    /// It has the default settings; its maximum is changed with [`set_max_threads`].
+    pub fn global() -> &'static Pool {
+        static GLOBAL: OnceLock<Pool> = OnceLock::new();
+        GLOBAL.get_or_init(Pool::new)
+    }
+
+    pub(crate) fn from_builder(builder: PoolBuilder) -> Pool {
+        Pool(Arc::new(Handle {
+            shared: Shared::new(builder),
+        }))
+    }
+
+    /// Queues work that begins, after `wait_for_room` or `try_room`.
+    pub(crate) fn submit(&self, work: Arc<dyn Runnable>) -> Result<(), Refused> {
+        self.0.shared.submit(work, true)
+    }
+
+    /// Queues work that goes on: it needs no room in the queue.
+    pub(crate) fn resubmit(&self, work: Arc<dyn Runnable>) -> Result<(), Refused> {
+        self.0.shared.submit(work, false)
+    }
+
+    /// True on this pool's own threads.
+    pub(crate) fn is_current(&self) -> bool {
+        worker::is_on(&self.0.shared)
+    }
+
+    /// Waits for room in the queue; see [`PoolBuilder::queue_limit`]. A no-op without a limit, and on this pool's own workers.
+    pub(crate) fn wait_for_room(&self) {
+        self.0.shared.wait_for_room();
+    }
+
+    /// Reserves room in the queue, or says that there is none.
+    pub(crate) fn try_room(&self) -> bool {
+        self.0.shared.try_room()
+    }
+
+    /// At most `max` tasks of this pool run at once from now on; tasks that block in [`wait`](crate::Task::wait) do not count.
+    ///
+    /// May be called at any time. When the maximum shrinks, tasks that are running finish; surplus threads take no further work.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when `max` is 0; nothing has changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = fast_async::Pool::new();
+    /// pool.set_max_threads(2)?;
+    /// assert!(pool.set_max_threads(0).is_err());
+    /// # Ok::<(), fast_async::ConfigError>(())
+    /// ```
+    pub fn set_max_threads(&self, max: usize) -> Result<(), ConfigError> {
+        if max == 0 {
+            return Err(ConfigError::ZERO_THREADS);
+        }
+        self.0.shared.set_max(max);
+        Ok(())
+    }
+
+    /// The greatest number of tasks of this pool that run at once.
+    pub fn max_threads(&self) -> usize {
+        self.0.shared.max()
+    }
+
+    /// The name that the pool's threads carry, followed by a number.
+    pub fn name(&self) -> &str {
+        &self.0.shared.settings.name
+    }
+
+    /// Blocks until no job of this pool is queued, running or dispatching its continuations, or until `timeout` is over; true when idle.
+    ///
+    /// Called from a task of this very pool, it does not wait for that task. `Duration::MAX` means for ever.
+    ///
+    /// This is the line that waits for detached work before `main` returns; without it the process ends and takes running tasks with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{spawn, Pool};
+    ///
+    /// spawn(|| println!("detached, but not lost"));
+    /// assert!(Pool::global().wait_idle(Duration::from_secs(10)));
+    /// ```
+    pub fn wait_idle(&self, timeout: Duration) -> bool {
+        self.0.shared.wait_idle(deadline_after(timeout))
+    }
+
+    /// Counters of this pool; cheap enough to poll.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = fast_async::Pool::new();
+    /// pool.spawn(|| ()).wait()?;
+    /// pool.wait_idle(std::time::Duration::MAX);
+    /// assert_eq!(pool.metrics().completed, 1);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn metrics(&self) -> PoolMetrics {
+        self.0.shared.metrics()
+    }
+
+    /// Closes the pool, waits until its threads have ended, and says what was left.
+    ///
+    /// [`Shutdown::Drain`] runs everything that was accepted; [`Shutdown::Discard`] settles what has not started as
+    /// [`Cancelled`](crate::ErrorKind::Cancelled). Tasks that are running are never stopped. `deadline` bounds the wait
+    /// (`Duration::MAX`: none); what goes on after it goes on in the background.
+    ///
+    /// From a task of this pool it works too, and does not wait for the calling thread. Afterwards `spawn` gives tasks that fail with
+    /// [`Rejected`](crate::ErrorKind::Rejected). The [global](Pool::global) pool stays open: there it only waits for, or discards, what is queued.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{Pool, Shutdown};
+    ///
+    /// let pool = Pool::new();
+    /// let task = pool.spawn(|| "done");
+    /// let report = pool.shutdown(Shutdown::Drain, Duration::from_secs(5));
+    /// assert!(report.is_complete());
+    /// assert_eq!(task.wait()?, "done");
+    /// assert!(pool.spawn(|| ()).wait().is_err());
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn shutdown(&self, mode: Shutdown, deadline: Duration) -> ShutdownReport {
+        let deadline = deadline_after(deadline);
+        let is_global = Arc::ptr_eq(&self.0, &Pool::global().0);
+        shutdown::shutdown(&self.0.shared, mode, deadline, !is_global)
+    }
+}
+
+impl Executor for Pool {
+    fn execute(&self, job: Job) {
+        if let Some(work) = job.into_inner() {
+            if let Err(refused) = self.resubmit(work) {
+                refused.settle();
+            }
+        }
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Pool {
+        Pool::new()
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.name())
+            .field("metrics", &self.metrics())
+            .finish()
+    }
+}
+
+/// At most `max` tasks of the [global pool](Pool::global) run at once from now on: 64 unless changed.
+///
+/// # Errors
+///
+/// [`ConfigError`] when `max` is 0; nothing has changed then.
+///
+/// # Examples
+///
+/// ```
+/// fast_async::set_max_threads(8)?;
+/// # Ok::<(), fast_async::ConfigError>(())
+/// ```
+pub fn set_max_threads(max: usize) -> Result<(), ConfigError> {
+    Pool::global().set_max_threads(max)
+}

@@ -1,0 +1,188 @@
+//! The producing half: a task that is settled by hand.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::cell::node::{NoWork, Node, Returned};
+use crate::cell::slot::{Outcome, Slot, cast};
+use crate::cell::state::{Duty, Phase};
+use crate::cell::{About, Cell, adopt, with};
+use crate::dispatch;
+use crate::error::{BoxError, ErrorKind, TaskError};
+use crate::sync::{Arc, Ordering};
+use crate::task::{IntoTask, Task, land};
+
+/// A task and the means to settle it: the bridge from callbacks and other threads.
+///
+/// # Examples
+///
+/// ```
+/// let (resolver, task) = fast_async::deferred();
+/// std::thread::spawn(move || resolver.resolve("hello"));
+/// assert_eq!(task.wait()?, "hello");
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+#[track_caller]
+pub fn deferred<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
+    let cell = Node::<NoWork<T>, T>::open(About::here());
+    (Resolver::new(cell.clone()), Task::from_cell(cell))
+}
+
+/// Settles the task it was made with; see [`deferred`].
+///
+/// Dropped unsettled, it settles the task as [`Abandoned`](ErrorKind::Abandoned). The thread that settles the task runs its subscribers.
+#[must_use = "dropping a resolver fails its task as abandoned"]
+pub struct Resolver<T: Send + 'static> {
+    /// `None` once it has settled the task.
+    cell: Option<Arc<dyn Cell>>,
+    _type: PhantomData<fn(T)>,
+}
+
+impl<T: Send + 'static> Resolver<T> {
+    pub(crate) fn new(cell: Arc<dyn Cell>) -> Resolver<T> {
+        Resolver {
+            cell: Some(cell),
+            _type: PhantomData,
+        }
+    }
+
+    /// Settles the task with a value.
+    ///
+    /// # Errors
+    ///
+    /// Hands the value back when the task was cancelled meanwhile.
+    pub fn resolve(self, value: T) -> Result<(), T> {
+        match self.settle(Ok(value)) {
+            Err(Ok(value)) => Err(value),
+            _ => Ok(()),
+        }
+    }
+
+    /// Settles the task with a failure.
+    ///
+    /// # Errors
+    ///
+    /// Hands the error back when the task was cancelled meanwhile.
+    pub fn reject(mut self, error: impl Into<BoxError>) -> Result<(), BoxError> {
+        let error = error.into();
+        if self.is_wanted() {
+            let Some(cell) = self.cell.take() else {
+                return Ok(());
+            };
+            let error = TaskError::failed(error, cell.about().at());
+            // Cancelled this very moment: the failure is nobody's then.
+            let _ = settle::<T>(&cell, Err(error));
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// Settles the task as `outcome` settles: a result, or another task to follow.
+    ///
+    /// # Errors
+    ///
+    /// Hands `outcome` back when the task was cancelled meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// assert!(resolver.settle_with(fast_async::spawn(|| 7)).is_ok());
+    /// assert_eq!(task.wait()?, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn settle_with<R: IntoTask<Output = T>>(mut self, outcome: R) -> Result<(), R> {
+        if !self.is_wanted() {
+            return Err(outcome);
+        }
+        let Some(cell) = self.cell.take() else {
+            return Err(outcome);
+        };
+        match land(outcome, &cell.about().at()) {
+            Returned::Outcome(outcome) => {
+                let _ = settle(&cell, outcome);
+            }
+            Returned::Task(follow) => {
+                // This thread becomes the driver for as long as it takes to let go again.
+                let epoch = with(&*cell, |state, _| {
+                    (state.phase == Phase::Open).then(|| {
+                        state.phase = Phase::Driving;
+                        state.epoch
+                    })
+                });
+                match epoch {
+                    Some(epoch) => {
+                        dispatch::scope(|| adopt::follow(&cell, epoch, None, follow));
+                    }
+                    None => crate::cell::release(&*follow.inner),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// False once the task was cancelled: what this resolver says is no longer heard.
+    pub fn is_wanted(&self) -> bool {
+        self.cell
+            .as_ref()
+            .is_some_and(|cell| with(&**cell, |state, _| state.phase == Phase::Open))
+    }
+
+    /// Settles the task; hands the outcome back when it is too late.
+    pub(crate) fn settle(mut self, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
+        match self.cell.take() {
+            Some(cell) => settle(&cell, outcome),
+            None => Err(outcome),
+        }
+    }
+}
+
+/// Settles an open cell from outside.
+fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
+    enum Next {
+        TooLate,
+        Settled(Duty),
+        Dispatch,
+    }
+    let mut outcome = Some(outcome);
+    let next = with(&**cell, |state, head| {
+        if state.phase != Phase::Open {
+            return Next::TooLate;
+        }
+        let slot = cast::<T>(head);
+        *slot = outcome.take();
+        state.open -= 1;
+        state.head_done = true;
+        if state.steps.is_empty() {
+            let duty = state.settle(slot.failure());
+            cell.idle().store(true, Ordering::Release);
+            Next::Settled(duty)
+        } else {
+            state.phase = Phase::Handed;
+            Next::Dispatch
+        }
+    });
+    match next {
+        Next::TooLate => {}
+        Next::Settled(duty) => duty.carry_out(),
+        Next::Dispatch => dispatch::later(cell.clone()),
+    }
+    outcome.map_or(Ok(()), Err)
+}
+
+impl<T: Send + 'static> Drop for Resolver<T> {
+    fn drop(&mut self) {
+        if let Some(cell) = self.cell.take() {
+            let error = TaskError::of(ErrorKind::Abandoned, cell.about().at());
+            let _ = settle::<T>(&cell, Err(error));
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for Resolver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver")
+            .field("wanted", &self.is_wanted())
+            .finish()
+    }
+}

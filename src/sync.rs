@@ -1,0 +1,99 @@
+//! The only file that names locks, atomics, threads, channels and clocks, so that a model checker's twins can take their place.
+//!
+//! Everything has the shape of `parking_lot`: `lock()` gives a guard, never a `Result`.
+
+#[cfg(not(any(loom, shuttle)))]
+mod real {
+    pub(crate) use crossbeam_channel::{Receiver, Sender, unbounded};
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use std::thread_local;
+
+    /// Threads: creating, parking and naming them.
+    pub(crate) mod thread {
+        pub(crate) use std::thread::{Builder, current, park, park_timeout, yield_now};
+    }
+    pub(crate) use std::thread::{JoinHandle, Thread};
+
+    /// Tells the processor that this is a wait loop.
+    pub(crate) fn spin_hint() {
+        std::hint::spin_loop();
+    }
+
+    /// Waits on `condvar` until `deadline`; true when the deadline has passed.
+    pub(crate) fn wait_until<T>(
+        condvar: &Condvar,
+        guard: &mut MutexGuard<'_, T>,
+        deadline: Option<super::Instant>,
+    ) -> bool {
+        match deadline {
+            None => {
+                condvar.wait(guard);
+                false
+            }
+            Some(deadline) => condvar.wait_until(guard, deadline).timed_out(),
+        }
+    }
+}
+
+#[cfg(any(loom, shuttle))]
+#[path = "sync/model.rs"]
+mod model;
+#[cfg(any(loom, shuttle))]
+pub(crate) use model::*;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use real::*;
+
+// The counts of an `Arc` and the once-cells are the standard library's in every build: the checkers' own `Arc` cannot hold a `dyn`.
+pub(crate) use std::sync::{Arc, OnceLock, Weak};
+pub(crate) use std::thread::ThreadId;
+pub(crate) use std::time::{Duration, Instant};
+
+/// A place where two threads race; in builds with `--cfg chaos` a thread may dawdle here, elsewhere it costs nothing.
+#[inline(always)]
+pub(crate) fn chaos_point() {
+    #[cfg(chaos)]
+    chaos::dawdle();
+}
+
+#[cfg(chaos)]
+mod chaos {
+    use std::cell::Cell;
+
+    std::thread_local! {
+        static SEED: Cell<u64> = const { Cell::new(0x9E37_79B9_7F4A_7C15) };
+    }
+
+    /// Yields one time in four and sleeps one time in 256, by a xorshift generator of this thread.
+    pub(super) fn dawdle() {
+        let roll = SEED
+            .try_with(|seed| {
+                let mut x = seed.get() ^ (std::ptr::from_ref(seed) as u64).rotate_left(17);
+                x ^= x << 13;
+                x ^= x >> 7;
+                x ^= x << 17;
+                seed.set(x);
+                x
+            })
+            .unwrap_or(0);
+        if roll % 256 == 0 {
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        } else if roll % 4 == 0 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The moment `duration` from now, or `None` when that is beyond what the clock can name: wait for ever.
+pub(crate) fn deadline_after(duration: Duration) -> Option<Instant> {
+    Instant::now().checked_add(duration)
+}
+
+/// The calling thread's id, without touching a reference count after the first call.
+pub(crate) fn thread_id() -> ThreadId {
+    std::thread_local! {
+        static ID: std::cell::OnceCell<ThreadId> = const { std::cell::OnceCell::new() };
+    }
+    ID.try_with(|id| *id.get_or_init(|| std::thread::current().id()))
+        .unwrap_or_else(|_| std::thread::current().id())
+}

@@ -1,0 +1,1 @@
+//! The model checkers' twins of what `sync.rs` names.

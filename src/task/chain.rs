@@ -1,0 +1,354 @@
+//! Continuations: what becomes of a task's outcome.
+
+use std::marker::PhantomData;
+use std::panic::Location;
+
+use super::into_task::land;
+use super::link::{Finally, Hop, Link, Observe};
+use super::{IntoTask, Task};
+use crate::cell::node::Returned;
+use crate::cell::slot::Outcome;
+use crate::cell::state::Phase;
+use crate::cell::step::{Route, Step};
+use crate::cell::with;
+use crate::error::{At, TaskError};
+use crate::executor::{Executor, Inline};
+use crate::trace;
+
+impl<T: Send + 'static> Task<T> {
+    /// Calls `f` with the value; the new task is what `f` returns. A failure passes by, and `f` is dropped.
+    ///
+    /// See [`Task`] for the thread that runs `f`. A panic in it fails the new task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let n = fast_async::spawn(|| "four").then(str::len).wait()?;
+    /// assert_eq!(n, 4);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn then<U, F>(self, f: F) -> Task<U>
+    where
+        F: FnOnce(T) -> U + Send + 'static,
+        U: Send + 'static,
+    {
+        self.link(Location::caller(), move |outcome, _| {
+            Returned::Outcome(outcome.map(f))
+        })
+    }
+
+    /// Calls `f` with the value; `f` may fail, or return another task, whose outcome becomes that of the new one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, Task};
+    ///
+    /// let n = spawn(|| "8080")
+    ///     .and_then(|text| Ok(text.parse::<u16>()?))
+    ///     .and_then(|port| spawn(move || port + 1))
+    ///     .wait()?;
+    /// assert_eq!(n, 8081);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn and_then<R, F>(self, f: F) -> Task<R::Output>
+    where
+        F: FnOnce(T) -> R + Send + 'static,
+        R: IntoTask,
+    {
+        self.link(Location::caller(), move |outcome, at| match outcome {
+            Ok(value) => land(f(value), at),
+            Err(error) => Returned::Outcome(Err(error)),
+        })
+    }
+
+    /// Turns a failure into a value. On success `f` is dropped and the value passes by.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::attempt;
+    ///
+    /// let n = attempt(|| Ok("x".parse::<i32>()?)).catch(|err| {
+    ///     eprintln!("{err}");
+    ///     0
+    /// });
+    /// assert_eq!(n.wait()?, 0);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn catch<F>(self, f: F) -> Task<T>
+    where
+        F: FnOnce(TaskError) -> T + Send + 'static,
+    {
+        self.link(Location::caller(), move |outcome, _| {
+            Returned::Outcome(Ok(outcome.unwrap_or_else(f)))
+        })
+    }
+
+    /// Turns a failure into another attempt: `f` may fail again, or return a task. On success `f` is dropped and the value passes by.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{attempt, spawn, Task};
+    ///
+    /// let text: Task<String> = attempt(|| Ok(std::fs::read_to_string("/no/such/file")?))
+    ///     .or_else(|_| spawn(|| "default".to_string()));
+    /// assert_eq!(text.wait()?, "default");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn or_else<R, F>(self, f: F) -> Task<T>
+    where
+        F: FnOnce(TaskError) -> R + Send + 'static,
+        R: IntoTask<Output = T>,
+    {
+        self.link(Location::caller(), move |outcome, at| match outcome {
+            Ok(value) => Returned::Outcome(Ok(value)),
+            Err(error) => land(f(error), at),
+        })
+    }
+
+    /// Turns a failure into a value if the user's error is an `E`; other failures, and values, pass by.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// use fast_async::attempt;
+    ///
+    /// let text = attempt(|| Ok(std::fs::read_to_string("/no/such/file")?))
+    ///     .catch_as(|err: &io::Error| format!("({})", err.kind()));
+    /// assert_eq!(text.wait()?, "(entity not found)");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn catch_as<E, F>(self, f: F) -> Task<T>
+    where
+        E: std::error::Error + 'static,
+        F: FnOnce(&E) -> T + Send + 'static,
+    {
+        self.link(Location::caller(), move |outcome, _| {
+            Returned::Outcome(match outcome {
+                Err(error) => match error.downcast_ref::<E>() {
+                    Some(known) => Ok(f(known)),
+                    None => Err(error),
+                },
+                value => value,
+            })
+        })
+    }
+
+    /// Calls `f` with the outcome, whichever it is; the new task is what `f` returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let text = fast_async::spawn(|| 7).handle(|outcome| match outcome {
+    ///     Ok(n) => format!("got {n}"),
+    ///     Err(err) => format!("failed: {err}"),
+    /// });
+    /// assert_eq!(text.wait()?, "got 7");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn handle<U, F>(self, f: F) -> Task<U>
+    where
+        F: FnOnce(Result<T, TaskError>) -> U + Send + 'static,
+        U: Send + 'static,
+    {
+        self.link(Location::caller(), move |outcome, _| {
+            Returned::Outcome(Ok(f(outcome)))
+        })
+    }
+
+    /// Calls `f` on every outcome, a cancellation included, and passes the outcome on.
+    ///
+    /// A panic in `f` replaces the outcome by [`Panicked`](crate::ErrorKind::Panicked).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let (tell, told) = mpsc::channel();
+    /// fast_async::spawn(|| 7).finally(move || tell.send("closed").unwrap()).wait()?;
+    /// assert_eq!(told.recv().unwrap(), "closed");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn finally<F>(self, f: F) -> Task<T>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        let location = Location::caller();
+        let step: Box<dyn Step> = match trace::capture() {
+            None => Box::new(Finally {
+                work: Some(f),
+                location,
+            }),
+            Some(context) => Box::new(Finally {
+                work: Some(move || context.run(f)),
+                location,
+            }),
+        };
+        self.append(step)
+    }
+
+    /// Lets `f` look at the value on its way, as an observer: its panic is reported and changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let n = fast_async::spawn(|| 7).inspect(|n| println!("got {n}")).wait()?;
+    /// assert_eq!(n, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn inspect<F>(self, f: F) -> Task<T>
+    where
+        F: FnOnce(&T) + Send + 'static,
+    {
+        let step = observer(
+            Location::caller(),
+            move |outcome: Result<&T, &TaskError>| {
+                if let Ok(value) = outcome {
+                    f(value);
+                }
+            },
+        );
+        self.append(step)
+    }
+
+    /// Lets `f` look at the failure on its way, as an observer; the failure does not count as looked at.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    ///
+    /// let task: Task<u8> = Task::failed("no");
+    /// assert_eq!(task.inspect_err(|err| eprintln!("{err}")).catch(|_| 0).wait()?, 0);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn inspect_err<F>(self, f: F) -> Task<T>
+    where
+        F: FnOnce(&TaskError) + Send + 'static,
+    {
+        let step = observer(
+            Location::caller(),
+            move |outcome: Result<&T, &TaskError>| {
+                if let Err(error) = outcome {
+                    f(error);
+                }
+            },
+        );
+        self.append(step)
+    }
+
+    /// Sends every later continuation and observer of this chain through `executor`.
+    ///
+    /// What was registered before stays where it was. The choice sticks until the next `on`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, Pool};
+    ///
+    /// let disk = Pool::builder().name("disk").build()?;
+    /// let name = spawn(|| ())
+    ///     .on(&disk)
+    ///     .then(|()| std::thread::current().name().map(str::to_string))
+    ///     .wait()?;
+    /// assert!(name.unwrap().starts_with("disk-"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on<E>(self, executor: &E) -> Task<T>
+    where
+        E: Executor + Clone + 'static,
+    {
+        let route = if std::any::TypeId::of::<E>() == std::any::TypeId::of::<Inline>() {
+            Route::Inline
+        } else {
+            Route::Executor(executor.keep())
+        };
+        // A settled task has no step to come that belongs on the old route; going there to find that out would be one hop too many.
+        let settled = self.cell().is_some_and(|cell| {
+            with(&**cell, |state, _| {
+                let settled = state.phase == Phase::Settled;
+                if settled {
+                    state.route = route.clone();
+                }
+                settled
+            })
+        });
+        if settled {
+            self
+        } else {
+            self.append(Box::new(Hop(route)))
+        }
+    }
+
+    pub(crate) fn link<U, F>(self, location: &'static Location<'static>, work: F) -> Task<U>
+    where
+        U: Send + 'static,
+        F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send + 'static,
+    {
+        let step: Box<dyn Step> = match trace::capture() {
+            None => Box::new(Link::new(location, work)),
+            Some(context) => Box::new(Link::new(
+                location,
+                move |outcome: Outcome<T>, at: &At<'_>| context.run(|| work(outcome, at)),
+            )),
+        };
+        self.append(step)
+    }
+}
+
+impl<R> Task<R>
+where
+    R: IntoTask + Send + 'static,
+{
+    /// Makes of a task of a task, or of a result, the task inside.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::spawn;
+    ///
+    /// let nested = spawn(|| spawn(|| 7));
+    /// assert_eq!(nested.flatten().wait()?, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn flatten(self) -> Task<R::Output> {
+        self.link(Location::caller(), |outcome, at| match outcome {
+            Ok(inner) => land(inner, at),
+            Err(error) => Returned::Outcome(Err(error)),
+        })
+    }
+}
+
+/// An observer's step, in the tracing context of the caller.
+pub(super) fn observer<T, F>(location: &'static Location<'static>, work: F) -> Box<dyn Step>
+where
+    T: Send + 'static,
+    F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
+{
+    match trace::capture() {
+        None => Box::new(Observe {
+            work: Some(work),
+            location,
+            _type: PhantomData,
+        }),
+        Some(context) => Box::new(Observe {
+            work: Some(move |outcome: Result<&T, &TaskError>| context.run(|| work(outcome))),
+            location,
+            _type: PhantomData,
+        }),
+    }
+}

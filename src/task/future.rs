@@ -1,0 +1,52 @@
+//! A task is a future too.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::{Task, take_outcome};
+use crate::cell::state::Phase;
+use crate::cell::waiter::Waiter;
+use crate::cell::with;
+use crate::error::{ErrorKind, TaskError};
+use crate::guard;
+
+/// Resolves to what [`wait`](Task::wait) would return, in any async runtime.
+///
+/// Polled again after it was ready, it gives a failure of kind [`Abandoned`](ErrorKind::Abandoned).
+///
+impl<T: Send + 'static> Future for Task<T> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.run();
+        let Some(cell) = self.cell() else {
+            return Poll::Pending;
+        };
+        // Cloned before the lock is taken: a waker is foreign code.
+        let mut waker = Some(context.waker().clone());
+        let (settled, old) = with(&**cell, |state, _| {
+            if state.phase == Phase::Settled {
+                return (true, None);
+            }
+            (
+                false,
+                state
+                    .waiter
+                    .replace(Waiter::Future(waker.take().expect("taken once"))),
+            )
+        });
+        guard::discard((waker, old));
+        if !settled {
+            return Poll::Pending;
+        }
+        let taken = || {
+            TaskError::noted(
+                ErrorKind::Abandoned,
+                "it was polled again after its outcome was taken",
+                Some(cell.about().at()),
+            )
+        };
+        Poll::Ready(take_outcome(&**cell).unwrap_or_else(|| Err(taken())))
+    }
+}

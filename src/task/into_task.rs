@@ -1,0 +1,174 @@
+//! What a closure that may fail, or that starts more work, can return.
+
+use crate::cell::node::{NoWork, Returned};
+use crate::cell::step::Follow;
+use crate::cell::{adopt, node::Node, with};
+use crate::error::{At, BoxError, TaskError};
+use crate::sync::Ordering;
+use crate::task::{SharedTask, Task};
+
+/// What [`attempt`](crate::attempt), [`and_then`](Task::and_then) and [`or_else`](Task::or_else) take from their closures: a `Result` with any error,
+/// or another task.
+///
+/// Implemented for `Result<T, BoxError>`, `Task<T>` and [`SharedTask<T>`], and for nothing else: that is what lets `?` and `.into()` in a closure find
+/// their error type without an annotation.
+#[diagnostic::on_unimplemented(
+    message = "a closure for `attempt`, `and_then` or `or_else` cannot return `{Self}`",
+    label = "returns `{Self}`, which is neither `Result<_, BoxError>` nor a `Task`",
+    note = "a result with another error type: write `Ok(result?)`, or `result.map_err(Into::into)`",
+    note = "a plain value: use `spawn` instead of `attempt`, `then` instead of `and_then`, `catch` instead of `or_else`, or write `Ok(value)`"
+)]
+pub trait IntoTask: sealed::Sealed {
+    /// The value of the task.
+    type Output: Send + 'static;
+
+    /// The task itself.
+    fn into_task(self) -> Task<Self::Output>;
+
+    #[doc(hidden)]
+    fn land(self, place: Place<'_>) -> Landing<Self::Output>;
+}
+
+/// What the closure returned, in the terms of the cell; opaque, because the trait is public and the cell is not.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Landing<T>(Returned<T>);
+
+/// Where the closure was registered.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Place<'a>(At<'a>);
+
+/// What a closure that was registered at `at` has returned.
+pub(crate) fn land<R: IntoTask>(returned: R, at: &At<'_>) -> Returned<R::Output> {
+    returned.land(Place(*at)).0
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T> Sealed for Result<T, crate::BoxError> {}
+    impl<T> Sealed for crate::Task<T> {}
+    impl<T> Sealed for crate::SharedTask<T> {}
+}
+
+impl<T: Send + 'static> IntoTask for Result<T, BoxError> {
+    type Output = T;
+
+    #[track_caller]
+    fn into_task(self) -> Task<T> {
+        match self {
+            Ok(value) => Task::ready(value),
+            Err(error) => Task::failed(error),
+        }
+    }
+
+    fn land(self, place: Place<'_>) -> Landing<T> {
+        Landing(Returned::Outcome(
+            self.map_err(|error| TaskError::failed(error, place.0)),
+        ))
+    }
+}
+
+impl<T: Send + 'static> IntoTask for Task<T> {
+    type Output = T;
+
+    fn into_task(self) -> Task<T> {
+        self
+    }
+
+    fn land(self, place: Place<'_>) -> Landing<T> {
+        let Some(inner) = self.into_cell() else {
+            let error = TaskError::of(crate::ErrorKind::Cycle, place.0);
+            return Landing(Returned::Outcome(Err(error)));
+        };
+        // A settled task gives its outcome at once.
+        if inner.idle().load(Ordering::Acquire) {
+            if let Some(outcome) = super::take_outcome(&*inner) {
+                return Landing(Returned::Outcome(outcome));
+            }
+        }
+        Landing(Returned::Task(Follow {
+            inner,
+            forward: adopt::forward::<T>,
+        }))
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> IntoTask for SharedTask<T> {
+    type Output = T;
+
+    #[track_caller]
+    fn into_task(self) -> Task<T> {
+        self.cloned()
+    }
+
+    fn land(self, place: Place<'_>) -> Landing<T> {
+        self.cloned().land(place)
+    }
+}
+
+impl<T: Send + 'static> Task<T> {
+    /// A task that is settled from the start.
+    #[track_caller]
+    pub(crate) fn settled(outcome: Result<T, TaskError>) -> Task<T> {
+        Task::from_cell(Node::<NoWork<T>, T>::settled(
+            crate::cell::About::here(),
+            outcome,
+        ))
+    }
+
+    /// A task with this value, settled from the start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    /// assert_eq!(Task::ready(7).then(|n| n + 1).wait()?, 8);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn ready(value: T) -> Task<T> {
+        Task::settled(Ok(value))
+    }
+
+    /// A task that has failed from the start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    /// let task: Task<u8> = Task::failed("no such user");
+    /// assert_eq!(task.catch(|_| 0).wait()?, 0);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn failed(error: impl Into<BoxError>) -> Task<T> {
+        let about = crate::cell::About::here();
+        let error = TaskError::failed(error.into(), about.at());
+        Task::from_cell(Node::<NoWork<T>, T>::settled(about, Err(error)))
+    }
+
+    /// The outcome's failure, if the task is settled and failed; it counts as looked at then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    /// let task: Task<()> = Task::failed("no");
+    /// assert!(task.error().is_some());
+    /// ```
+    pub fn error(&self) -> Option<TaskError> {
+        let cell = self.cell()?;
+        with(&**cell, |state, head| {
+            if state.phase != crate::cell::state::Phase::Settled {
+                return None;
+            }
+            let failure = match state.last.as_mut().and_then(|step| step.output()) {
+                Some(slot) => slot.failure().cloned(),
+                None => head.failure().cloned(),
+            };
+            state.looked |= failure.is_some();
+            failure
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! `Task`, the handle of work that was started, and what can be done with it.
+
+// Map for maintainers:
+//   mod.rs        the handle: making, looking, dropping      spawn.rs     starting work, the builder
+//   into_task.rs  what closures may return                   link.rs      the steps behind the methods
+//   chain.rs      then, catch, finally, ..                    subscribe.rs observers
+//   wait.rs       blocking                                    future.rs    awaiting
+//   share.rs      SharedTask                                  stop.rs      cancelling, shielding
+
+mod chain;
+mod future;
+mod into_task;
+mod link;
+mod share;
+mod spawn;
+mod stop;
+mod subscribe;
+mod wait;
+
+use std::fmt;
+use std::marker::PhantomData;
+
+pub use into_task::IntoTask;
+pub(crate) use into_task::land;
+pub(crate) use link::{Consume, carrier};
+pub use share::SharedTask;
+pub use spawn::{TaskBuilder, TaskContext, attempt, spawn, spawn_with};
+pub use stop::CancelOnDrop;
+pub use subscribe::{Subscription, SubscriptionGuard};
+
+use crate::cell::slot::{Outcome, cast};
+use crate::cell::state::Phase;
+use crate::cell::step::Step;
+use crate::cell::{self, Cell, with};
+use crate::sync::{Arc, ThreadId};
+
+/// Work that was started, or will be: a promise for a `T`.
+///
+/// Made by [`spawn`], [`attempt`], [`Task::new`], [`deferred`](crate::deferred) and [`Pool::spawn`](crate::Pool::spawn). A task settles once, as
+/// a value or as a [`TaskError`](crate::TaskError). Continuations ([`then`](Task::then), [`catch`](Task::catch), ..) take the outcome and give a new task; observers
+/// ([`subscribe`](Task::subscribe), ..) borrow it first; [`wait`](Task::wait) blocks for it; `.await` works in any async runtime.
+///
+/// Dropping a task detaches it: the work goes on. See [`cancel_on_drop`](Task::cancel_on_drop) for the opposite.
+///
+/// # Which thread runs a continuation
+///
+/// The thread that settles the task, right after; if the task is settled already, a thread of its pool. Never the call that registers it. See [`on`](Task::on) to choose.
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::spawn;
+///
+/// let n = spawn(|| 6)
+///     .then(|n| n * 7)
+///     .finally(|| println!("done"))
+///     .wait()?;
+/// assert_eq!(n, 42);
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+#[must_use = "dropping a task detaches it and its failure is only reported; call `.wait()`, chain on it, or `.detach()` it"]
+pub struct Task<T> {
+    /// `None` only while a consuming method is at work.
+    cell: Option<Arc<dyn Cell>>,
+    _type: PhantomData<fn() -> T>,
+}
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// Not settled: its closure or one of its continuations has yet to run or is running.
+    Pending,
+    /// Settled with a value.
+    Success,
+    /// Settled with a failure.
+    Failure,
+}
+
+impl<T> Task<T> {
+    pub(crate) fn from_cell(cell: Arc<dyn Cell>) -> Task<T> {
+        Task {
+            cell: Some(cell),
+            _type: PhantomData,
+        }
+    }
+
+    pub(crate) fn cell(&self) -> Option<&Arc<dyn Cell>> {
+        self.cell.as_ref()
+    }
+
+    /// Takes the cell out of the handle, whose drop does nothing then.
+    pub(crate) fn into_cell(mut self) -> Option<Arc<dyn Cell>> {
+        self.cell.take()
+    }
+
+    /// Appends a step; the handle is that of what the step makes of the task.
+    pub(crate) fn append<U>(mut self, step: Box<dyn Step>) -> Task<U> {
+        let cell = self.cell.take();
+        if let Some(cell) = &cell {
+            cell::register(cell, step);
+        }
+        Task {
+            cell,
+            _type: PhantomData,
+        }
+    }
+
+    /// Lets the task go on without a handle; the same as dropping it, said aloud.
+    pub fn detach(self) {}
+
+    /// True once the outcome is decided. Observers that subscribed before may still be looking at it.
+    pub fn is_settled(&self) -> bool {
+        self.status() != Status::Pending
+    }
+
+    /// Where the task stands. Does not count as looking at a failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{deferred, Status};
+    ///
+    /// let (resolver, task) = deferred();
+    /// assert_eq!(task.status(), Status::Pending);
+    /// resolver.resolve(1).unwrap();
+    /// assert_eq!(task.status(), Status::Success);
+    /// ```
+    pub fn status(&self) -> Status {
+        let Some(cell) = &self.cell else {
+            return Status::Pending;
+        };
+        with(&**cell, |state, head| {
+            if !state.is_decided() {
+                return Status::Pending;
+            }
+            if state.cancelled {
+                return Status::Failure;
+            }
+            let failed = match (
+                state.phase,
+                state.last.as_mut().and_then(|step| step.output()),
+            ) {
+                (Phase::Settled | Phase::Handed, Some(slot)) => slot.failure().is_some(),
+                (Phase::Settled | Phase::Handed, None) => head.failure().is_some(),
+                _ => state.failed,
+            };
+            if failed {
+                Status::Failure
+            } else {
+                Status::Success
+            }
+        })
+    }
+
+    /// The thread that runs, or ran last, the task's closure or one of its continuations.
+    pub fn thread(&self) -> Option<ThreadId> {
+        with(&**self.cell.as_ref()?, |state, _| state.thread)
+    }
+
+    /// The name it was given by [`TaskBuilder::name`].
+    pub fn name(&self) -> Option<&str> {
+        self.cell.as_ref()?.about().name().map(|name| &**name)
+    }
+}
+
+/// Takes the outcome of a settled task, which counts as looking at it.
+pub(crate) fn take_outcome<T: Send + 'static>(cell: &dyn Cell) -> Option<Outcome<T>> {
+    with(cell, |state, head| {
+        if state.phase != Phase::Settled {
+            return None;
+        }
+        state.looked = true;
+        let slot = match state.last.as_mut().and_then(|step| step.output()) {
+            Some(slot) => slot,
+            None => head,
+        };
+        cast::<T>(slot).take()
+    })
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        if let Some(cell) = self.cell.take() {
+            cell::release(&*cell);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("name", &self.name())
+            .field("status", &self.status())
+            .finish()
+    }
+}

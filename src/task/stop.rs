@@ -1,0 +1,141 @@
+//! Cancelling a task, and keeping a cancel away from one.
+
+use std::fmt;
+use std::ops::Deref;
+
+use super::{Consume, Task, carrier};
+use crate::cell::cancel::{CancelOutcome, cancel, withdraw_all};
+use crate::cell::node::{NoWork, Node};
+use crate::cell::slot::Outcome;
+use crate::cell::{self, About};
+use crate::error::TaskError;
+use crate::promise::Resolver;
+
+impl<T: Send + 'static> Task<T> {
+    /// Settles the task as [`Cancelled`](crate::ErrorKind::Cancelled), now, unless it is settled already.
+    ///
+    /// What has not started never will, and what it captured is dropped at once. A closure that is running is not stopped: its
+    /// [token](crate::TaskContext::is_cancelled) is raised, and what it returns is dropped. Whatever this task alone waits for is cancelled with it, up to
+    /// the first [`shielded`](Task::shielded) one. `finally` closures run; observers see the cancellation as a failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{deferred, CancelOutcome};
+    ///
+    /// let (resolver, task) = deferred::<u32>();
+    /// let task = task.then(|n| n + 1);
+    /// assert_eq!(task.cancel(), CancelOutcome::Prevented);
+    /// assert_eq!(task.cancel(), CancelOutcome::TooLate);
+    /// assert!(task.wait().unwrap_err().is_cancelled());
+    /// assert_eq!(resolver.resolve(1), Err(1));
+    /// ```
+    pub fn cancel(&self) -> CancelOutcome {
+        let Some(cell) = self.cell() else {
+            return CancelOutcome::TooLate;
+        };
+        let own = cancel(cell, Some(carrier::<T>));
+        let above = withdraw_all(own.next);
+        match (own.outcome, above) {
+            (CancelOutcome::Prevented, Some(CancelOutcome::Signalled)) => CancelOutcome::Signalled,
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Cancels the task when the guard is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred::<u32>();
+    /// drop(task.cancel_on_drop());
+    /// assert!(resolver.resolve(1).is_err());
+    /// ```
+    pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
+        CancelOnDrop(Some(self))
+    }
+
+    /// A task that can be cancelled without cancelling this one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred::<u32>();
+    /// task.shielded().cancel();
+    /// assert!(resolver.resolve(1).is_ok(), "the source goes on");
+    /// ```
+    #[track_caller]
+    pub fn shielded(self) -> Task<T> {
+        let source = self.cell().map(|cell| cell.about().pool.clone());
+        let about = About {
+            pool: source.flatten(),
+            ..About::here()
+        };
+        let outer = Node::<NoWork<T>, T>::open(about);
+        let resolver = Resolver::new(outer.clone());
+        if let Some(inner) = self.into_cell() {
+            cell::with(&*inner, |state, _| state.released = true);
+            let pass_on = move |outcome: Outcome<T>| {
+                // Cancelled meanwhile: nobody is left who wants it.
+                let _ = resolver.settle(outcome);
+            };
+            cell::register(
+                &inner,
+                Box::new(Consume {
+                    work: Some(pass_on),
+                    _type: std::marker::PhantomData,
+                }),
+            );
+        }
+        Task::from_cell(outer)
+    }
+}
+
+/// A task that is cancelled when this is dropped; made by [`Task::cancel_on_drop`].
+///
+/// Gives access to the task by reference; [`into_task`](CancelOnDrop::into_task) takes it out again.
+#[must_use = "the task is cancelled as soon as the guard is dropped"]
+pub struct CancelOnDrop<T: Send + 'static>(Option<Task<T>>);
+
+impl<T: Send + 'static> CancelOnDrop<T> {
+    /// The task, no longer cancelled by a drop.
+    pub fn into_task(mut self) -> Task<T> {
+        self.0.take().unwrap_or_else(empty)
+    }
+
+    /// Blocks for the outcome; see [`Task::wait`].
+    ///
+    /// # Errors
+    ///
+    /// The task's failure.
+    pub fn wait(self) -> Result<T, TaskError> {
+        self.into_task().wait()
+    }
+}
+
+/// Stands in for a task that was taken out; never seen from outside.
+fn empty<T: Send + 'static>() -> Task<T> {
+    Task::from_cell(Node::<NoWork<T>, T>::open(About::here()))
+}
+
+impl<T: Send + 'static> Deref for CancelOnDrop<T> {
+    type Target = Task<T>;
+
+    fn deref(&self) -> &Task<T> {
+        self.0.as_ref().expect("the task is taken only by value")
+    }
+}
+
+impl<T: Send + 'static> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.cancel();
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for CancelOnDrop<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelOnDrop").field(&self.0).finish()
+    }
+}

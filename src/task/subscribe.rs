@@ -1,0 +1,192 @@
+//! Observers: any number of them look at a task's outcome before its consumer takes it.
+
+use std::fmt;
+use std::panic::Location;
+
+use super::Task;
+use super::chain::observer;
+use super::link::observe;
+use crate::cell::slot::Slot;
+use crate::cell::step::{Step, Turn};
+use crate::cell::{self, Cell, with};
+use crate::error::TaskError;
+use crate::guard;
+use crate::sync::{Arc, Weak};
+
+impl<T: Send + 'static> Task<T> {
+    /// Calls `on_success` or `on_failure` with a reference to the outcome when the task is settled.
+    ///
+    /// Any number of observers may subscribe; they run in the order in which they did, before whoever consumes the task. See [`Task`] for the thread.
+    /// A failure seen here does not count as looked at. A panic in an observer is reported and disturbs nobody else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::spawn;
+    ///
+    /// let task = spawn(|| "text".to_string());
+    /// task.subscribe(|text| println!("{}", text.len()), |err| eprintln!("{err}"));
+    /// task.subscribe(|text| println!("{text}"), |_| ());
+    /// let text = task.wait()?; // no clone was needed
+    /// assert_eq!(text, "text");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn subscribe<S, F>(&self, on_success: S, on_failure: F) -> Subscription
+    where
+        S: FnOnce(&T) + Send + 'static,
+        F: FnOnce(&TaskError) + Send + 'static,
+    {
+        self.on_settled(move |outcome| match outcome {
+            Ok(value) => on_success(value),
+            Err(error) => on_failure(error),
+        })
+    }
+
+    /// Calls `f` with a reference to the outcome when the task is settled; like [`subscribe`](Task::subscribe) with one closure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let task = fast_async::spawn(|| 7);
+    /// task.on_settled(|outcome| println!("{outcome:?}"));
+    /// task.wait()?;
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn on_settled<F>(&self, f: F) -> Subscription
+    where
+        F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
+    {
+        let step = observer(Location::caller(), f);
+        match self.cell() {
+            Some(cell) => Subscription::new(cell, cell::register(cell, step)),
+            None => Subscription::none(),
+        }
+    }
+
+    /// Blocks until the task is settled and calls one of the closures with the outcome, on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// The failure, after `on_failure` has seen it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut seen = 0;
+    /// fast_async::spawn(|| 7).subscribe_blocking(|n| seen = *n, |_| ())?;
+    /// assert_eq!(seen, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn subscribe_blocking<S, F>(self, on_success: S, on_failure: F) -> Result<T, TaskError>
+    where
+        S: FnOnce(&T),
+        F: FnOnce(&TaskError),
+    {
+        let outcome = self.wait();
+        match &outcome {
+            Ok(value) => on_success(value),
+            Err(error) => on_failure(error),
+        }
+        outcome
+    }
+}
+
+/// An observer's place in the list of a task. Dropping it leaves the observer in place; [`unsubscribe`](Subscription::unsubscribe) takes it out,
+/// [`guard`](Subscription::guard) does so on drop.
+pub struct Subscription {
+    cell: Option<Weak<dyn Cell>>,
+    number: u32,
+}
+
+impl Subscription {
+    pub(super) fn new(cell: &Arc<dyn Cell>, number: u32) -> Subscription {
+        Subscription {
+            cell: Some(Arc::downgrade(cell)),
+            number,
+        }
+    }
+
+    pub(super) fn none() -> Subscription {
+        Subscription {
+            cell: None,
+            number: 0,
+        }
+    }
+
+    /// Takes the observer out and drops its closures. False when it has run, is running, or can no longer run.
+    ///
+    /// Costs the same however many observers there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// let subscription = task.on_settled(|_| panic!("never called"));
+    /// assert!(subscription.unsubscribe());
+    /// resolver.resolve(1).unwrap();
+    /// assert_eq!(task.wait()?, 1);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn unsubscribe(self) -> bool {
+        let Some(cell) = self.cell.as_ref().and_then(Weak::upgrade) else {
+            return false;
+        };
+        let step = with(&*cell, |state, _| state.steps.remove(self.number));
+        let was_there = step.is_some();
+        guard::discard(step);
+        was_there
+    }
+
+    /// Unsubscribes when the guard is dropped.
+    pub fn guard(self) -> SubscriptionGuard {
+        SubscriptionGuard(Some(self))
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").finish_non_exhaustive()
+    }
+}
+
+/// A subscription that ends with its scope; made by [`Subscription::guard`].
+#[derive(Debug)]
+#[must_use = "the observer is unsubscribed as soon as the guard is dropped"]
+pub struct SubscriptionGuard(Option<Subscription>);
+
+impl Drop for SubscriptionGuard {
+    fn drop(&mut self) {
+        if let Some(subscription) = self.0.take() {
+            subscription.unsubscribe();
+        }
+    }
+}
+
+/// A step that calls `f` when its turn comes or when the task is cancelled.
+pub(super) fn when_settled(f: impl FnOnce() + Send + 'static) -> Box<dyn Step> {
+    Box::new(WhenSettled(Some(f)))
+}
+
+struct WhenSettled<F>(Option<F>);
+
+impl<F: FnOnce() + Send> WhenSettled<F> {
+    #[track_caller]
+    fn call(&mut self) {
+        if let Some(f) = self.0.take() {
+            observe(Location::caller(), None, f);
+        }
+    }
+}
+
+impl<F: FnOnce() + Send> Step for WhenSettled<F> {
+    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
+        self.call();
+        Turn::Next
+    }
+
+    fn cancel(&mut self, _: &TaskError) {
+        self.call();
+    }
+}

@@ -1,0 +1,285 @@
+//! Blocking until a task is settled.
+//!
+//! A worker that waits must not starve its own pool (Contract: W1). In this order: it runs the awaited work itself if that has not started; it runs what
+//! is on its own work list; it lets another thread take its place and sleeps. It never takes unrelated work from a queue.
+
+use super::{Task, take_outcome};
+use crate::cell::adopt::any_above;
+use crate::cell::state::{Phase, State};
+use crate::cell::step::Route;
+use crate::cell::waiter::Waiter;
+use crate::cell::{Cell, Upstream, address, start, with};
+use crate::error::{ErrorKind, TaskError};
+use crate::sync::{
+    Arc, Duration, Instant, Ordering, chaos_point, deadline_after, spin_hint, thread, thread_id,
+};
+use crate::{dispatch, pool};
+
+/// Looks before a waiting thread goes to sleep; a few microseconds in all.
+const SPINS: u32 = 200;
+const YIELDS: u32 = 4;
+
+impl<T: Send + 'static> Task<T> {
+    /// Blocks until the task is settled, and gives its outcome.
+    ///
+    /// May be called anywhere, inside tasks and continuations too: the pool stays live whatever its size. Returns after every observer that subscribed
+    /// before has run. Inside an async runtime `.await` the task instead.
+    ///
+    /// # Errors
+    ///
+    /// The task's failure; or one of kind [`Cycle`](ErrorKind::Cycle) when the task can only settle after the caller returns, as when a task waits for
+    /// itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// fn answer() -> Result<u32, Box<dyn std::error::Error>> {
+    ///     Ok(fast_async::spawn(|| 42).wait()?)
+    /// }
+    /// assert_eq!(answer()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait(self) -> Result<T, TaskError> {
+        match self.wait_until(None) {
+            Ok(outcome) => outcome,
+            Err(task) => Err(task.lost()),
+        }
+    }
+
+    /// Blocks until the task is settled or `timeout` is over. A timeout too long for the clock means for ever.
+    ///
+    /// # Errors
+    ///
+    /// The outer `Err` gives the task back, unharmed, when the time is over; the inner one is the task's failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (resolver, task) = fast_async::deferred();
+    /// let task = task.wait_timeout(Duration::from_millis(1)).unwrap_err();
+    /// resolver.resolve("now").unwrap();
+    /// assert_eq!(task.wait()?, "now");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn wait_timeout(self, timeout: Duration) -> Result<Result<T, TaskError>, Task<T>> {
+        match deadline_after(timeout) {
+            Some(deadline) => self.wait_until(Some(deadline)),
+            None => Ok(self.wait()),
+        }
+    }
+
+    /// Gives the outcome if the task is settled and its observers have run.
+    ///
+    /// # Errors
+    ///
+    /// The outer `Err` gives the task back when it is not; the inner one is the task's failure. Starts a cold task.
+    pub fn try_wait(self) -> Result<Result<T, TaskError>, Task<T>> {
+        self.run();
+        match self.cell().and_then(|cell| take_outcome(&**cell)) {
+            Some(outcome) => Ok(outcome),
+            None => Err(self),
+        }
+    }
+
+    fn wait_until(self, deadline: Option<Instant>) -> Result<Result<T, TaskError>, Task<T>> {
+        let Some(cell) = self.cell() else {
+            return Err(self);
+        };
+        if !cell.idle().load(Ordering::Acquire) {
+            match block(cell, deadline) {
+                End::Settled => {}
+                End::TimedOut => return Err(self),
+                End::Cycle => return Ok(Err(TaskError::of(ErrorKind::Cycle, cell.about().at()))),
+            }
+        }
+        match take_outcome(&**cell) {
+            Some(outcome) => Ok(outcome),
+            None => Err(self),
+        }
+    }
+
+    fn lost(&self) -> TaskError {
+        TaskError::noted(
+            ErrorKind::Abandoned,
+            "its outcome was taken by somebody else; this is a bug in fast-async",
+            self.cell().map(|cell| cell.about().at()),
+        )
+    }
+}
+
+pub(super) enum End {
+    Settled,
+    TimedOut,
+    Cycle,
+}
+
+/// Blocks until `cell` is idle.
+pub(super) fn block(cell: &Arc<dyn Cell>, deadline: Option<Instant>) -> End {
+    let idle = || cell.idle().load(Ordering::Acquire);
+    block_on(cell, &idle, deadline, |waiter| {
+        with(&**cell, |state, _| {
+            if state.phase == Phase::Settled {
+                return false;
+            }
+            state.waiter = waiter;
+            true
+        })
+    })
+}
+
+/// Blocks until `done`. `sleep_on(Some(..))` registers this thread to be woken, unless it is done already; `sleep_on(None)` takes that back.
+pub(super) fn block_on(
+    cell: &Arc<dyn Cell>,
+    done: &dyn Fn() -> bool,
+    deadline: Option<Instant>,
+    mut sleep_on: impl FnMut(Option<Waiter>) -> bool,
+) -> End {
+    let on_worker = pool::on_worker();
+    start_if_cold(cell, on_worker && deadline.is_none());
+    if deadline.is_none() && (on_worker || dispatch::is_open()) {
+        help(cell, done);
+    }
+    while !done() && dispatch::run_one() {}
+    for round in 0..SPINS + YIELDS {
+        if done() {
+            return End::Settled;
+        }
+        if round < SPINS {
+            spin_hint();
+        } else {
+            thread::yield_now();
+        }
+    }
+    if is_own_doing(&**cell) {
+        return End::Cycle;
+    }
+    if !sleep_on(Some(Waiter::Thread(thread::current()))) {
+        return End::Settled;
+    }
+    chaos_point();
+    let end = pool::blocking(|| sleep(done, deadline));
+    if matches!(end, End::TimedOut) {
+        sleep_on(None);
+        if done() {
+            return End::Settled;
+        }
+    }
+    end
+}
+
+fn sleep(done: &dyn Fn() -> bool, deadline: Option<Instant>) -> End {
+    loop {
+        if done() {
+            return End::Settled;
+        }
+        match deadline {
+            None => thread::park(),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return End::TimedOut;
+                }
+                thread::park_timeout(left);
+            }
+        }
+    }
+}
+
+/// A cold task is started by waiting for it. Where the waiter will run it itself, no queue needs to know.
+fn start_if_cold(cell: &Arc<dyn Cell>, runs_here: bool) {
+    let was_cold = with(&**cell, |state, _| {
+        let cold = state.phase == Phase::Cold;
+        if cold && !runs_here {
+            state.phase = Phase::Queued;
+        }
+        cold
+    });
+    if was_cold && !runs_here {
+        start(cell);
+    }
+}
+
+/// Runs what `cell` waits for, as far as it has not started, on this thread.
+fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
+    loop {
+        let mut progress = false;
+        let mut above: Vec<Arc<dyn Upstream>> = Vec::new();
+        let mut pending = vec![cell.clone()];
+        while let Some(cell) = pending.pop() {
+            if done() {
+                return;
+            }
+            if run_here(&cell) {
+                progress = true;
+                continue;
+            }
+            cell.above(&mut above);
+            // A fan may be wide: each of its members is looked at once in a round.
+            while let Some(upstream) = above.pop() {
+                match upstream.clone().cell() {
+                    Some(cell) => pending.push(cell),
+                    None => upstream.above(&mut above),
+                }
+            }
+        }
+        while !done() && dispatch::run_one() {
+            progress = true;
+        }
+        if !progress || done() {
+            return;
+        }
+    }
+}
+
+/// Runs the closure, or the waiting steps, of `cell` if nobody has begun to, and if they belong on this pool.
+fn run_here(cell: &Arc<dyn Cell>) -> bool {
+    let startable = with(&**cell, |state, _| is_startable(state));
+    if !startable || !cell.about().pool().is_current() {
+        return false;
+    }
+    let ran = pool::deeper(|| {
+        pool::retract(address(&**cell));
+        let ran = cell.clone().run();
+        pool::note(ran);
+    });
+    if ran.is_none() {
+        // Too deep for this stack. A stand-in will find it in a queue, unless it never was in one.
+        let cold = with(&**cell, |state, _| {
+            let cold = state.phase == Phase::Cold;
+            if cold {
+                state.phase = Phase::Queued;
+            }
+            cold
+        });
+        if cold {
+            start(cell);
+        }
+    }
+    ran.is_some()
+}
+
+fn is_startable(state: &mut State) -> bool {
+    match state.phase {
+        Phase::Cold | Phase::Queued => true,
+        Phase::Handed => matches!(state.route, Route::Pool),
+        // A branch of a shared task whose value is there, and whose turn in the list has not come.
+        Phase::Open if state.upstream.as_ref().is_some_and(|tie| tie.to.is_ready()) => {
+            state.phase = Phase::Queued;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// True when `cell` can only settle after the caller has returned: this very thread is running it, or something it waits for (Contract: W3).
+fn is_own_doing(cell: &dyn Cell) -> bool {
+    let me = thread_id();
+    let runs_here = |cell: &dyn Cell| {
+        with(cell, |state, _| {
+            state.phase == Phase::Driving && state.thread == Some(me)
+        })
+    };
+    runs_here(cell) || any_above(cell, runs_here)
+}

@@ -1,0 +1,36 @@
+//! Carries the `tracing` context of the place where a closure was registered to the thread that runs it.
+
+use tracing::{Dispatch, Span, dispatcher};
+
+/// The span and the subscriber that were current where a closure was registered.
+pub(crate) struct Captured {
+    dispatch: Dispatch,
+    span: Span,
+}
+
+/// True once any subscriber was set in this process, for all threads or for one.
+pub(crate) fn is_listening() -> bool {
+    dispatcher::has_been_set()
+}
+
+/// The current context, or `None` when nobody listens: one load then.
+#[inline]
+pub(crate) fn capture() -> Option<Captured> {
+    if is_listening() { capture_now() } else { None }
+}
+
+#[cold]
+fn capture_now() -> Option<Captured> {
+    let dispatch = dispatcher::get_default(Dispatch::clone);
+    let span = Span::current();
+    (!span.is_none() || !dispatch.is::<tracing::subscriber::NoSubscriber>())
+        .then_some(Captured { dispatch, span })
+}
+
+impl Captured {
+    /// Runs `f` in this context. The span and the subscriber are let go when `f` returns or panics, before anything is settled.
+    pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
+        let Captured { dispatch, span } = self;
+        dispatcher::with_default(&dispatch, || span.in_scope(f))
+    }
+}
