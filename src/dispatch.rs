@@ -6,9 +6,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 use crate::executor::Runnable;
+use crate::pool;
 use crate::sync::Arc;
 
-/// Subscribers that one dispatch runs before the rest is handed over, so that a long chain cannot hold a worker from other jobs.
+/// Subscribers that a worker runs in one dispatch before it asks whether other jobs wait. If some do, the rest is handed over, so that a long chain
+/// cannot hold a worker from them. A thread of the user's own has no other jobs: it runs what it has settled.
 const BUDGET: u32 = 1024;
 
 struct Local {
@@ -64,15 +66,28 @@ pub(crate) fn later(work: Arc<dyn Runnable>) {
     }
 }
 
-/// Takes one subscriber's worth from this dispatch's budget; false when it is used up.
+/// Takes one subscriber's worth from this dispatch's budget; false when it is used up and other jobs wait for this worker.
+#[inline]
 pub(crate) fn spend() -> bool {
     LOCAL
         .try_with(|local| {
             let left = local.budget.get();
-            local.budget.set(left.saturating_sub(1));
-            left > 0
+            if left == 0 {
+                return renew(local);
+            }
+            local.budget.set(left - 1);
+            true
         })
         .unwrap_or(true)
+}
+
+#[cold]
+fn renew(local: &Local) -> bool {
+    let renewed = !pool::is_wanted_elsewhere();
+    if renewed {
+        local.budget.set(BUDGET);
+    }
+    renewed
 }
 
 /// Runs one task of this thread's list; false when there is none. For a thread that is about to wait inside a callback.
@@ -88,8 +103,7 @@ pub(crate) fn run_one() -> bool {
 
 fn drain() {
     while let Some(work) = next() {
-        let left = LOCAL.with(|local| local.budget.get());
-        if left > 0 {
+        if spend() {
             work.run();
         } else {
             work.hand_over();

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use smallvec::SmallVec;
 
 use super::slot::{Slot, cast};
-use super::state::{Phase, Registered};
+use super::state::{Phase, Registered, Role};
 use super::step::{Follow, Route, Step, Turn};
 use super::{Cell, Tie, Upstream, address, cancel, start, with};
 use crate::dispatch;
@@ -134,7 +134,7 @@ fn attach(
         if state.phase == Phase::Settled {
             inner.idle().store(false, Ordering::Relaxed);
         }
-        state.register(carrier).1
+        state.register(carrier, Role::Observer).1
     });
     if wanted {
         Adopted::Yes(registered)
@@ -254,7 +254,7 @@ impl<U: Send + 'static> Step for Forward<U> {
         if let Some(outcome) = cast::<U>(input).take() {
             self.deliver(outcome);
         }
-        Turn::Next
+        Turn::Looked
     }
 
     fn cancel(&mut self, error: &TaskError) {

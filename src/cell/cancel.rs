@@ -69,6 +69,13 @@ fn seize(cell: &dyn Cell) -> Option<Loot> {
     })
 }
 
+/// Tells the closure that is running that its result is no longer wanted.
+fn raise(cell: &dyn Cell) {
+    if let Some(token) = cell.about().token() {
+        token.cancel();
+    }
+}
+
 /// Cancels the task at its tail. `carrier` makes a step that holds the failure for whoever has the handle.
 pub(crate) fn cancel(
     cell: &Arc<dyn Cell>,
@@ -82,9 +89,7 @@ pub(crate) fn cancel(
     };
     chaos_point();
     if loot.outcome == CancelOutcome::Signalled {
-        if let Some(token) = cell.about().token() {
-            token.cancel();
-        }
+        raise(&**cell);
     }
     cell.shed();
     let error = TaskError::of(ErrorKind::Cancelled, cell.about().at());
@@ -195,9 +200,7 @@ where
         Taken::TooLate => return CancelOutcome::TooLate,
         Taken::Head(outcome, upstream) => {
             if outcome == CancelOutcome::Signalled {
-                if let Some(token) = cell.about().token() {
-                    token.cancel();
-                }
+                raise(&*cell);
             }
             cell.shed();
             local = Some(Err(error));

@@ -5,11 +5,11 @@
 
 use super::adopt;
 use super::slot::Slot;
-use super::state::{Duty, Phase};
-use super::step::{Step, Turn};
+use super::state::{Duty, Phase, State};
+use super::step::{Route, Step, Turn};
 use super::{Cell, with};
 use crate::dispatch;
-use crate::sync::{Arc, Ordering, chaos_point};
+use crate::sync::{Arc, chaos_point};
 
 /// The outcome in the driver's hands.
 pub(crate) struct Hands<'a> {
@@ -28,7 +28,8 @@ impl Hands<'_> {
     }
 }
 
-enum Next {
+/// What the driver does next.
+pub(crate) enum Next {
     Run(Box<dyn Step>),
     Settled(Duty),
     /// The budget is used up; the rest of the steps go to a queue.
@@ -37,72 +38,93 @@ enum Next {
     Superseded,
 }
 
-/// Runs the steps there are, and those that arrive meanwhile, until none is left. `ran_link`: a link, or the head, has just run.
+/// Under the lock: the next step, or the outcome goes back into the cell. `ran_link`: a link, or the head, has just run.
+#[inline]
+pub(super) fn next(
+    state: &mut State,
+    head: &mut dyn Slot,
+    hands: &mut Hands<'_>,
+    epoch: u32,
+    ran_link: bool,
+) -> Next {
+    if state.epoch != epoch {
+        return Next::Superseded;
+    }
+    if ran_link {
+        state.open -= 1;
+        if state.open == 0 {
+            state.failed = hands.slot().failure().is_some();
+        }
+    }
+    if !state.steps.is_empty()
+        && dispatch::spend()
+        && let Some(step) = state.steps.pop()
+    {
+        return Next::Run(step);
+    }
+    let failure = hands.slot().failure().cloned();
+    match hands.held.take() {
+        Some(step) => state.last = Some(step),
+        None => hands.local.move_into(head),
+    }
+    if state.steps.is_empty() {
+        Next::Settled(state.settle(failure.as_ref()))
+    } else {
+        state.phase = Phase::Handed;
+        Next::HandOver
+    }
+}
+
+/// Runs the steps there are, and those that arrive meanwhile, until none is left.
 pub(crate) fn drive(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>, mut ran_link: bool) {
     loop {
         chaos_point();
-        let next = with(&**cell, |state, head| {
-            if state.epoch != epoch {
-                return Next::Superseded;
-            }
-            if ran_link {
-                state.open -= 1;
-                state.failed = hands.slot().failure().is_some();
-            }
-            if !state.steps.is_empty() && dispatch::spend() {
-                if let Some(step) = state.steps.pop() {
-                    return Next::Run(step);
-                }
-            }
-            // The outcome goes back into the cell.
-            let failure = hands.slot().failure().cloned();
-            match hands.held.take() {
-                Some(step) => state.last = Some(step),
-                None => hands.local.move_into(head),
-            }
-            if state.steps.is_empty() {
-                let duty = state.settle(failure.as_ref());
-                cell.idle().store(true, Ordering::Release);
-                Next::Settled(duty)
-            } else {
-                state.phase = Phase::Handed;
-                Next::HandOver
-            }
-        });
-        let mut step = match next {
+        let mut step = match cell.next(&mut hands, epoch, ran_link) {
             Next::Run(step) => step,
             Next::Settled(duty) => return duty.carry_out(),
             Next::HandOver => return cell.clone().hand_over(),
             Next::Superseded => return,
         };
         let turn = step.run(hands.slot(), cell.about().name());
-        ran_link = step.is_link();
         match turn {
-            Turn::Next => {
-                if step.output().is_some() {
-                    // The link that was held until now is empty and goes.
-                    hands.held = Some(step);
-                }
+            Turn::Linked => {
+                // The link that was held until now is empty and goes.
+                hands.held = Some(step);
+                ran_link = true;
             }
+            Turn::Passed => ran_link = true,
+            Turn::Looked => ran_link = false,
             Turn::Follow(follow) => return adopt::follow(cell, epoch, Some(step), follow),
             Turn::Hop(route) => {
-                let hops = with(&**cell, |state, head| {
-                    if state.epoch != epoch {
-                        return false;
-                    }
-                    state.route = route;
-                    match hands.held.take() {
-                        Some(step) => state.last = Some(step),
-                        None => hands.local.move_into(head),
-                    }
-                    state.phase = Phase::Handed;
-                    true
-                });
-                if hops {
-                    cell.clone().hand_over();
+                ran_link = false;
+                if hop(cell, epoch, &mut hands, route) {
+                    return;
                 }
-                return;
             }
         }
     }
+}
+
+/// Later steps belong elsewhere. True when this driver is done.
+fn hop(cell: &Arc<dyn Cell>, epoch: u32, hands: &mut Hands<'_>, route: Route) -> bool {
+    let stays = !matches!(route, Route::Executor(_));
+    let hops = with(&**cell, |state, head| {
+        if state.epoch != epoch {
+            return false;
+        }
+        state.route = route;
+        if stays {
+            return false;
+        }
+        match hands.held.take() {
+            Some(step) => state.last = Some(step),
+            None => hands.local.move_into(head),
+        }
+        state.phase = Phase::Handed;
+        true
+    });
+    if hops {
+        cell.clone().hand_over();
+    }
+    hops
 }

@@ -32,8 +32,9 @@ use crate::executor::{Job, Runnable};
 use crate::pool::Pool;
 use crate::sync::{Arc, AtomicBool};
 use crate::{dispatch, guard};
+use drive::{Hands, Next};
 use slot::Slot;
-use state::{Registered, State};
+use state::{Registered, Role, State};
 use step::{Route, Step};
 
 /// What a task is called and where it belongs; never changes.
@@ -87,6 +88,12 @@ pub(crate) trait Cell: Runnable + Upstream {
 
     /// True while the phase is `Settled`; written under the lock, for looking without it.
     fn idle(&self) -> &AtomicBool;
+
+    /// Appends a step. Use [`register`].
+    fn push(&self, step: Box<dyn Step>, role: Role) -> (u32, Registered);
+
+    /// Takes the next step for the driver. Only `drive` calls it.
+    fn next(&self, hands: &mut Hands<'_>, epoch: u32, ran_link: bool) -> Next;
 
     /// Calls `f` under the lock, with the state and the head's slot. Use [`with`].
     fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot));
@@ -144,13 +151,9 @@ pub(crate) fn address(cell: &dyn Cell) -> *const () {
 }
 
 /// Registers a step and sees to it that it will run. Returns its number.
-pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>) -> u32 {
-    let (number, registered) = with(&**cell, |state, _| {
-        if state.phase == state::Phase::Settled {
-            cell.idle().store(false, crate::sync::Ordering::Relaxed);
-        }
-        state.register(step)
-    });
+#[inline]
+pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>, role: Role) -> u32 {
+    let (number, registered) = cell.push(step, role);
     match registered {
         Registered::Pending => {}
         Registered::Late => cell.clone().hand_over(),

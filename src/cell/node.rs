@@ -1,9 +1,9 @@
 //! The cell itself: a task's closure and its head outcome with their types, beside the state that has none.
 
 use super::cancel::{self, CancelOutcome, Withdrawn};
-use super::drive::{Hands, drive};
+use super::drive::{self, Hands, Next, drive};
 use super::slot::{Outcome, Slot};
-use super::state::{Phase, State};
+use super::state::{Phase, Registered, Role, State};
 use super::step::{Follow, Step};
 use super::{About, Cell, Upstream, adopt, with};
 use crate::error::{At, ErrorKind, TaskError};
@@ -158,6 +158,25 @@ where
 
     fn idle(&self) -> &AtomicBool {
         &self.idle
+    }
+
+    fn push(&self, step: Box<dyn Step>, role: Role) -> (u32, Registered) {
+        let mut inner = self.inner.lock();
+        let pushed = inner.state.register(step, role);
+        if pushed.1 == Registered::Late {
+            self.idle.store(false, Ordering::Relaxed);
+        }
+        pushed
+    }
+
+    fn next(&self, hands: &mut Hands<'_>, epoch: u32, ran_link: bool) -> Next {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let next = drive::next(&mut inner.state, &mut inner.value, hands, epoch, ran_link);
+        if let Next::Settled(_) = next {
+            self.idle.store(true, Ordering::Release);
+        }
+        next
     }
 
     fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot)) {

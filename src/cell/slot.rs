@@ -8,9 +8,7 @@ use crate::error::TaskError;
 pub(crate) type Outcome<T> = Result<T, TaskError>;
 
 /// An `Option<Outcome<T>>` whose `T` is known only to the step that fills it and the step that empties it.
-pub(crate) trait Slot: Send {
-    fn any(&mut self) -> &mut dyn Any;
-
+pub(crate) trait Slot: Any + Send {
     /// Moves what is in here into an empty slot of the same type.
     fn move_into(&mut self, to: &mut dyn Slot);
 
@@ -21,10 +19,6 @@ pub(crate) trait Slot: Send {
 }
 
 impl<T: Send + 'static> Slot for Option<Outcome<T>> {
-    fn any(&mut self) -> &mut dyn Any {
-        self
-    }
-
     fn move_into(&mut self, to: &mut dyn Slot) {
         *cast::<T>(to) = self.take();
     }
@@ -41,7 +35,7 @@ impl<T: Send + 'static> Slot for Option<Outcome<T>> {
 /// The slot with its type again. The types along a chain are fixed by the methods of `Task`, so this cannot fail.
 #[inline]
 pub(crate) fn cast<T: Send + 'static>(slot: &mut dyn Slot) -> &mut Option<Outcome<T>> {
-    slot.any()
-        .downcast_mut()
+    let slot: &mut dyn Any = slot;
+    slot.downcast_mut()
         .expect("a step follows a step of another type; this is a bug in fast-async")
 }

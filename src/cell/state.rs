@@ -78,6 +78,15 @@ impl Duty {
     }
 }
 
+/// What a step means for the outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It decides what the outcome is.
+    Link,
+    /// It leaves the outcome alone.
+    Observer,
+}
+
 /// What whoever registered a step must do when the lock is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the step may never run otherwise"]
@@ -111,12 +120,13 @@ impl State {
     }
 
     /// Appends a step; says its number and what to do.
-    pub(crate) fn register(&mut self, step: Box<dyn Step>) -> (u32, Registered) {
+    #[inline]
+    pub(crate) fn register(&mut self, step: Box<dyn Step>, role: Role) -> (u32, Registered) {
         debug_assert!(
             self.phase != Phase::Gone,
             "a task without handles gets no steps"
         );
-        self.open += u32::from(step.is_link());
+        self.open += u32::from(role == Role::Link);
         let number = self.steps.push(step);
         let registered = match self.phase {
             Phase::Settled => {

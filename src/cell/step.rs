@@ -21,11 +21,6 @@ pub(crate) trait Step: Send {
     /// The task was cancelled before this step's turn.
     fn cancel(&mut self, error: &TaskError);
 
-    /// True for steps that decide what the task's outcome is.
-    fn is_link(&self) -> bool {
-        false
-    }
-
     /// The task that this step hands the outcome to, for a step that does nothing else.
     fn forwards_to(&self) -> Option<&Arc<dyn Cell>> {
         None
@@ -34,8 +29,12 @@ pub(crate) trait Step: Send {
 
 /// What the dispatcher does after a step.
 pub(crate) enum Turn {
-    /// Goes on with the next step.
-    Next,
+    /// An observer has looked; the outcome is what it was.
+    Looked,
+    /// A link has run, and has left the outcome in its output.
+    Linked,
+    /// A link has run, and has left the outcome, or nothing, in its input.
+    Passed,
     /// Waits for another task, whose outcome is this step's.
     Follow(Follow),
     /// Goes on with the next step on this executor, as do all later steps.

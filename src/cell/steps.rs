@@ -137,7 +137,7 @@ mod tests {
 
     impl Step for Numbered {
         fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-            Turn::Next
+            Turn::Looked
         }
         fn cancel(&mut self, _: &TaskError) {}
     }

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use super::group::{Group, bind};
 use crate::cell::slot::Outcome;
+use crate::cell::state::Role;
 use crate::cell::{About, Cell, register, with};
 use crate::error::TaskError;
 use crate::promise::{Resolver, deferred};
@@ -156,6 +157,7 @@ fn consume<T: Send + 'static>(
             work: Some(work),
             _type: PhantomData,
         }),
+        Role::Link,
     );
 }
 

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use super::group::{Group, bind};
 use crate::cell::slot::Outcome;
+use crate::cell::state::Role;
 use crate::cell::{Cell, register, with};
 use crate::error::{AggregateError, ErrorKind, TaskError};
 use crate::promise::{Resolver, deferred};
@@ -68,6 +69,7 @@ where
                 work: Some(move |outcome: Outcome<T>| first.settle_one(index, outcome)),
                 _type: PhantomData,
             }),
+            Role::Link,
         );
     }
     task

@@ -44,12 +44,9 @@ impl Upstream for Group {
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
         let members = self.members.lock();
         // Last in, first out: whoever works through `found` meets the members in their order.
-        found.extend(
-            members
-                .iter()
-                .rev()
-                .map(|member| -> Arc<dyn Upstream> { member.clone() }),
-        );
+        for member in members.iter().rev() {
+            found.push(member.clone());
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub use metrics::PoolMetrics;
 pub(crate) use shared::Refused;
 use shared::Shared;
 pub use shutdown::{Shutdown, ShutdownReport};
-pub(crate) use worker::{note, retract};
+pub(crate) use worker::{is_wanted_elsewhere, note, retract};
 
 use crate::executor::{Executor, Job, Runnable};
 use crate::sync::{Arc, Duration, OnceLock, deadline_after};
@@ -230,10 +230,10 @@ impl Pool {
 
 impl Executor for Pool {
     fn execute(&self, job: Job) {
-        if let Some(work) = job.into_inner() {
-            if let Err(refused) = self.resubmit(work) {
-                refused.settle();
-            }
+        if let Some(work) = job.into_inner()
+            && let Err(refused) = self.resubmit(work)
+        {
+            refused.settle();
         }
     }
 }

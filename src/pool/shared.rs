@@ -141,7 +141,7 @@ impl Shared {
     /// The next job for the owner of `own`: its own oldest, then one from outside, then another worker's oldest.
     pub(super) fn find(&self, own: &Lane, turn: u64) -> Option<Arc<dyn Runnable>> {
         // Now and then the outside comes first, so that tasks which spawn tasks for ever cannot shut it out.
-        let job = if turn % 64 == 0 {
+        let job = if turn.is_multiple_of(64) {
             self.take_injected().or_else(|| own.pop())
         } else {
             own.pop().or_else(|| self.take_injected())

@@ -24,7 +24,7 @@ pub(super) struct Worker {
 }
 
 crate::sync::thread_local! {
-    static CURRENT: RefCell<Option<Rc<Worker>>> = RefCell::new(None);
+    static CURRENT: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
 }
 
 /// Calls `f` with this thread's worker, if it is one.
@@ -47,10 +47,10 @@ pub(super) fn push_local(
 ) -> Option<Arc<dyn Runnable>> {
     let mut job = Some(job);
     with_current(|worker| {
-        if Arc::ptr_eq(&worker.shared, shared) {
-            if let Some(job) = job.take() {
-                worker.lane.push(job);
-            }
+        if Arc::ptr_eq(&worker.shared, shared)
+            && let Some(job) = job.take()
+        {
+            worker.lane.push(job);
         }
     });
     job
@@ -66,6 +66,11 @@ pub(crate) fn retract(job: *const ()) {
 /// Counts a task that this worker ran by other means than its queue.
 pub(crate) fn note(ran: Ran) {
     with_current(|worker| worker.lane.tally.count(ran));
+}
+
+/// True on a worker whose pool has jobs queued.
+pub(crate) fn is_wanted_elsewhere() -> bool {
+    with_current(|worker| worker.shared.backlog() > 0).unwrap_or(false)
 }
 
 /// Starts a worker thread.

@@ -8,7 +8,7 @@ use super::link::{Finally, Hop, Link, Observe};
 use super::{IntoTask, Task};
 use crate::cell::node::Returned;
 use crate::cell::slot::Outcome;
-use crate::cell::state::Phase;
+use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Route, Step};
 use crate::cell::with;
 use crate::error::{At, TaskError};
@@ -195,7 +195,7 @@ impl<T: Send + 'static> Task<T> {
                 location,
             }),
         };
-        self.append(step)
+        self.append(step, Role::Link)
     }
 
     /// Lets `f` look at the value on its way, as an observer: its panic is reported and changes nothing.
@@ -220,7 +220,7 @@ impl<T: Send + 'static> Task<T> {
                 }
             },
         );
-        self.append(step)
+        self.append(step, Role::Observer)
     }
 
     /// Lets `f` look at the failure on its way, as an observer; the failure does not count as looked at.
@@ -247,7 +247,7 @@ impl<T: Send + 'static> Task<T> {
                 }
             },
         );
-        self.append(step)
+        self.append(step, Role::Observer)
     }
 
     /// Sends every later continuation and observer of this chain through `executor`.
@@ -289,7 +289,7 @@ impl<T: Send + 'static> Task<T> {
         if settled {
             self
         } else {
-            self.append(Box::new(Hop(route)))
+            self.append(Box::new(Hop(route)), Role::Observer)
         }
     }
 
@@ -305,7 +305,7 @@ impl<T: Send + 'static> Task<T> {
                 move |outcome: Outcome<T>, at: &At<'_>| context.run(|| work(outcome, at)),
             )),
         };
-        self.append(step)
+        self.append(step, Role::Link)
     }
 }
 

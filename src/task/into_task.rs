@@ -82,10 +82,10 @@ impl<T: Send + 'static> IntoTask for Task<T> {
             return Landing(Returned::Outcome(Err(error)));
         };
         // A settled task gives its outcome at once.
-        if inner.idle().load(Ordering::Acquire) {
-            if let Some(outcome) = super::take_outcome(&*inner) {
-                return Landing(Returned::Outcome(outcome));
-            }
+        if inner.idle().load(Ordering::Acquire)
+            && let Some(outcome) = super::take_outcome(&*inner)
+        {
+            return Landing(Returned::Outcome(outcome));
         }
         Landing(Returned::Task(Follow {
             inner,

@@ -37,7 +37,7 @@ where
 {
     fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
         let (Some(input), Some(work)) = (cast::<T>(input).take(), self.work.take()) else {
-            return Turn::Next;
+            return Turn::Linked;
         };
         let at = At {
             location: self.location,
@@ -48,7 +48,7 @@ where
             Ok(Returned::Task(follow)) => return Turn::Follow(follow),
             Err(payload) => self.out = Some(Err(TaskError::panicked(payload, at))),
         }
-        Turn::Next
+        Turn::Linked
     }
 
     fn output(&mut self) -> Option<&mut dyn Slot> {
@@ -57,10 +57,6 @@ where
 
     fn cancel(&mut self, _: &TaskError) {
         guard::discard(self.work.take());
-    }
-
-    fn is_link(&self) -> bool {
-        true
     }
 }
 
@@ -73,7 +69,7 @@ pub(crate) struct Finally<F> {
 impl<F: FnOnce() + Send> Step for Finally<F> {
     fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
         let Some(work) = self.work.take() else {
-            return Turn::Next;
+            return Turn::Passed;
         };
         if let Err(payload) = guard::catch(work) {
             let at = At {
@@ -86,17 +82,13 @@ impl<F: FnOnce() + Send> Step for Finally<F> {
                 guard::discard(payload);
             }
         }
-        Turn::Next
+        Turn::Passed
     }
 
     fn cancel(&mut self, _: &TaskError) {
         if let Some(work) = self.work.take() {
             observe(self.location, None, work);
         }
-    }
-
-    fn is_link(&self) -> bool {
-        true
     }
 }
 
@@ -116,7 +108,7 @@ where
         if let (Some(outcome), Some(work)) = (cast::<T>(input), self.work.take()) {
             observe(self.location, name, || work(outcome.as_ref()));
         }
-        Turn::Next
+        Turn::Looked
     }
 
     fn cancel(&mut self, error: &TaskError) {
@@ -158,7 +150,7 @@ pub(crate) fn carrier<T: Send + 'static>(error: TaskError) -> Box<dyn Step> {
 
 impl<T: Send + 'static> Step for Carrier<T> {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-        Turn::Next
+        Turn::Linked
     }
 
     fn output(&mut self) -> Option<&mut dyn Slot> {
@@ -183,16 +175,12 @@ where
         if let (Some(outcome), Some(work)) = (cast::<T>(input).take(), self.work.take()) {
             work(outcome);
         }
-        Turn::Next
+        Turn::Passed
     }
 
     fn cancel(&mut self, error: &TaskError) {
         if let Some(work) = self.work.take() {
             work(Err(error.clone()));
         }
-    }
-
-    fn is_link(&self) -> bool {
-        true
     }
 }

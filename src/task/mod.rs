@@ -29,7 +29,7 @@ pub use stop::CancelOnDrop;
 pub use subscribe::{Subscription, SubscriptionGuard};
 
 use crate::cell::slot::{Outcome, cast};
-use crate::cell::state::Phase;
+use crate::cell::state::{Phase, Role};
 use crate::cell::step::Step;
 use crate::cell::{self, Cell, with};
 use crate::sync::{Arc, ThreadId};
@@ -95,10 +95,10 @@ impl<T> Task<T> {
     }
 
     /// Appends a step; the handle is that of what the step makes of the task.
-    pub(crate) fn append<U>(mut self, step: Box<dyn Step>) -> Task<U> {
+    pub(crate) fn append<U>(mut self, step: Box<dyn Step>, role: Role) -> Task<U> {
         let cell = self.cell.take();
         if let Some(cell) = &cell {
-            cell::register(cell, step);
+            cell::register(cell, step, role);
         }
         Task {
             cell,

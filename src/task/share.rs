@@ -11,7 +11,7 @@ use super::{Status, Task};
 use crate::cell::cancel::{CancelOutcome, Withdrawn, withdraw_all};
 use crate::cell::node::{NoWork, Node, Returned};
 use crate::cell::slot::{Outcome, Slot};
-use crate::cell::state::Phase;
+use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Step, Turn};
 use crate::cell::waiter::Waiter;
 use crate::cell::{self, About, Cell, Extra, Tie, Upstream, with};
@@ -80,6 +80,7 @@ impl<T: Send + Sync + 'static> Task<T> {
                 work: Some(publish),
                 _type: PhantomData,
             }),
+            Role::Link,
         );
         SharedTask { shared }
     }
@@ -96,10 +97,11 @@ impl<T> Shared<T> {
     }
 
     fn report_unseen(&self) {
-        if let Some(Err(error)) = self.value.get() {
-            if !error.is_cancelled() && !self.looked.swap(true, Ordering::AcqRel) {
-                unhandled::report(error.clone());
-            }
+        if let Some(Err(error)) = self.value.get()
+            && !error.is_cancelled()
+            && !self.looked.swap(true, Ordering::AcqRel)
+        {
+            unhandled::report(error.clone());
         }
     }
 
@@ -194,7 +196,10 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 location,
             }),
         };
-        Subscription::new(&self.shared.cell, cell::register(&self.shared.cell, step))
+        Subscription::new(
+            &self.shared.cell,
+            cell::register(&self.shared.cell, step, Role::Observer),
+        )
     }
 
     /// Blocks until the task is settled and lends its value. May be called as often as one likes, from any number of threads.
@@ -244,6 +249,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                     turn: turn.clone(),
                     sleeper: Some(Waiter::Thread(crate::sync::thread::current())),
                 }),
+                Role::Observer,
             );
             let end = wait::block_on(cell, &done, deadline, |waiter| {
                 if waiter.is_none() {
@@ -319,6 +325,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             Box::new(Start {
                 branch: Some(branch.clone()),
             }),
+            Role::Observer,
         );
         with(&*branch, |state, _| {
             if state.phase == Phase::Open {
@@ -426,7 +433,7 @@ where
         if let (Some(outcome), Some(work)) = (self.shared.value.get(), self.work.take()) {
             observe(self.location, name, || work(outcome.as_ref()));
         }
-        Turn::Next
+        Turn::Looked
     }
 
     fn cancel(&mut self, error: &TaskError) {
@@ -462,7 +469,7 @@ impl Start {
 impl Step for Start {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
         self.go();
-        Turn::Next
+        Turn::Looked
     }
 
     fn cancel(&mut self, _: &TaskError) {
@@ -488,7 +495,7 @@ impl Wake {
 impl Step for Wake {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
         self.call();
-        Turn::Next
+        Turn::Looked
     }
 
     fn cancel(&mut self, _: &TaskError) {

@@ -255,6 +255,7 @@ fn cancel_with(parent: &CancelToken, cell: &Arc<dyn Cell>) {
         super::subscribe::when_settled(move || {
             callback.unregister();
         }),
+        crate::cell::state::Role::Observer,
     );
 }
 

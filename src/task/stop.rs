@@ -7,6 +7,7 @@ use super::{Consume, Task, carrier};
 use crate::cell::cancel::{CancelOutcome, cancel, withdraw_all};
 use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::Outcome;
+use crate::cell::state::Role;
 use crate::cell::{self, About};
 use crate::error::TaskError;
 use crate::promise::Resolver;
@@ -85,6 +86,7 @@ impl<T: Send + 'static> Task<T> {
                     work: Some(pass_on),
                     _type: std::marker::PhantomData,
                 }),
+                Role::Link,
             );
         }
         Task::from_cell(outer)

@@ -7,6 +7,7 @@ use super::Task;
 use super::chain::observer;
 use super::link::observe;
 use crate::cell::slot::Slot;
+use crate::cell::state::Role;
 use crate::cell::step::{Step, Turn};
 use crate::cell::{self, Cell, with};
 use crate::error::TaskError;
@@ -60,7 +61,7 @@ impl<T: Send + 'static> Task<T> {
     {
         let step = observer(Location::caller(), f);
         match self.cell() {
-            Some(cell) => Subscription::new(cell, cell::register(cell, step)),
+            Some(cell) => Subscription::new(cell, cell::register(cell, step, Role::Observer)),
             None => Subscription::none(),
         }
     }
@@ -183,7 +184,7 @@ impl<F: FnOnce() + Send> WhenSettled<F> {
 impl<F: FnOnce() + Send> Step for WhenSettled<F> {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
         self.call();
-        Turn::Next
+        Turn::Looked
     }
 
     fn cancel(&mut self, _: &TaskError) {
