@@ -1,0 +1,150 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+use crate::contest::{Size, Workload};
+use crate::workload;
+
+pub(crate) const HELP: &str = "\
+fast-async beside its peers: nanoseconds per operation, medians over rounds.
+
+Usage: cargo run --release -p rivals -- [OPTIONS]
+
+  --only NAME[,NAME..]  only these workloads (see --list)
+  --rounds N            rounds per workload and size [7; 1 with --short]
+  --short               small sizes, to see that everything works; the figures mean nothing
+  --sweep               more sizes, from small to large
+  --plot DIR            a sweep, drawn: one NAME.svg per workload
+  --machine TEXT        the machine's name in reports [from the system]
+  --json                one JSON document on standard output instead of tables
+  --list                the workloads and their questions
+  --help                this text
+
+All contestants run in one process, one after another within each round, each round in an order of its own.
+Ratios are taken round by round; the median of them is reported. Figures of separate runs do not compare.
+";
+
+/// What the user asked for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Help,
+    List,
+    Run(Args),
+}
+
+/// How to run.
+#[derive(Debug)]
+pub(crate) struct Args {
+    pub(crate) workloads: Vec<&'static Workload>,
+    pub(crate) rounds: usize,
+    pub(crate) size: Size,
+    pub(crate) json: bool,
+    pub(crate) plot: Option<PathBuf>,
+    pub(crate) machine: Option<String>,
+}
+
+pub(crate) fn parse() -> Result<Asked, lexopt::Error> {
+    read(lexopt::Parser::from_env())
+}
+
+fn read(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
+    let (mut only, mut rounds, mut size) = (Vec::new(), None, Size::Table);
+    let (mut json, mut plot, mut machine) = (false, None, None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("only") => only.extend(named(&parser.value()?.string()?)?),
+            Long("rounds") => rounds = Some(parser.value()?.parse::<usize>()?),
+            Long("short") => size = Size::Short,
+            Long("sweep") if size == Size::Table => size = Size::Sweep,
+            Long("sweep") => {}
+            Long("plot") => plot = Some(PathBuf::from(parser.value()?)),
+            Long("machine") => machine = Some(parser.value()?.string()?),
+            Long("json") => json = true,
+            Long("list") => return Ok(Asked::List),
+            Long("help") | Short('h') => return Ok(Asked::Help),
+            // `cargo bench` passes this on.
+            Long("bench") => {}
+            Value(_) | Long(_) | Short(_) => return Err(argument.unexpected()),
+        }
+    }
+    if plot.is_some() && size == Size::Table {
+        size = Size::Sweep;
+    }
+    let rounds = rounds.unwrap_or(if size == Size::Short { 1 } else { 7 });
+    if rounds == 0 {
+        return Err("--rounds must be at least 1".into());
+    }
+    Ok(Asked::Run(Args {
+        workloads: if only.is_empty() {
+            workload::ALL.to_vec()
+        } else {
+            only
+        },
+        rounds,
+        size,
+        json,
+        plot,
+        machine,
+    }))
+}
+
+fn named(names: &str) -> Result<Vec<&'static Workload>, lexopt::Error> {
+    names
+        .split(',')
+        .map(|name| {
+            workload::ALL
+                .iter()
+                .copied()
+                .find(|workload| workload.name == name)
+                .ok_or_else(|| format!("no workload is called `{name}`; --list shows them").into())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(args: &[&str]) -> Args {
+        match read(lexopt::Parser::from_args(args)) {
+            Ok(Asked::Run(args)) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_options_everything_runs_seven_rounds() {
+        let args = run(&[]);
+        assert_eq!((args.rounds, args.size), (7, Size::Table));
+        assert_eq!(args.workloads.len(), workload::ALL.len());
+    }
+
+    #[test]
+    fn a_plot_needs_a_sweep_unless_it_is_short() {
+        assert_eq!(run(&["--plot", "out"]).size, Size::Sweep);
+        assert_eq!(run(&["--plot", "out", "--short"]).size, Size::Short);
+        assert_eq!(run(&["--short", "--sweep"]).size, Size::Short);
+    }
+
+    #[test]
+    fn workloads_are_chosen_by_name_and_in_the_order_asked() {
+        let names: Vec<_> = run(&["--only", "mix,chain"])
+            .workloads
+            .iter()
+            .map(|workload| workload.name)
+            .collect();
+        assert_eq!(names, ["mix", "chain"]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for args in [&["--only", "nothing"][..], &["--rounds", "0"], &["--fast"]] {
+            assert!(
+                read(lexopt::Parser::from_args(args)).is_err(),
+                "{args:?} was accepted"
+            );
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Rounds, medians, spreads and ratios.
+
+use std::time::Duration;
+
+use crate::contest::{Contestant, Kind, Workload};
+
+/// Idle threads of the contestant before may still be looking for work: they get this long to fall asleep.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// What one contestant needed, one figure per round.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) contestant: &'static Contestant,
+    /// The size it ran at: below the bout's where it cannot do that many.
+    pub(crate) n: usize,
+    /// Nanoseconds per operation, in the order of the rounds.
+    pub(crate) rounds: Vec<f64>,
+}
+
+/// All contestants of a workload at one size.
+#[derive(Debug)]
+pub(crate) struct Bout {
+    pub(crate) workload: &'static Workload,
+    pub(crate) n: usize,
+    pub(crate) series: Vec<Series>,
+}
+
+/// fast-async over another, taken round by round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ratio {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+}
+
+/// Lets all contestants of `workload` do `n` operations `rounds` times, one after another within each round.
+pub(crate) fn bout(workload: &'static Workload, n: usize, sizes: &[usize], rounds: usize) -> Bout {
+    let mut series: Vec<_> = workload
+        .contestants
+        .iter()
+        .filter_map(|contestant| {
+            Some(Series {
+                contestant,
+                n: contestant.size(n, sizes)?,
+                rounds: Vec::with_capacity(rounds),
+            })
+        })
+        .collect();
+    for one in &series {
+        (one.contestant.run)(one.n.min(workload.short[0]));
+    }
+    let field = series.len();
+    for round in 0..rounds {
+        for turn in order(field, round) {
+            let one = &mut series[turn];
+            std::thread::sleep(PAUSE);
+            one.rounds.push(round_of(workload, one.contestant, one.n));
+        }
+    }
+    Bout {
+        workload,
+        n,
+        series,
+    }
+}
+
+/// Everyone once, in an order of this round's own: what the one before leaves behind, a warm cache or a torn heap, is not always
+/// the same one's gain or loss. The same in every run.
+fn order(field: usize, round: usize) -> Vec<usize> {
+    let mut order: Vec<_> = (0..field).collect();
+    let mut random = (round as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for last in (1..field).rev() {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        order.swap(last, (random % (last as u64 + 1)) as usize);
+    }
+    order
+}
+
+/// Nanoseconds per operation over as many runs as it takes to fill a round.
+fn round_of(workload: &Workload, contestant: &Contestant, n: usize) -> f64 {
+    let each = (workload.operations)(n).max(1);
+    let wanted = workload.fill.min(contestant.most);
+    let runs = (wanted / each).max(1);
+    let spent: Duration = (0..runs).map(|_| (contestant.run)(n)).sum();
+    spent.as_secs_f64() * 1e9 / (runs * each) as f64
+}
+
+impl Series {
+    pub(crate) fn median(&self) -> f64 {
+        quantile(&self.rounds, 0.5)
+    }
+
+    pub(crate) fn least(&self) -> f64 {
+        quantile(&self.rounds, 0.0)
+    }
+
+    pub(crate) fn most(&self) -> f64 {
+        quantile(&self.rounds, 1.0)
+    }
+
+    /// The middle half of the rounds lies within this part of the median.
+    pub(crate) fn spread(&self) -> f64 {
+        (quantile(&self.rounds, 0.75) - quantile(&self.rounds, 0.25)) / self.median()
+    }
+
+    /// This series over `other`, round by round: the machine's mood hits both alike.
+    pub(crate) fn over(&self, other: &Self) -> Ratio {
+        let ratios: Vec<_> = self
+            .rounds
+            .iter()
+            .zip(&other.rounds)
+            .map(|(mine, theirs)| mine / theirs)
+            .collect();
+        Ratio {
+            median: quantile(&ratios, 0.5),
+            least: quantile(&ratios, 0.0),
+            most: quantile(&ratios, 1.0),
+        }
+    }
+}
+
+impl Bout {
+    pub(crate) fn ours(&self) -> Option<&Series> {
+        self.of(Kind::Ours).next()
+    }
+
+    pub(crate) fn floor(&self) -> Option<&Series> {
+        self.of(Kind::Floor).next()
+    }
+
+    /// The fastest that does the same job at the same size.
+    pub(crate) fn best_peer(&self) -> Option<&Series> {
+        self.of(Kind::Peer)
+            .filter(|one| one.n == self.n)
+            .min_by(|a, b| a.median().total_cmp(&b.median()))
+    }
+
+    fn of(&self, kind: Kind) -> impl Iterator<Item = &Series> {
+        self.series
+            .iter()
+            .filter(move |one| one.contestant.kind == kind)
+    }
+}
+
+/// The value below which a `part` of the figures lies, interpolated between neighbours.
+fn quantile(figures: &[f64], part: f64) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = part * (sorted.len() - 1) as f64;
+    let (below, above) = (place.floor() as usize, place.ceil() as usize);
+    sorted[below] + (sorted[above] - sorted[below]) * place.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: Contestant = Contestant::peer("any", |_| Duration::ZERO);
+
+    fn series(rounds: &[f64]) -> Series {
+        Series {
+            contestant: &ANY,
+            n: 1,
+            rounds: rounds.to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between_the_middle_two() {
+        assert_eq!(series(&[9.0, 1.0, 3.0, 5.0]).median(), 4.0);
+        assert_eq!(series(&[9.0, 1.0, 3.0]).median(), 3.0);
+    }
+
+    #[test]
+    fn every_round_has_everyone_once_and_another_predecessor() {
+        let mut before_the_second = Vec::new();
+        for round in 0..7 {
+            let order = order(10, round);
+            let place = order.iter().position(|&one| one == 1);
+            before_the_second
+                .push(place.and_then(|place| order.get(place.wrapping_sub(1)).copied()));
+            let mut sorted = order;
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..10).collect::<Vec<_>>());
+        }
+        before_the_second.sort_unstable();
+        before_the_second.dedup();
+        assert!(before_the_second.len() > 3, "{before_the_second:?}");
+    }
+
+    #[test]
+    fn the_spread_is_the_middle_half_over_the_median() {
+        let one = series(&[1.0, 2.0, 3.0, 4.0, 100.0]);
+        assert_eq!(one.spread(), (4.0 - 2.0) / 3.0);
+    }
+
+    #[test]
+    fn ratios_are_taken_within_a_round() {
+        // The machine was ten times slower in the second round, for both.
+        let ratio = series(&[2.0, 20.0, 2.0]).over(&series(&[1.0, 10.0, 4.0]));
+        assert_eq!((ratio.median, ratio.least, ratio.most), (2.0, 0.5, 2.0));
+    }
+}

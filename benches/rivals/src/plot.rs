@@ -1,0 +1,249 @@
+//! One workload as a picture: nanoseconds per operation over N, both logarithmic, a line a contestant.
+
+mod axis;
+
+use std::fmt::Write as _;
+
+use crate::contest::{Kind, Workload};
+use crate::measure::{Bout, Series};
+use axis::Axis;
+
+const WIDTH: f64 = 960.0;
+const HEIGHT: f64 = 580.0;
+/// The field the lines are drawn in; the names stand to the right of it.
+const LEFT: f64 = 84.0;
+const RIGHT: f64 = 650.0;
+const TOP: f64 = 64.0;
+const BOTTOM: f64 = 470.0;
+
+/// Told apart also by those who do not see all colours; fast-async has one of its own.
+const OURS: &str = "#d55e00";
+const FLOOR: &str = "#000000";
+const PEERS: [&str; 10] = [
+    "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#b8860b", "#7b3fa0", "#5f6b6d", "#8c2d2d",
+    "#7fa800", "#2e4057",
+];
+
+const SMALL: &str = "font-size=\"12\" fill=\"#444444\"";
+
+/// One contestant's line: sizes and what they took.
+struct Line<'a> {
+    name: &'static str,
+    kind: Kind,
+    note: Option<&'static str>,
+    colour: &'static str,
+    points: Vec<Point<'a>>,
+}
+
+/// How many operations one run did, and what they took.
+#[derive(Clone, Copy)]
+struct Point<'a> {
+    operations: f64,
+    took: &'a Series,
+}
+
+/// The picture as an SVG document.
+pub(crate) fn svg(workload: &Workload, bouts: &[Bout], machine: &str) -> String {
+    let lines = lines(workload, bouts);
+    let across = Axis::over(points(&lines).map(|one| one.operations), LEFT, RIGHT);
+    let up = Axis::over(
+        points(&lines).flat_map(|one| [one.took.least(), one.took.most()]),
+        BOTTOM,
+        TOP,
+    );
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"13\">\n\
+         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n"
+    );
+    text(
+        &mut svg,
+        LEFT,
+        28.0,
+        "font-size=\"18\" font-weight=\"bold\"",
+        workload.name,
+    );
+    text(&mut svg, LEFT, 48.0, "fill=\"#444444\"", workload.question);
+    grid(&mut svg, &across, &up);
+    titles(&mut svg, workload);
+    for line in &lines {
+        draw(&mut svg, line, &across, &up);
+    }
+    legend(&mut svg, &lines, &up);
+    text(&mut svg, LEFT, HEIGHT - 38.0, SMALL, &footnote(&lines));
+    let rounds = points(&lines)
+        .map(|one| one.took.rounds.len())
+        .max()
+        .unwrap_or(0);
+    let caption =
+        format!("{machine}. Medians of {rounds} rounds; bars from the least to the most.");
+    text(&mut svg, LEFT, HEIGHT - 18.0, SMALL, &caption);
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn lines<'a>(workload: &Workload, bouts: &'a [Bout]) -> Vec<Line<'a>> {
+    let mut colours = PEERS.into_iter().cycle();
+    workload
+        .contestants
+        .iter()
+        .map(|contestant| Line {
+            name: contestant.name,
+            kind: contestant.kind,
+            note: contestant.note,
+            colour: match contestant.kind {
+                Kind::Ours => OURS,
+                Kind::Floor => FLOOR,
+                Kind::Peer | Kind::Reference => colours.next().unwrap_or(FLOOR),
+            },
+            points: bouts
+                .iter()
+                .flat_map(|bout| &bout.series)
+                .filter(|one| one.contestant.name == contestant.name)
+                .map(|took| Point {
+                    operations: (workload.operations)(took.n) as f64,
+                    took,
+                })
+                .collect(),
+        })
+        .filter(|line| !line.points.is_empty())
+        .collect()
+}
+
+fn points<'a>(lines: &'a [Line<'a>]) -> impl Iterator<Item = Point<'a>> {
+    lines.iter().flat_map(|line| line.points.iter().copied())
+}
+
+fn grid(svg: &mut String, across: &Axis, up: &Axis) {
+    for (value, label) in across.marks() {
+        let x = across.place(value);
+        rule(svg, x, TOP, x, BOTTOM);
+        text(svg, x, BOTTOM + 20.0, "text-anchor=\"middle\"", &label);
+    }
+    for (value, label) in up.marks() {
+        let y = up.place(value);
+        rule(svg, LEFT, y, RIGHT, y);
+        text(svg, LEFT - 8.0, y + 4.0, "text-anchor=\"end\"", &label);
+    }
+}
+
+/// A line of the grid.
+fn rule(svg: &mut String, x1: f64, y1: f64, x2: f64, y2: f64) {
+    let _ = writeln!(
+        svg,
+        "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"#dddddd\"/>"
+    );
+}
+
+fn titles(svg: &mut String, workload: &Workload) {
+    let middle = (LEFT + RIGHT) / 2.0;
+    let below = format!("N: {}s in one run", workload.operation);
+    text(svg, middle, BOTTOM + 44.0, "text-anchor=\"middle\"", &below);
+    let height = (TOP + BOTTOM) / 2.0;
+    let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 22 {height})\"");
+    let beside = format!("ns per {}, less is better", workload.operation);
+    text(svg, 22.0, height, &turned, &beside);
+}
+
+fn draw(svg: &mut String, line: &Line<'_>, across: &Axis, up: &Axis) {
+    let path: Vec<_> = line
+        .points
+        .iter()
+        .map(|one| {
+            format!(
+                "{:.1},{:.1}",
+                across.place(one.operations),
+                up.place(one.took.median())
+            )
+        })
+        .collect();
+    let _ = writeln!(
+        svg,
+        "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" {}/>",
+        path.join(" "),
+        line.colour,
+        stroke(line.kind)
+    );
+    for one in &line.points {
+        let x = across.place(one.operations);
+        let _ = writeln!(
+            svg,
+            "<line x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"{}\" stroke-opacity=\"0.5\"/>\
+             <circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"{}\"/>",
+            up.place(one.took.least()),
+            up.place(one.took.most()),
+            line.colour,
+            up.place(one.took.median()),
+            line.colour
+        );
+    }
+}
+
+/// fast-async stands out, the floor and what does less than the job are dashed.
+fn stroke(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Ours => "stroke-width=\"3.5\"",
+        Kind::Peer => "stroke-width=\"1.6\"",
+        Kind::Floor => "stroke-width=\"1.6\" stroke-dasharray=\"7 4\"",
+        Kind::Reference => "stroke-width=\"1.6\" stroke-dasharray=\"2 3\"",
+    }
+}
+
+/// The names beside the ends of their lines, moved apart where they would cover each other.
+fn legend(svg: &mut String, lines: &[Line<'_>], up: &Axis) {
+    const APART: f64 = 19.0;
+    let mut names: Vec<_> = lines
+        .iter()
+        .filter_map(|line| Some((up.place(line.points.last()?.took.median()), line)))
+        .collect();
+    names.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut next = TOP;
+    for (y, _) in &mut names {
+        *y = y.max(next);
+        next = *y + APART;
+    }
+    // What was pushed out at the bottom pushes back.
+    let mut last = BOTTOM + APART;
+    for (y, _) in names.iter_mut().rev() {
+        *y = y.min(last - APART);
+        last = *y;
+    }
+    for (y, line) in names {
+        let x = RIGHT + 14.0;
+        let _ = writeln!(
+            svg,
+            "<line x1=\"{x}\" y1=\"{y:.1}\" x2=\"{}\" y2=\"{y:.1}\" stroke=\"{}\" {}/>",
+            x + 26.0,
+            line.colour,
+            stroke(line.kind)
+        );
+        let weight = match line.kind {
+            Kind::Ours => "font-weight=\"bold\"",
+            _ => "",
+        };
+        text(svg, x + 34.0, y + 4.0, weight, line.name);
+    }
+}
+
+/// Why the dotted lines do not count as peers.
+fn footnote(lines: &[Line<'_>]) -> String {
+    let notes: Vec<_> = lines
+        .iter()
+        .filter(|line| line.kind == Kind::Reference)
+        .filter_map(|line| Some(format!("{}: {}", line.name, line.note?)))
+        .collect();
+    match notes.is_empty() {
+        true => String::new(),
+        false => format!("For reference: {}.", notes.join("; ")),
+    }
+}
+
+fn text(svg: &mut String, x: f64, y: f64, style: &str, words: &str) {
+    let words = words
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    let _ = writeln!(
+        svg,
+        "<text x=\"{x:.1}\" y=\"{y:.1}\" {style}>{words}</text>"
+    );
+}

@@ -1,0 +1,23 @@
+#![deny(unused_must_use)]
+
+use fast_async::{Task, make_async, spawn};
+
+#[make_async]
+#[must_use = "the page is loaded for somebody"]
+fn load() -> u8 {
+    1
+}
+
+#[make_async]
+fn touch() {}
+
+fn main() {
+    spawn(|| 1);
+    spawn(|| 1).then(|n| n + 1);
+    spawn(|| 1).share();
+    spawn(|| 1).wait();
+    Task::new(|| 1);
+    Task::builder().name("never started");
+    load();
+    touch();
+}
