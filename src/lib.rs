@@ -39,6 +39,7 @@
 //   guard.rs       the wall around user code
 //   error.rs       TaskError and its kinds
 //   executor.rs    what queues carry and who runs it
+//   waiting.rs     how a thread sleeps and is woken
 //   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
 //   cancel/        CancelToken
 //   pool/          the threads                               dispatch.rs   the per-thread work list
@@ -55,12 +56,15 @@ mod error;
 mod executor;
 mod guard;
 mod loop_queue;
+#[cfg(all(test, any(loom, shuttle)))]
+mod model;
 mod pool;
 mod promise;
 mod sync;
 mod task;
 mod trace;
 mod unhandled;
+mod waiting;
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -8,12 +8,21 @@ mod real {
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use std::thread_local;
+    pub(crate) use std::time::Instant;
 
     /// Threads: creating, parking and naming them.
     pub(crate) mod thread {
         pub(crate) use std::thread::{Builder, current, park, park_timeout, yield_now};
     }
-    pub(crate) use std::thread::{JoinHandle, Thread};
+    pub(crate) use std::thread::{JoinHandle, Thread, ThreadId};
+
+    /// Values that live as long as the process.
+    macro_rules! statics {
+        ($($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;)+) => {
+            $($(#[$attr])* static $name: $type = $init;)+
+        };
+    }
+    pub(crate) use statics;
 
     /// Tells the processor that this is a wait loop.
     pub(crate) fn spin_hint() {
@@ -24,7 +33,7 @@ mod real {
     pub(crate) fn wait_until<T>(
         condvar: &Condvar,
         guard: &mut MutexGuard<'_, T>,
-        deadline: Option<super::Instant>,
+        deadline: Option<Instant>,
     ) -> bool {
         match deadline {
             None => {
@@ -33,6 +42,15 @@ mod real {
             }
             Some(deadline) => condvar.wait_until(guard, deadline).timed_out(),
         }
+    }
+
+    /// The calling thread's id, without touching a reference count after the first call.
+    pub(crate) fn thread_id() -> ThreadId {
+        std::thread_local! {
+            static ID: std::cell::OnceCell<ThreadId> = const { std::cell::OnceCell::new() };
+        }
+        ID.try_with(|id| *id.get_or_init(|| std::thread::current().id()))
+            .unwrap_or_else(|_| std::thread::current().id())
     }
 }
 
@@ -46,8 +64,7 @@ pub(crate) use real::*;
 
 // The counts of an `Arc` and the once-cells are the standard library's in every build: the checkers' own `Arc` cannot hold a `dyn`.
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
-pub(crate) use std::thread::ThreadId;
-pub(crate) use std::time::{Duration, Instant};
+pub(crate) use std::time::Duration;
 
 /// A place where two threads race; in builds with `--cfg chaos` a thread may dawdle here, elsewhere it costs nothing.
 #[inline(always)]
@@ -87,13 +104,4 @@ mod chaos {
 /// The moment `duration` from now, or `None` when that is beyond what the clock can name: wait for ever.
 pub(crate) fn deadline_after(duration: Duration) -> Option<Instant> {
     Instant::now().checked_add(duration)
-}
-
-/// The calling thread's id, without touching a reference count after the first call.
-pub(crate) fn thread_id() -> ThreadId {
-    std::thread_local! {
-        static ID: std::cell::OnceCell<ThreadId> = const { std::cell::OnceCell::new() };
-    }
-    ID.try_with(|id| *id.get_or_init(|| std::thread::current().id()))
-        .unwrap_or_else(|_| std::thread::current().id())
 }

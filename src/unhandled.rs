@@ -8,7 +8,9 @@ use crate::sync::{Arc, Mutex};
 
 type Hook = Arc<dyn Fn(&TaskError) + Send + Sync>;
 
-static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
+crate::sync::statics! {
+    static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
+}
 
 /// Sets what happens to a failure that nobody looked at; replaces what was set before.
 ///

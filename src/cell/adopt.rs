@@ -16,19 +16,11 @@ use crate::dispatch;
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Mutex, Ordering, chaos_point};
 
-/// One adoption at a time: looking for a ring and closing a link must be one act, or two tasks could adopt each other at once unseen.
-///
-/// Only adoptions of unsettled tasks come here.
-#[cfg(not(any(loom, shuttle)))]
-static ADOPTING: Mutex<()> = Mutex::new(());
-
-#[cfg(shuttle)]
-shuttle::lazy_static! {
-    static ref ADOPTING: Mutex<()> = Mutex::new(());
-}
-#[cfg(loom)]
-loom::lazy_static! {
-    static ref ADOPTING: Mutex<()> = Mutex::new(());
+crate::sync::statics! {
+    /// One adoption at a time: looking for a ring and closing a link must be one act, or two tasks could adopt each other at once unseen.
+    ///
+    /// Only adoptions of unsettled tasks come here.
+    static ADOPTING: Mutex<()> = Mutex::new(());
 }
 
 enum Adopted {
@@ -105,7 +97,7 @@ fn attach(
             state.phase = Phase::Handed;
         } else {
             state.phase = Phase::Following;
-            state.upstream = Some(tie(inner));
+            removed.ties.push(state.tie_to(tie(inner)));
         }
         true
     });
@@ -121,7 +113,7 @@ fn attach(
         if state.phase != Phase::Following {
             return false;
         }
-        removed.ties.push(state.upstream.replace(tie(inner)));
+        removed.ties.push(state.tie_to(tie(inner)));
         true
     });
     let carrier = carrier.unwrap_or_else(|| forward(target));
@@ -154,7 +146,7 @@ fn shortcut(
         let own_carrier = with(&*target, |state, _| {
             let only_carries = state.phase == Phase::Following
                 && state.released
-                && matches!(state.route, Route::Pool)
+                && matches!(state.route(), Route::Pool)
                 && state
                     .steps
                     .only()
@@ -163,7 +155,7 @@ fn shortcut(
                 return None;
             }
             state.phase = Phase::Gone;
-            removed.ties.push(state.upstream.take());
+            removed.ties.push(state.untie());
             removed.steps.extend(state.last.take());
             state.steps.pop()
         });
@@ -238,7 +230,7 @@ impl<U: Send + 'static> Forward<U> {
             state.head_done = true;
             state.open -= 1;
             state.phase = Phase::Handed;
-            Some((state.upstream.take(), state.route.clone()))
+            Some((state.untie(), state.route().clone()))
         });
         crate::guard::discard(outcome);
         match upstream {

@@ -64,7 +64,7 @@ fn seize(cell: &dyn Cell) -> Option<Loot> {
             epoch: state.epoch,
             steps: std::mem::replace(&mut state.steps, super::steps::Steps::new()),
             last: state.last.take(),
-            upstream: state.upstream.take(),
+            upstream: state.untie(),
         })
     })
 }
@@ -169,17 +169,19 @@ where
 {
     let mut local: Option<super::slot::Outcome<T>> = None;
     let cell: Arc<dyn Cell> = node;
+    // An executor is the user's to drop, without the lock.
+    let mut old_route = Route::Pool;
     let (taken, epoch) = with(&*cell, |state, head| {
         let taken = match state.phase {
             Phase::Cold | Phase::Queued | Phase::Open => {
-                Taken::Head(CancelOutcome::Prevented, state.upstream.take())
+                Taken::Head(CancelOutcome::Prevented, state.untie())
             }
             Phase::Driving | Phase::Following if state.head_done || refused => Taken::TooLate,
             Phase::Driving => Taken::Head(CancelOutcome::Signalled, None),
-            Phase::Following => Taken::Head(CancelOutcome::Prevented, state.upstream.take()),
+            Phase::Following => Taken::Head(CancelOutcome::Prevented, state.untie()),
             Phase::Handed if refused => {
                 // Its executor is out of the game; what comes after runs where it can.
-                state.route = Route::Pool;
+                old_route = state.set_route(Route::Pool);
                 let held = state.last.take();
                 if held.is_none() {
                     head.move_into(&mut local);
@@ -195,6 +197,7 @@ where
         }
         (taken, state.epoch)
     });
+    guard::discard(old_route);
     chaos_point();
     let (outcome, held, ran_link) = match taken {
         Taken::TooLate => return CancelOutcome::TooLate,

@@ -112,7 +112,7 @@ fn hop(cell: &Arc<dyn Cell>, epoch: u32, hands: &mut Hands<'_>, route: Route) ->
         if state.epoch != epoch {
             return false;
         }
-        state.route = route;
+        let _ = state.set_route(route);
         if stays {
             return false;
         }

@@ -6,7 +6,7 @@
 // Map for maintainers:
 //   state.rs   the phases and transitions, as a table
 //   steps.rs   the subscriber list            step.rs  what an entry is
-//   slot.rs    an outcome without its type    waiter.rs  who sleeps on it
+//   slot.rs    an outcome without its type
 //   node.rs    the cell itself: closure and outcome with their types
 //   drive.rs   runs the steps: the only place that does
 //   adopt.rs   a task returned from a continuation
@@ -22,7 +22,6 @@ pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod steps;
-pub(crate) mod waiter;
 
 use std::panic::Location;
 
@@ -173,7 +172,7 @@ pub(crate) fn start(cell: &Arc<dyn Cell>) {
 
 /// Has the steps of a task whose phase is `Handed` run where they belong.
 pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
-    match with(&*cell, |state, _| state.route.clone()) {
+    match with(&*cell, |state, _| state.route().clone()) {
         Route::Inline => {
             dispatch::scope(|| cell.run());
         }

@@ -264,7 +264,7 @@ where
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
-        let tie = with(self, |state, _| state.upstream.clone());
+        let tie = with(self, |state, _| state.upstream().cloned());
         found.extend(tie.map(|tie| tie.to));
     }
 

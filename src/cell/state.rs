@@ -13,10 +13,11 @@
 //! | Settled   | nobody; all steps have run                 | `last`, or the head's slot      | a late subscriber (Handed)                |
 //! | Gone      | nobody; its subscribers were moved away    | nowhere                         | never                                     |
 
+use std::task::Waker;
+
 use super::Tie;
 use super::step::{Route, Step};
 use super::steps::Steps;
-use super::waiter::Waiter;
 use crate::error::TaskError;
 use crate::sync::ThreadId;
 
@@ -51,18 +52,25 @@ pub(crate) struct State {
     pub(crate) steps: Steps,
     /// The step that holds the outcome in its output; `None`: it lies in the head's slot.
     pub(crate) last: Option<Box<dyn Step>>,
-    pub(crate) waiter: Option<Waiter>,
-    /// Whatever this task waits for, to be cancelled with it.
-    pub(crate) upstream: Option<Tie>,
-    pub(crate) route: Route,
+    /// Who sleeps on this task: a thread in `wait`, or a future's task.
+    pub(crate) waiter: Option<Waker>,
+    /// What most tasks never have.
+    rare: Option<Box<Rare>>,
     /// The thread that runs, or ran last, the task's closure or its steps.
     pub(crate) thread: Option<ThreadId>,
+}
+
+/// The ties and the route of a task that is not alone on the global pool.
+#[derive(Default)]
+struct Rare {
+    upstream: Option<Tie>,
+    route: Route,
 }
 
 /// What whoever settled a task must do when the lock is gone.
 #[must_use = "waiters sleep until it is carried out"]
 pub(crate) struct Duty {
-    pub(crate) wake: Option<Waiter>,
+    pub(crate) wake: Option<Waker>,
     /// A failure that nobody looked at and nobody will.
     pub(crate) report: Option<TaskError>,
 }
@@ -70,7 +78,7 @@ pub(crate) struct Duty {
 impl Duty {
     pub(crate) fn carry_out(self) {
         if let Some(waiter) = self.wake {
-            waiter.wake();
+            crate::waiting::wake(waiter);
         }
         if let Some(error) = self.report {
             crate::unhandled::report(error);
@@ -113,8 +121,7 @@ impl State {
             steps: Steps::new(),
             last: None,
             waiter: None,
-            upstream: None,
-            route: Route::Pool,
+            rare: None,
             thread: None,
         }
     }
@@ -155,6 +162,32 @@ impl State {
         Duty {
             wake: self.waiter.take(),
             report,
+        }
+    }
+
+    /// Whatever this task waits for, to be cancelled with it.
+    pub(crate) fn upstream(&self) -> Option<&Tie> {
+        self.rare.as_ref()?.upstream.as_ref()
+    }
+
+    /// Ties the task to what it waits for from now on; gives back what it was tied to.
+    pub(crate) fn tie_to(&mut self, upstream: Tie) -> Option<Tie> {
+        self.rare.get_or_insert_default().upstream.replace(upstream)
+    }
+
+    pub(crate) fn untie(&mut self) -> Option<Tie> {
+        self.rare.as_mut()?.upstream.take()
+    }
+
+    /// Where the steps run when they cannot run on the thread that settled the task.
+    pub(crate) fn route(&self) -> &Route {
+        self.rare.as_ref().map_or(&Route::Pool, |rare| &rare.route)
+    }
+
+    pub(crate) fn set_route(&mut self, route: Route) -> Route {
+        match (&mut self.rare, route) {
+            (None, Route::Pool) => Route::Pool,
+            (rare, route) => std::mem::replace(&mut rare.get_or_insert_default().route, route),
         }
     }
 

@@ -49,8 +49,9 @@ pub(crate) struct Follow {
 }
 
 /// Where the steps of a task run when they cannot run on the thread that settled it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) enum Route {
+    #[default]
     Pool,
     Inline,
     Executor(Arc<dyn Executor>),

@@ -6,15 +6,22 @@ use super::step::Step;
 
 /// A list of steps in the order in which they were registered.
 ///
-/// Each entry carries the number it was registered under. Numbers only rise, so an entry is found by bisection wherever it has moved.
+/// Each step has a number, by which it can be removed. Numbers only rise. One step, the common case, needs no list.
 pub(crate) struct Steps {
-    entries: SmallVec<[Entry; 1]>,
-    /// Entries before this one have been taken.
-    head: u32,
+    /// The only step; its number is the last one given out. Empty while there is a list.
+    one: Option<Box<dyn Step>>,
+    many: Option<Box<List>>,
     /// The next number to give out.
     next: u32,
+}
+
+/// More than one step. Entries are found by bisection of their numbers, wherever they have moved.
+struct List {
+    entries: SmallVec<[Entry; 4]>,
+    /// Entries before this one have been taken.
+    head: usize,
     /// Removed entries that still take a place between `head` and the end.
-    gaps: u32,
+    gaps: usize,
 }
 
 struct Entry {
@@ -25,45 +32,106 @@ struct Entry {
 impl Steps {
     pub(crate) fn new() -> Steps {
         Steps {
-            entries: SmallVec::new(),
-            head: 0,
+            one: None,
+            many: None,
             next: 0,
-            gaps: 0,
         }
     }
 
     /// Appends a step and returns its number.
+    #[inline]
     pub(crate) fn push(&mut self, step: Box<dyn Step>) -> u32 {
         let number = self.next;
         self.next = number.wrapping_add(1);
-        self.entries.push(Entry {
-            number,
-            step: Some(step),
-        });
+        match &mut self.many {
+            Some(list) => list.push(number, step),
+            None if self.one.is_none() => self.one = Some(step),
+            None => self.spill(number, step),
+        }
         number
     }
 
+    fn spill(&mut self, number: u32, step: Box<dyn Step>) {
+        let mut list = Box::new(List {
+            entries: SmallVec::new(),
+            head: 0,
+            gaps: 0,
+        });
+        if let Some(one) = self.one.take() {
+            list.push(number.wrapping_sub(1), one);
+        }
+        list.push(number, step);
+        self.many = Some(list);
+    }
+
     /// Takes the oldest step.
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<Box<dyn Step>> {
-        while let Some(entry) = self.entries.get_mut(self.head as usize) {
-            self.head += 1;
-            match entry.step.take() {
-                Some(step) => {
-                    if self.head as usize == self.entries.len() {
-                        self.reset();
-                    }
-                    return Some(step);
+        match &mut self.many {
+            None => self.one.take(),
+            Some(list) => {
+                let step = list.pop();
+                if list.is_empty() {
+                    self.many = None;
                 }
-                None => self.gaps -= 1,
+                step
             }
         }
-        self.reset();
-        None
     }
 
     /// Removes the step with this number, if it is still there. Its closure is the caller's to drop.
     pub(crate) fn remove(&mut self, number: u32) -> Option<Box<dyn Step>> {
-        let waiting = &mut self.entries[self.head as usize..];
+        match &mut self.many {
+            None if number.wrapping_add(1) == self.next => self.one.take(),
+            None => None,
+            Some(list) => {
+                let step = list.remove(number);
+                if list.is_empty() {
+                    self.many = None;
+                }
+                step
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.one.is_none() && self.many.is_none()
+    }
+
+    /// The step, if there is just one.
+    pub(crate) fn only(&self) -> Option<&dyn Step> {
+        match &self.many {
+            None => self.one.as_deref(),
+            Some(list) if list.len() == 1 => list.entries[list.head..]
+                .iter()
+                .find_map(|entry| entry.step.as_deref()),
+            Some(_) => None,
+        }
+    }
+}
+
+impl List {
+    fn push(&mut self, number: u32, step: Box<dyn Step>) {
+        self.entries.push(Entry {
+            number,
+            step: Some(step),
+        });
+    }
+
+    fn pop(&mut self) -> Option<Box<dyn Step>> {
+        while let Some(entry) = self.entries.get_mut(self.head) {
+            self.head += 1;
+            match entry.step.take() {
+                Some(step) => return Some(step),
+                None => self.gaps -= 1,
+            }
+        }
+        None
+    }
+
+    fn remove(&mut self, number: u32) -> Option<Box<dyn Step>> {
+        let waiting = &mut self.entries[self.head..];
         let place = waiting
             .binary_search_by_key(&number, |entry| entry.number)
             .ok()?;
@@ -73,27 +141,9 @@ impl Steps {
         Some(step)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len() - self.head as usize - self.gaps as usize
-    }
-
-    /// The step, if the list holds just one.
-    pub(crate) fn only(&self) -> Option<&dyn Step> {
-        if self.len() != 1 {
-            return None;
-        }
-        self.entries[self.head as usize..]
-            .iter()
-            .find_map(|entry| entry.step.as_deref())
-    }
-
     /// Gives places of removed entries free again: at the end at once, elsewhere when they are the greater part.
     fn tidy(&mut self) {
-        while self.entries.len() > self.head as usize
+        while self.entries.len() > self.head
             && self
                 .entries
                 .last()
@@ -102,13 +152,10 @@ impl Steps {
             self.entries.pop();
             self.gaps -= 1;
         }
-        if self.gaps > 16 && self.gaps as usize > self.len() {
+        if self.gaps > 16 && self.gaps > self.len() {
             self.entries.retain(|entry| entry.step.is_some());
             self.head = 0;
             self.gaps = 0;
-        }
-        if self.is_empty() {
-            self.reset();
         }
         if self.entries.spilled()
             && self.entries.capacity() > 64
@@ -118,10 +165,12 @@ impl Steps {
         }
     }
 
-    fn reset(&mut self) {
-        self.entries.clear();
-        self.head = 0;
-        self.gaps = 0;
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn len(&self) -> usize {
+        self.entries.len() - self.head - self.gaps
     }
 }
 
@@ -155,8 +204,9 @@ mod tests {
                 "a second removal finds nothing"
             );
         }
-        assert_eq!(steps.len(), 334);
-        assert!(steps.entries.len() <= 2 * 334 + 1);
+        let list = steps.many.as_ref().unwrap();
+        assert_eq!(list.len(), 334);
+        assert!(list.entries.len() <= 2 * 334 + 1);
         assert!(steps.pop().is_some());
         assert!(
             steps.remove(0).is_none(),
@@ -177,8 +227,9 @@ mod tests {
             steps.remove(before);
             before = new;
         }
-        assert_eq!(steps.len(), 2);
-        assert!(steps.entries.capacity() <= 64);
+        let list = steps.many.as_ref().unwrap();
+        assert_eq!(list.len(), 2);
+        assert!(list.entries.capacity() <= 64);
     }
 
     #[test]
@@ -189,6 +240,6 @@ mod tests {
         let second = steps.push(Box::new(Numbered(1)));
         assert_ne!(first, second);
         assert!(steps.remove(first).is_none());
-        assert_eq!(steps.len(), 1);
+        assert!(steps.only().is_some());
     }
 }

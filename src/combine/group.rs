@@ -55,7 +55,7 @@ pub(super) fn bind(cell: &dyn Cell, group: &Arc<Group>) {
     let bound = with(cell, |state, _| {
         let open = state.phase == crate::cell::state::Phase::Open;
         if open {
-            state.upstream = Some(Tie {
+            let _ = state.tie_to(Tie {
                 to: group.clone(),
                 ticket: 0,
             });

@@ -48,6 +48,7 @@ pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
         shared.mirror(&roster);
     }
     current.lane.blocked.store(true, Ordering::Relaxed);
+    current.lane.shy.store(false, Ordering::Relaxed);
     // Pairs with the fence in `notify`, as for a worker that goes to sleep.
     fence(Ordering::SeqCst);
     if shared.backlog() > 0 {

@@ -15,6 +15,9 @@ pub(super) struct Lane {
     pub(super) busy: AtomicBool,
     /// True while the owner is blocked in a `wait`; it counts as no worker then.
     pub(super) blocked: AtomicBool,
+    /// The owner's present job spawns tasks and waits for them at once: a lone job here is about to be taken back, and others keep their hands off it.
+    /// The sentinel lifts this when the job lies here for longer.
+    pub(super) shy: AtomicBool,
     /// The system's number of the owner's thread; 0 when unknown.
     pub(super) system_id: AtomicU64,
 }
@@ -30,6 +33,7 @@ impl Lane {
             tally: Tally::default(),
             busy: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
+            shy: AtomicBool::new(false),
             system_id: AtomicU64::new(0),
         }
     }
@@ -38,10 +42,37 @@ impl Lane {
         self.len.load(Ordering::Relaxed)
     }
 
-    pub(super) fn push(&self, job: Arc<dyn Runnable>) {
+    /// How many jobs others may take.
+    pub(super) fn on_offer(&self) -> usize {
+        match self.len() {
+            1 if self.shy.load(Ordering::Relaxed) => 0,
+            len => len,
+        }
+    }
+
+    /// Appends a job; false when nobody else needs to know, yet.
+    pub(super) fn push(&self, job: Arc<dyn Runnable>) -> bool {
         let mut jobs = self.jobs.lock();
         jobs.push_back(job);
         self.len.store(jobs.len(), Ordering::Relaxed);
+        drop(jobs);
+        self.on_offer() > 0
+    }
+
+    /// Appends jobs that came from outside.
+    pub(super) fn fill(&self, more: impl Iterator<Item = Arc<dyn Runnable>>) {
+        let mut jobs = self.jobs.lock();
+        jobs.extend(more);
+        self.len.store(jobs.len(), Ordering::Relaxed);
+    }
+
+    /// Takes the oldest job for another worker.
+    pub(super) fn steal(&self) -> Option<Arc<dyn Runnable>> {
+        if self.on_offer() == 0 {
+            None
+        } else {
+            self.pop()
+        }
     }
 
     pub(super) fn pop(&self) -> Option<Arc<dyn Runnable>> {

@@ -6,6 +6,7 @@
 //   mod.rs       Pool, the handle: submit, shut down, wait until idle
 //   builder.rs   what a pool can be asked to be
 //   shared.rs    what the threads of one pool share: queue, lanes, roster; the wake and the grow protocol
+//   injector.rs  jobs from outside            lane.rs  one worker's own jobs
 //   roster.rs    the counts of threads and their invariants: plain data, changed under one lock
 //   worker.rs    the life of one thread
 //   sentinel.rs  the thread that watches a backlog and adds workers when jobs block
@@ -16,6 +17,7 @@
 mod block;
 mod builder;
 mod census;
+mod injector;
 mod lane;
 mod metrics;
 mod roster;
@@ -32,7 +34,7 @@ pub use metrics::PoolMetrics;
 pub(crate) use shared::Refused;
 use shared::Shared;
 pub use shutdown::{Shutdown, ShutdownReport};
-pub(crate) use worker::{is_wanted_elsewhere, note, retract};
+pub(crate) use worker::{is_wanted_elsewhere, note, run_back};
 
 use crate::executor::{Executor, Job, Runnable};
 use crate::sync::{Arc, Duration, OnceLock, deadline_after};
@@ -95,7 +97,9 @@ impl Pool {
     ///
     /// It has the default settings; its maximum is changed with [`set_max_threads`].
     pub fn global() -> &'static Pool {
-        static GLOBAL: OnceLock<Pool> = OnceLock::new();
+        crate::sync::statics! {
+            static GLOBAL: OnceLock<Pool> = OnceLock::new();
+        }
         GLOBAL.get_or_init(Pool::new)
     }
 

@@ -121,6 +121,9 @@ fn look(shared: &Arc<Shared>, memory: &mut Memory) -> bool {
     }
     memory.quiet = 0;
 
+    if offer_shy_jobs(shared) {
+        shared.recruit();
+    }
     let started = shared.totals().started;
     let picked = started.saturating_sub(memory.started);
     memory.started = started;
@@ -141,6 +144,15 @@ fn look(shared: &Arc<Shared>, memory: &mut Memory) -> bool {
         grow(shared, memory.step);
     }
     false
+}
+
+/// Jobs that their lanes' owners have not taken back since the last look are for everybody.
+fn offer_shy_jobs(shared: &Shared) -> bool {
+    let lanes = shared.lanes.lock();
+    let shy = lanes
+        .iter()
+        .filter(|lane| lane.len() > 0 && lane.shy.swap(false, Ordering::SeqCst));
+    shy.count() > 0
 }
 
 /// Fewer workers than cores want the processor, so another worker would use what lies idle.

@@ -1,18 +1,19 @@
 //! What the threads of one pool share, and the wake and grow protocols.
 
-// Locks, in the order in which they may be taken together: roster -> lanes -> one lane. No user code runs, and no job is dropped, under any of them.
+// Locks, in the order in which they may be taken together: roster -> lanes -> one lane, and injector -> one lane. No user code runs, and no job is dropped, under any of them.
 
 use super::builder::PoolBuilder;
+use super::injector::Injector;
 use super::lane::Lane;
 use super::metrics::{PoolMetrics, Totals};
 use super::roster::{Roster, Seat};
 use super::sentinel::Sentinel;
-use super::worker;
+use super::worker::{self, Pushed};
 use crate::error::ErrorKind;
 use crate::executor::Runnable;
 use crate::sync::{
-    Arc, AtomicBool, AtomicUsize, Condvar, Duration, Instant, Mutex, Ordering, Receiver, Sender,
-    chaos_point, fence, unbounded, wait_until,
+    Arc, AtomicBool, AtomicUsize, Condvar, Duration, Instant, Mutex, Ordering, chaos_point, fence,
+    wait_until,
 };
 
 /// How many threads beyond the maximum may stand in for blocked ones.
@@ -22,9 +23,7 @@ const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
 
 pub(crate) struct Shared {
     pub(super) settings: PoolBuilder,
-    /// Jobs from outside the pool.
-    sender: Sender<Arc<dyn Runnable>>,
-    injector: Receiver<Arc<dyn Runnable>>,
+    injector: Injector,
     /// The lanes of all threads alive.
     pub(super) lanes: Mutex<Vec<Arc<Lane>>>,
     pub(super) roster: Mutex<Roster>,
@@ -65,10 +64,8 @@ impl Refused {
 impl Shared {
     pub(super) fn new(settings: PoolBuilder) -> Arc<Shared> {
         let target = settings.core.clamp(1, settings.max);
-        let (sender, injector) = unbounded();
         Arc::new(Shared {
-            sender,
-            injector,
+            injector: Injector::new(),
             lanes: Mutex::new(Vec::new()),
             roster: Mutex::new(Roster::new(target, settings.max)),
             changed: Condvar::new(),
@@ -99,15 +96,23 @@ impl Shared {
         if self.closed.load(Ordering::Acquire) {
             return Err(Refused { work });
         }
-        if let Some(work) = worker::push_local(self, work) {
-            if let (false, Some(room)) = (roomed, &self.room) {
-                *room.queued.lock() += 1;
+        let mut shy = false;
+        match worker::push_local(self, work) {
+            Pushed::OnOffer => {}
+            Pushed::Shy => shy = true,
+            Pushed::NotHere(work) => {
+                if let (false, Some(room)) = (roomed, &self.room) {
+                    *room.queued.lock() += 1;
+                }
+                self.injector.push(work);
             }
-            // The pool holds both ends of the channel, so the send cannot fail.
-            let _ = self.sender.send(work);
         }
         chaos_point();
-        self.notify();
+        if shy {
+            self.sentinel.kick(self);
+        } else {
+            self.notify();
+        }
         if self.closed.load(Ordering::Relaxed) {
             self.sweep_if_deserted();
         }
@@ -131,7 +136,7 @@ impl Shared {
 
     /// A worker that was called, created, or searching has found a job: it sees to the rest of the queue, because pushes relied on it.
     pub(super) fn pass_on(self: &Arc<Self>) {
-        if self.backlog() > 0 {
+        if self.on_offer() > 0 {
             self.notify();
         }
     }
@@ -142,17 +147,24 @@ impl Shared {
     pub(super) fn find(&self, own: &Lane, turn: u64) -> Option<Arc<dyn Runnable>> {
         // Now and then the outside comes first, so that tasks which spawn tasks for ever cannot shut it out.
         let job = if turn.is_multiple_of(64) {
-            self.take_injected().or_else(|| own.pop())
+            self.take_injected(Some(own)).or_else(|| own.pop())
         } else {
-            own.pop().or_else(|| self.take_injected())
+            own.pop().or_else(|| self.take_injected(Some(own)))
         };
         job.or_else(|| self.steal(own))
     }
 
-    fn take_injected(&self) -> Option<Arc<dyn Runnable>> {
-        let job = self.injector.try_recv().ok()?;
-        self.free_room();
-        Some(job)
+    /// The oldest job from outside; with a lane to put them in, some of those behind it too.
+    fn take_injected(&self, lane: Option<&Lane>) -> Option<Arc<dyn Runnable>> {
+        match lane {
+            // With a limit every job counts until a worker begins it.
+            Some(lane) if self.room.is_none() => self.injector.pop_batch(lane),
+            _ => {
+                let job = self.injector.pop()?;
+                self.free_room();
+                Some(job)
+            }
+        }
     }
 
     fn steal(&self, own: &Lane) -> Option<Arc<dyn Runnable>> {
@@ -160,7 +172,18 @@ impl Shared {
         lanes
             .iter()
             .filter(|lane| !std::ptr::eq(&***lane, own))
-            .find_map(|lane| lane.pop())
+            .find_map(|lane| lane.steal())
+    }
+
+    /// Jobs that a worker which looks for one could take.
+    pub(super) fn on_offer(&self) -> usize {
+        self.injector.len()
+            + self
+                .lanes
+                .lock()
+                .iter()
+                .map(|lane| lane.on_offer())
+                .sum::<usize>()
     }
 
     /// Jobs queued anywhere in the pool.
@@ -325,7 +348,7 @@ impl Shared {
             if self.backlog() > 0 {
                 self.sentinel.kick(self);
             }
-        } else if self.backlog() > 0 {
+        } else if self.on_offer() > 0 {
             let mut roster = self.roster.lock();
             if roster.unseat(seat) {
                 roster.active += 1;
@@ -423,7 +446,7 @@ impl Shared {
         let mut refused = 0;
         loop {
             let job = self
-                .take_injected()
+                .take_injected(None)
                 .or_else(|| self.lanes.lock().iter().find_map(|lane| lane.pop()));
             match job {
                 Some(job) => job.refuse(kind, why),

@@ -13,9 +13,10 @@ use crate::executor::{Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, JoinHandle, Ordering, spin_hint, thread};
 use crate::{guard, unhandled};
 
-/// Looks before a worker without work goes to sleep: some spinning, then some yielding, a few microseconds in all.
-const SPINS: u32 = 128;
-const YIELDS: u32 = 8;
+/// Looks before a worker without work goes to sleep, with a pause before each: some twenty microseconds in all.
+const LOOKS: u32 = 12;
+const PAUSE: u32 = 32;
+const YIELD_FROM: u32 = 9;
 
 /// What a thread knows about being a worker.
 pub(super) struct Worker {
@@ -40,27 +41,54 @@ pub(super) fn is_on(shared: &Arc<Shared>) -> bool {
     with_current(|worker| Arc::ptr_eq(&worker.shared, shared)).unwrap_or(false)
 }
 
-/// Puts `job` into this worker's own lane; gives it back on any other thread.
-pub(super) fn push_local(
-    shared: &Arc<Shared>,
-    job: Arc<dyn Runnable>,
-) -> Option<Arc<dyn Runnable>> {
-    let mut job = Some(job);
-    with_current(|worker| {
-        if Arc::ptr_eq(&worker.shared, shared)
-            && let Some(job) = job.take()
-        {
-            worker.lane.push(job);
-        }
-    });
-    job
+/// Where a job went.
+pub(super) enum Pushed {
+    /// Into this worker's own lane, where others may take it.
+    OnOffer,
+    /// Into this worker's own lane, which most likely takes it back in a moment.
+    Shy,
+    /// Nowhere: this is no worker of that pool.
+    NotHere(Arc<dyn Runnable>),
 }
 
-/// Takes a job that this worker pushed a moment ago out of its lane again, because it will be run by other means.
-pub(crate) fn retract(job: *const ()) {
-    let taken = with_current(|worker| worker.lane.take_back(job)).flatten();
-    // Dropped here, outside of the lane's lock.
-    drop(taken);
+/// Puts `job` into this worker's own lane.
+pub(super) fn push_local(shared: &Arc<Shared>, job: Arc<dyn Runnable>) -> Pushed {
+    let mut job = Some(job);
+    let on_offer = with_current(|worker| {
+        if !Arc::ptr_eq(&worker.shared, shared) {
+            return None;
+        }
+        job.take().map(|job| worker.lane.push(job))
+    });
+    match (on_offer.flatten(), job) {
+        (Some(true), _) => Pushed::OnOffer,
+        (_, Some(job)) => Pushed::NotHere(job),
+        (_, None) => Pushed::Shy,
+    }
+}
+
+/// Runs a job that this worker pushed a moment ago and now waits for. False when it is not in this worker's lane any more, or the stack is too deep.
+pub(crate) fn run_back(job: *const ()) -> bool {
+    block::deeper(|| {
+        let Some(taken) = take_back(job) else {
+            return false;
+        };
+        note(taken.run());
+        true
+    })
+    .unwrap_or(false)
+}
+
+/// Takes a job out of this worker's lane again, because it will be run by other means.
+fn take_back(job: *const ()) -> Option<Arc<dyn Runnable>> {
+    with_current(|worker| {
+        let taken = worker.lane.take_back(job)?;
+        if !worker.lane.shy.load(Ordering::Relaxed) {
+            worker.lane.shy.store(true, Ordering::Relaxed);
+        }
+        Some(taken)
+    })
+    .flatten()
 }
 
 /// Counts a task that this worker ran by other means than its queue.
@@ -145,15 +173,17 @@ fn search(shared: &Arc<Shared>, lane: &Lane, turn: u64) -> Option<Arc<dyn Runnab
         return None;
     }
     let mut job = None;
-    for round in 0..SPINS + YIELDS {
+    for round in 0..LOOKS {
+        // Looking takes the queue's cache lines away from whoever pushes, so a look is paid for with a pause.
+        for _ in 0..PAUSE {
+            spin_hint();
+        }
+        if round > YIELD_FROM {
+            thread::yield_now();
+        }
         job = shared.find(lane, turn);
         if job.is_some() || shared.closed.load(Ordering::Relaxed) {
             break;
-        }
-        if round < SPINS {
-            spin_hint();
-        } else {
-            thread::yield_now();
         }
     }
     shared.end_search();
@@ -169,6 +199,7 @@ fn run(lane: &Lane, job: Arc<dyn Runnable>) {
         Err(payload) => guard::discard(payload),
     }
     lane.busy.store(false, Ordering::Relaxed);
+    lane.shy.store(false, Ordering::Relaxed);
     block::reset();
 }
 

@@ -1,1 +1,320 @@
-//! The model checkers' twins of what `sync.rs` names.
+//! The model checkers' twins of what `sync.rs` names: the same shape over `loom` or over `shuttle`.
+//!
+//! Time is a clock of its own here. It moves only when a timed wait gives up, so a wait with a deadline can end at any moment of an execution,
+//! however long its deadline is.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::ops::{Add, Deref, DerefMut};
+use std::sync::PoisonError;
+
+#[cfg(loom)]
+use loom as checker;
+#[cfg(shuttle)]
+use shuttle as checker;
+
+use super::{Arc, Duration};
+
+pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use checker::thread::{Thread, ThreadId};
+
+/// Threads: creating, parking and naming them.
+pub(crate) mod thread {
+    pub(crate) use super::checker::thread::{current, park, yield_now};
+    pub(crate) use super::{Builder, park_timeout};
+}
+
+/// Values that live as long as the process; here: as long as one execution.
+macro_rules! statics {
+    ($($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;)+) => {
+        $crate::sync::checked::lazy_static! { $($(#[$attr])* static ref $name: $type = $init;)+ }
+    };
+}
+pub(crate) use statics;
+
+/// Each thread's own; a thread of the checker is none of the system's.
+macro_rules! local_keys {
+    ($($(#[$attr:meta])* static $name:ident: $type:ty = const { $init:expr };)+) => {
+        $crate::sync::thread_local! { $($(#[$attr])* static $name: $type = $init;)+ }
+    };
+    ($($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;)+) => {
+        $($(#[$attr])* static $name: $crate::sync::LocalKey<$type> = {
+            $crate::sync::checked::thread_local! { static KEY: $type = $init; }
+            $crate::sync::LocalKey(&KEY)
+        };)+
+    };
+}
+pub(crate) use local_keys as thread_local;
+
+/// What the macros above find the checker by.
+pub(crate) mod checked {
+    pub(crate) use super::checker::{lazy_static, thread_local};
+}
+
+pub(crate) struct LocalKey<T: 'static>(pub(crate) &'static checker::thread::LocalKey<T>);
+
+impl<T: 'static> LocalKey<T> {
+    pub(crate) fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        self.0.with(f)
+    }
+
+    pub(crate) fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, Gone> {
+        self.0.try_with(f).map_err(|_| Gone)
+    }
+}
+
+impl<T: Copy> LocalKey<Cell<T>> {
+    pub(crate) fn get(&'static self) -> T {
+        self.with(Cell::get)
+    }
+
+    pub(crate) fn set(&'static self, value: T) {
+        self.with(|cell| cell.set(value));
+    }
+}
+
+/// The thread's own values are gone already.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+#[derive(Default)]
+pub(crate) struct Mutex<T>(checker::sync::Mutex<T>);
+
+pub(crate) struct MutexGuard<'a, T> {
+    mutex: &'a Mutex<T>,
+    /// `None` only while a wait on a condition has let it go.
+    held: Option<checker::sync::MutexGuard<'a, T>>,
+}
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Mutex<T> {
+        Mutex(checker::sync::Mutex::new(value))
+    }
+
+    #[track_caller]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        MutexGuard {
+            mutex: self,
+            held: Some(self.take()),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[track_caller]
+    fn take(&self) -> checker::sync::MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.held.as_ref().expect("held outside of waits")
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.held.as_mut().expect("held outside of waits")
+    }
+}
+
+pub(crate) struct Condvar(checker::sync::Condvar);
+
+impl Condvar {
+    pub(crate) fn new() -> Condvar {
+        Condvar(checker::sync::Condvar::new())
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}
+
+/// Waits on `condvar` until `deadline`; true when the deadline has passed. With a deadline it always passes, sooner or later.
+pub(crate) fn wait_until<T>(
+    condvar: &Condvar,
+    guard: &mut MutexGuard<'_, T>,
+    deadline: Option<Instant>,
+) -> bool {
+    let held = guard.held.take().expect("held outside of waits");
+    match deadline {
+        None => {
+            let held = condvar.0.wait(held);
+            guard.held = Some(held.unwrap_or_else(PoisonError::into_inner));
+            false
+        }
+        Some(deadline) => {
+            drop(held);
+            dawdle();
+            Instant::move_to(deadline);
+            guard.held = Some(guard.mutex.take());
+            true
+        }
+    }
+}
+
+/// A queue without a bound. Its length is read without its lock, as that of the real one is.
+struct Channel<T> {
+    items: Mutex<VecDeque<T>>,
+    len: AtomicUsize,
+}
+
+pub(crate) struct Sender<T>(Arc<Channel<T>>);
+pub(crate) struct Receiver<T>(Arc<Channel<T>>);
+
+/// There is nothing to receive.
+#[derive(Debug)]
+pub(crate) struct Empty;
+
+pub(crate) fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    let channel = Arc::new(Channel {
+        items: Mutex::new(VecDeque::new()),
+        len: AtomicUsize::new(0),
+    });
+    (Sender(channel.clone()), Receiver(channel))
+}
+
+impl<T> Sender<T> {
+    pub(crate) fn send(&self, item: T) -> Result<(), Infallible> {
+        let mut items = self.0.items.lock();
+        items.push_back(item);
+        self.0.len.store(items.len(), Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl<T> Receiver<T> {
+    pub(crate) fn try_recv(&self) -> Result<T, Empty> {
+        if self.is_empty() {
+            return Err(Empty);
+        }
+        let mut items = self.0.items.lock();
+        let item = items.pop_front();
+        self.0.len.store(items.len(), Ordering::SeqCst);
+        item.ok_or(Empty)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+pub(crate) struct JoinHandle<T>(checker::thread::JoinHandle<T>);
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn join(self) -> std::thread::Result<T> {
+        self.0.join()
+    }
+
+    pub(crate) fn thread(&self) -> &Thread {
+        self.0.thread()
+    }
+
+    /// Always false: the checkers cannot tell, and an ended thread may be joined as well.
+    pub(crate) fn is_finished(&self) -> bool {
+        false
+    }
+}
+
+pub(crate) struct Builder(checker::thread::Builder);
+
+impl Builder {
+    pub(crate) fn new() -> Builder {
+        Builder(checker::thread::Builder::new())
+    }
+
+    pub(crate) fn name(self, name: String) -> Builder {
+        Builder(self.0.name(name))
+    }
+
+    /// Does nothing: the checkers' stacks are as large as the models need.
+    pub(crate) fn stack_size(self, _bytes: usize) -> Builder {
+        self
+    }
+
+    pub(crate) fn spawn<T: Send + 'static>(
+        self,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> std::io::Result<JoinHandle<T>> {
+        self.0.spawn(f).map(JoinHandle)
+    }
+}
+
+/// Sleeps for `limit`: others may act meanwhile, and then it is over. A wake-up is found by whoever looks afterwards.
+pub(crate) fn park_timeout(limit: Duration) {
+    dawdle();
+    if let Some(end) = Instant::now().checked_add(limit) {
+        Instant::move_to(end);
+    }
+}
+
+/// Lets others act for a while. How long is a matter of chance under `shuttle`; `loom` puts the steps of others here by itself.
+fn dawdle() {
+    #[cfg(shuttle)]
+    while shuttle::rand::Rng::gen_bool(&mut shuttle::rand::thread_rng(), 0.5) {
+        shuttle::thread::yield_now();
+    }
+}
+
+/// A wait loop that does not let others act would never end.
+pub(crate) fn spin_hint() {
+    checker::thread::yield_now();
+}
+
+/// The calling thread's id.
+pub(crate) fn thread_id() -> ThreadId {
+    checker::thread::current().id()
+}
+
+std::thread_local! {
+    /// All threads of one execution run on one thread of the system, and so share this. Above zero, so that `Duration::MAX` from now is out of reach.
+    static NOW: Cell<Duration> = const { Cell::new(Duration::from_nanos(1)) };
+}
+
+/// A moment of the model's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Instant(Duration);
+
+impl Instant {
+    pub(crate) fn now() -> Instant {
+        Instant(NOW.get())
+    }
+
+    pub(crate) fn checked_add(self, duration: Duration) -> Option<Instant> {
+        self.0.checked_add(duration).map(Instant)
+    }
+
+    pub(crate) fn saturating_duration_since(self, earlier: Instant) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    fn move_to(moment: Instant) {
+        NOW.set(NOW.get().max(moment.0));
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    fn add(self, duration: Duration) -> Instant {
+        Instant(self.0.saturating_add(duration))
+    }
+}

@@ -277,16 +277,12 @@ impl<T: Send + 'static> Task<T> {
             Route::Executor(executor.keep())
         };
         // A settled task has no step to come that belongs on the old route; going there to find that out would be one hop too many.
-        let settled = self.cell().is_some_and(|cell| {
+        let old = self.cell().and_then(|cell| {
             with(&**cell, |state, _| {
-                let settled = state.phase == Phase::Settled;
-                if settled {
-                    state.route = route.clone();
-                }
-                settled
+                (state.phase == Phase::Settled).then(|| state.set_route(route.clone()))
             })
         });
-        if settled {
+        if old.is_some() {
             self
         } else {
             self.append(Box::new(Hop(route)), Role::Observer)

@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 
 use super::{Task, take_outcome};
 use crate::cell::state::Phase;
-use crate::cell::waiter::Waiter;
 use crate::cell::with;
 use crate::error::{ErrorKind, TaskError};
 use crate::guard;
@@ -29,12 +28,7 @@ impl<T: Send + 'static> Future for Task<T> {
             if state.phase == Phase::Settled {
                 return (true, None);
             }
-            (
-                false,
-                state
-                    .waiter
-                    .replace(Waiter::Future(waker.take().expect("taken once"))),
-            )
+            (false, std::mem::replace(&mut state.waiter, waker.take()))
         });
         guard::discard((waker, old));
         if !settled {

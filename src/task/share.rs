@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
+use std::task::Waker;
 
 use super::link::{Consume, observe};
 use super::subscribe::Subscription;
@@ -13,13 +14,12 @@ use crate::cell::node::{NoWork, Node, Returned};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Step, Turn};
-use crate::cell::waiter::Waiter;
 use crate::cell::{self, About, Cell, Extra, Tie, Upstream, with};
 use crate::error::{At, ErrorKind, TaskError};
 use crate::sync::{
     Arc, AtomicBool, AtomicUsize, Duration, Instant, OnceLock, Ordering, deadline_after,
 };
-use crate::{dispatch, guard, trace, unhandled};
+use crate::{dispatch, guard, trace, unhandled, waiting};
 
 /// A task that can be cloned: every clone borrows the one value, which is dropped with the last of them.
 ///
@@ -247,7 +247,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 cell,
                 Box::new(Wake {
                     turn: turn.clone(),
-                    sleeper: Some(Waiter::Thread(crate::sync::thread::current())),
+                    sleeper: Some(waiting::own_waker()),
                 }),
                 Role::Observer,
             );
@@ -329,7 +329,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         );
         with(&*branch, |state, _| {
             if state.phase == Phase::Open {
-                state.upstream = Some(Tie {
+                let _ = state.tie_to(Tie {
                     to: self.shared.clone(),
                     ticket,
                 });
@@ -458,7 +458,7 @@ impl Start {
             if starts {
                 state.phase = Phase::Queued;
             }
-            (starts, state.upstream.take())
+            (starts, state.untie())
         });
         if starts.0 {
             dispatch::scope(|| branch.run());
@@ -480,14 +480,14 @@ impl Step for Start {
 /// Wakes a thread when its turn has come.
 struct Wake {
     turn: Arc<AtomicBool>,
-    sleeper: Option<Waiter>,
+    sleeper: Option<Waker>,
 }
 
 impl Wake {
     fn call(&mut self) {
         self.turn.store(true, Ordering::Release);
         if let Some(sleeper) = self.sleeper.take() {
-            sleeper.wake();
+            waiting::wake(sleeper);
         }
     }
 }

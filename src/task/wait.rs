@@ -3,17 +3,18 @@
 //! A worker that waits must not starve its own pool (Contract: W1). In this order: it runs the awaited work itself if that has not started; it runs what
 //! is on its own work list; it lets another thread take its place and sleeps. It never takes unrelated work from a queue.
 
+use std::task::Waker;
+
 use super::{Task, take_outcome};
 use crate::cell::adopt::any_above;
 use crate::cell::state::{Phase, State};
 use crate::cell::step::Route;
-use crate::cell::waiter::Waiter;
 use crate::cell::{Cell, Upstream, address, start, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
     Arc, Duration, Instant, Ordering, chaos_point, deadline_after, spin_hint, thread, thread_id,
 };
-use crate::{dispatch, pool};
+use crate::{dispatch, pool, waiting};
 
 /// Looks before a waiting thread goes to sleep; a few microseconds in all.
 const SPINS: u32 = 200;
@@ -95,7 +96,11 @@ impl<T: Send + 'static> Task<T> {
             }
         }
         match take_outcome(&**cell) {
-            Some(outcome) => Ok(outcome),
+            Some(outcome) => {
+                // The outcome is looked at and gone: a drop of the handle would have nothing to do.
+                drop(self.into_cell());
+                Ok(outcome)
+            }
             None => Err(self),
         }
     }
@@ -134,9 +139,12 @@ pub(super) fn block_on(
     cell: &Arc<dyn Cell>,
     done: &dyn Fn() -> bool,
     deadline: Option<Instant>,
-    mut sleep_on: impl FnMut(Option<Waiter>) -> bool,
+    mut sleep_on: impl FnMut(Option<Waker>) -> bool,
 ) -> End {
     let on_worker = pool::on_worker();
+    if on_worker && deadline.is_none() && pool::run_back(address(&**cell)) && done() {
+        return End::Settled;
+    }
     start_if_cold(cell, on_worker && deadline.is_none());
     if deadline.is_none() && (on_worker || dispatch::is_open()) {
         help(cell, done);
@@ -155,7 +163,7 @@ pub(super) fn block_on(
     if is_own_doing(&**cell) {
         return End::Cycle;
     }
-    if !sleep_on(Some(Waiter::Thread(thread::current()))) {
+    if !sleep_on(Some(waiting::own_waker())) {
         return End::Settled;
     }
     chaos_point();
@@ -240,9 +248,9 @@ fn run_here(cell: &Arc<dyn Cell>) -> bool {
         return false;
     }
     let ran = pool::deeper(|| {
-        pool::retract(address(&**cell));
-        let ran = cell.clone().run();
-        pool::note(ran);
+        if !pool::run_back(address(&**cell)) {
+            pool::note(cell.clone().run());
+        }
     });
     if ran.is_none() {
         // Too deep for this stack. A stand-in will find it in a queue, unless it never was in one.
@@ -263,9 +271,9 @@ fn run_here(cell: &Arc<dyn Cell>) -> bool {
 fn is_startable(state: &mut State) -> bool {
     match state.phase {
         Phase::Cold | Phase::Queued => true,
-        Phase::Handed => matches!(state.route, Route::Pool),
+        Phase::Handed => matches!(state.route(), Route::Pool),
         // A branch of a shared task whose value is there, and whose turn in the list has not come.
-        Phase::Open if state.upstream.as_ref().is_some_and(|tie| tie.to.is_ready()) => {
+        Phase::Open if state.upstream().is_some_and(|tie| tie.to.is_ready()) => {
             state.phase = Phase::Queued;
             true
         }

@@ -1,0 +1,78 @@
+//! Tasks that take over the outcomes of others (Contract: S5, C3).
+
+use super::{Counter, Log, explore, go, open};
+use crate::{CancelOutcome, ErrorKind};
+
+#[test]
+fn the_outer_task_gets_the_outcome_of_the_inner() {
+    explore(10, || {
+        let (outer, task) = open();
+        let (inner, adopted) = open();
+        let settler = go(move || inner.resolve(7).unwrap());
+        let adopter = go(move || assert!(outer.settle_with(adopted).is_ok()));
+        assert_eq!(task.wait().unwrap(), 7);
+        settler.join().unwrap();
+        adopter.join().unwrap();
+    });
+}
+
+#[test]
+fn two_that_adopt_each_other_find_the_ring() {
+    explore(10, || {
+        let (resolver, task) = open::<u8>();
+        let (other_resolver, other) = open::<u8>();
+        let seen = Log::new();
+        for task in [&task, &other] {
+            let log = seen.clone();
+            task.on_settled(move |outcome| log.add(outcome.map_err(|error| error.kind()).err()));
+        }
+        let rival = go(move || assert!(other_resolver.settle_with(task).is_ok()));
+        assert!(resolver.settle_with(other).is_ok());
+        rival.join().unwrap();
+        assert_eq!(seen.take(), [Some(ErrorKind::Cycle); 2]);
+    });
+}
+
+#[test]
+fn a_line_of_adoptions_passes_the_outcome_on() {
+    explore(10, || {
+        let (first, task) = open();
+        let (second, middle) = open();
+        let (third, last) = open();
+        let one = go(move || assert!(first.settle_with(middle).is_ok()));
+        let two = go(move || assert!(second.settle_with(last).is_ok()));
+        third.resolve(7).unwrap();
+        assert_eq!(task.wait().unwrap(), 7);
+        one.join().unwrap();
+        two.join().unwrap();
+    });
+}
+
+#[test]
+fn a_cancel_reaches_what_is_adopted_or_comes_too_late() {
+    explore(10, || {
+        let (outer, task) = open();
+        let (inner, adopted) = open();
+        let seen = Counter::default();
+        let calls = seen.clone();
+        task.on_settled(move |_| calls.up());
+        let adopter = go(move || outer.settle_with(adopted).is_ok());
+        let settler = go(move || inner.resolve(7).is_ok());
+        let cancelled = task.cancel();
+        adopter.join().unwrap();
+        let settled = settler.join().unwrap();
+        match task.wait() {
+            Ok(value) => {
+                assert_eq!(
+                    (value, cancelled, settled),
+                    (7, CancelOutcome::TooLate, true)
+                );
+            }
+            Err(error) => {
+                assert!(error.is_cancelled());
+                assert_ne!(cancelled, CancelOutcome::TooLate);
+            }
+        }
+        assert_eq!(seen.get(), 1);
+    });
+}

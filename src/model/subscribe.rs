@@ -1,0 +1,114 @@
+//! Observers that come and go while a task is settled and dispatched (Contract: D1, D4, D6, S3).
+
+use super::{Counted, Counter, Log, explore, go, open};
+use crate::ErrorKind;
+use crate::sync::{Arc, AtomicBool, Ordering};
+
+#[test]
+fn a_late_observer_overtakes_nobody() {
+    explore(10, || {
+        let (resolver, task) = open();
+        let seen = Log::new();
+        for name in ["first", "second"] {
+            let log = seen.clone();
+            task.on_settled(move |outcome| log.add((name, outcome.map(|n| *n).ok())));
+        }
+        let settler = go(move || resolver.resolve(7).unwrap());
+        let log = seen.clone();
+        task.on_settled(move |outcome| log.add(("late", outcome.map(|n| *n).ok())));
+        settler.join().unwrap();
+        let order = ["first", "second", "late"].map(|name| (name, Some(7)));
+        assert_eq!(seen.take(), order);
+    });
+}
+
+#[test]
+fn observers_run_one_after_another() {
+    explore(10, || {
+        let (resolver, task) = open();
+        let task = Arc::new(task);
+        let inside = Arc::new(AtomicBool::new(false));
+        let seen = Counter::default();
+        let subscribe = {
+            let (task, seen) = (task.clone(), seen.clone());
+            move || {
+                let (inside, seen) = (inside.clone(), seen.clone());
+                task.on_settled(move |_| {
+                    assert!(
+                        !inside.swap(true, Ordering::AcqRel),
+                        "two observers at once"
+                    );
+                    seen.up();
+                    inside.store(false, Ordering::Release);
+                });
+            }
+        };
+        subscribe();
+        let settler = go(move || resolver.resolve(7).unwrap());
+        let rival = go(subscribe.clone());
+        subscribe();
+        settler.join().unwrap();
+        rival.join().unwrap();
+        assert_eq!(seen.get(), 3);
+    });
+}
+
+#[test]
+fn an_observer_may_look_at_its_task() {
+    explore(10, || {
+        let (resolver, task) = open();
+        let task = Arc::new(task);
+        let seen = Log::new();
+        let (log, weak) = (seen.clone(), Arc::downgrade(&task));
+        task.on_settled(move |outcome| {
+            let task = weak.upgrade().expect("held until the end");
+            let again = log.clone();
+            task.on_settled(move |_| again.add("again"));
+            log.add(match outcome {
+                Ok(_) if task.is_settled() => "settled",
+                _ => "not settled",
+            });
+        });
+        let settler = go(move || resolver.resolve(7).unwrap());
+        let settled_early = task.is_settled();
+        settler.join().unwrap();
+        assert!(task.is_settled() || !settled_early);
+        assert_eq!(seen.take(), ["settled", "again"]);
+    });
+}
+
+#[test]
+fn who_unsubscribes_in_time_is_never_called() {
+    explore(10, || {
+        let (resolver, task) = open();
+        let (leaving, staying, dropped) =
+            (Counter::default(), Counter::default(), Counter::default());
+        let (calls, captured) = (leaving.clone(), Counted(dropped.clone()));
+        let subscription = task.on_settled(move |_| {
+            let _captured = captured;
+            calls.up();
+        });
+        let calls = staying.clone();
+        task.on_settled(move |_| calls.up());
+        let settler = go(move || resolver.resolve(7).unwrap());
+        let in_time = subscription.unsubscribe();
+        settler.join().unwrap();
+        assert_eq!(leaving.get(), usize::from(!in_time));
+        assert_eq!((staying.get(), dropped.get()), (1, 1));
+        assert_eq!(task.wait().unwrap(), 7);
+    });
+}
+
+#[test]
+fn whoever_subscribes_hears_of_a_dropped_resolver() {
+    explore(10, || {
+        let (resolver, task) = open::<u8>();
+        let settler = go(move || drop(resolver));
+        let seen = Log::new();
+        let log = seen.clone();
+        task.on_settled(move |outcome| log.add(outcome.map_err(|error| error.kind()).err()));
+        settler.join().unwrap();
+        assert_eq!(seen.take(), [Some(ErrorKind::Abandoned)]);
+        drop(task.error());
+    });
+}

@@ -1,0 +1,65 @@
+//! Jobs from outside the pool, in the order in which they came.
+//!
+//! A queue under a lock, taken from by the batch: whoever pushes meets a worker once in a batch, not once a job. A lock-free channel hands the cache lines of
+//! its two ends back and forth with every job; on two cores that cost more than the lock (`docs/PERFORMANCE.md`).
+
+use std::collections::VecDeque;
+
+use super::lane::Lane;
+use crate::executor::Runnable;
+use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
+
+/// Jobs that one worker takes at once; the others can steal them from its lane.
+const BATCH: usize = 64;
+
+// Lock order: injector -> lane.
+pub(super) struct Injector {
+    jobs: Mutex<VecDeque<Arc<dyn Runnable>>>,
+    /// The length of `jobs`, for looking without the lock. Written under the lock.
+    len: AtomicUsize,
+}
+
+impl Injector {
+    pub(super) fn new() -> Injector {
+        Injector {
+            jobs: Mutex::new(VecDeque::new()),
+            len: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn push(&self, job: Arc<dyn Runnable>) {
+        let mut jobs = self.jobs.lock();
+        jobs.push_back(job);
+        self.len.store(jobs.len(), Ordering::Relaxed);
+    }
+
+    /// Takes the oldest job.
+    pub(super) fn pop(&self) -> Option<Arc<dyn Runnable>> {
+        if self.len() == 0 {
+            return None;
+        }
+        let mut jobs = self.jobs.lock();
+        let job = jobs.pop_front();
+        self.len.store(jobs.len(), Ordering::Relaxed);
+        job
+    }
+
+    /// Takes the oldest job, and moves up to half of those behind it to `lane`.
+    pub(super) fn pop_batch(&self, lane: &Lane) -> Option<Arc<dyn Runnable>> {
+        if self.len() == 0 {
+            return None;
+        }
+        let mut jobs = self.jobs.lock();
+        let first = jobs.pop_front()?;
+        let more = (jobs.len() / 2).min(BATCH);
+        if more > 0 {
+            lane.fill(jobs.drain(..more));
+        }
+        self.len.store(jobs.len(), Ordering::Relaxed);
+        Some(first)
+    }
+}
