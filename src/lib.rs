@@ -83,6 +83,11 @@ pub use pool::{
 pub use promise::{Resolver, deferred};
 pub use task::{
     CancelOnDrop, IntoTask, SharedTask, Status, Subscription, SubscriptionGuard, Task, TaskBuilder,
-    TaskContext, attempt, spawn, spawn_with,
+    TaskContext, attempt, attempt_with, spawn, spawn_with,
 };
 pub use unhandled::{clear_unhandled_hook, set_unhandled_hook};
+
+/// The README's code is compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -24,7 +24,7 @@ fn one_winner() {
 #[test]
 fn a_resolver_that_goes_against_one_that_settles() {
     explore(10, || {
-        let (one, task) = open();
+        let (one, task) = open::<u8>();
         let cell = task.cell().expect("a handle has a cell").clone();
         let other = Resolver::<u8>::new(cell);
         let seen = Log::new();

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::Pool;
+use crate::cancel::CancelToken;
 use crate::sync::{Arc, Duration};
 
 /// A hook that runs on a worker thread; it gets the thread's number.
@@ -37,6 +38,7 @@ pub struct PoolBuilder {
     pub(super) keep_alive: Duration,
     pub(super) stack_size: Option<usize>,
     pub(super) queue_limit: Option<usize>,
+    pub(super) cancel_token: Option<CancelToken>,
     pub(super) on_start: Option<Hook>,
     pub(super) on_stop: Option<Hook>,
 }
@@ -50,6 +52,7 @@ impl PoolBuilder {
             keep_alive: Duration::from_secs(1),
             stack_size: None,
             queue_limit: None,
+            cancel_token: None,
             on_start: None,
             on_stop: None,
         }
@@ -91,6 +94,24 @@ impl PoolBuilder {
     /// wait for itself. [`Pool::try_spawn`] hands the closure back.
     pub fn queue_limit(mut self, jobs: usize) -> PoolBuilder {
         self.queue_limit = Some(jobs);
+        self
+    }
+
+    /// Cancels every task of the pool that is not settled when `token` is raised.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{CancelToken, Pool};
+    ///
+    /// let quit = CancelToken::new();
+    /// let pool = Pool::builder().cancel_token(&quit).build()?;
+    /// quit.cancel();
+    /// assert!(pool.spawn(|| ()).wait().unwrap_err().is_cancelled());
+    /// # Ok::<(), fast_async::ConfigError>(())
+    /// ```
+    pub fn cancel_token(mut self, token: &CancelToken) -> PoolBuilder {
+        self.cancel_token = Some(token.clone());
         self
     }
 

@@ -36,6 +36,7 @@ use shared::Shared;
 pub use shutdown::{Shutdown, ShutdownReport};
 pub(crate) use worker::{is_wanted_elsewhere, note, run_back};
 
+use crate::cancel::CancelToken;
 use crate::executor::{Executor, Job, Runnable};
 use crate::sync::{Arc, Duration, OnceLock, deadline_after};
 
@@ -117,6 +118,11 @@ impl Pool {
     /// Queues work that goes on: it needs no room in the queue.
     pub(crate) fn resubmit(&self, work: Arc<dyn Runnable>) -> Result<(), Refused> {
         self.0.shared.submit(work, false)
+    }
+
+    /// The token that cancels every task of this pool.
+    pub(crate) fn cancel_token(&self) -> Option<&CancelToken> {
+        self.0.shared.settings.cancel_token.as_ref()
     }
 
     /// True on this pool's own threads.

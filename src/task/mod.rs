@@ -24,7 +24,7 @@ pub use into_task::IntoTask;
 pub(crate) use into_task::land;
 pub(crate) use link::{Consume, carrier};
 pub use share::SharedTask;
-pub use spawn::{TaskBuilder, TaskContext, attempt, spawn, spawn_with};
+pub use spawn::{TaskBuilder, TaskContext, attempt, attempt_with, spawn, spawn_with};
 pub use stop::CancelOnDrop;
 pub use subscribe::{Subscription, SubscriptionGuard};
 

@@ -15,7 +15,8 @@ use crate::trace;
 
 /// Runs `f` on a thread of the [global pool](Pool::global).
 ///
-/// Starts at once; does not block. A panic in `f` settles the task as [`Panicked`](crate::ErrorKind::Panicked). For work that may fail, see [`attempt`].
+/// Starts at once; does not block, and goes on when the task is dropped. It ends with the process, though: when `main` returns, what is still running is lost, unless `main` waits for
+/// it with [`wait`](Task::wait), or for everything with [`Pool::global().wait_idle(..)`](Pool::wait_idle). A panic in `f` settles the task as [`Panicked`](crate::ErrorKind::Panicked). For work that may fail, see [`attempt`].
 ///
 /// # Examples
 ///
@@ -79,7 +80,34 @@ where
     Task::<()>::builder().spawn_with(f)
 }
 
-/// What a task started with [`spawn_with`] can ask about itself.
+/// Runs `f`, which may fail or return another task, with a [`TaskContext`]; `ctx.check()?` works in it.
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::attempt_with;
+///
+/// let task = attempt_with(|ctx| {
+///     loop {
+///         ctx.check()?;
+///         std::thread::yield_now();
+///     }
+///     #[allow(unreachable_code)]
+///     Ok(())
+/// });
+/// task.cancel();
+/// assert!(task.wait().unwrap_err().is_cancelled());
+/// ```
+#[track_caller]
+pub fn attempt_with<R, F>(f: F) -> Task<R::Output>
+where
+    F: FnOnce(&TaskContext) -> R + Send + 'static,
+    R: IntoTask,
+{
+    Task::<()>::builder().attempt_with(f)
+}
+
+/// What a task started with [`spawn_with`] or [`attempt_with`] can ask about itself.
 #[derive(Clone, Debug)]
 pub struct TaskContext {
     token: CancelToken,
@@ -228,8 +256,7 @@ impl TaskBuilder {
         };
         let cell = prepare(about, work);
         cancel_with(&parent, &cell);
-        start(&cell);
-        Task::from_cell(cell)
+        launch_cell(cell)
     }
 }
 
@@ -284,7 +311,13 @@ where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    let cell = prepare(about, work);
+    launch_cell(prepare(about, work))
+}
+
+fn launch_cell<T>(cell: Arc<dyn Cell>) -> Task<T> {
+    if let Some(token) = cell.about().pool.as_ref().and_then(Pool::cancel_token) {
+        cancel_with(token, &cell);
+    }
     start(&cell);
     Task::from_cell(cell)
 }
@@ -399,6 +432,9 @@ impl Pool {
         let cell = prepare(self.about(Location::caller()), move |_: &At<'_>| {
             Returned::Outcome(Ok(f()))
         });
+        if let Some(token) = self.cancel_token() {
+            cancel_with(token, &cell);
+        }
         if let Err(refused) = self.submit(cell.clone()) {
             refused.settle();
         }
