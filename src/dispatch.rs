@@ -73,7 +73,8 @@ pub(crate) fn spend() -> bool {
         .try_with(|local| {
             let left = local.budget.get();
             if left == 0 {
-                return renew(local);
+                // The first step is asked for before its scope is open.
+                return !local.open.get() || renew(local);
             }
             local.budget.set(left - 1);
             true

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::cell::drive::{Hands, drive};
 use crate::cell::node::{NoWork, Node, Returned};
-use crate::cell::slot::{Outcome, Slot, cast};
-use crate::cell::state::{Duty, Phase};
+use crate::cell::slot::{Outcome, cast};
+use crate::cell::state::Phase;
 use crate::cell::{About, Cell, adopt, with};
-use crate::dispatch;
 use crate::error::{BoxError, ErrorKind, TaskError};
-use crate::sync::{Arc, Ordering};
+use crate::sync::{Arc, thread_id};
 use crate::task::{IntoTask, Task, land};
+use crate::{dispatch, guard};
 
 /// A task and the means to settle it: the bridge from callbacks and other threads.
 ///
@@ -137,37 +138,39 @@ impl<T: Send + 'static> Resolver<T> {
     }
 }
 
-/// Settles an open cell from outside.
+/// Settles an open cell from outside. The calling thread becomes its driver.
 fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
-    enum Next {
-        TooLate,
-        Settled(Duty),
-        Dispatch,
-    }
-    let mut outcome = Some(outcome);
-    let next = with(&**cell, |state, head| {
+    let mut local = Some(outcome);
+    let epoch = with(&**cell, |state, head| {
         if state.phase != Phase::Open {
-            return Next::TooLate;
+            return None;
         }
-        let slot = cast::<T>(head);
-        *slot = outcome.take();
-        state.open -= 1;
         state.head_done = true;
-        if state.steps.is_empty() {
-            let duty = state.settle(slot.failure());
-            cell.idle().store(true, Ordering::Release);
-            Next::Settled(duty)
-        } else {
+        if dispatch::is_open() && !state.steps.is_empty() {
+            // Inside a callback the steps wait for their turn in this thread's list.
+            *cast::<T>(head) = local.take();
+            state.open -= 1;
             state.phase = Phase::Handed;
-            Next::Dispatch
+            return Some(None);
         }
+        state.phase = Phase::Driving;
+        state.thread = Some(thread_id());
+        Some(Some(state.epoch))
     });
-    match next {
-        Next::TooLate => {}
-        Next::Settled(duty) => duty.carry_out(),
-        Next::Dispatch => dispatch::later(cell.clone()),
+    match epoch {
+        None => return local.map_or(Ok(()), Err),
+        Some(None) => dispatch::later(cell.clone()),
+        Some(Some(epoch)) => dispatch::scope(|| {
+            let hands = Hands {
+                local: &mut local,
+                held: None,
+            };
+            drive(cell, epoch, hands, true);
+        }),
     }
-    outcome.map_or(Ok(()), Err)
+    // Left over when a cancel came between.
+    guard::discard(local);
+    Ok(())
 }
 
 impl<T: Send + 'static> Drop for Resolver<T> {

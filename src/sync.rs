@@ -2,10 +2,11 @@
 //!
 //! Everything has the shape of `parking_lot`: `lock()` gives a guard, never a `Result`.
 
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(all(test, any(loom, shuttle))))]
 mod real {
     pub(crate) use crossbeam_channel::{Receiver, Sender, unbounded};
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+    pub(crate) use std::sync::OnceLock;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
     pub(crate) use std::thread_local;
     pub(crate) use std::time::Instant;
@@ -54,16 +55,17 @@ mod real {
     }
 }
 
-#[cfg(any(loom, shuttle))]
+// Only in test builds, because a checker is a dependency of tests.
+#[cfg(all(test, any(loom, shuttle)))]
 #[path = "sync/model.rs"]
 mod model;
-#[cfg(any(loom, shuttle))]
+#[cfg(all(test, any(loom, shuttle)))]
 pub(crate) use model::*;
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(all(test, any(loom, shuttle))))]
 pub(crate) use real::*;
 
-// The counts of an `Arc` and the once-cells are the standard library's in every build: the checkers' own `Arc` cannot hold a `dyn`.
-pub(crate) use std::sync::{Arc, OnceLock, Weak};
+// The counts of an `Arc` are the standard library's in every build: the checkers' own `Arc` cannot hold a `dyn`.
+pub(crate) use std::sync::{Arc, Weak};
 pub(crate) use std::time::Duration;
 
 /// A place where two threads race; in builds with `--cfg chaos` a thread may dawdle here, elsewhere it costs nothing.

@@ -76,32 +76,38 @@ pub(super) fn next(
 }
 
 /// Runs the steps there are, and those that arrive meanwhile, until none is left.
-pub(crate) fn drive(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>, mut ran_link: bool) {
+pub(crate) fn drive(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>, ran_link: bool) {
+    let next = cell.next(&mut hands, epoch, ran_link);
+    drive_from(cell, epoch, hands, next);
+}
+
+/// Like `drive`, for a driver that has asked for the next step already.
+pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>, mut next: Next) {
     loop {
         chaos_point();
-        let mut step = match cell.next(&mut hands, epoch, ran_link) {
+        let mut step = match next {
             Next::Run(step) => step,
             Next::Settled(duty) => return duty.carry_out(),
             Next::HandOver => return cell.clone().hand_over(),
             Next::Superseded => return,
         };
-        let turn = step.run(hands.slot(), cell.about().name());
-        match turn {
+        let ran_link = match step.run(hands.slot(), cell.about().name()) {
             Turn::Linked => {
                 // The link that was held until now is empty and goes.
                 hands.held = Some(step);
-                ran_link = true;
+                true
             }
-            Turn::Passed => ran_link = true,
-            Turn::Looked => ran_link = false,
+            Turn::Passed => true,
+            Turn::Looked => false,
             Turn::Follow(follow) => return adopt::follow(cell, epoch, Some(step), follow),
             Turn::Hop(route) => {
-                ran_link = false;
                 if hop(cell, epoch, &mut hands, route) {
                     return;
                 }
+                false
             }
-        }
+        };
+        next = cell.next(&mut hands, epoch, ran_link);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The cell itself: a task's closure and its head outcome with their types, beside the state that has none.
 
 use super::cancel::{self, CancelOutcome, Withdrawn};
-use super::drive::{self, Hands, Next, drive};
+use super::drive::{self, Hands, Next, drive, drive_from};
 use super::slot::{Outcome, Slot};
 use super::state::{Phase, Registered, Role, State};
 use super::step::{Follow, Step};
@@ -78,43 +78,54 @@ where
 
     /// The head has its outcome: settle, or run the steps that wait for it.
     fn finish(self: Arc<Self>, outcome: Outcome<T>, epoch: u32) -> Ran {
-        let mut ran = if outcome.is_ok() {
+        let ran = if outcome.is_ok() {
             Ran::Completed
         } else {
             Ran::Failed
         };
         let mut local = Some(outcome);
+        let mut hands = Hands {
+            local: &mut local,
+            held: None,
+        };
         let mut inner = self.inner.lock();
-        inner.state.head_done = true;
-        if inner.state.epoch != epoch {
-            drop(inner);
-            ran = Ran::Cancelled;
-        } else if inner.state.steps.is_empty() {
-            let duty = {
-                let inner = &mut *inner;
-                inner.state.open -= 1;
-                inner.value = local.take();
-                inner.state.settle(inner.value.failure())
-            };
-            self.idle.store(true, Ordering::Release);
-            drop(inner);
-            duty.carry_out();
-        } else if dispatch::is_open() {
+        let inner_now = &mut *inner;
+        inner_now.state.head_done = true;
+        if dispatch::is_open()
+            && !inner_now.state.steps.is_empty()
+            && inner_now.state.epoch == epoch
+        {
             // A step of another task runs this closure: the steps wait for their turn in the list, or the stack would grow with every fork.
-            inner.state.open -= 1;
-            inner.value = local.take();
-            inner.state.phase = Phase::Handed;
+            inner_now.state.open -= 1;
+            hands.local.move_into(&mut inner_now.value);
+            inner_now.state.phase = Phase::Handed;
             drop(inner);
             dispatch::later(self);
-        } else {
-            drop(inner);
-            let cell: Arc<dyn Cell> = self;
-            let hands = Hands {
-                local: &mut local,
-                held: None,
-            };
-            dispatch::scope(|| drive(&cell, epoch, hands, true));
+            return ran;
         }
+        let next = drive::next(
+            &mut inner_now.state,
+            &mut inner_now.value,
+            &mut hands,
+            epoch,
+            true,
+        );
+        if let Next::Settled(_) = next {
+            self.idle.store(true, Ordering::Release);
+        }
+        drop(inner);
+        let ran = match next {
+            Next::Superseded => Ran::Cancelled,
+            Next::Settled(duty) => {
+                duty.carry_out();
+                ran
+            }
+            next => {
+                let cell: Arc<dyn Cell> = self;
+                dispatch::scope(|| drive_from(&cell, epoch, hands, next));
+                ran
+            }
+        };
         // Whatever a superseded driver still holds.
         guard::discard(local);
         ran

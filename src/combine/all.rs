@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use super::group::{Group, bind};
 use crate::cell::slot::Outcome;
 use crate::cell::state::Role;
-use crate::cell::{About, Cell, register, with};
+use crate::cell::{About, Cell, register};
 use crate::error::TaskError;
 use crate::promise::{Resolver, deferred};
-use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
-use crate::task::{Consume, Task};
+use crate::sync::{Arc, Mutex, Ordering};
+use crate::task::{Consume, Task, take_outcome};
 
 /// A task for the values of all `tasks`, in their order; it fails as soon as one of them fails.
 ///
@@ -71,26 +71,28 @@ pub trait All {
 
 /// What the collecting steps share.
 struct Collector<P: Send + 'static, V: Send + 'static> {
-    /// The values that have come in.
-    parts: Mutex<P>,
-    /// How many are missing. Whoever brings the last one finishes.
-    missing: AtomicUsize,
+    parts: Mutex<Parts<P>>,
     resolver: Mutex<Option<Resolver<V>>>,
     group: Arc<Group>,
 }
 
+struct Parts<P> {
+    /// The values that have come in.
+    values: P,
+    /// How many are missing. Whoever brings the last one finishes.
+    missing: usize,
+}
+
 impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
-    fn start(parts: P, members: Vec<Arc<dyn Cell>>) -> (Arc<Self>, Task<V>)
-    where
-        P: Send + 'static,
-    {
+    #[track_caller]
+    fn start(values: P, missing: usize) -> (Arc<Self>, Task<V>) {
         let (resolver, task) = deferred();
-        let group = Arc::new(Group::new(members));
+        let group = Arc::new(Group::default());
         if let Some(cell) = task.cell() {
             bind(&**cell, &group);
         }
+        let parts = Parts { values, missing };
         let collector = Arc::new(Collector {
-            missing: AtomicUsize::new(group_len(&group)),
             parts: Mutex::new(parts),
             resolver: Mutex::new(Some(resolver)),
             group,
@@ -98,7 +100,16 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
         (collector, task)
     }
 
-    /// One task has settled. `put` stores its value; `finish` makes the result of all parts.
+    /// Every member has its step now. What has happened meanwhile is made up for.
+    fn watch(&self, members: Vec<Arc<dyn Cell>>) {
+        self.group.fill(members);
+        if self.resolver.lock().is_none() {
+            // Complete, and then there is nothing to cancel; or failed.
+            self.group.cancel();
+        }
+    }
+
+    /// One task has settled. `put` stores its value; `finish` makes the result of all values. Both only move.
     fn settle_one<T>(
         &self,
         outcome: Outcome<T>,
@@ -107,15 +118,18 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
     ) {
         match outcome {
             Ok(value) => {
-                put(&mut self.parts.lock(), value);
-                // The release of one and the acquire of the last make all values visible to the last.
-                if self.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    let values = finish(&mut self.parts.lock());
+                let whole = {
+                    let mut parts = self.parts.lock();
+                    put(&mut parts.values, value);
+                    parts.missing -= 1;
+                    (parts.missing == 0).then(|| finish(&mut parts.values))
+                };
+                if let Some(whole) = whole {
                     let resolver = self.resolver.lock().take();
                     self.group.clear();
                     if let Some(resolver) = resolver {
                         // Cancelled meanwhile: the values are dropped here, without a lock.
-                        let _ = resolver.resolve(values);
+                        let _ = resolver.resolve(whole);
                     }
                 }
             }
@@ -130,35 +144,41 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
     }
 }
 
-fn group_len(group: &Arc<Group>) -> usize {
-    let mut members = Vec::new();
-    crate::cell::Upstream::above(&**group, &mut members);
-    members.len()
-}
-
-/// Takes a task's cell and promises to consume its outcome.
+/// Takes a task's cell, whose outcome is consumed by a step.
 fn claim<T>(task: Task<T>) -> Arc<dyn Cell> {
     match task.into_cell() {
-        Some(cell) => {
-            with(&*cell, |state, _| state.released = true);
-            cell
-        }
+        Some(cell) => cell,
         None => crate::cell::node::Node::<crate::cell::node::NoWork<()>, ()>::open(About::here()),
     }
 }
 
-fn consume<T: Send + 'static>(
-    cell: &Arc<dyn Cell>,
-    work: impl FnOnce(Outcome<T>) + Send + 'static,
-) {
-    register(
-        cell,
-        Box::new(Consume {
-            work: Some(work),
-            _type: PhantomData,
-        }),
-        Role::Link,
-    );
+/// A step that gives the outcome to `work`.
+fn consumer<T, W>(work: W) -> Box<Consume<T, W>>
+where
+    T: Send + 'static,
+    W: FnOnce(Outcome<T>) + Send + 'static,
+{
+    Box::new(Consume {
+        work: Some(work),
+        _type: PhantomData,
+    })
+}
+
+/// Has `step` get the outcome of `cell`: at once, if it is there.
+fn consume<T, W>(cell: &Arc<dyn Cell>, mut step: Box<Consume<T, W>>)
+where
+    T: Send + 'static,
+    W: FnOnce(Outcome<T>) + Send + 'static,
+{
+    if cell.idle().load(Ordering::Acquire)
+        && let Some(outcome) = take_outcome::<T>(&**cell)
+    {
+        if let Some(work) = step.work.take() {
+            work(outcome);
+        }
+        return;
+    }
+    register(cell, step, Role::Link);
 }
 
 impl<T: Send + 'static> All for Vec<Task<T>> {
@@ -170,18 +190,25 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
             return Task::ready(Vec::new());
         }
         let cells: Vec<Arc<dyn Cell>> = self.into_iter().map(claim).collect();
-        let parts: Vec<Option<T>> = cells.iter().map(|_| None).collect();
-        let (collector, task) = Collector::start(parts, cells.clone());
-        for (index, cell) in cells.iter().enumerate() {
-            let collector = collector.clone();
-            consume(cell, move |outcome: Outcome<T>| {
-                collector.settle_one(
-                    outcome,
-                    |parts, value| parts[index] = Some(value),
-                    |parts| std::mem::take(parts).into_iter().flatten().collect(),
-                );
-            });
+        let values: Vec<Option<T>> = cells.iter().map(|_| None).collect();
+        let (collector, task) = Collector::start(values, cells.len());
+        // All steps are made before the first is registered: from then on other threads count the collector's references down.
+        let steps: Vec<_> = (0..cells.len())
+            .map(|index| {
+                let collector = collector.clone();
+                consumer(move |outcome: Outcome<T>| {
+                    collector.settle_one(
+                        outcome,
+                        |values, value| values[index] = Some(value),
+                        |values| std::mem::take(values).into_iter().flatten().collect(),
+                    );
+                })
+            })
+            .collect();
+        for (cell, step) in cells.iter().zip(steps) {
+            consume(cell, step);
         }
+        collector.watch(cells);
         task
     }
 }
@@ -217,18 +244,20 @@ macro_rules! tuple {
             #[track_caller]
             fn all(self) -> Task<Self::Output> {
                 let cells = [$(claim(self.$part)),+];
-                let parts: ($(Option<$name>,)+) = Default::default();
-                let (collector, task) = Collector::start(parts, cells.to_vec());
+                let values: ($(Option<$name>,)+) = Default::default();
+                let (collector, task) = Collector::start(values, cells.len());
                 $({
                     let collector = collector.clone();
-                    consume(&cells[$part], move |outcome: Outcome<$name>| {
+                    let step = consumer(move |outcome: Outcome<$name>| {
                         collector.settle_one(
                             outcome,
-                            |parts, value| parts.$part = Some(value),
-                            |parts| std::mem::take(parts).whole(),
+                            |values, value| values.$part = Some(value),
+                            |values| std::mem::take(values).whole(),
                         );
                     });
+                    consume(&cells[$part], step);
                 })+
+                collector.watch(cells.into());
                 task
             }
         }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::group::{Group, bind};
 use crate::cell::slot::Outcome;
 use crate::cell::state::Role;
-use crate::cell::{Cell, register, with};
+use crate::cell::{Cell, register};
 use crate::error::{AggregateError, ErrorKind, TaskError};
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
@@ -47,7 +47,7 @@ where
         let _ = resolver.settle(Err(error));
         return task;
     }
-    let group = Arc::new(Group::new(cells.clone()));
+    let group = Arc::new(Group::default());
     if let Some(cell) = task.cell() {
         bind(&**cell, &group);
     }
@@ -60,17 +60,21 @@ where
         resolver: Mutex::new(Some(resolver)),
         group,
     });
-    for (index, cell) in cells.into_iter().enumerate() {
-        with(&*cell, |state, _| state.released = true);
+    for (index, cell) in cells.iter().enumerate() {
         let first = first.clone();
         register(
-            &cell,
+            cell,
             Box::new(Consume {
                 work: Some(move |outcome: Outcome<T>| first.settle_one(index, outcome)),
                 _type: PhantomData,
             }),
             Role::Link,
         );
+    }
+    first.group.fill(cells);
+    if first.resolver.lock().is_none() {
+        // Decided meanwhile; the others are losers.
+        first.group.cancel();
     }
     task
 }

@@ -11,10 +11,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(members: Vec<Arc<dyn Cell>>) -> Group {
-        Group {
-            members: Mutex::new(members),
-        }
+    pub(super) fn fill(&self, members: Vec<Arc<dyn Cell>>) {
+        *self.members.lock() = members;
     }
 
     /// Cancels the members that are not settled.

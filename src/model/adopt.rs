@@ -1,11 +1,11 @@
 //! Tasks that take over the outcomes of others (Contract: S5, C3).
 
-use super::{Counter, Log, explore, go, open};
+use super::{Counter, Log, explore, go, open, reports};
 use crate::{CancelOutcome, ErrorKind};
 
 #[test]
 fn the_outer_task_gets_the_outcome_of_the_inner() {
-    explore(10, || {
+    explore(["delivered"], || {
         let (outer, task) = open();
         let (inner, adopted) = open();
         let settler = go(move || inner.resolve(7).unwrap());
@@ -13,12 +13,14 @@ fn the_outer_task_gets_the_outcome_of_the_inner() {
         assert_eq!(task.wait().unwrap(), 7);
         settler.join().unwrap();
         adopter.join().unwrap();
+        "delivered"
     });
 }
 
 #[test]
 fn two_that_adopt_each_other_find_the_ring() {
-    explore(10, || {
+    explore(["found"], || {
+        let reports = reports();
         let (resolver, task) = open::<u8>();
         let (other_resolver, other) = open::<u8>();
         let seen = Log::new();
@@ -30,12 +32,15 @@ fn two_that_adopt_each_other_find_the_ring() {
         assert!(resolver.settle_with(other).is_ok());
         rival.join().unwrap();
         assert_eq!(seen.take(), [Some(ErrorKind::Cycle); 2]);
+        // Both handles are gone into the ring.
+        assert_eq!(reports.get(), 1);
+        "found"
     });
 }
 
 #[test]
 fn a_line_of_adoptions_passes_the_outcome_on() {
-    explore(10, || {
+    explore(["delivered"], || {
         let (first, task) = open();
         let (second, middle) = open();
         let (third, last) = open();
@@ -45,12 +50,13 @@ fn a_line_of_adoptions_passes_the_outcome_on() {
         assert_eq!(task.wait().unwrap(), 7);
         one.join().unwrap();
         two.join().unwrap();
+        "delivered"
     });
 }
 
 #[test]
 fn a_cancel_reaches_what_is_adopted_or_comes_too_late() {
-    explore(10, || {
+    explore(["delivered", "cancelled"], || {
         let (outer, task) = open();
         let (inner, adopted) = open();
         let seen = Counter::default();
@@ -61,18 +67,19 @@ fn a_cancel_reaches_what_is_adopted_or_comes_too_late() {
         let cancelled = task.cancel();
         adopter.join().unwrap();
         let settled = settler.join().unwrap();
-        match task.wait() {
+        let outcome = task.wait();
+        assert_eq!(seen.get(), 1);
+        match outcome {
             Ok(value) => {
-                assert_eq!(
-                    (value, cancelled, settled),
-                    (7, CancelOutcome::TooLate, true)
-                );
+                assert_eq!(cancelled, CancelOutcome::TooLate);
+                assert_eq!((value, settled), (7, true));
+                "delivered"
             }
             Err(error) => {
                 assert!(error.is_cancelled());
                 assert_ne!(cancelled, CancelOutcome::TooLate);
+                "cancelled"
             }
         }
-        assert_eq!(seen.get(), 1);
     });
 }

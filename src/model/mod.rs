@@ -30,34 +30,44 @@ use crate::cell::with;
 use crate::sync::{JoinHandle, thread};
 use crate::{Resolver, Task, deferred};
 
-/// Runs `model` in as many interleavings as the lane is made for, and says how many those were. At least `least` are asked for: fewer would mean that the
-/// threads of the model never meet.
-fn explore<F: Fn() + Send + Sync + 'static>(least: usize, model: F) {
+/// Runs `model` in as many interleavings as the lane is made for. The model says how each of them came out; all of `ends` must be reached, or its threads
+/// never met where they should.
+fn explore<F, const N: usize>(ends: [&'static str; N], model: F)
+where
+    F: Fn() -> &'static str + Send + Sync + 'static,
+{
     watch_panics();
+    let start = std::time::Instant::now();
+    let counts: Arc<[Counter; N]> = Arc::new(std::array::from_fn(|_| Counter::default()));
+    let count = counts.clone();
+    check(move || {
+        let end = model();
+        match ends.iter().position(|known| *known == end) {
+            Some(place) => count[place].up(),
+            None => panic!("the model ended as {end:?}"),
+        }
+        assert_eq!(PANICS.get(), 0, "a panic behind the wall around user code");
+    });
+    let runs: usize = counts.iter().map(Counter::get).sum();
+    let each: Vec<String> = std::iter::zip(ends, &*counts)
+        .map(|(end, count)| format!("{end} {}", count.get()))
+        .collect();
     let name = std::any::type_name::<F>();
     let name = name.trim_start_matches("fast_async::model::");
     let name = name.trim_end_matches("::{{closure}}");
-    let runs = Arc::new(AtomicUsize::new(0));
-    let count = runs.clone();
-    let start = std::time::Instant::now();
-    check(move || {
-        count.fetch_add(1, Ordering::Relaxed);
-        model();
-        assert_eq!(
-            PANICS.get(),
-            0,
-            "something panicked behind the wall around user code"
-        );
-    });
-    let runs = runs.load(Ordering::Relaxed);
     say(format_args!(
-        "model {name}: {runs} executions in {:.2?}",
+        "model {name}: {runs} executions ({}) in {:.2?}",
+        each.join(", "),
         start.elapsed()
     ));
-    assert!(
-        runs >= least || std::env::var_os("MODEL_REPLAY").is_some(),
-        "{name}: {runs} executions are too few"
-    );
+    let is_whole = std::env::var_os("MODEL_REPLAY").is_none();
+    for (end, count) in std::iter::zip(ends, &*counts) {
+        assert!(
+            !is_whole || count.get() > 0,
+            "{name}: no execution ended as {end:?}"
+        );
+    }
+    assert!(!is_whole || runs > 1, "{name}: its threads never met");
 }
 
 #[cfg(loom)]
@@ -132,6 +142,14 @@ fn open<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
         let _ = with(&**cell, |state, _| state.set_route(Route::Inline));
     }
     (resolver, task)
+}
+
+/// Counts reports of failures that nobody looked at, until the end of the execution.
+fn reports() -> Counter {
+    let reports = Counter::default();
+    let count = reports.clone();
+    crate::set_unhandled_hook(move |_| count.up());
+    reports
 }
 
 /// Counts; no place for a checker to switch threads at.

@@ -5,8 +5,8 @@ use crate::{ErrorKind, Resolver};
 
 #[test]
 fn one_winner() {
-    explore(10, || {
-        let (one, task) = open();
+    explore(["one", "other"], || {
+        let (one, task) = open::<&str>();
         let cell = task.cell().expect("a handle has a cell").clone();
         let other = Resolver::<&str>::new(cell);
         let rival = go(move || other.resolve("other"));
@@ -18,12 +18,13 @@ fn one_winner() {
             both => panic!("the loser has its value back: {both:?}"),
         };
         assert_eq!(task.wait().unwrap(), winner);
+        winner
     });
 }
 
 #[test]
 fn a_resolver_that_goes_against_one_that_settles() {
-    explore(10, || {
+    explore(["value", "abandoned"], || {
         let (one, task) = open::<u8>();
         let cell = task.cell().expect("a handle has a cell").clone();
         let other = Resolver::<u8>::new(cell);
@@ -33,13 +34,18 @@ fn a_resolver_that_goes_against_one_that_settles() {
         let rival = go(move || drop(other));
         let settled = one.resolve(7);
         rival.join().unwrap();
-        match task.wait() {
-            Ok(value) => assert_eq!((value, settled), (7, Ok(()))),
+        let outcome = task.wait();
+        assert_eq!(seen.take(), [settled.is_ok()]);
+        match outcome {
+            Ok(value) => {
+                assert_eq!((value, settled), (7, Ok(())));
+                "value"
+            }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Abandoned);
                 assert_eq!(settled, Err(7));
+                "abandoned"
             }
         }
-        assert_eq!(seen.take(), [settled.is_ok()]);
     });
 }

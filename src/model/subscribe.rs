@@ -6,7 +6,7 @@ use crate::sync::{Arc, AtomicBool, Ordering};
 
 #[test]
 fn a_late_observer_overtakes_nobody() {
-    explore(10, || {
+    explore(["the settler ran it", "the subscriber ran it"], || {
         let (resolver, task) = open();
         let seen = Log::new();
         for name in ["first", "second"] {
@@ -15,16 +15,26 @@ fn a_late_observer_overtakes_nobody() {
         }
         let settler = go(move || resolver.resolve(7).unwrap());
         let log = seen.clone();
-        task.on_settled(move |outcome| log.add(("late", outcome.map(|n| *n).ok())));
+        let here = crate::sync::thread_id();
+        let where_it_ran = Log::new();
+        let ran = where_it_ran.clone();
+        task.on_settled(move |outcome| {
+            log.add(("late", outcome.map(|n| *n).ok()));
+            ran.add(crate::sync::thread_id() == here);
+        });
         settler.join().unwrap();
         let order = ["first", "second", "late"].map(|name| (name, Some(7)));
         assert_eq!(seen.take(), order);
+        match where_it_ran.take()[..] {
+            [true] => "the subscriber ran it",
+            _ => "the settler ran it",
+        }
     });
 }
 
 #[test]
 fn observers_run_one_after_another() {
-    explore(10, || {
+    explore(["done"], || {
         let (resolver, task) = open();
         let task = Arc::new(task);
         let inside = Arc::new(AtomicBool::new(false));
@@ -34,10 +44,8 @@ fn observers_run_one_after_another() {
             move || {
                 let (inside, seen) = (inside.clone(), seen.clone());
                 task.on_settled(move |_| {
-                    assert!(
-                        !inside.swap(true, Ordering::AcqRel),
-                        "two observers at once"
-                    );
+                    let alone = !inside.swap(true, Ordering::AcqRel);
+                    assert!(alone, "two observers at once");
                     seen.up();
                     inside.store(false, Ordering::Release);
                 });
@@ -50,12 +58,13 @@ fn observers_run_one_after_another() {
         settler.join().unwrap();
         rival.join().unwrap();
         assert_eq!(seen.get(), 3);
+        "done"
     });
 }
 
 #[test]
 fn an_observer_may_look_at_its_task() {
-    explore(10, || {
+    explore(["done"], || {
         let (resolver, task) = open();
         let task = Arc::new(task);
         let seen = Log::new();
@@ -74,15 +83,16 @@ fn an_observer_may_look_at_its_task() {
         settler.join().unwrap();
         assert!(task.is_settled() || !settled_early);
         assert_eq!(seen.take(), ["settled", "again"]);
+        "done"
     });
 }
 
 #[test]
 fn who_unsubscribes_in_time_is_never_called() {
-    explore(10, || {
+    explore(["in time", "too late"], || {
         let (resolver, task) = open();
-        let (leaving, staying, dropped) =
-            (Counter::default(), Counter::default(), Counter::default());
+        let (leaving, staying) = (Counter::default(), Counter::default());
+        let dropped = Counter::default();
         let (calls, captured) = (leaving.clone(), Counted(dropped.clone()));
         let subscription = task.on_settled(move |_| {
             let _captured = captured;
@@ -96,12 +106,13 @@ fn who_unsubscribes_in_time_is_never_called() {
         assert_eq!(leaving.get(), usize::from(!in_time));
         assert_eq!((staying.get(), dropped.get()), (1, 1));
         assert_eq!(task.wait().unwrap(), 7);
+        if in_time { "in time" } else { "too late" }
     });
 }
 
 #[test]
 fn whoever_subscribes_hears_of_a_dropped_resolver() {
-    explore(10, || {
+    explore(["done"], || {
         let (resolver, task) = open::<u8>();
         let settler = go(move || drop(resolver));
         let seen = Log::new();
@@ -109,6 +120,7 @@ fn whoever_subscribes_hears_of_a_dropped_resolver() {
         task.on_settled(move |outcome| log.add(outcome.map_err(|error| error.kind()).err()));
         settler.join().unwrap();
         assert_eq!(seen.take(), [Some(ErrorKind::Abandoned)]);
-        drop(task.error());
+        assert!(task.error().is_some());
+        "done"
     });
 }

@@ -6,17 +6,18 @@ use crate::sync::Duration;
 
 #[test]
 fn a_waiter_is_woken() {
-    explore(10, || {
+    explore(["woken"], || {
         let (resolver, task) = open();
         let settler = go(move || resolver.resolve(7).unwrap());
         assert_eq!(task.wait().unwrap(), 7);
         settler.join().unwrap();
+        "woken"
     });
 }
 
 #[test]
 fn a_waiter_comes_after_the_observers() {
-    explore(10, || {
+    explore(["woken"], || {
         let (resolver, task) = open();
         let seen = Counter::default();
         for _ in 0..2 {
@@ -27,12 +28,13 @@ fn a_waiter_comes_after_the_observers() {
         assert_eq!(task.wait().unwrap(), 7);
         assert_eq!(seen.get(), 2);
         settler.join().unwrap();
+        "woken"
     });
 }
 
 #[test]
 fn all_waiters_of_a_shared_task_are_woken() {
-    explore(10, || {
+    explore(["woken"], || {
         let (resolver, task) = open();
         let task = task.share();
         let other = task.clone();
@@ -41,39 +43,52 @@ fn all_waiters_of_a_shared_task_are_woken() {
         assert_eq!(task.wait().unwrap(), &7);
         waiter.join().unwrap();
         settler.join().unwrap();
+        "woken"
     });
 }
 
 #[test]
 fn a_wait_that_times_out_leaves_no_trace() {
-    explore(10, || {
+    explore(["settled", "timed out"], || {
         let (resolver, task) = open();
         let settler = go(move || resolver.resolve(7).unwrap());
-        match task.wait_timeout(Duration::from_secs(1)) {
-            Ok(outcome) => assert_eq!(outcome.unwrap(), 7),
+        let end = match task.wait_timeout(Duration::from_secs(1)) {
+            Ok(outcome) => {
+                assert_eq!(outcome.unwrap(), 7);
+                "settled"
+            }
             Err(task) => {
                 let cell = task.cell().expect("a handle has a cell").clone();
                 assert!(with(&*cell, |state, _| state.waiter.is_none()));
                 assert_eq!(task.wait().unwrap(), 7);
+                "timed out"
             }
-        }
+        };
         settler.join().unwrap();
+        end
     });
 }
 
 #[test]
 fn a_wait_for_a_shared_task_that_times_out_leaves_no_trace() {
-    explore(10, || {
+    explore(["settled", "timed out"], || {
         let (resolver, task) = open();
         let cell = task.cell().expect("a handle has a cell").clone();
         let task = task.share();
         let settler = go(move || resolver.resolve(7).unwrap());
-        if let Some(outcome) = task.wait_timeout(Duration::from_secs(1)) {
-            assert_eq!(outcome.unwrap(), &7);
-        }
+        let end = match task.wait_timeout(Duration::from_secs(1)) {
+            Some(outcome) => {
+                assert_eq!(outcome.unwrap(), &7);
+                "settled"
+            }
+            None => "timed out",
+        };
         settler.join().unwrap();
-        assert!(with(&*cell, |state, _| state.steps.is_empty()
-            && state.waiter.is_none()));
+        let is_bare = with(&*cell, |state, _| {
+            state.steps.is_empty() && state.waiter.is_none()
+        });
+        assert!(is_bare);
         assert_eq!(task.wait().unwrap(), &7);
+        end
     });
 }

@@ -128,6 +128,43 @@ impl<T> DerefMut for MutexGuard<'_, T> {
     }
 }
 
+/// Written once. What was done before is seen by whoever finds the value.
+pub(crate) struct OnceLock<T> {
+    value: std::sync::OnceLock<T>,
+    is_there: AtomicBool,
+}
+
+impl<T> OnceLock<T> {
+    pub(crate) fn new() -> OnceLock<T> {
+        OnceLock {
+            value: std::sync::OnceLock::new(),
+            is_there: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        let is_there = self.is_there.load(Ordering::Acquire);
+        if is_there { self.value.get() } else { None }
+    }
+
+    pub(crate) fn set(&self, value: T) -> Result<(), T> {
+        self.value.set(value)?;
+        self.is_there.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// `init` must not be a place for the checker to switch threads at.
+    pub(crate) fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
+        let value = self.value.get_or_init(init);
+        self.is_there.store(true, Ordering::Release);
+        value
+    }
+
+    pub(crate) fn take(&mut self) -> Option<T> {
+        self.value.take()
+    }
+}
+
 pub(crate) struct Condvar(checker::sync::Condvar);
 
 impl Condvar {
