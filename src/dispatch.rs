@@ -1,6 +1,7 @@
 //! The per-thread work list: settled tasks whose subscribers this thread has yet to run.
 //!
-//! Running them from a list instead of from the settling call is what keeps the stack flat, however long a chain is (a trampoline).
+//! Running them from a list instead of from the settling call is what keeps the stack flat, however
+//! long a chain is (a trampoline).
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -9,8 +10,9 @@ use crate::executor::Runnable;
 use crate::pool;
 use crate::sync::Arc;
 
-/// Subscribers that a worker runs in one dispatch before it asks whether other jobs wait. If some do, the rest is handed over, so that a long chain
-/// cannot hold a worker from them. A thread of the user's own has no other jobs: it runs what it has settled.
+/// Subscribers that a worker runs in one dispatch before it asks whether other jobs wait. If some
+/// do, the rest is handed over, so that a long chain cannot hold a worker from them. A thread of
+/// the user's own has no other jobs: it runs what it has settled.
 const BUDGET: u32 = 1024;
 
 struct Local {
@@ -66,7 +68,8 @@ pub(crate) fn later(work: Arc<dyn Runnable>) {
     }
 }
 
-/// Takes one subscriber's worth from this dispatch's budget; false when it is used up and other jobs wait for this worker.
+/// Takes one subscriber's worth from this dispatch's budget; false when it is used up and other
+/// jobs wait for this worker.
 #[inline]
 pub(crate) fn spend() -> bool {
     LOCAL
@@ -91,7 +94,8 @@ fn renew(local: &Local) -> bool {
     renewed
 }
 
-/// Runs one task of this thread's list; false when there is none. For a thread that is about to wait inside a callback.
+/// Runs one task of this thread's list; false when there is none. For a thread that is about to
+/// wait inside a callback.
 pub(crate) fn run_one() -> bool {
     match next() {
         Some(work) => {

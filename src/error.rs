@@ -7,8 +7,8 @@ use std::panic::Location;
 
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
-/// Any error a task may fail with: what `?` turns errors into inside [`attempt`](crate::attempt) and
-/// [`and_then`](crate::Task::and_then).
+/// Any error a task may fail with: what `?` turns errors into inside [`attempt`](crate::attempt)
+/// and [`and_then`](crate::Task::and_then).
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Why a task failed, in one word.
@@ -50,8 +50,9 @@ impl fmt::Display for ErrorKind {
 
 /// The failure of a task.
 ///
-/// Cheap to clone (one pointer); every subscriber of one failure sees the same object. The user's error stays what it was:
-/// [`downcast_ref`](TaskError::downcast_ref) gives it back at every link of a chain.
+/// Cheap to clone (one pointer); every subscriber of one failure sees the same object. The user's
+/// error stays what it was: [`downcast_ref`](TaskError::downcast_ref) gives it back at every link
+/// of a chain.
 ///
 /// `Display` says what happened, in which task, and where that task was started.
 ///
@@ -72,7 +73,8 @@ struct Inner {
     cause: Cause,
     task: Option<Arc<str>>,
     location: Option<&'static Location<'static>>,
-    /// Set by whoever reports this failure as unhandled, so that branches of one source report it once.
+    /// Set by whoever reports this failure as unhandled, so that branches of one source report it
+    /// once.
     reported: AtomicBool,
 }
 
@@ -176,7 +178,8 @@ impl TaskError {
     ///
     /// # Errors
     ///
-    /// Gives the error back when it is no panic, or when a clone of it has given the payload away already.
+    /// Gives the error back when it is no panic, or when a clone of it has given the payload away
+    /// already.
     pub fn into_panic(self) -> Result<Box<dyn Any + Send + 'static>, TaskError> {
         let payload = match &self.0.cause {
             Cause::Panic { payload, .. } => payload.lock().take(),
@@ -211,7 +214,8 @@ impl TaskError {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // The user's error or payload may panic when it goes, and this may be the last clone, on any thread.
+        // The user's error or payload may panic when it goes, and this may be the last clone, on
+        // any thread.
         match std::mem::replace(&mut self.cause, Cause::None) {
             Cause::Error(error) => crate::guard::discard(error),
             Cause::Panic { payload, .. } => crate::guard::discard(payload.into_inner()),
@@ -273,7 +277,8 @@ impl Error for TaskError {
     }
 }
 
-/// What [`any`](crate::any) fails with when every task failed: all failures, in the order of the tasks.
+/// What [`any`](crate::any) fails with when every task failed: all failures, in the order of the
+/// tasks.
 #[derive(Debug, Clone)]
 pub struct AggregateError {
     pub(crate) errors: Vec<TaskError>,

@@ -1,4 +1,5 @@
-//! Who runs what: the erased piece of work that queues carry, and the executors a chain can be sent through.
+//! Who runs what: the erased piece of work that queues carry, and the executors a chain can be sent
+//! through.
 
 use std::fmt;
 
@@ -14,7 +15,8 @@ pub(crate) enum Ran {
     Failed,
     /// The closure ran, but its task had been cancelled meanwhile.
     Cancelled,
-    /// There was no closure to run: continuations of a settled task, or work that another thread had claimed.
+    /// There was no closure to run: continuations of a settled task, or work that another thread
+    /// had claimed.
     Other,
 }
 
@@ -32,7 +34,8 @@ pub(crate) trait Runnable: Send + Sync {
 
 /// Runs the jobs of a chain: where and when is the executor's choice.
 ///
-/// Implemented by [`Pool`](crate::Pool), [`Inline`], [`LoopQueue`](crate::LoopQueue), `Arc<E>`, and every `Fn(Job)`.
+/// Implemented by [`Pool`](crate::Pool), [`Inline`], [`LoopQueue`](crate::LoopQueue), `Arc<E>`, and
+/// every `Fn(Job)`.
 ///
 /// # Examples
 ///
@@ -51,10 +54,12 @@ pub(crate) trait Runnable: Send + Sync {
 pub trait Executor: Send + Sync {
     /// Takes a job, to [run](Job::run) it at once or later, on any thread.
     ///
-    /// A job that is dropped, or lost by a panic in here, settles its task as [`ErrorKind::Rejected`].
+    /// A job that is dropped, or lost by a panic in here, settles its task as
+    /// [`ErrorKind::Rejected`].
     fn execute(&self, job: Job);
 
-    /// What a chain keeps of this executor: a clone, unless the executor would rather be held weakly.
+    /// What a chain keeps of this executor: a clone, unless the executor would rather be held
+    /// weakly.
     fn keep(&self) -> Arc<dyn Executor>
     where
         Self: Clone + 'static,
@@ -109,8 +114,8 @@ impl fmt::Debug for Job {
     }
 }
 
-/// The executor that runs a continuation at once: on the thread that settles the task, or, when the task is settled already,
-/// inside the very call that registers the continuation.
+/// The executor that runs a continuation at once: on the thread that settles the task, or, when the
+/// task is settled already, inside the very call that registers the continuation.
 ///
 /// # Examples
 ///

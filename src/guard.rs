@@ -8,7 +8,8 @@ pub(crate) type Payload = Box<dyn Any + Send + 'static>;
 
 /// Runs user code. What it captured is dropped inside as well.
 ///
-/// `AssertUnwindSafe` is right because nothing of ours is borrowed mutably across the wall: a closure owns what it touches.
+/// `AssertUnwindSafe` is right because nothing of ours is borrowed mutably across the wall: a
+/// closure owns what it touches.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(f))
 }

@@ -1,5 +1,6 @@
-//! Promises for threads: start work with [`spawn`], chain [`then`](Task::then), [`catch`](Task::catch) and [`finally`](Task::finally) on it as in
-//! JavaScript, let any number of [subscribers](Task::subscribe) listen, and block with [`wait`](Task::wait) at the end.
+//! Promises for threads: start work with [`spawn`], chain [`then`](Task::then),
+//! [`catch`](Task::catch) and [`finally`](Task::finally) on it as in JavaScript, let any number of
+//! [subscribers](Task::subscribe) listen, and block with [`wait`](Task::wait) at the end.
 //!
 //! No `async` is needed; where there is some, a [`Task`] is a future.
 //!
@@ -32,8 +33,8 @@
 //! | stop | [`cancel`](Task::cancel), [`CancelToken`], [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |
 
-// The map of the house, for maintainers. Data goes one way: spawn -> pool -> run -> settle -> dispatch -> wake. Imports go down this list only;
-// `tests/tidy.rs` keeps it so.
+// The map of the house, for maintainers. Data goes one way: spawn -> pool -> run -> settle ->
+// dispatch -> wake. Imports go down this list only; `tests/tidy.rs` keeps it so.
 //
 //   sync.rs        locks, atomics, threads, channels and clocks: the only file that names them
 //   guard.rs       the wall around user code

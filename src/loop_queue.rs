@@ -12,13 +12,15 @@ use crate::sync::{
 };
 use crate::task::Task;
 
-/// A queue of jobs that the owner of a loop runs when it suits: the way to have continuations run on a window's or game's own
-/// thread.
+/// A queue of jobs that the owner of a loop runs when it suits: the way to have continuations run
+/// on a window's or game's own thread.
 ///
-/// Send a chain through it with [`Task::on`], and call [`run_pending`](LoopQueue::run_pending) once per turn of the loop. Cloning gives
-/// another handle of the same queue. Jobs run in the order in which they arrived.
+/// Send a chain through it with [`Task::on`], and call [`run_pending`](LoopQueue::run_pending) once
+/// per turn of the loop. Cloning gives another handle of the same queue. Jobs run in the order in
+/// which they arrived.
 ///
-/// Jobs that are still queued when the last handle goes settle their tasks as [`ErrorKind::Rejected`](crate::ErrorKind::Rejected).
+/// Jobs that are still queued when the last handle goes settle their tasks as
+/// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected).
 ///
 /// # Examples
 ///
@@ -40,7 +42,8 @@ pub struct LoopQueue(Arc<Queue>);
 struct Queue {
     sender: Sender<Job>,
     jobs: Receiver<Job>,
-    /// Counts arrivals, so that a loop with nothing to do can sleep; changed after the job is in the channel.
+    /// Counts arrivals, so that a loop with nothing to do can sleep; changed after the job is in
+    /// the channel.
     arrivals: Mutex<u64>,
     arrived: Condvar,
     /// Called after each arrival; wakes an event loop that sleeps elsewhere.
@@ -53,7 +56,8 @@ impl LoopQueue {
         LoopQueue::build(None)
     }
 
-    /// An empty queue that calls `notify` whenever a job arrives, on the thread that brings it: post an event to the window there.
+    /// An empty queue that calls `notify` whenever a job arrives, on the thread that brings it:
+    /// post an event to the window there.
     pub fn with_notify(notify: impl Fn() + Send + Sync + 'static) -> LoopQueue {
         LoopQueue::build(Some(Box::new(notify)))
     }
@@ -69,13 +73,15 @@ impl LoopQueue {
         }))
     }
 
-    /// Runs the jobs that are queued now, on this thread, and says how many; jobs that arrive meanwhile wait for the next call.
+    /// Runs the jobs that are queued now, on this thread, and says how many; jobs that arrive
+    /// meanwhile wait for the next call.
     pub fn run_pending(&self) -> usize {
         let waiting = self.0.jobs.len();
         (0..waiting).take_while(|_| self.run_one()).count()
     }
 
-    /// Runs jobs on this thread until `task` is settled, and gives its outcome; sleeps while there is nothing to run.
+    /// Runs jobs on this thread until `task` is settled, and gives its outcome; sleeps while there
+    /// is nothing to run.
     ///
     /// # Errors
     ///
@@ -145,7 +151,8 @@ impl Executor for LoopQueue {
     }
 }
 
-/// What chains hold of a queue: not the queue itself, or jobs in it would keep it, and themselves, alive for ever.
+/// What chains hold of a queue: not the queue itself, or jobs in it would keep it, and themselves,
+/// alive for ever.
 struct Kept(Weak<Queue>);
 
 impl Executor for Kept {

@@ -6,8 +6,8 @@ use crate::{BoxError, TaskBuilder};
 
 /// Asks of an argument what its journey to another thread asks.
 ///
-/// Generated code calls this on each argument where its type is written, so that the compiler points there and not at
-/// the closure that carries them all.
+/// Generated code calls this on each argument where its type is written, so that the compiler
+/// points there and not at the closure that carries them all.
 pub fn argument<T: Send>(_: &T) {}
 
 /// Starts a body whose value is the value of the task.
@@ -22,8 +22,8 @@ where
 
 /// Starts a body that may fail with any error that turns into a [`BoxError`].
 ///
-/// The error is converted on the thread that made it, so that it need not be `Send` before, and it is converted by
-/// `Into`, which keeps its type: `downcast_ref` finds it again.
+/// The error is converted on the thread that made it, so that it need not be `Send` before, and it
+/// is converted by `Into`, which keeps its type: `downcast_ref` finds it again.
 #[track_caller]
 pub fn attempt<T, E, F>(builder: TaskBuilder, body: F) -> Task<T>
 where

@@ -31,7 +31,8 @@ pub fn deferred<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
 
 /// Settles the task it was made with; see [`deferred`].
 ///
-/// Dropped unsettled, it settles the task as [`Abandoned`](ErrorKind::Abandoned). The thread that settles the task runs its subscribers.
+/// Dropped unsettled, it settles the task as [`Abandoned`](ErrorKind::Abandoned). The thread that
+/// settles the task runs its subscribers.
 #[must_use = "dropping a resolver fails its task as abandoned"]
 pub struct Resolver<T: Send + 'static> {
     /// `None` once it has settled the task.

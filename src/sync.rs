@@ -1,4 +1,5 @@
-//! The only file that names locks, atomics, threads, channels and clocks, so that a model checker's twins can take their place.
+//! The only file that names locks, atomics, threads, channels and clocks, so that a model checker's
+//! twins can take their place.
 //!
 //! Everything has the shape of `parking_lot`: `lock()` gives a guard, never a `Result`.
 
@@ -64,11 +65,13 @@ pub(crate) use model::*;
 #[cfg(not(all(test, any(loom, shuttle))))]
 pub(crate) use real::*;
 
-// The counts of an `Arc` are the standard library's in every build: the checkers' own `Arc` cannot hold a `dyn`.
+// The counts of an `Arc` are the standard library's in every build: the checkers' own `Arc` cannot
+// hold a `dyn`.
 pub(crate) use std::sync::{Arc, Weak};
 pub(crate) use std::time::Duration;
 
-/// A place where two threads race; in builds with `--cfg chaos` a thread may dawdle here, elsewhere it costs nothing.
+/// A place where two threads race; in builds with `--cfg chaos` a thread may dawdle here, elsewhere
+/// it costs nothing.
 #[inline(always)]
 pub(crate) fn chaos_point() {
     #[cfg(chaos)]
@@ -103,7 +106,8 @@ mod chaos {
     }
 }
 
-/// The moment `duration` from now, or `None` when that is beyond what the clock can name: wait for ever.
+/// The moment `duration` from now, or `None` when that is beyond what the clock can name: wait for
+/// ever.
 pub(crate) fn deadline_after(duration: Duration) -> Option<Instant> {
     Instant::now().checked_add(duration)
 }

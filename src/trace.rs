@@ -1,4 +1,5 @@
-//! Carries the `tracing` context of the place where a closure was registered to the thread that runs it.
+//! Carries the `tracing` context of the place where a closure was registered to the thread that
+//! runs it.
 
 use tracing::{Dispatch, Span, dispatcher};
 
@@ -28,7 +29,8 @@ fn capture_now() -> Option<Captured> {
 }
 
 impl Captured {
-    /// Runs `f` in this context. The span and the subscriber are let go when `f` returns or panics, before anything is settled.
+    /// Runs `f` in this context. The span and the subscriber are let go when `f` returns or panics,
+    /// before anything is settled.
     pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
         let Captured { dispatch, span } = self;
         dispatcher::with_default(&dispatch, || span.in_scope(f))

@@ -14,12 +14,14 @@ crate::sync::statics! {
 
 /// Sets what happens to a failure that nobody looked at; replaces what was set before.
 ///
-/// A failure has been looked at when a `catch`, `handle`, `or_else`, `wait` or `.await` received it, when
-/// [`Task::error`](crate::Task::error) gave it out, or when it was handed on to a continuation. Observers do not count. It is reported when the
-/// last handle of its task goes, exactly once, on the thread where that happens. Tasks that were cancelled are not reported.
+/// A failure has been looked at when a `catch`, `handle`, `or_else`, `wait` or `.await` received
+/// it, when [`Task::error`](crate::Task::error) gave it out, or when it was handed on to a
+/// continuation. Observers do not count. It is reported when the last handle of its task goes,
+/// exactly once, on the thread where that happens. Tasks that were cancelled are not reported.
 ///
-/// Without a hook the failure becomes a `tracing` error event, or, when no subscriber is installed, one line on stderr. Panics in observers and
-/// in the `Drop` of values, which have no task to fail, take the same way. A panic in the hook itself is dropped.
+/// Without a hook the failure becomes a `tracing` error event, or, when no subscriber is installed,
+/// one line on stderr. Panics in observers and in the `Drop` of values, which have no task to fail,
+/// take the same way. A panic in the hook itself is dropped.
 ///
 /// # Examples
 ///

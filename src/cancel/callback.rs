@@ -42,7 +42,8 @@ pub(super) fn call(callback: Callback) {
     }
 }
 
-/// A callback registered with [`CancelToken::on_cancel`](super::CancelToken::on_cancel). Dropping it leaves the callback in place.
+/// A callback registered with [`CancelToken::on_cancel`](super::CancelToken::on_cancel). Dropping
+/// it leaves the callback in place.
 pub struct CancelCallback {
     pub(super) token: Weak<Inner>,
     /// `None`: it ran when it was registered.

@@ -1,6 +1,7 @@
 //! A flag that can be raised once, with those who want to know about it below it: a tree of tokens.
 
-// Lock order: a thread holds the lock of one token at a time. Raising a token takes what hangs on it out under the lock and goes on without it.
+// Lock order: a thread holds the lock of one token at a time. Raising a token takes what hangs on
+// it out under the lock and goes on without it.
 
 mod callback;
 
@@ -13,8 +14,8 @@ use crate::sync::{Arc, AtomicBool, Mutex, Ordering, Weak};
 
 /// Says whether work is still wanted.
 ///
-/// Cloning gives another handle of the same token. A [child](CancelToken::child) is raised with its parent, but not the other way round. Raising is for
-/// ever.
+/// Cloning gives another handle of the same token. A [child](CancelToken::child) is raised with its
+/// parent, but not the other way round. Raising is for ever.
 ///
 /// # Examples
 ///
@@ -71,7 +72,8 @@ impl CancelToken {
         child
     }
 
-    /// Raises the token and those below it, and runs their callbacks on this thread. True for the call that did it.
+    /// Raises the token and those below it, and runs their callbacks on this thread. True for the
+    /// call that did it.
     ///
     /// # Panics
     ///
@@ -103,7 +105,8 @@ impl CancelToken {
         self.0.cancelled.load(Ordering::Acquire)
     }
 
-    /// Calls `f` once when the token is raised, on the thread that raises it; at once, on this thread, if it is raised already.
+    /// Calls `f` once when the token is raised, on the thread that raises it; at once, on this
+    /// thread, if it is raised already.
     ///
     /// Dropping what is returned does not take `f` back; [`CancelCallback::unregister`] does.
     ///

@@ -1,8 +1,10 @@
 //! A task returned from a continuation: the outer task takes over its outcome.
 //!
-//! The inner task gets one more subscriber, which carries its outcome to the outer one. A loop that returns its next round from `and_then` would build a line of
-//! carriers, a round each; so an outer task that does nothing but carry, and to which nobody holds a handle, is short-cut: its own carrier moves to the
-//! inner task. That keeps the line one long (path compression, as Scala's promises do with their links).
+//! The inner task gets one more subscriber, which carries its outcome to the outer one. A loop that
+//! returns its next round from `and_then` would build a line of carriers, a round each; so an outer
+//! task that does nothing but carry, and to which nobody holds a handle, is short-cut: its own
+//! carrier moves to the inner task. That keeps the line one long (path compression, as Scala's
+//! promises do with their links).
 
 use std::collections::HashSet;
 
@@ -17,7 +19,8 @@ use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Mutex, Ordering, chaos_point};
 
 crate::sync::statics! {
-    /// One adoption at a time: looking for a ring and closing a link must be one act, or two tasks could adopt each other at once unseen.
+    /// One adoption at a time: looking for a ring and closing a link must be one act, or two tasks
+    /// could adopt each other at once unseen.
     ///
     /// Only adoptions of unsettled tasks come here.
     static ADOPTING: Mutex<()> = Mutex::new(());
@@ -34,7 +37,8 @@ enum Adopted {
     Cycle,
 }
 
-/// The driver of `outer` lets go of it until `inner` is settled. `held` is the link that returned it; `None`: the head did.
+/// The driver of `outer` lets go of it until `inner` is settled. `held` is the link that returned
+/// it; `None`: the head did.
 pub(crate) fn follow(
     outer: &Arc<dyn Cell>,
     epoch: u32,
@@ -135,7 +139,8 @@ fn attach(
     }
 }
 
-/// The task that is to get the outcome in the end, and its carrier, if tasks that only carry were left out.
+/// The task that is to get the outcome in the end, and its carrier, if tasks that only carry were
+/// left out.
 fn shortcut(
     outer: &Arc<dyn Cell>,
     removed: &mut Removed,
@@ -181,7 +186,8 @@ fn waits_for(cell: &dyn Cell, other: &dyn Cell) -> bool {
     any_above(cell, |above| address(above) == address(other))
 }
 
-/// True when `test` holds for a cell that `cell` waits for, directly or not. Looks at each once, in no particular order.
+/// True when `test` holds for a cell that `cell` waits for, directly or not. Looks at each once, in
+/// no particular order.
 pub(crate) fn any_above(cell: &dyn Cell, test: impl Fn(&dyn Cell) -> bool) -> bool {
     let mut pending: Vec<Arc<dyn Upstream>> = Vec::new();
     cell.above(&mut pending);

@@ -13,7 +13,8 @@ use crate::{dispatch, guard};
 pub enum CancelOutcome {
     /// Nothing was running: what had not started never will, and what it captured is dropped.
     Prevented,
-    /// A closure was running: the task is settled as cancelled now and the closure's [token](crate::CancelToken) is raised. What it returns is dropped.
+    /// A closure was running: the task is settled as cancelled now and the closure's
+    /// [token](crate::CancelToken) is raised. What it returns is dropped.
     Signalled,
     /// The task was settled already; nothing has changed.
     TooLate,
@@ -43,7 +44,8 @@ struct Loot {
     upstream: Option<Tie>,
 }
 
-/// Takes everything from the cell's present owner and makes the calling thread its driver. `None`: too late.
+/// Takes everything from the cell's present owner and makes the calling thread its driver. `None`:
+/// too late.
 fn seize(cell: &dyn Cell) -> Option<Loot> {
     with(cell, |state, _| {
         let outcome = match state.phase {
@@ -76,7 +78,8 @@ fn raise(cell: &dyn Cell) {
     }
 }
 
-/// Cancels the task at its tail. `carrier` makes a step that holds the failure for whoever has the handle.
+/// Cancels the task at its tail. `carrier` makes a step that holds the failure for whoever has the
+/// handle.
 pub(crate) fn cancel(
     cell: &Arc<dyn Cell>,
     carrier: Option<fn(TaskError) -> Box<dyn Step>>,
@@ -134,7 +137,8 @@ fn settle_empty(cell: &dyn Cell, epoch: u32) {
     }
 }
 
-/// Withdraws from `upstream` and from whatever it waits for in turn: a loop, however long the line is.
+/// Withdraws from `upstream` and from whatever it waits for in turn: a loop, however long the line
+/// is.
 pub(crate) fn withdraw_all(mut upstream: Option<Tie>) -> Option<CancelOutcome> {
     let mut strongest = None;
     while let Some(this) = upstream {
@@ -157,7 +161,8 @@ enum Taken {
 
 /// Settles the head with `error`, if it is unsettled; what follows sees it as a failure.
 ///
-/// `refused`: a queue has given the cell back. What cannot run then is either the head or the rest of the steps, and both fail.
+/// `refused`: a queue has given the cell back. What cannot run then is either the head or the rest
+/// of the steps, and both fail.
 pub(crate) fn fail_head<F, T>(
     node: Arc<super::node::Node<F, T>>,
     error: TaskError,

@@ -1,7 +1,8 @@
 //! Runs the steps of a task, one after another, on the thread that settled it.
 //!
-//! The driver is the one thread for which the phase is `Driving`. It holds the outcome in its own hands, so that observers can borrow it and links can
-//! take it without a lock: first in `local`, the head's outcome, then in `held`, the last link that ran.
+//! The driver is the one thread for which the phase is `Driving`. It holds the outcome in its own
+//! hands, so that observers can borrow it and links can take it without a lock: first in `local`,
+//! the head's outcome, then in `held`, the last link that ran.
 
 use super::adopt;
 use super::slot::Slot;
@@ -38,7 +39,8 @@ pub(crate) enum Next {
     Superseded,
 }
 
-/// Under the lock: the next step, or the outcome goes back into the cell. `ran_link`: a link, or the head, has just run.
+/// Under the lock: the next step, or the outcome goes back into the cell. `ran_link`: a link, or
+/// the head, has just run.
 #[inline]
 pub(super) fn next(
     state: &mut State,

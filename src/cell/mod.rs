@@ -1,7 +1,8 @@
 //! The cell of a task: its closure, its outcome and its subscriber list, in one allocation.
 //!
-//! A `Task` has one consumer, so a chain of `then`s is a line: the derived task of a link needs no cell of its own, it is the same cell with one more
-//! entry in its subscriber list. A fork (`share`) is where new cells begin.
+//! A `Task` has one consumer, so a chain of `then`s is a line: the derived task of a link needs no
+//! cell of its own, it is the same cell with one more entry in its subscriber list. A fork
+//! (`share`) is where new cells begin.
 
 // Map for maintainers:
 //   state.rs   the phases and transitions, as a table
@@ -12,7 +13,8 @@
 //   adopt.rs   a task returned from a continuation
 //   cancel.rs  takes a task from its driver
 //
-// Locks: adopt::ADOPTING -> one cell's lock. No thread holds the locks of two cells, and no user code runs or is dropped under either.
+// Locks: adopt::ADOPTING -> one cell's lock. No thread holds the locks of two cells, and no user
+// code runs or is dropped under either.
 
 pub(crate) mod adopt;
 pub(crate) mod cancel;
@@ -106,7 +108,8 @@ pub(crate) trait Cell: Runnable + Upstream {
 
 /// Something that a task waits for.
 pub(crate) trait Upstream: Send + Sync {
-    /// The task no longer wants it. `ticket` is what it was registered under here. May return what in turn is no longer wanted.
+    /// The task no longer wants it. `ticket` is what it was registered under here. May return what
+    /// in turn is no longer wanted.
     fn withdraw(self: Arc<Self>, ticket: u32) -> cancel::Withdrawn;
 
     /// Adds to `found` what this waits for in turn.
@@ -185,7 +188,8 @@ pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
         }
         Route::Pool => {
             let refused = cell.about().pool().resubmit(cell.clone()).err();
-            // Continuations outlive their pool: on a closed one they move to the global pool, which never closes.
+            // Continuations outlive their pool: on a closed one they move to the global pool, which
+            // never closes.
             if let Some(refused) =
                 refused.and_then(|refused| Pool::global().resubmit(refused.work).err())
             {
@@ -195,7 +199,8 @@ pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
     }
 }
 
-/// The last handle of a task has gone. A failure that nobody has looked at is reported here, or when the task is settled.
+/// The last handle of a task has gone. A failure that nobody has looked at is reported here, or
+/// when the task is settled.
 pub(crate) fn release(cell: &dyn Cell) {
     let unseen = with(cell, |state, head| {
         state.released = true;

@@ -1,4 +1,5 @@
-//! The cell itself: a task's closure and its head outcome with their types, beside the state that has none.
+//! The cell itself: a task's closure and its head outcome with their types, beside the state that
+//! has none.
 
 use super::cancel::{self, CancelOutcome, Withdrawn};
 use super::drive::{self, Hands, Next, drive, drive_from};
@@ -95,7 +96,8 @@ where
             && !inner_now.state.steps.is_empty()
             && inner_now.state.epoch == epoch
         {
-            // A step of another task runs this closure: the steps wait for their turn in the list, or the stack would grow with every fork.
+            // A step of another task runs this closure: the steps wait for their turn in the list,
+            // or the stack would grow with every fork.
             inner_now.state.open -= 1;
             hands.local.move_into(&mut inner_now.value);
             inner_now.state.phase = Phase::Handed;
@@ -286,7 +288,8 @@ where
 
 impl<F, T> Drop for Node<F, T> {
     fn drop(&mut self) {
-        // The last reference may go anywhere, even while a panic unwinds; a panicking `Drop` of the user's must not get past here.
+        // The last reference may go anywhere, even while a panic unwinds; a panicking `Drop` of the
+        // user's must not get past here.
         let inner = self.inner.get_mut();
         guard::discard(inner.work.take());
         guard::discard(inner.value.take());

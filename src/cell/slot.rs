@@ -7,7 +7,8 @@ use crate::error::TaskError;
 /// What a task came to.
 pub(crate) type Outcome<T> = Result<T, TaskError>;
 
-/// An `Option<Outcome<T>>` whose `T` is known only to the step that fills it and the step that empties it.
+/// An `Option<Outcome<T>>` whose `T` is known only to the step that fills it and the step that
+/// empties it.
 pub(crate) trait Slot: Any + Send {
     /// Moves what is in here into an empty slot of the same type.
     fn move_into(&mut self, to: &mut dyn Slot);
@@ -32,7 +33,8 @@ impl<T: Send + 'static> Slot for Option<Outcome<T>> {
     }
 }
 
-/// The slot with its type again. The types along a chain are fixed by the methods of `Task`, so this cannot fail.
+/// The slot with its type again. The types along a chain are fixed by the methods of `Task`, so
+/// this cannot fail.
 #[inline]
 pub(crate) fn cast<T: Send + 'static>(slot: &mut dyn Slot) -> &mut Option<Outcome<T>> {
     let slot: &mut dyn Any = slot;

@@ -1,6 +1,8 @@
-//! The states of a task, and the transitions between them: plain data, changed under the cell's lock.
+//! The states of a task, and the transitions between them: plain data, changed under the cell's
+//! lock.
 //!
-//! A transition never calls user code and never drops a user's value; it returns what the caller must do once the lock is gone.
+//! A transition never calls user code and never drops a user's value; it returns what the caller
+//! must do once the lock is gone.
 //!
 //! | phase     | who will act next                          | the outcome lies in             | left by                                   |
 //! |-----------|--------------------------------------------|---------------------------------|-------------------------------------------|
@@ -41,13 +43,16 @@ pub(crate) struct State {
     pub(crate) looked: bool,
     /// The outcome at the tail is a cancellation that was asked for.
     pub(crate) cancelled: bool,
-    /// The outcome was a failure when the driver last looked: for telling while the driver holds it.
+    /// The outcome was a failure when the driver last looked: for telling while the driver holds
+    /// it.
     pub(crate) failed: bool,
     /// The head has its outcome, or will never have one of its own.
     pub(crate) head_done: bool,
-    /// Links that have yet to run, the head included. At 0 the outcome is decided, though observers may still be running.
+    /// Links that have yet to run, the head included. At 0 the outcome is decided, though observers
+    /// may still be running.
     pub(crate) open: u32,
-    /// Raised when a cancel takes the task from its driver: a driver with an older number must let go.
+    /// Raised when a cancel takes the task from its driver: a driver with an older number must let
+    /// go.
     pub(crate) epoch: u32,
     pub(crate) steps: Steps,
     /// The step that holds the outcome in its output; `None`: it lies in the head's slot.

@@ -6,14 +6,17 @@ use crate::error::TaskError;
 use crate::executor::Executor;
 use crate::sync::Arc;
 
-/// A subscriber: a link that turns the outcome into another, an observer that looks at it, or a mechanism that passes it on.
+/// A subscriber: a link that turns the outcome into another, an observer that looks at it, or a
+/// mechanism that passes it on.
 ///
-/// Whatever user code a step holds is called and dropped behind the wall of `guard`, in `run`, `cancel` or the step's own drop.
+/// Whatever user code a step holds is called and dropped behind the wall of `guard`, in `run`,
+/// `cancel` or the step's own drop.
 pub(crate) trait Step: Send {
     /// Runs with the outcome that lies in `input`. `name` is the task's, for errors.
     fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn;
 
-    /// Where a link has left its own outcome; `None` for steps that left the outcome in their input.
+    /// Where a link has left its own outcome; `None` for steps that left the outcome in their
+    /// input.
     fn output(&mut self) -> Option<&mut dyn Slot> {
         None
     }

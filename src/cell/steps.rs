@@ -6,7 +6,8 @@ use super::step::Step;
 
 /// A list of steps in the order in which they were registered.
 ///
-/// Each step has a number, by which it can be removed. Numbers only rise. One step, the common case, needs no list.
+/// Each step has a number, by which it can be removed. Numbers only rise. One step, the common
+/// case, needs no list.
 pub(crate) struct Steps {
     /// The only step; its number is the last one given out. Empty while there is a list.
     one: Option<Box<dyn Step>>,
@@ -79,7 +80,8 @@ impl Steps {
         }
     }
 
-    /// Removes the step with this number, if it is still there. Its closure is the caller's to drop.
+    /// Removes the step with this number, if it is still there. Its closure is the caller's to
+    /// drop.
     pub(crate) fn remove(&mut self, number: u32) -> Option<Box<dyn Step>> {
         match &mut self.many {
             None if number.wrapping_add(1) == self.next => self.one.take(),
@@ -141,7 +143,8 @@ impl List {
         Some(step)
     }
 
-    /// Gives places of removed entries free again: at the end at once, elsewhere when they are the greater part.
+    /// Gives places of removed entries free again: at the end at once, elsewhere when they are the
+    /// greater part.
     fn tidy(&mut self) {
         while self.entries.len() > self.head
             && self

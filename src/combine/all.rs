@@ -13,8 +13,9 @@ use crate::task::{Consume, Task, take_outcome};
 
 /// A task for the values of all `tasks`, in their order; it fails as soon as one of them fails.
 ///
-/// On a failure the tasks that are not settled are cancelled; [shield](Task::shielded) those that shall go on. No thread is blocked. An empty list gives
-/// an empty list. Takes a `Vec`, an array, or a tuple of up to eight tasks of different types.
+/// On a failure the tasks that are not settled are cancelled; [shield](Task::shielded) those that
+/// shall go on. No thread is blocked. An empty list gives an empty list. Takes a `Vec`, an array,
+/// or a tuple of up to eight tasks of different types.
 ///
 /// # Examples
 ///
@@ -33,7 +34,8 @@ pub fn all<A: All>(tasks: A) -> Task<A::Output> {
     tasks.all()
 }
 
-/// Blocks until all `tasks` have a value, or one has failed; gives the values in their order, or the first failure at once.
+/// Blocks until all `tasks` have a value, or one has failed; gives the values in their order, or
+/// the first failure at once.
 ///
 /// The same as `all(tasks).wait()`.
 ///
@@ -109,7 +111,8 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
         }
     }
 
-    /// One task has settled. `put` stores its value; `finish` makes the result of all values. Both only move.
+    /// One task has settled. `put` stores its value; `finish` makes the result of all values. Both
+    /// only move.
     fn settle_one<T>(
         &self,
         outcome: Outcome<T>,
@@ -192,7 +195,8 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
         let cells: Vec<Arc<dyn Cell>> = self.into_iter().map(claim).collect();
         let values: Vec<Option<T>> = cells.iter().map(|_| None).collect();
         let (collector, task) = Collector::start(values, cells.len());
-        // All steps are made before the first is registered: from then on other threads count the collector's references down.
+        // All steps are made before the first is registered: from then on other threads count the
+        // collector's references down.
         let steps: Vec<_> = (0..cells.len())
             .map(|index| {
                 let collector = collector.clone();

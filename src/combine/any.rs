@@ -17,8 +17,8 @@ use crate::task::{Consume, Task};
 ///
 /// # Errors
 ///
-/// If all tasks fail, the task fails with an [`AggregateError`] that holds every failure, in the order of the tasks. An empty list fails with
-/// [`ErrorKind::Empty`].
+/// If all tasks fail, the task fails with an [`AggregateError`] that holds every failure, in the
+/// order of the tasks. An empty list fails with [`ErrorKind::Empty`].
 ///
 /// # Examples
 ///
@@ -83,7 +83,8 @@ where
 ///
 /// # Errors
 ///
-/// If all tasks fail, the failure that came first; for an empty list one of kind [`ErrorKind::Empty`].
+/// If all tasks fail, the failure that came first; for an empty list one of kind
+/// [`ErrorKind::Empty`].
 ///
 /// # Examples
 ///

@@ -10,7 +10,8 @@ crate::sync::thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// How many tasks may stand on one stack, each waiting for the next. Beyond this a stand-in thread, with a stack of its own, takes over.
+/// How many tasks may stand on one stack, each waiting for the next. Beyond this a stand-in thread,
+/// with a stack of its own, takes over.
 const MAX_DEPTH: u32 = 64;
 
 /// True on a thread of some pool.

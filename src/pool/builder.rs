@@ -58,13 +58,15 @@ impl PoolBuilder {
         }
     }
 
-    /// Names the pool's threads `<name>-<number>`. Default: `fast-async`. A zero byte in the name is left out.
+    /// Names the pool's threads `<name>-<number>`. Default: `fast-async`. A zero byte in the name
+    /// is left out.
     pub fn name(mut self, name: impl Into<String>) -> PoolBuilder {
         self.name = name.into().replace('\0', "");
         self
     }
 
-    /// How many threads work when no job blocks, and stay when there is nothing to do. Default: one per core. Bounded by the maximum.
+    /// How many threads work when no job blocks, and stay when there is nothing to do. Default: one
+    /// per core. Bounded by the maximum.
     pub fn core_threads(mut self, threads: usize) -> PoolBuilder {
         self.core = threads;
         self
@@ -90,8 +92,9 @@ impl PoolBuilder {
 
     /// How many jobs may be queued. Default: no limit.
     ///
-    /// At the limit `spawn` waits for room, except on the pool's own threads, where it goes over the limit instead: waiting there could
-    /// wait for itself. [`Pool::try_spawn`] hands the closure back.
+    /// At the limit `spawn` waits for room, except on the pool's own threads, where it goes over
+    /// the limit instead: waiting there could wait for itself. [`Pool::try_spawn`] hands the
+    /// closure back.
     pub fn queue_limit(mut self, jobs: usize) -> PoolBuilder {
         self.queue_limit = Some(jobs);
         self
@@ -115,7 +118,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Runs on each thread before its first job. A panic in it is reported as an unhandled failure; the thread works on.
+    /// Runs on each thread before its first job. A panic in it is reported as an unhandled failure;
+    /// the thread works on.
     pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
         self.on_start = Some(Arc::new(hook));
         self

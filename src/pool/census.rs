@@ -1,6 +1,7 @@
 //! Asks the system whether a busy thread is running or asleep.
 //!
-//! On Linux the answer stands in `/proc`; elsewhere, and where `/proc` is closed, the answer is "unknown".
+//! On Linux the answer stands in `/proc`; elsewhere, and where `/proc` is closed, the answer is
+//! "unknown".
 
 /// The system's number of the calling thread, or 0.
 pub(super) fn own_system_id() -> u64 {

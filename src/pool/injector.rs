@@ -1,7 +1,8 @@
 //! Jobs from outside the pool, in the order in which they came.
 //!
-//! A queue under a lock, taken from by the batch: whoever pushes meets a worker once in a batch, not once a job. A lock-free channel hands the cache lines of
-//! its two ends back and forth with every job; on two cores that cost more than the lock (`docs/PERFORMANCE.md`).
+//! A queue under a lock, taken from by the batch: whoever pushes meets a worker once in a batch,
+//! not once a job. A lock-free channel hands the cache lines of its two ends back and forth with
+//! every job; on two cores that cost more than the lock (`docs/PERFORMANCE.md`).
 
 use std::collections::VecDeque;
 

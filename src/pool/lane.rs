@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use crate::executor::{Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
 
-/// The owner pushes and takes back at the tail; every worker, the owner included, takes the oldest job at the head.
+/// The owner pushes and takes back at the tail; every worker, the owner included, takes the oldest
+/// job at the head.
 pub(super) struct Lane {
     jobs: Mutex<VecDeque<Arc<dyn Runnable>>>,
     /// The length of `jobs`, for looking without the lock. Written under the lock.
@@ -15,14 +16,16 @@ pub(super) struct Lane {
     pub(super) busy: AtomicBool,
     /// True while the owner is blocked in a `wait`; it counts as no worker then.
     pub(super) blocked: AtomicBool,
-    /// The owner's present job spawns tasks and waits for them at once: a lone job here is about to be taken back, and others keep their hands off it.
-    /// The sentinel lifts this when the job lies here for longer.
+    /// The owner's present job spawns tasks and waits for them at once: a lone job here is about to
+    /// be taken back, and others keep their hands off it. The sentinel lifts this when the job lies
+    /// here for longer.
     pub(super) shy: AtomicBool,
     /// The system's number of the owner's thread; 0 when unknown.
     pub(super) system_id: AtomicU64,
 }
 
-/// How far back the owner looks for a job it wants to take back: as many siblings as a task commonly spawns before it waits.
+/// How far back the owner looks for a job it wants to take back: as many siblings as a task
+/// commonly spawns before it waits.
 const REACH: usize = 8;
 
 impl Lane {

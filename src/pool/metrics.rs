@@ -3,7 +3,8 @@
 use super::lane::Tally;
 use crate::sync::Ordering;
 
-/// A snapshot of a pool's counters. Each is exact; together they are as consistent as a look at moving things can be.
+/// A snapshot of a pool's counters. Each is exact; together they are as consistent as a look at
+/// moving things can be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolMetrics {

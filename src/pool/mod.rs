@@ -1,6 +1,7 @@
 //! The elastic pool: threads that run jobs, as many as the work needs and no more.
 //!
-//! The protocols (wake, grow, shrink, block, close), with the reason why no wake-up is lost, are in `README.md` beside this file.
+//! The protocols (wake, grow, shrink, block, close), with the reason why no wake-up is lost, are in
+//! `README.md` beside this file.
 
 // Map for maintainers:
 //   mod.rs       Pool, the handle: submit, shut down, wait until idle
@@ -42,14 +43,16 @@ use crate::sync::{Arc, Duration, OnceLock, deadline_after};
 
 /// A pool of threads.
 ///
-/// Starts no thread until there is work; short jobs use one thread per core; when jobs block it adds threads, up to its maximum (64
-/// unless changed); idle threads above the core count go after a keep-alive time. A task may [wait](crate::Task::wait) for a task in the same pool at any size.
+/// Starts no thread until there is work; short jobs use one thread per core; when jobs block it
+/// adds threads, up to its maximum (64 unless changed); idle threads above the core count go after
+/// a keep-alive time. A task may [wait](crate::Task::wait) for a task in the same pool at any size.
 ///
-/// Most programs never name a pool: [`spawn`](crate::spawn) and [`attempt`](crate::attempt) use [`Pool::global`]. A pool of one's own keeps one kind of work from
-/// another's way.
+/// Most programs never name a pool: [`spawn`](crate::spawn) and [`attempt`](crate::attempt) use
+/// [`Pool::global`]. A pool of one's own keeps one kind of work from another's way.
 ///
-/// Cloning gives another handle. When the last handle goes, accepted work is finished and the threads end; the drop does not block.
-/// Tasks, and continuations that were started on the pool, hold a handle.
+/// Cloning gives another handle. When the last handle goes, accepted work is finished and the
+/// threads end; the drop does not block. Tasks, and continuations that were started on the pool,
+/// hold a handle.
 ///
 /// # Examples
 ///
@@ -130,7 +133,8 @@ impl Pool {
         worker::is_on(&self.0.shared)
     }
 
-    /// Waits for room in the queue; see [`PoolBuilder::queue_limit`]. A no-op without a limit, and on this pool's own workers.
+    /// Waits for room in the queue; see [`PoolBuilder::queue_limit`]. A no-op without a limit, and
+    /// on this pool's own workers.
     pub(crate) fn wait_for_room(&self) {
         self.0.shared.wait_for_room();
     }
@@ -140,9 +144,11 @@ impl Pool {
         self.0.shared.try_room()
     }
 
-    /// At most `max` tasks of this pool run at once from now on; tasks that block in [`wait`](crate::Task::wait) do not count.
+    /// At most `max` tasks of this pool run at once from now on; tasks that block in
+    /// [`wait`](crate::Task::wait) do not count.
     ///
-    /// May be called at any time. When the maximum shrinks, tasks that are running finish; surplus threads take no further work.
+    /// May be called at any time. When the maximum shrinks, tasks that are running finish; surplus
+    /// threads take no further work.
     ///
     /// # Errors
     ///
@@ -174,11 +180,14 @@ impl Pool {
         &self.0.shared.settings.name
     }
 
-    /// Blocks until no job of this pool is queued, running or dispatching its continuations, or until `timeout` is over; true when idle.
+    /// Blocks until no job of this pool is queued, running or dispatching its continuations, or
+    /// until `timeout` is over; true when idle.
     ///
-    /// Called from a task of this very pool, it does not wait for that task. `Duration::MAX` means for ever.
+    /// Called from a task of this very pool, it does not wait for that task. `Duration::MAX` means
+    /// for ever.
     ///
-    /// This is the line that waits for detached work before `main` returns; without it the process ends and takes running tasks with it.
+    /// This is the line that waits for detached work before `main` returns; without it the process
+    /// ends and takes running tasks with it.
     ///
     /// # Examples
     ///
@@ -210,12 +219,15 @@ impl Pool {
 
     /// Closes the pool, waits until its threads have ended, and says what was left.
     ///
-    /// [`Shutdown::Drain`] runs everything that was accepted; [`Shutdown::Discard`] settles what has not started as
-    /// [`Cancelled`](crate::ErrorKind::Cancelled). Tasks that are running are never stopped. `deadline` bounds the wait
-    /// (`Duration::MAX`: none); what goes on after it goes on in the background.
+    /// [`Shutdown::Drain`] runs everything that was accepted; [`Shutdown::Discard`] settles what
+    /// has not started as [`Cancelled`](crate::ErrorKind::Cancelled). Tasks that are running are
+    /// never stopped. `deadline` bounds the wait (`Duration::MAX`: none); what goes on after it
+    /// goes on in the background.
     ///
-    /// From a task of this pool it works too, and does not wait for the calling thread. Afterwards `spawn` gives tasks that fail with
-    /// [`Rejected`](crate::ErrorKind::Rejected). The [global](Pool::global) pool stays open: there it only waits for, or discards, what is queued.
+    /// From a task of this pool it works too, and does not wait for the calling thread. Afterwards
+    /// `spawn` gives tasks that fail with [`Rejected`](crate::ErrorKind::Rejected). The
+    /// [global](Pool::global) pool stays open: there it only waits for, or discards, what is
+    /// queued.
     ///
     /// # Examples
     ///
@@ -263,7 +275,8 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// At most `max` tasks of the [global pool](Pool::global) run at once from now on: 64 unless changed.
+/// At most `max` tasks of the [global pool](Pool::global) run at once from now on: 64 unless
+/// changed.
 ///
 /// # Errors
 ///

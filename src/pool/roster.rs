@@ -6,7 +6,8 @@ use super::metrics::Totals;
 
 /// Invariant: `threads == active + idle.len() + blocked`.
 ///
-/// `active` and `target` are mirrored in atomics of [`Shared`](super::shared::Shared), written under this lock, for the push path.
+/// `active` and `target` are mirrored in atomics of [`Shared`](super::shared::Shared), written
+/// under this lock, for the push path.
 pub(super) struct Roster {
     /// Threads that exist, or are being created.
     pub(super) threads: usize,
@@ -53,7 +54,8 @@ impl Roster {
         }
     }
 
-    /// Takes a seat off the idle list; false when it has been taken already, by somebody who counted it as active.
+    /// Takes a seat off the idle list; false when it has been taken already, by somebody who
+    /// counted it as active.
     pub(super) fn unseat(&mut self, seat: &Arc<Seat>) -> bool {
         match self.idle.iter().position(|other| Arc::ptr_eq(other, seat)) {
             Some(place) => {
@@ -78,7 +80,8 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// Wakes the sleeper. Call it after its seat was taken off the idle list, without holding the lock.
+    /// Wakes the sleeper. Call it after its seat was taken off the idle list, without holding the
+    /// lock.
     pub(super) fn call(&self) {
         self.called.store(true, Ordering::Release);
         self.thread.unpark();

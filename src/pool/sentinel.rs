@@ -1,6 +1,7 @@
 //! The thread that watches a backlog, and adds workers when the ones there are block.
 //!
-//! It exists only while it is needed: started by the first push that finds every worker busy, asleep without a timer while there is no backlog.
+//! It exists only while it is needed: started by the first push that finds every worker busy,
+//! asleep without a timer while there is no backlog.
 
 use super::census;
 use super::shared::Shared;
@@ -14,7 +15,8 @@ const PATIENCE: u32 = 20;
 const STRIKES: u32 = 2;
 /// How many busy threads it asks the system about in one look.
 const SAMPLE: usize = 8;
-/// Jobs picked up per worker in one look above which the queue flows well enough, whatever the workers do in between.
+/// Jobs picked up per worker in one look above which the queue flows well enough, whatever the
+/// workers do in between.
 const FLOWING: u64 = 4;
 
 pub(super) struct Sentinel {

@@ -1,6 +1,7 @@
 //! What the threads of one pool share, and the wake and grow protocols.
 
-// Locks, in the order in which they may be taken together: roster -> lanes -> one lane, and injector -> one lane. No user code runs, and no job is dropped, under any of them.
+// Locks, in the order in which they may be taken together: roster -> lanes -> one lane, and
+// injector -> one lane. No user code runs, and no job is dropped, under any of them.
 
 use super::builder::PoolBuilder;
 use super::injector::Injector;
@@ -32,7 +33,8 @@ pub(crate) struct Shared {
     /// `roster.active` and `roster.target`, for the push path.
     active: AtomicUsize,
     target: AtomicUsize,
-    /// Workers that are awake and looking for a job: at most one, and it looks again after it has stopped being one.
+    /// Workers that are awake and looking for a job: at most one, and it looks again after it has
+    /// stopped being one.
     searching: AtomicUsize,
     pub(super) closed: AtomicBool,
     pub(super) sentinel: Sentinel,
@@ -83,11 +85,12 @@ impl Shared {
         })
     }
 
-    // ---- push -----------------------------------------------------------------------------------------------------------
+    // ---- push ----
 
     /// Queues a job: on a worker of this pool in its own lane, elsewhere in the injector.
     ///
-    /// `roomed`: the caller holds a place from `wait_for_room` or `try_room`; work that goes on rather than begins has none and needs none.
+    /// `roomed`: the caller holds a place from `wait_for_room` or `try_room`; work that goes on
+    /// rather than begins has none and needs none.
     pub(super) fn submit(
         self: &Arc<Self>,
         work: Arc<dyn Runnable>,
@@ -121,8 +124,8 @@ impl Shared {
 
     /// Sees to it that somebody will look at a job that was just queued.
     ///
-    /// The fence pairs with the one in `settle_down`: either this thread sees that a worker has stopped being active or searching, or that
-    /// worker sees the job.
+    /// The fence pairs with the one in `settle_down`: either this thread sees that a worker has
+    /// stopped being active or searching, or that worker sees the job.
     fn notify(self: &Arc<Self>) {
         fence(Ordering::SeqCst);
         if self.searching.load(Ordering::Relaxed) > 0 {
@@ -134,18 +137,21 @@ impl Shared {
         }
     }
 
-    /// A worker that was called, created, or searching has found a job: it sees to the rest of the queue, because pushes relied on it.
+    /// A worker that was called, created, or searching has found a job: it sees to the rest of the
+    /// queue, because pushes relied on it.
     pub(super) fn pass_on(self: &Arc<Self>) {
         if self.on_offer() > 0 {
             self.notify();
         }
     }
 
-    // ---- find -----------------------------------------------------------------------------------------------------------
+    // ---- find ----
 
-    /// The next job for the owner of `own`: its own oldest, then one from outside, then another worker's oldest.
+    /// The next job for the owner of `own`: its own oldest, then one from outside, then another
+    /// worker's oldest.
     pub(super) fn find(&self, own: &Lane, turn: u64) -> Option<Arc<dyn Runnable>> {
-        // Now and then the outside comes first, so that tasks which spawn tasks for ever cannot shut it out.
+        // Now and then the outside comes first, so that tasks which spawn tasks for ever cannot
+        // shut it out.
         let job = if turn.is_multiple_of(64) {
             self.take_injected(Some(own)).or_else(|| own.pop())
         } else {
@@ -198,7 +204,7 @@ impl Shared {
                 .sum::<usize>()
     }
 
-    // ---- grow -----------------------------------------------------------------------------------------------------------
+    // ---- grow ----
 
     /// Wakes or creates one worker, if fewer are active than should be.
     pub(super) fn recruit(self: &Arc<Self>) -> bool {
@@ -261,7 +267,8 @@ impl Shared {
                 drop(roster);
                 self.changed.notify_all();
                 if deserted {
-                    // Pairs with the fence in `notify`: whoever counted on this thread has its job in the queue by now.
+                    // Pairs with the fence in `notify`: whoever counted on this thread has its job
+                    // in the queue by now.
                     fence(Ordering::SeqCst);
                     self.refuse_queued(
                         ErrorKind::Rejected,
@@ -273,7 +280,8 @@ impl Shared {
         }
     }
 
-    /// Writes the counts that the push path reads. Call it before the lock is released whenever they changed.
+    /// Writes the counts that the push path reads. Call it before the lock is released whenever
+    /// they changed.
     pub(super) fn mirror(&self, roster: &Roster) {
         self.active.store(roster.active, Ordering::Relaxed);
         self.target.store(roster.target, Ordering::Relaxed);
@@ -296,7 +304,7 @@ impl Shared {
         self.roster.lock().max
     }
 
-    // ---- sleep and shrink -----------------------------------------------------------------------------------------------
+    // ---- sleep and shrink ----
 
     /// True for the one worker that may look around a little before it sleeps.
     pub(super) fn begin_search(&self) -> bool {
@@ -305,7 +313,8 @@ impl Shared {
             .is_ok()
     }
 
-    /// Ends the search. Whoever pushed meanwhile relied on the searcher: it passes on, or looks again before it sleeps.
+    /// Ends the search. Whoever pushed meanwhile relied on the searcher: it passes on, or looks
+    /// again before it sleeps.
     pub(super) fn end_search(&self) {
         self.searching.store(0, Ordering::SeqCst);
         fence(Ordering::SeqCst);
@@ -355,8 +364,9 @@ impl Shared {
                 self.mirror(&roster);
                 return true;
             }
-            // Somebody has taken the seat and counted this worker as active. Its call must be heard here: left over, it would end the next sleep
-            // while the seat is on the list, and a call spent on a seat whose owner is awake wakes nobody.
+            // Somebody has taken the seat and counted this worker as active. Its call must be heard
+            // here: left over, it would end the next sleep while the seat is on the list, and a
+            // call spent on a seat whose owner is awake wakes nobody.
         }
         self.sleep(seat)
     }
@@ -390,7 +400,8 @@ impl Shared {
 
     /// A worker has ended.
     pub(super) fn leave(self: &Arc<Self>, lane: &Arc<Lane>) {
-        // The lane and its counters change hands under both locks, so that sums never miss or double them.
+        // The lane and its counters change hands under both locks, so that sums never miss or
+        // double them.
         let mut roster = self.roster.lock();
         self.lanes.lock().retain(|other| !Arc::ptr_eq(other, lane));
         roster.past.add(&lane.tally);
@@ -410,7 +421,7 @@ impl Shared {
         }
     }
 
-    // ---- close ----------------------------------------------------------------------------------------------------------
+    // ---- close ----
 
     /// Accepts nothing more; threads end when the queues are empty.
     pub(super) fn close(&self) {
@@ -431,7 +442,8 @@ impl Shared {
         }
     }
 
-    /// On a closed pool without threads nobody would ever look at what was queued at the last moment.
+    /// On a closed pool without threads nobody would ever look at what was queued at the last
+    /// moment.
     fn sweep_if_deserted(&self) {
         if self.roster.lock().threads == 0 {
             self.refuse_queued(
@@ -441,7 +453,8 @@ impl Shared {
         }
     }
 
-    /// Takes every queued job out, settles its task with the given reason, and says how many there were.
+    /// Takes every queued job out, settles its task with the given reason, and says how many there
+    /// were.
     pub(super) fn refuse_queued(&self, kind: ErrorKind, why: &'static str) -> usize {
         let mut refused = 0;
         loop {
@@ -482,7 +495,7 @@ impl Shared {
         }
     }
 
-    // ---- room -----------------------------------------------------------------------------------------------------------
+    // ---- room ----
 
     pub(super) fn wait_for_room(self: &Arc<Self>) {
         let Some(room) = &self.room else { return };
@@ -516,7 +529,7 @@ impl Shared {
         }
     }
 
-    // ---- look -----------------------------------------------------------------------------------------------------------
+    // ---- look ----
 
     pub(super) fn totals(&self) -> Totals {
         let roster = self.roster.lock();

@@ -23,7 +23,8 @@ pub struct ShutdownReport {
     pub discarded: usize,
     /// Tasks still queued when the deadline passed.
     pub queued: usize,
-    /// Threads that were still running or blocked when the deadline passed; the calling thread, if it is one of the pool's, not counted.
+    /// Threads that were still running or blocked when the deadline passed; the calling thread, if
+    /// it is one of the pool's, not counted.
     pub threads: usize,
 }
 
@@ -75,7 +76,8 @@ fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) {
                 return;
             }
         }
-        // They have left the books, and end within moments; their thread-local destructors run in between.
+        // They have left the books, and end within moments; their thread-local destructors run in
+        // between.
         let handles = std::mem::take(&mut roster.handles);
         drop(roster);
         let me = crate::sync::thread_id();

@@ -13,7 +13,8 @@ use crate::executor::{Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, JoinHandle, Ordering, spin_hint, thread};
 use crate::{guard, unhandled};
 
-/// Looks before a worker without work goes to sleep, with a pause before each: some twenty microseconds in all. To a model checker one says it all.
+/// Looks before a worker without work goes to sleep, with a pause before each: some twenty
+/// microseconds in all. To a model checker one says it all.
 const LOOKS: u32 = if cfg!(shuttle) { 1 } else { 12 };
 const PAUSE: u32 = if cfg!(shuttle) { 1 } else { 32 };
 const YIELD_FROM: u32 = 9;
@@ -67,7 +68,8 @@ pub(super) fn push_local(shared: &Arc<Shared>, job: Arc<dyn Runnable>) -> Pushed
     }
 }
 
-/// Runs a job that this worker pushed a moment ago and now waits for. False when it is not in this worker's lane any more, or the stack is too deep.
+/// Runs a job that this worker pushed a moment ago and now waits for. False when it is not in this
+/// worker's lane any more, or the stack is too deep.
 pub(crate) fn run_back(job: *const ()) -> bool {
     block::deeper(|| {
         let Some(taken) = take_back(job) else {
@@ -174,7 +176,8 @@ fn search(shared: &Arc<Shared>, lane: &Lane, turn: u64) -> Option<Arc<dyn Runnab
     }
     let mut job = None;
     for round in 0..LOOKS {
-        // Looking takes the queue's cache lines away from whoever pushes, so a look is paid for with a pause.
+        // Looking takes the queue's cache lines away from whoever pushes, so a look is paid for
+        // with a pause.
         for _ in 0..PAUSE {
             spin_hint();
         }

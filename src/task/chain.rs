@@ -16,7 +16,8 @@ use crate::executor::{Executor, Inline};
 use crate::trace;
 
 impl<T: Send + 'static> Task<T> {
-    /// Calls `f` with the value; the new task is what `f` returns. A failure passes by, and `f` is dropped.
+    /// Calls `f` with the value; the new task is what `f` returns. A failure passes by, and `f` is
+    /// dropped.
     ///
     /// See [`Task`] for the thread that runs `f`. A panic in it fails the new task.
     ///
@@ -38,7 +39,8 @@ impl<T: Send + 'static> Task<T> {
         })
     }
 
-    /// Calls `f` with the value; `f` may fail, or return another task, whose outcome becomes that of the new one.
+    /// Calls `f` with the value; `f` may fail, or return another task, whose outcome becomes that
+    /// of the new one.
     ///
     /// # Examples
     ///
@@ -88,7 +90,8 @@ impl<T: Send + 'static> Task<T> {
         })
     }
 
-    /// Turns a failure into another attempt: `f` may fail again, or return a task. On success `f` is dropped and the value passes by.
+    /// Turns a failure into another attempt: `f` may fail again, or return a task. On success `f`
+    /// is dropped and the value passes by.
     ///
     /// # Examples
     ///
@@ -112,7 +115,8 @@ impl<T: Send + 'static> Task<T> {
         })
     }
 
-    /// Turns a failure into a value if the user's error is an `E`; other failures, and values, pass by.
+    /// Turns a failure into a value if the user's error is an `E`; other failures, and values, pass
+    /// by.
     ///
     /// # Examples
     ///
@@ -198,7 +202,8 @@ impl<T: Send + 'static> Task<T> {
         self.append(step, Role::Link)
     }
 
-    /// Lets `f` look at the value on its way, as an observer: its panic is reported and changes nothing.
+    /// Lets `f` look at the value on its way, as an observer: its panic is reported and changes
+    /// nothing.
     ///
     /// # Examples
     ///
@@ -223,7 +228,8 @@ impl<T: Send + 'static> Task<T> {
         self.append(step, Role::Observer)
     }
 
-    /// Lets `f` look at the failure on its way, as an observer; the failure does not count as looked at.
+    /// Lets `f` look at the failure on its way, as an observer; the failure does not count as
+    /// looked at.
     ///
     /// # Examples
     ///
@@ -276,7 +282,8 @@ impl<T: Send + 'static> Task<T> {
         } else {
             Route::Executor(executor.keep())
         };
-        // A settled task has no step to come that belongs on the old route; going there to find that out would be one hop too many.
+        // A settled task has no step to come that belongs on the old route; going there to find
+        // that out would be one hop too many.
         let old = self.cell().and_then(|cell| {
             with(&**cell, |state, _| {
                 (state.phase == Phase::Settled).then(|| state.set_route(route.clone()))

@@ -7,11 +7,11 @@ use crate::error::{At, BoxError, TaskError};
 use crate::sync::Ordering;
 use crate::task::{SharedTask, Task};
 
-/// What [`attempt`](crate::attempt), [`and_then`](Task::and_then) and [`or_else`](Task::or_else) take from their closures: a `Result` with any error,
-/// or another task.
+/// What [`attempt`](crate::attempt), [`and_then`](Task::and_then) and [`or_else`](Task::or_else)
+/// take from their closures: a `Result` with any error, or another task.
 ///
-/// Implemented for `Result<T, BoxError>`, `Task<T>` and [`SharedTask<T>`], and for nothing else: that is what lets `?` and `.into()` in a closure find
-/// their error type without an annotation.
+/// Implemented for `Result<T, BoxError>`, `Task<T>` and [`SharedTask<T>`], and for nothing else:
+/// that is what lets `?` and `.into()` in a closure find their error type without an annotation.
 #[diagnostic::on_unimplemented(
     message = "a closure for `attempt`, `and_then` or `or_else` cannot return `{Self}`",
     label = "returns `{Self}`, which is neither `Result<_, BoxError>` nor a `Task`",
@@ -29,7 +29,8 @@ pub trait IntoTask: sealed::Sealed {
     fn land(self, place: Place<'_>) -> Landing<Self::Output>;
 }
 
-/// What the closure returned, in the terms of the cell; opaque, because the trait is public and the cell is not.
+/// What the closure returned, in the terms of the cell; opaque, because the trait is public and the
+/// cell is not.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Landing<T>(Returned<T>);

@@ -36,15 +36,19 @@ use crate::sync::{Arc, ThreadId};
 
 /// Work that was started, or will be: a promise for a `T`.
 ///
-/// Made by [`spawn`], [`attempt`], [`Task::new`], [`deferred`](crate::deferred) and [`Pool::spawn`](crate::Pool::spawn). A task settles once, as
-/// a value or as a [`TaskError`](crate::TaskError). Continuations ([`then`](Task::then), [`catch`](Task::catch), ..) take the outcome and give a new task; observers
-/// ([`subscribe`](Task::subscribe), ..) borrow it first; [`wait`](Task::wait) blocks for it; `.await` works in any async runtime.
+/// Made by [`spawn`], [`attempt`], [`Task::new`], [`deferred`](crate::deferred) and
+/// [`Pool::spawn`](crate::Pool::spawn). A task settles once, as a value or as a
+/// [`TaskError`](crate::TaskError). Continuations ([`then`](Task::then), [`catch`](Task::catch),
+/// ..) take the outcome and give a new task; observers ([`subscribe`](Task::subscribe), ..) borrow
+/// it first; [`wait`](Task::wait) blocks for it; `.await` works in any async runtime.
 ///
-/// Dropping a task detaches it: the work goes on. See [`cancel_on_drop`](Task::cancel_on_drop) for the opposite.
+/// Dropping a task detaches it: the work goes on. See [`cancel_on_drop`](Task::cancel_on_drop) for
+/// the opposite.
 ///
 /// # Which thread runs a continuation
 ///
-/// The thread that settles the task, right after; if the task is settled already, a thread of its pool. Never the call that registers it. See [`on`](Task::on) to choose.
+/// The thread that settles the task, right after; if the task is settled already, a thread of its
+/// pool. Never the call that registers it. See [`on`](Task::on) to choose.
 ///
 /// # Examples
 ///
@@ -109,7 +113,8 @@ impl<T> Task<T> {
     /// Lets the task go on without a handle; the same as dropping it, said aloud.
     pub fn detach(self) {}
 
-    /// True once the outcome is decided. Observers that subscribed before may still be looking at it.
+    /// True once the outcome is decided. Observers that subscribed before may still be looking at
+    /// it.
     pub fn is_settled(&self) -> bool {
         self.status() != Status::Pending
     }

@@ -21,7 +21,8 @@ use crate::sync::{
 };
 use crate::{dispatch, guard, trace, unhandled, waiting};
 
-/// A task that can be cloned: every clone borrows the one value, which is dropped with the last of them.
+/// A task that can be cloned: every clone borrows the one value, which is dropped with the last of
+/// them.
 ///
 /// Made by [`Task::share`]. `T` need not be `Clone`, but it must be `Sync`.
 ///
@@ -43,7 +44,8 @@ pub struct SharedTask<T> {
 }
 
 pub(crate) struct Shared<T> {
-    /// The cell whose outcome is published here; its later steps are this task's observers and branches.
+    /// The cell whose outcome is published here; its later steps are this task's observers and
+    /// branches.
     cell: Arc<dyn Cell>,
     value: OnceLock<Outcome<T>>,
     /// Handles, and branches that have not started.
@@ -112,7 +114,8 @@ impl<T> Shared<T> {
 }
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
-    /// Calls `f` with a reference to the value; gives a task for what it returns. A failure passes by.
+    /// Calls `f` with a reference to the value; gives a task for what it returns. A failure passes
+    /// by.
     ///
     /// # Examples
     ///
@@ -176,7 +179,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         })
     }
 
-    /// Calls `f` with a reference to the outcome when the task is settled; see [`Task::on_settled`].
+    /// Calls `f` with a reference to the outcome when the task is settled; see
+    /// [`Task::on_settled`].
     #[track_caller]
     pub fn on_settled<F>(&self, f: F) -> Subscription
     where
@@ -202,7 +206,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         )
     }
 
-    /// Blocks until the task is settled and lends its value. May be called as often as one likes, from any number of threads.
+    /// Blocks until the task is settled and lends its value. May be called as often as one likes,
+    /// from any number of threads.
     ///
     /// # Errors
     ///
@@ -240,7 +245,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     fn wait_until(&self, deadline: Option<Instant>) -> Option<Result<&T, TaskError>> {
         let cell = &self.shared.cell;
         if !cell.idle().load(Ordering::Acquire) || self.shared.value.get().is_none() {
-            // A place in the list: the wait is over when everybody who subscribed before has had its turn (Contract: D7).
+            // A place in the list: the wait is over when everybody who subscribed before has had
+            // its turn (Contract: D7).
             let turn = Arc::new(AtomicBool::new(false));
             let done = || turn.load(Ordering::Acquire);
             let number = cell::register(
@@ -272,7 +278,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         self.shared.value.get().map(|outcome| self.give(outcome))
     }
 
-    /// Gives up this handle's interest; the task itself is cancelled when nobody else is left who wants it.
+    /// Gives up this handle's interest; the task itself is cancelled when nobody else is left who
+    /// wants it.
     pub fn cancel(self) -> CancelOutcome {
         let shared = self.shared.clone();
         // The count of this handle goes below, with the question whether it was the last.
@@ -443,7 +450,8 @@ where
     }
 }
 
-/// Starts a branch: its closure runs in its turn, the rest of it when this dispatch has come to an end.
+/// Starts a branch: its closure runs in its turn, the rest of it when this dispatch has come to an
+/// end.
 struct Start {
     branch: Option<Arc<dyn Cell>>,
 }

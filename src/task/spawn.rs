@@ -15,8 +15,11 @@ use crate::trace;
 
 /// Runs `f` on a thread of the [global pool](Pool::global).
 ///
-/// Starts at once; does not block, and goes on when the task is dropped. It ends with the process, though: when `main` returns, what is still running is lost, unless `main` waits for
-/// it with [`wait`](Task::wait), or for everything with [`Pool::global().wait_idle(..)`](Pool::wait_idle). A panic in `f` settles the task as [`Panicked`](crate::ErrorKind::Panicked). For work that may fail, see [`attempt`].
+/// Starts at once; does not block, and goes on when the task is dropped. It ends with the process,
+/// though: when `main` returns, what is still running is lost, unless `main` waits for it with
+/// [`wait`](Task::wait), or for everything with [`Pool::global().wait_idle(..)`](Pool::wait_idle).
+/// A panic in `f` settles the task as [`Panicked`](crate::ErrorKind::Panicked). For work that may
+/// fail, see [`attempt`].
 ///
 /// # Examples
 ///
@@ -80,7 +83,8 @@ where
     Task::<()>::builder().spawn_with(f)
 }
 
-/// Runs `f`, which may fail or return another task, with a [`TaskContext`]; `ctx.check()?` works in it.
+/// Runs `f`, which may fail or return another task, with a [`TaskContext`]; `ctx.check()?` works in
+/// it.
 ///
 /// # Examples
 ///
@@ -218,7 +222,8 @@ impl TaskBuilder {
         })
     }
 
-    /// Starts `f`, which may fail or return another task, with a [`TaskContext`]: `ctx.check()?` works in it.
+    /// Starts `f`, which may fail or return another task, with a [`TaskContext`]: `ctx.check()?`
+    /// works in it.
     #[track_caller]
     pub fn attempt_with<R, F>(self, f: F) -> Task<R::Output>
     where
@@ -323,7 +328,8 @@ fn launch_cell<T>(cell: Arc<dyn Cell>) -> Task<T> {
 }
 
 impl<T: Send + 'static> Task<T> {
-    /// A task that starts when it is asked to: by [`run`](Task::run), [`wait`](Task::wait), a continuation or an observer.
+    /// A task that starts when it is asked to: by [`run`](Task::run), [`wait`](Task::wait), a
+    /// continuation or an observer.
     ///
     /// # Examples
     ///
@@ -362,7 +368,8 @@ impl<T: Send + 'static> Task<T> {
 }
 
 impl Task<()> {
-    /// Settings for a new task. (The value's type is that of the closure; `Task::builder()` needs none.)
+    /// Settings for a new task. (The value's type is that of the closure; `Task::builder()` needs
+    /// none.)
     pub fn builder() -> TaskBuilder {
         TaskBuilder::default()
     }
@@ -403,7 +410,8 @@ impl Pool {
         TaskBuilder::default().pool(self).spawn_with(f)
     }
 
-    /// Runs `f` if the queue has room for it; see [`PoolBuilder::queue_limit`](crate::PoolBuilder::queue_limit). Never waits.
+    /// Runs `f` if the queue has room for it; see
+    /// [`PoolBuilder::queue_limit`](crate::PoolBuilder::queue_limit). Never waits.
     ///
     /// # Errors
     ///

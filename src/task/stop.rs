@@ -13,11 +13,14 @@ use crate::error::TaskError;
 use crate::promise::Resolver;
 
 impl<T: Send + 'static> Task<T> {
-    /// Settles the task as [`Cancelled`](crate::ErrorKind::Cancelled), now, unless it is settled already.
+    /// Settles the task as [`Cancelled`](crate::ErrorKind::Cancelled), now, unless it is settled
+    /// already.
     ///
-    /// What has not started never will, and what it captured is dropped at once. A closure that is running is not stopped: its
-    /// [token](crate::TaskContext::is_cancelled) is raised, and what it returns is dropped. Whatever this task alone waits for is cancelled with it, up to
-    /// the first [`shielded`](Task::shielded) one. `finally` closures run; observers see the cancellation as a failure.
+    /// What has not started never will, and what it captured is dropped at once. A closure that is
+    /// running is not stopped: its [token](crate::TaskContext::is_cancelled) is raised, and what it
+    /// returns is dropped. Whatever this task alone waits for is cancelled with it, up to the first
+    /// [`shielded`](Task::shielded) one. `finally` closures run; observers see the cancellation as
+    /// a failure.
     ///
     /// # Examples
     ///
@@ -95,7 +98,8 @@ impl<T: Send + 'static> Task<T> {
 
 /// A task that is cancelled when this is dropped; made by [`Task::cancel_on_drop`].
 ///
-/// Gives access to the task by reference; [`into_task`](CancelOnDrop::into_task) takes it out again.
+/// Gives access to the task by reference; [`into_task`](CancelOnDrop::into_task) takes it out
+/// again.
 #[must_use = "the task is cancelled as soon as the guard is dropped"]
 pub struct CancelOnDrop<T: Send + 'static>(Option<Task<T>>);
 

@@ -17,8 +17,9 @@ use crate::sync::{Arc, Weak};
 impl<T: Send + 'static> Task<T> {
     /// Calls `on_success` or `on_failure` with a reference to the outcome when the task is settled.
     ///
-    /// Any number of observers may subscribe; they run in the order in which they did, before whoever consumes the task. See [`Task`] for the thread.
-    /// A failure seen here does not count as looked at. A panic in an observer is reported and disturbs nobody else.
+    /// Any number of observers may subscribe; they run in the order in which they did, before
+    /// whoever consumes the task. See [`Task`] for the thread. A failure seen here does not count
+    /// as looked at. A panic in an observer is reported and disturbs nobody else.
     ///
     /// # Examples
     ///
@@ -44,7 +45,8 @@ impl<T: Send + 'static> Task<T> {
         })
     }
 
-    /// Calls `f` with a reference to the outcome when the task is settled; like [`subscribe`](Task::subscribe) with one closure.
+    /// Calls `f` with a reference to the outcome when the task is settled; like
+    /// [`subscribe`](Task::subscribe) with one closure.
     ///
     /// # Examples
     ///
@@ -66,7 +68,8 @@ impl<T: Send + 'static> Task<T> {
         }
     }
 
-    /// Blocks until the task is settled and calls one of the closures with the outcome, on the calling thread.
+    /// Blocks until the task is settled and calls one of the closures with the outcome, on the
+    /// calling thread.
     ///
     /// # Errors
     ///
@@ -94,8 +97,9 @@ impl<T: Send + 'static> Task<T> {
     }
 }
 
-/// An observer's place in the list of a task. Dropping it leaves the observer in place; [`unsubscribe`](Subscription::unsubscribe) takes it out,
-/// [`guard`](Subscription::guard) does so on drop.
+/// An observer's place in the list of a task. Dropping it leaves the observer in place;
+/// [`unsubscribe`](Subscription::unsubscribe) takes it out, [`guard`](Subscription::guard) does so
+/// on drop.
 pub struct Subscription {
     cell: Option<Weak<dyn Cell>>,
     number: u32,
@@ -116,7 +120,8 @@ impl Subscription {
         }
     }
 
-    /// Takes the observer out and drops its closures. False when it has run, is running, or can no longer run.
+    /// Takes the observer out and drops its closures. False when it has run, is running, or can no
+    /// longer run.
     ///
     /// Costs the same however many observers there are.
     ///

@@ -1,7 +1,8 @@
 //! Blocking until a task is settled.
 //!
-//! A worker that waits must not starve its own pool (Contract: W1). In this order: it runs the awaited work itself if that has not started; it runs what
-//! is on its own work list; it lets another thread take its place and sleeps. It never takes unrelated work from a queue.
+//! A worker that waits must not starve its own pool (Contract: W1). In this order: it runs the
+//! awaited work itself if that has not started; it runs what is on its own work list; it lets
+//! another thread take its place and sleeps. It never takes unrelated work from a queue.
 
 use std::task::Waker;
 
@@ -16,20 +17,22 @@ use crate::sync::{
 };
 use crate::{dispatch, pool, waiting};
 
-/// Looks before a waiting thread goes to sleep; a few microseconds in all. To a model checker they are but more of the same.
+/// Looks before a waiting thread goes to sleep; a few microseconds in all. To a model checker they
+/// are but more of the same.
 const SPINS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 200 };
 const YIELDS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 4 };
 
 impl<T: Send + 'static> Task<T> {
     /// Blocks until the task is settled, and gives its outcome.
     ///
-    /// May be called anywhere, inside tasks and continuations too: the pool stays live whatever its size. Returns after every observer that subscribed
-    /// before has run. Inside an async runtime `.await` the task instead.
+    /// May be called anywhere, inside tasks and continuations too: the pool stays live whatever its
+    /// size. Returns after every observer that subscribed before has run. Inside an async runtime
+    /// `.await` the task instead.
     ///
     /// # Errors
     ///
-    /// The task's failure; or one of kind [`Cycle`](ErrorKind::Cycle) when the task can only settle after the caller returns, as when a task waits for
-    /// itself.
+    /// The task's failure; or one of kind [`Cycle`](ErrorKind::Cycle) when the task can only settle
+    /// after the caller returns, as when a task waits for itself.
     ///
     /// # Examples
     ///
@@ -47,11 +50,13 @@ impl<T: Send + 'static> Task<T> {
         }
     }
 
-    /// Blocks until the task is settled or `timeout` is over. A timeout too long for the clock means for ever.
+    /// Blocks until the task is settled or `timeout` is over. A timeout too long for the clock
+    /// means for ever.
     ///
     /// # Errors
     ///
-    /// The outer `Err` gives the task back, unharmed, when the time is over; the inner one is the task's failure.
+    /// The outer `Err` gives the task back, unharmed, when the time is over; the inner one is the
+    /// task's failure.
     ///
     /// # Examples
     ///
@@ -75,7 +80,8 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// # Errors
     ///
-    /// The outer `Err` gives the task back when it is not; the inner one is the task's failure. Starts a cold task.
+    /// The outer `Err` gives the task back when it is not; the inner one is the task's failure.
+    /// Starts a cold task.
     pub fn try_wait(self) -> Result<Result<T, TaskError>, Task<T>> {
         self.run();
         match self.cell().and_then(|cell| take_outcome(&**cell)) {
@@ -134,7 +140,8 @@ pub(super) fn block(cell: &Arc<dyn Cell>, deadline: Option<Instant>) -> End {
     })
 }
 
-/// Blocks until `done`. `sleep_on(Some(..))` registers this thread to be woken, unless it is done already; `sleep_on(None)` takes that back.
+/// Blocks until `done`. `sleep_on(Some(..))` registers this thread to be woken, unless it is done
+/// already; `sleep_on(None)` takes that back.
 pub(super) fn block_on(
     cell: &Arc<dyn Cell>,
     done: &dyn Fn() -> bool,
@@ -196,7 +203,8 @@ fn sleep(done: &dyn Fn() -> bool, deadline: Option<Instant>) -> End {
     }
 }
 
-/// A cold task is started by waiting for it. Where the waiter will run it itself, no queue needs to know.
+/// A cold task is started by waiting for it. Where the waiter will run it itself, no queue needs to
+/// know.
 fn start_if_cold(cell: &Arc<dyn Cell>, runs_here: bool) {
     let was_cold = with(&**cell, |state, _| {
         let cold = state.phase == Phase::Cold;
@@ -242,7 +250,8 @@ fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
     }
 }
 
-/// Runs the closure, or the waiting steps, of `cell` if nobody has begun to, and if they belong on this pool.
+/// Runs the closure, or the waiting steps, of `cell` if nobody has begun to, and if they belong on
+/// this pool.
 fn run_here(cell: &Arc<dyn Cell>) -> bool {
     let startable = with(&**cell, |state, _| is_startable(state));
     if !startable || !cell.about().pool().is_current() {
@@ -282,7 +291,8 @@ fn is_startable(state: &mut State) -> bool {
     }
 }
 
-/// True when `cell` can only settle after the caller has returned: this very thread is running it, or something it waits for (Contract: W3).
+/// True when `cell` can only settle after the caller has returned: this very thread is running it,
+/// or something it waits for (Contract: W3).
 fn is_own_doing(cell: &dyn Cell) -> bool {
     let me = thread_id();
     let runs_here = |cell: &dyn Cell| {
