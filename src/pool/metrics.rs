@@ -1,6 +1,7 @@
 //! Counters of a pool to read.
 
 use super::lane::Tally;
+use super::shared::Shared;
 use crate::sync::Ordering;
 
 /// A snapshot of a pool's counters. Each is exact; together they are as consistent as a look at
@@ -45,5 +46,40 @@ impl Totals {
         self.completed += tally.completed.load(Ordering::Relaxed);
         self.failed += tally.failed.load(Ordering::Relaxed);
         self.cancelled += tally.cancelled.load(Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    pub(super) fn totals(&self) -> Totals {
+        let roster = self.roster.lock();
+        let mut totals = roster.past;
+        for lane in self.lanes.lock().iter() {
+            totals.add(&lane.tally);
+        }
+        totals
+    }
+
+    pub(super) fn metrics(&self) -> PoolMetrics {
+        let totals = self.totals();
+        let running = self
+            .lanes
+            .lock()
+            .iter()
+            .filter(|lane| lane.busy.load(Ordering::Relaxed))
+            .count();
+        let queued = self.backlog();
+        let roster = self.roster.lock();
+        PoolMetrics {
+            threads: roster.threads,
+            peak_threads: roster.peak,
+            idle: roster.idle.len(),
+            blocked: roster.blocked,
+            queued,
+            running,
+            completed: totals.completed,
+            failed: totals.failed,
+            cancelled: totals.cancelled,
+            spares: roster.spares,
+        }
     }
 }

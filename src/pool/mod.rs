@@ -6,7 +6,9 @@
 // Map for maintainers:
 //   mod.rs       Pool, the handle: submit, shut down, wait until idle
 //   builder.rs   what a pool can be asked to be
-//   shared.rs    what the threads of one pool share: queue, lanes, roster; the wake and the grow protocol
+//   shared.rs    what the threads of one pool share; a job's way from a push to a worker
+//   grow.rs      waking and creating workers         rest.rs  sleeping and leaving
+//   room.rs      the bound on queued jobs            shutdown.rs  coming to rest, ending
 //   injector.rs  jobs from outside            lane.rs  one worker's own jobs
 //   roster.rs    the counts of threads and their invariants: plain data, changed under one lock
 //   worker.rs    the life of one thread
@@ -18,9 +20,12 @@
 mod block;
 mod builder;
 mod census;
+mod grow;
 mod injector;
 mod lane;
 mod metrics;
+mod rest;
+mod room;
 mod roster;
 mod sentinel;
 mod shared;

@@ -1,9 +1,9 @@
-//! Ending a pool: drain or discard, wait for the threads, report what was left.
+//! Waiting for a pool to come to rest, and ending it: drain or discard, wait for the threads, report what was left.
 
 use super::shared::Shared;
 use super::worker;
 use crate::error::ErrorKind;
-use crate::sync::{Arc, Instant, wait_until};
+use crate::sync::{Arc, Instant, Ordering, wait_until};
 
 /// What [`Pool::shutdown`](super::Pool::shutdown) does with tasks that have not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,80 @@ impl ShutdownReport {
     /// Nothing is queued and no thread is left.
     pub fn is_complete(&self) -> bool {
         self.queued == 0 && self.threads == 0
+    }
+}
+
+impl Shared {
+    /// Accepts nothing more; threads end when the queues are empty.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let seats = {
+            let mut roster = self.roster.lock();
+            let seats = std::mem::take(&mut roster.idle);
+            roster.active += seats.len();
+            self.mirror(&roster);
+            seats
+        };
+        for seat in seats {
+            seat.call();
+        }
+        self.sentinel.stop();
+        if let Some(room) = &self.room {
+            room.open_up();
+        }
+    }
+
+    /// On a closed pool without threads nobody would ever look at what was queued at the last
+    /// moment.
+    pub(super) fn sweep_if_deserted(&self) {
+        if self.roster.lock().threads == 0 {
+            self.refuse_queued(
+                ErrorKind::Rejected,
+                "its pool is shut down; spawn it on an open pool",
+            );
+        }
+    }
+
+    /// Takes every queued job out, settles its task with the given reason, and says how many there
+    /// were.
+    pub(super) fn refuse_queued(&self, kind: ErrorKind, why: &'static str) -> usize {
+        let mut refused = 0;
+        loop {
+            let job = self
+                .take_injected(None)
+                .or_else(|| self.lanes.lock().iter().find_map(|lane| lane.pop()));
+            match job {
+                Some(job) => job.refuse(kind, why),
+                None => return refused,
+            }
+            refused += 1;
+        }
+    }
+
+    pub(super) fn wait_idle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
+        let wait = |counted: bool| {
+            let mut roster = self.roster.lock();
+            roster.idle_waiters += usize::from(counted);
+            let idle = loop {
+                if roster.is_quiet() && self.backlog() == 0 {
+                    break true;
+                }
+                if wait_until(&self.changed, &mut roster, deadline) {
+                    break roster.is_quiet() && self.backlog() == 0;
+                }
+            };
+            roster.idle_waiters -= usize::from(counted);
+            idle
+        };
+        // Another task that waits in here too may be what this one waits for.
+        if worker::is_on(self) {
+            super::blocking(|| {
+                self.changed.notify_all();
+                wait(true)
+            })
+        } else {
+            wait(false)
+        }
     }
 }
 

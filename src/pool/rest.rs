@@ -1,0 +1,123 @@
+//! The sleep protocol: looking around, settling down, being called, and leaving.
+
+use super::lane::Lane;
+use super::roster::Seat;
+use super::shared::Shared;
+use crate::sync::{Arc, Ordering, chaos_point, fence};
+
+impl Shared {
+    /// True for the one worker that may look around a little before it sleeps.
+    pub(super) fn begin_search(&self) -> bool {
+        self.searching
+            .compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Ends the search. Whoever pushed meanwhile relied on the searcher: it passes on, or looks
+    /// again before it sleeps.
+    pub(super) fn end_search(&self) {
+        self.searching.store(0, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+
+    /// More workers are active than should be.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.active.load(Ordering::Relaxed) > self.target.load(Ordering::Relaxed)
+    }
+
+    /// A worker without work, or one too many, sleeps until it is called. False: it shall end.
+    pub(super) fn settle_down(self: &Arc<Self>, seat: &Arc<Seat>, crowded: bool) -> bool {
+        let mut roster = self.roster.lock();
+        if crowded && roster.active <= roster.target {
+            return true;
+        }
+        if self.closed.load(Ordering::Acquire) && self.backlog() == 0 {
+            return false;
+        }
+        seat.called.store(false, Ordering::Relaxed);
+        roster.active -= 1;
+        roster.idle.push(seat.clone());
+        if !crowded {
+            roster.target = roster
+                .target
+                .saturating_sub(1)
+                .max(self.base_target(roster.max));
+        }
+        self.mirror(&roster);
+        if roster.is_quiet() {
+            self.changed.notify_all();
+        }
+        drop(roster);
+        chaos_point();
+
+        // Pairs with the fence in `notify`.
+        fence(Ordering::SeqCst);
+        if crowded {
+            // It may have been called for this backlog; the others may be about to block.
+            if self.backlog() > 0 {
+                self.sentinel.kick(self);
+            }
+        } else if self.on_offer() > 0 {
+            let mut roster = self.roster.lock();
+            if roster.unseat(seat) {
+                roster.active += 1;
+                self.mirror(&roster);
+                return true;
+            }
+            // Somebody has taken the seat and counted this worker as active. Its call must be heard
+            // here: left over, it would end the next sleep while the seat is on the list, and a
+            // call spent on a seat whose owner is awake wakes nobody.
+        }
+        self.sleep(seat)
+    }
+
+    fn sleep(&self, seat: &Arc<Seat>) -> bool {
+        loop {
+            let surplus = {
+                let roster = self.roster.lock();
+                roster.threads > self.base_target(roster.max)
+            };
+            if seat.called.load(Ordering::Acquire) {
+                return true;
+            }
+            if !surplus {
+                crate::sync::thread::park();
+                continue;
+            }
+            crate::sync::thread::park_timeout(self.settings.keep_alive);
+            if seat.called.load(Ordering::Acquire) {
+                return true;
+            }
+            let mut roster = self.roster.lock();
+            if roster.threads > self.base_target(roster.max) && roster.unseat(seat) {
+                // `leave` takes an active thread off the books.
+                roster.active += 1;
+                self.mirror(&roster);
+                return false;
+            }
+        }
+    }
+
+    /// A worker has ended.
+    pub(super) fn leave(self: &Arc<Self>, lane: &Arc<Lane>) {
+        // The lane and its counters change hands under both locks, so that sums never miss or
+        // double them.
+        let mut roster = self.roster.lock();
+        self.lanes.lock().retain(|other| !Arc::ptr_eq(other, lane));
+        roster.past.add(&lane.tally);
+        roster.threads -= 1;
+        roster.active -= 1;
+        self.mirror(&roster);
+        drop(roster);
+        self.changed.notify_all();
+        // A push may have counted on this thread.
+        fence(Ordering::SeqCst);
+        if self.backlog() > 0 {
+            if self.closed.load(Ordering::Relaxed) {
+                self.sweep_if_deserted();
+            } else {
+                self.notify();
+            }
+        }
+    }
+}
