@@ -42,12 +42,21 @@ pub(crate) fn scope<R>(f: impl FnOnce() -> R) -> R {
         })
         // A thread whose locals are gone has no list; `later` runs things at once there.
         .unwrap_or(false);
+    // Nothing in here should panic, but a list that stays open would never be run again.
+    let _closes = outermost.then_some(Close);
     let result = f();
     if outermost {
         drain();
-        LOCAL.with(|local| local.open.set(false));
     }
     result
+}
+
+struct Close;
+
+impl Drop for Close {
+    fn drop(&mut self) {
+        let _ = LOCAL.try_with(|local| local.open.set(false));
+    }
 }
 
 /// True while a scope is open on this thread.

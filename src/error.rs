@@ -117,6 +117,10 @@ impl TaskError {
 
     /// A caught panic.
     pub(crate) fn panicked(payload: Box<dyn Any + Send>, at: At<'_>) -> TaskError {
+        TaskError::caught(payload, Some(at))
+    }
+
+    fn caught(payload: Box<dyn Any + Send>, at: Option<At<'_>>) -> TaskError {
         // `panic_any(task_error)` and a re-raised failure come out as themselves.
         let payload = match payload.downcast::<TaskError>() {
             Ok(same) => return *same,
@@ -129,11 +133,12 @@ impl TaskError {
             .unwrap_or("a value that is not a string")
             .into();
         let payload = Mutex::new(Some(payload));
-        TaskError::build(
-            ErrorKind::Panicked,
-            Cause::Panic { message, payload },
-            Some(at),
-        )
+        TaskError::build(ErrorKind::Panicked, Cause::Panic { message, payload }, at)
+    }
+
+    /// A panic in the `Drop` of a user's value, which happened after its task was settled.
+    pub(crate) fn panicked_in_drop(payload: Box<dyn Any + Send>) -> TaskError {
+        TaskError::caught(payload, None)
     }
 
     /// A failure of the crate's own making.

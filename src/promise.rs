@@ -11,7 +11,7 @@ use crate::cell::{About, Cell, adopt, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
 use crate::sync::{Arc, thread_id};
 use crate::task::{IntoTask, Task, land};
-use crate::{dispatch, guard};
+use crate::{dispatch, unhandled};
 
 /// A task and the means to settle it: the bridge from callbacks and other threads.
 ///
@@ -170,7 +170,7 @@ fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Resul
         }),
     }
     // Left over when a cancel came between.
-    guard::discard(local);
+    unhandled::discard(local);
     Ok(())
 }
 

@@ -67,7 +67,14 @@ pub(crate) fn report(error: TaskError) {
     }
 }
 
-/// Reports the panic of user code that has no task to fail: an observer, a value's `Drop`.
+/// Drops a user's value, closure or executor. A panic in that has no task to fail, so it is reported.
+pub(crate) fn discard<V>(value: V) {
+    if let Err(payload) = guard::drop_caught(value) {
+        report(TaskError::panicked_in_drop(payload));
+    }
+}
+
+/// Says something about the pool that its user should know.
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
     let said = guard::catch(|| say(message, false));
     if let Err(payload) = said {

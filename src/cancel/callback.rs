@@ -58,7 +58,7 @@ impl CancelCallback {
         };
         let callback = token.tree.lock().callbacks.waiting.remove(&number);
         let was_there = callback.is_some();
-        guard::discard(callback);
+        unhandled::discard(callback);
         was_there
     }
 }

@@ -14,9 +14,9 @@ use super::slot::{Slot, cast};
 use super::state::{Phase, Registered, Role};
 use super::step::{Follow, Route, Step, Turn};
 use super::{Cell, Tie, Upstream, address, cancel, start, with};
-use crate::dispatch;
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Mutex, Ordering, chaos_point};
+use crate::{dispatch, unhandled};
 
 crate::sync::statics! {
     /// One adoption at a time: looking for a ring and closing a link must be one act, or two tasks
@@ -238,7 +238,7 @@ impl<U: Send + 'static> Forward<U> {
             state.phase = Phase::Handed;
             Some((state.untie(), state.route().clone()))
         });
-        crate::guard::discard(outcome);
+        unhandled::discard(outcome);
         match upstream {
             None => {}
             Some((_, Route::Executor(_))) => self.target.clone().hand_over(),

@@ -6,7 +6,7 @@ use super::step::{Route, Step};
 use super::{Cell, Tie, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
-use crate::{dispatch, guard};
+use crate::{dispatch, guard, unhandled};
 
 /// What [`Task::cancel`](crate::Task::cancel) achieved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,10 +97,10 @@ pub(crate) fn cancel(
     cell.shed();
     let error = TaskError::of(ErrorKind::Cancelled, cell.about().at());
     dispatch::scope(|| {
-        guard::discard(loot.last.take());
+        unhandled::discard(loot.last.take());
         while let Some(mut step) = loot.steps.pop() {
             step.cancel(&error);
-            guard::discard(step);
+            unhandled::discard(step);
         }
         let held = carrier.map(|carrier| carrier(error));
         let mut nothing: Option<super::slot::Outcome<()>> = None;
@@ -202,7 +202,7 @@ where
         }
         (taken, state.epoch)
     });
-    guard::discard(old_route);
+    unhandled::discard(old_route);
     chaos_point();
     let (outcome, held, ran_link) = match taken {
         Taken::TooLate => return CancelOutcome::TooLate,
@@ -225,7 +225,7 @@ where
             (CancelOutcome::Prevented, Some(step), false)
         }
         Taken::Rest(None) => {
-            guard::discard(local.replace(Err(error)));
+            unhandled::discard(local.replace(Err(error)));
             (CancelOutcome::Prevented, None, false)
         }
     };
@@ -236,6 +236,6 @@ where
         };
         drive(&cell, epoch, hands, ran_link);
     });
-    guard::discard(local);
+    unhandled::discard(local);
     outcome
 }

@@ -9,8 +9,8 @@ use super::slot::Slot;
 use super::state::{Duty, Phase, State};
 use super::step::{Route, Step, Turn};
 use super::{Cell, with};
-use crate::dispatch;
 use crate::sync::{Arc, chaos_point};
+use crate::{dispatch, unhandled};
 
 /// The outcome in the driver's hands.
 pub(crate) struct Hands<'a> {
@@ -91,7 +91,8 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
             Next::Run(step) => step,
             Next::Settled(duty) => return duty.carry_out(),
             Next::HandOver => return cell.clone().hand_over(),
-            Next::Superseded => return,
+            // The outcome in this driver's hands is nobody's now, and the user's to drop.
+            Next::Superseded => return unhandled::discard(hands.held.take()),
         };
         let ran_link = match step.run(hands.slot(), cell.about().name()) {
             Turn::Linked => {

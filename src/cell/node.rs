@@ -10,7 +10,7 @@ use super::{About, Cell, Upstream, adopt, with};
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread_id};
-use crate::{dispatch, guard};
+use crate::{dispatch, guard, unhandled};
 
 /// What a closure that starts or continues a task came to.
 pub(crate) enum Returned<T> {
@@ -129,7 +129,7 @@ where
             }
         };
         // Whatever a superseded driver still holds.
-        guard::discard(local);
+        unhandled::discard(local);
         ran
     }
 }
@@ -200,7 +200,7 @@ where
 
     fn shed(&self) {
         let work = self.inner.lock().work.take();
-        guard::discard(work);
+        unhandled::discard(work);
     }
 
     fn cancel_head(self: Arc<Self>) -> CancelOutcome {
@@ -252,7 +252,7 @@ where
             };
             drive(&cell, epoch, hands, false);
         });
-        guard::discard(local);
+        unhandled::discard(local);
         Ran::Other
     }
 
@@ -291,13 +291,13 @@ impl<F, T> Drop for Node<F, T> {
         // The last reference may go anywhere, even while a panic unwinds; a panicking `Drop` of the
         // user's must not get past here.
         let inner = self.inner.get_mut();
-        guard::discard(inner.work.take());
-        guard::discard(inner.value.take());
+        unhandled::discard(inner.work.take());
+        unhandled::discard(inner.value.take());
         if let Some(step) = inner.state.last.take() {
-            guard::discard(step);
+            unhandled::discard(step);
         }
         while let Some(step) = inner.state.steps.pop() {
-            guard::discard(step);
+            unhandled::discard(step);
         }
     }
 }

@@ -176,9 +176,7 @@ where
     if cell.idle().load(Ordering::Acquire)
         && let Some(outcome) = take_outcome::<T>(&**cell)
     {
-        if let Some(work) = step.work.take() {
-            work(outcome);
-        }
+        step.give(outcome);
         return;
     }
     register(cell, step, Role::Link);

@@ -56,7 +56,7 @@ where
     }
 
     fn cancel(&mut self, _: &TaskError) {
-        guard::discard(self.work.take());
+        unhandled::discard(self.work.take());
     }
 }
 
@@ -166,21 +166,30 @@ pub(crate) struct Consume<T, F> {
     pub(crate) _type: PhantomData<fn(T)>,
 }
 
+impl<T, F: FnOnce(Outcome<T>)> Consume<T, F> {
+    /// The closure is the crate's own, but it may come to drop values of the user's.
+    pub(crate) fn give(&mut self, outcome: Outcome<T>) {
+        if let Some(work) = self.work.take()
+            && let Err(payload) = guard::catch(|| work(outcome))
+        {
+            unhandled::report(TaskError::panicked_in_drop(payload));
+        }
+    }
+}
+
 impl<T, F> Step for Consume<T, F>
 where
     T: Send + 'static,
     F: FnOnce(Outcome<T>) + Send,
 {
     fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-        if let (Some(outcome), Some(work)) = (cast::<T>(input).take(), self.work.take()) {
-            work(outcome);
+        if let Some(outcome) = cast::<T>(input).take() {
+            self.give(outcome);
         }
         Turn::Passed
     }
 
     fn cancel(&mut self, error: &TaskError) {
-        if let Some(work) = self.work.take() {
-            work(Err(error.clone()));
-        }
+        self.give(Err(error.clone()));
     }
 }

@@ -19,7 +19,7 @@ use crate::error::{At, ErrorKind, TaskError};
 use crate::sync::{
     Arc, AtomicBool, AtomicUsize, Duration, Instant, OnceLock, Ordering, deadline_after,
 };
-use crate::{dispatch, guard, trace, unhandled, waiting};
+use crate::{dispatch, trace, unhandled, waiting};
 
 /// A task that can be cloned: every clone borrows the one value, which is dropped with the last of
 /// them.
@@ -386,7 +386,7 @@ impl<T> Drop for SharedTask<T> {
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        guard::discard(self.value.take());
+        unhandled::discard(self.value.take());
     }
 }
 
@@ -404,7 +404,7 @@ impl<T: Send + Sync + 'static> Upstream for Shared<T> {
         let step = with(&*self.cell, |state, _| {
             (ticket > 0).then(|| state.steps.remove(ticket)).flatten()
         });
-        guard::discard(step);
+        unhandled::discard(step);
         let next = self.drop_consumer().then(|| Tie {
             to: self.cell.clone(),
             ticket: 0,

@@ -11,8 +11,8 @@ use crate::cell::state::Role;
 use crate::cell::step::{Step, Turn};
 use crate::cell::{self, Cell, with};
 use crate::error::TaskError;
-use crate::guard;
 use crate::sync::{Arc, Weak};
+use crate::unhandled;
 
 impl<T: Send + 'static> Task<T> {
     /// Calls `on_success` or `on_failure` with a reference to the outcome when the task is settled.
@@ -141,7 +141,7 @@ impl Subscription {
         };
         let step = with(&*cell, |state, _| state.steps.remove(self.number));
         let was_there = step.is_some();
-        guard::discard(step);
+        unhandled::discard(step);
         was_there
     }
 
