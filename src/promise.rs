@@ -3,13 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::cell::drive::{Hands, drive};
+use crate::cell::drive::{Hands, drive_from};
 use crate::cell::node::{NoWork, Node, Returned};
 use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::Phase;
 use crate::cell::{About, Cell, adopt, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
-use crate::sync::{Arc, thread_id};
+use crate::sync::Arc;
 use crate::task::{IntoTask, Task, land};
 use crate::{dispatch, unhandled};
 
@@ -142,32 +142,36 @@ impl<T: Send + 'static> Resolver<T> {
 /// Settles an open cell from outside. The calling thread becomes its driver.
 fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
     let mut local = Some(outcome);
-    let epoch = with(&**cell, |state, head| {
-        if state.phase != Phase::Open {
-            return None;
+    if dispatch::is_open() {
+        // Inside a callback the steps wait for their turn in this thread's list.
+        let postponed = with(&**cell, |state, head| {
+            let postponed = state.phase == Phase::Open && !state.steps.is_empty();
+            if postponed {
+                *cast::<T>(head) = local.take();
+                state.head_done = true;
+                state.open -= 1;
+                state.phase = Phase::Handed;
+            }
+            postponed
+        });
+        if postponed {
+            dispatch::later(cell.clone());
+            return Ok(());
         }
-        state.head_done = true;
-        if dispatch::is_open() && !state.steps.is_empty() {
-            // Inside a callback the steps wait for their turn in this thread's list.
-            *cast::<T>(head) = local.take();
-            state.open -= 1;
-            state.phase = Phase::Handed;
-            return Some(None);
-        }
-        state.phase = Phase::Driving;
-        state.thread = Some(thread_id());
-        Some(Some(state.epoch))
+    }
+    let settled = dispatch::scope(|| {
+        let mut hands = Hands {
+            local: &mut local,
+            held: None,
+        };
+        let Some((epoch, next)) = cell.settle(&mut hands) else {
+            return false;
+        };
+        drive_from(cell, epoch, hands, next);
+        true
     });
-    match epoch {
-        None => return local.map_or(Ok(()), Err),
-        Some(None) => dispatch::later(cell.clone()),
-        Some(Some(epoch)) => dispatch::scope(|| {
-            let hands = Hands {
-                local: &mut local,
-                held: None,
-            };
-            drive(cell, epoch, hands, true);
-        }),
+    if !settled {
+        return local.map_or(Ok(()), Err);
     }
     // Left over when a cancel came between.
     unhandled::discard(local);

@@ -93,6 +93,10 @@ pub(crate) trait Cell: Runnable + Upstream {
     /// Appends a step. Use [`register`].
     fn push(&self, step: Box<dyn Step>, role: Role) -> (u32, Registered);
 
+    /// Makes the calling thread the driver of an open cell, whose outcome it has in its hands, and
+    /// takes the first step. `None`: the cell is not open any more. Says the driver's epoch.
+    fn settle(&self, hands: &mut Hands<'_>) -> Option<(u32, Next)>;
+
     /// Takes the next step for the driver. Only `drive` calls it.
     fn next(&self, hands: &mut Hands<'_>, epoch: u32, ran_link: bool) -> Next;
 

@@ -182,6 +182,23 @@ where
         pushed
     }
 
+    fn settle(&self, hands: &mut Hands<'_>) -> Option<(u32, Next)> {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        if inner.state.phase != Phase::Open {
+            return None;
+        }
+        inner.state.phase = Phase::Driving;
+        inner.state.head_done = true;
+        inner.state.thread = Some(thread_id());
+        let epoch = inner.state.epoch;
+        let next = drive::next(&mut inner.state, &mut inner.value, hands, epoch, true);
+        if let Next::Settled(_) = next {
+            self.idle.store(true, Ordering::Release);
+        }
+        Some((epoch, next))
+    }
+
     fn next(&self, hands: &mut Hands<'_>, epoch: u32, ran_link: bool) -> Next {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
