@@ -15,19 +15,27 @@ use crate::sync::Arc;
 /// the user's own has no other jobs: it runs what it has settled.
 const BUDGET: u32 = 1024;
 
+/// What is on the list.
+enum Item {
+    Run(Arc<dyn Runnable>),
+    /// For its executor. Called from the list, not from a step, because an executor may run the job
+    /// on the spot, and the job may come to the next executor.
+    HandOver(Arc<dyn Runnable>),
+}
+
 struct Local {
-    list: RefCell<VecDeque<Arc<dyn Runnable>>>,
+    list: RefCell<VecDeque<Item>>,
     /// True while a `scope` is open on this thread: what is put on the list will be run by it.
     open: Cell<bool>,
     budget: Cell<u32>,
 }
 
 crate::sync::thread_local! {
-    static LOCAL: Local = Local {
+    static LOCAL: Local = const { Local {
         list: RefCell::new(VecDeque::new()),
         open: Cell::new(false),
         budget: Cell::new(0),
-    };
+    } };
 }
 
 /// Calls `f`, then runs what it put on this thread's list. Inside another scope it only calls `f`.
@@ -66,15 +74,27 @@ pub(crate) fn is_open() -> bool {
 
 /// Puts a task on this thread's list, or runs it now when no scope is open.
 pub(crate) fn later(work: Arc<dyn Runnable>) {
-    let mut work = Some(work);
-    let _ = LOCAL.try_with(|local| {
-        if local.open.get() {
-            local.list.borrow_mut().extend(work.take());
-        }
-    });
-    if let Some(work) = work {
+    if let Some(Item::Run(work)) = put(Item::Run(work)) {
         scope(|| work.run());
     }
+}
+
+/// Has a task handed over when this thread's list comes to it, or now when no scope is open.
+pub(crate) fn hand_over_later(work: Arc<dyn Runnable>) {
+    if let Some(Item::HandOver(work)) = put(Item::HandOver(work)) {
+        work.hand_over();
+    }
+}
+
+/// Gives the item back when no scope is open.
+fn put(item: Item) -> Option<Item> {
+    let mut item = Some(item);
+    let _ = LOCAL.try_with(|local| {
+        if local.open.get() {
+            local.list.borrow_mut().extend(item.take());
+        }
+    });
+    item
 }
 
 /// Takes one subscriber's worth from this dispatch's budget; false when it is used up and other
@@ -107,25 +127,27 @@ fn renew(local: &Local) -> bool {
 /// wait inside a callback.
 pub(crate) fn run_one() -> bool {
     match next() {
-        Some(work) => {
+        Some(Item::Run(work)) => {
             work.run();
-            true
         }
-        None => false,
+        Some(Item::HandOver(work)) => work.hand_over(),
+        None => return false,
     }
+    true
 }
 
 fn drain() {
-    while let Some(work) = next() {
-        if spend() {
-            work.run();
-        } else {
-            work.hand_over();
+    while let Some(item) = next() {
+        match item {
+            Item::Run(work) if spend() => {
+                work.run();
+            }
+            Item::Run(work) | Item::HandOver(work) => work.hand_over(),
         }
     }
 }
 
-fn next() -> Option<Arc<dyn Runnable>> {
+fn next() -> Option<Item> {
     LOCAL
         .try_with(|local| local.list.borrow_mut().pop_front())
         .ok()

@@ -162,7 +162,7 @@ fn shortcut(
             state.phase = Phase::Gone;
             removed.ties.push(state.untie());
             removed.steps.extend(state.last.take());
-            state.steps.pop()
+            state.steps.pop().map(|(carrier, _)| carrier)
         });
         let Some(own_carrier) = own_carrier else {
             return (target, carrier);
@@ -241,7 +241,7 @@ impl<U: Send + 'static> Forward<U> {
         unhandled::discard(outcome);
         match upstream {
             None => {}
-            Some((_, Route::Executor(_))) => self.target.clone().hand_over(),
+            Some((_, Route::Executor(_))) => dispatch::hand_over_later(self.target.clone()),
             Some((_, Route::Pool | Route::Inline)) => dispatch::later(self.target.clone()),
         }
     }

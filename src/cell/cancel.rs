@@ -1,7 +1,7 @@
 //! Takes a task from whoever has it: cancelling its tail, failing its head, withdrawing from it.
 
 use super::drive::{Hands, drive};
-use super::state::Phase;
+use super::state::{Doom, Phase};
 use super::step::{Route, Step};
 use super::{Cell, Tie, with};
 use crate::error::{ErrorKind, TaskError};
@@ -38,35 +38,49 @@ impl Withdrawn {
 /// What was taken out of a cancelled cell, to be dealt with when the lock is gone.
 struct Loot {
     outcome: CancelOutcome,
-    epoch: u32,
-    steps: super::steps::Steps,
     last: Option<Box<dyn Step>>,
+    links: Vec<Box<dyn Step>>,
     upstream: Option<Tie>,
+    replaced: Option<Doom>,
+    /// `None`: the driver is running an observer, and carries the rest out itself.
+    doom: Option<Doom>,
 }
 
-/// Takes everything from the cell's present owner and makes the calling thread its driver. `None`:
-/// too late.
-fn seize(cell: &dyn Cell) -> Option<Loot> {
+/// Takes everything from the cell's present owner. `None`: too late.
+fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Option<Loot> {
     with(cell, |state, _| {
+        let observing = state.phase == Phase::Driving && state.observing;
         let outcome = match state.phase {
             Phase::Settled | Phase::Gone => return None,
             _ if state.is_decided() => return None,
-            Phase::Driving => CancelOutcome::Signalled,
-            Phase::Cold | Phase::Queued | Phase::Open | Phase::Following | Phase::Handed => {
-                CancelOutcome::Prevented
-            }
+            Phase::Driving if !observing => CancelOutcome::Signalled,
+            _ => CancelOutcome::Prevented,
         };
         state.phase = Phase::Driving;
         state.epoch = state.epoch.wrapping_add(1);
         state.cancelled = true;
         state.looked = true;
+        state.head_done = true;
         state.open = 0;
+        let links = state.steps.take_links();
+        let mut doom = Some(Doom {
+            epoch: state.epoch,
+            steps: state.steps.take(),
+            held,
+            error,
+        });
+        let replaced = if observing {
+            doom.take().and_then(|doom| state.set_doom(doom))
+        } else {
+            None
+        };
         Some(Loot {
             outcome,
-            epoch: state.epoch,
-            steps: std::mem::replace(&mut state.steps, super::steps::Steps::new()),
             last: state.last.take(),
+            links,
             upstream: state.untie(),
+            replaced,
+            doom,
         })
     })
 }
@@ -84,7 +98,9 @@ pub(crate) fn cancel(
     cell: &Arc<dyn Cell>,
     carrier: Option<fn(TaskError) -> Box<dyn Step>>,
 ) -> Withdrawn {
-    let Some(mut loot) = seize(&**cell) else {
+    let error = TaskError::of(ErrorKind::Cancelled, cell.about().at());
+    let held = carrier.map(|carrier| carrier(error.clone()));
+    let Some(loot) = seize(&**cell, error, held) else {
         return Withdrawn {
             outcome: CancelOutcome::TooLate,
             next: None,
@@ -95,31 +111,50 @@ pub(crate) fn cancel(
         raise(&**cell);
     }
     cell.shed();
-    let error = TaskError::of(ErrorKind::Cancelled, cell.about().at());
-    dispatch::scope(|| {
-        unhandled::discard(loot.last.take());
-        while let Some(mut step) = loot.steps.pop() {
-            step.cancel(&error);
-            unhandled::discard(step);
-        }
-        let held = carrier.map(|carrier| carrier(error));
-        let mut nothing: Option<super::slot::Outcome<()>> = None;
-        match held {
-            Some(held) => drive(
-                cell,
-                loot.epoch,
-                Hands {
-                    local: &mut nothing,
-                    held: Some(held),
-                },
-                false,
-            ),
-            None => settle_empty(&**cell, loot.epoch),
-        }
-    });
+    unhandled::discard(loot.last);
+    for link in loot.links {
+        unhandled::discard(link);
+    }
+    unhandled::discard(loot.replaced.map(|doom| doom.held));
+    if let Some(doom) = loot.doom {
+        dispatch::scope(|| fulfil(cell, doom));
+    }
     Withdrawn {
         outcome: loot.outcome,
         next: loot.upstream,
+    }
+}
+
+/// The driver comes back from an observer and finds that it was superseded: if by a cancel that left
+/// the rest to it, it carries that out.
+pub(crate) fn carry_out(cell: &Arc<dyn Cell>) {
+    if let Some(doom) = with(&**cell, |state, _| state.take_doom()) {
+        fulfil(cell, doom);
+    }
+}
+
+/// Runs what has its turn on a cancel, and settles.
+fn fulfil(cell: &Arc<dyn Cell>, doom: Doom) {
+    let Doom {
+        epoch,
+        mut steps,
+        held,
+        error,
+    } = doom;
+    while let Some((mut step, _)) = steps.pop() {
+        step.cancel(&error);
+        unhandled::discard(step);
+    }
+    let mut nothing: Option<super::slot::Outcome<()>> = None;
+    match held {
+        Some(_) => {
+            let hands = Hands {
+                local: &mut nothing,
+                held,
+            };
+            drive(cell, epoch, hands, false);
+        }
+        None => settle_empty(&**cell, epoch),
     }
 }
 

@@ -4,11 +4,11 @@
 //! hands, so that observers can borrow it and links can take it without a lock: first in `local`,
 //! the head's outcome, then in `held`, the last link that ran.
 
-use super::adopt;
 use super::slot::Slot;
-use super::state::{Duty, Phase, State};
+use super::state::{Duty, Phase, Role, State};
 use super::step::{Route, Step, Turn};
 use super::{Cell, with};
+use super::{adopt, cancel};
 use crate::sync::{Arc, chaos_point};
 use crate::{dispatch, unhandled};
 
@@ -58,10 +58,12 @@ pub(super) fn next(
             state.failed = hands.slot().failure().is_some();
         }
     }
+    // `Inline` says that there is nobody to hand over to.
     if !state.steps.is_empty()
-        && dispatch::spend()
-        && let Some(step) = state.steps.pop()
+        && (matches!(state.route(), Route::Inline) || dispatch::spend())
+        && let Some((step, role)) = state.steps.pop()
     {
+        state.observing = role == Role::Observer;
         return Next::Run(step);
     }
     let failure = hands.slot().failure().cloned();
@@ -90,11 +92,18 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
         let mut step = match next {
             Next::Run(step) => step,
             Next::Settled(duty) => return duty.carry_out(),
-            Next::HandOver => return cell.clone().hand_over(),
+            Next::HandOver => return dispatch::hand_over_later(cell.clone()),
             // The outcome in this driver's hands is nobody's now, and the user's to drop.
-            Next::Superseded => return unhandled::discard(hands.held.take()),
+            Next::Superseded => {
+                unhandled::discard(hands.held.take());
+                return cancel::carry_out(cell);
+            }
         };
-        let ran_link = match step.run(hands.slot(), cell.about().name()) {
+        #[cfg(not(planted = "lock_in_callback"))]
+        let turn = step.run(hands.slot(), cell.about().name());
+        #[cfg(planted = "lock_in_callback")]
+        let turn = with(&**cell, |_, _| step.run(hands.slot(), cell.about().name()));
+        let ran_link = match turn {
             Turn::Linked => {
                 // The link that was held until now is empty and goes.
                 hands.held = Some(step);
@@ -117,23 +126,25 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
 /// Later steps belong elsewhere. True when this driver is done.
 fn hop(cell: &Arc<dyn Cell>, epoch: u32, hands: &mut Hands<'_>, route: Route) -> bool {
     let stays = !matches!(route, Route::Executor(_));
-    let hops = with(&**cell, |state, head| {
+    let (hops, left) = with(&**cell, |state, head| {
         if state.epoch != epoch {
-            return false;
+            return (false, Some(route));
         }
-        let _ = state.set_route(route);
+        let left = Some(state.set_route(route));
         if stays {
-            return false;
+            return (false, left);
         }
         match hands.held.take() {
             Some(step) => state.last = Some(step),
             None => hands.local.move_into(head),
         }
         state.phase = Phase::Handed;
-        true
+        (true, left)
     });
+    // The last executor is the user's to drop.
+    unhandled::discard(left);
     if hops {
-        cell.clone().hand_over();
+        dispatch::hand_over_later(cell.clone());
     }
     hops
 }

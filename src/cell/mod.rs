@@ -32,7 +32,7 @@ use crate::error::At;
 use crate::executor::{Job, Runnable};
 use crate::pool::Pool;
 use crate::sync::{Arc, AtomicBool};
-use crate::{dispatch, guard};
+use crate::{dispatch, guard, unhandled};
 use drive::{Hands, Next};
 use slot::Slot;
 use state::{Registered, Role, State};
@@ -206,19 +206,22 @@ pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
 /// The last handle of a task has gone. A failure that nobody has looked at is reported here, or
 /// when the task is settled.
 pub(crate) fn release(cell: &dyn Cell) {
-    let unseen = with(cell, |state, head| {
+    let (unseen, waiter) = with(cell, |state, head| {
         state.released = true;
+        // Nobody is left to be woken; a future's waker may hold much.
+        let waiter = state.waiter.take();
         if state.phase != state::Phase::Settled || state.looked {
-            return None;
+            return (None, waiter);
         }
         state.looked = true;
         let failure = match state.last.as_mut().and_then(|step| step.output()) {
             Some(slot) => slot.failure().cloned(),
             None => head.failure().cloned(),
         };
-        failure.filter(|error| !error.is_cancelled())
+        (failure.filter(|error| !error.is_cancelled()), waiter)
     });
+    unhandled::discard(waiter);
     if let Some(error) = unseen {
-        crate::unhandled::report(error);
+        unhandled::report(error);
     }
 }

@@ -313,7 +313,7 @@ impl<F, T> Drop for Node<F, T> {
         if let Some(step) = inner.state.last.take() {
             unhandled::discard(step);
         }
-        while let Some(step) = inner.state.steps.pop() {
+        while let Some((step, _)) = inner.state.steps.pop() {
             unhandled::discard(step);
         }
     }

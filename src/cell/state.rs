@@ -51,6 +51,8 @@ pub(crate) struct State {
     /// Links that have yet to run, the head included. At 0 the outcome is decided, though observers
     /// may still be running.
     pub(crate) open: u32,
+    /// The driver is running an observer.
+    pub(crate) observing: bool,
     /// Raised when a cancel takes the task from its driver: a driver with an older number must let
     /// go.
     pub(crate) epoch: u32,
@@ -70,6 +72,16 @@ pub(crate) struct State {
 struct Rare {
     upstream: Option<Tie>,
     route: Route,
+    doom: Option<Doom>,
+}
+
+/// A cancel that came while an observer ran: its driver carries it out, so that the observers
+/// behind that one do not run beside it.
+pub(crate) struct Doom {
+    pub(crate) epoch: u32,
+    pub(crate) steps: Steps,
+    pub(crate) held: Option<Box<dyn Step>>,
+    pub(crate) error: TaskError,
 }
 
 /// What whoever settled a task must do when the lock is gone.
@@ -94,8 +106,10 @@ impl Duty {
 /// What a step means for the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It decides what the outcome is.
+    /// It decides what the outcome is. On a cancel it is dropped.
     Link,
+    /// It decides what the outcome is, or takes it away, and has its turn on a cancel too.
+    Closing,
     /// It leaves the outcome alone.
     Observer,
 }
@@ -122,6 +136,7 @@ impl State {
             failed: false,
             head_done: false,
             open: 1,
+            observing: false,
             epoch: 0,
             steps: Steps::new(),
             last: None,
@@ -138,8 +153,13 @@ impl State {
             self.phase != Phase::Gone,
             "a task without handles gets no steps"
         );
-        self.open += u32::from(role == Role::Link);
-        let number = self.steps.push(step);
+        self.open += u32::from(role != Role::Observer);
+        #[cfg(planted = "overtake")]
+        let step = match (self.phase == Phase::Driving).then(|| self.steps.pop()) {
+            Some(Some((older, _))) => (self.steps.push(step, role), older).1,
+            _ => step,
+        };
+        let number = self.steps.push(step, role);
         let registered = match self.phase {
             Phase::Settled => {
                 self.phase = Phase::Handed;
@@ -182,6 +202,24 @@ impl State {
 
     pub(crate) fn untie(&mut self) -> Option<Tie> {
         self.rare.as_mut()?.upstream.take()
+    }
+
+    pub(crate) fn set_doom(&mut self, doom: Doom) -> Option<Doom> {
+        self.rare.get_or_insert_default().doom.replace(doom)
+    }
+
+    /// What the driver with an old epoch is to carry out.
+    pub(crate) fn take_doom(&mut self) -> Option<Doom> {
+        let epoch = self.epoch;
+        self.rare.as_mut()?.doom.take_if(|doom| doom.epoch == epoch)
+    }
+
+    /// Removes a step by its number.
+    pub(crate) fn remove(&mut self, number: u32) -> Option<Box<dyn Step>> {
+        self.steps.remove(number).or_else(|| {
+            let doom = self.rare.as_mut()?.doom.as_mut()?;
+            doom.steps.remove(number)
+        })
     }
 
     /// Where the steps run when they cannot run on the thread that settled the task.

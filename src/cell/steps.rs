@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::state::Role;
 use super::step::Step;
 
 /// A list of steps in the order in which they were registered.
@@ -11,6 +12,8 @@ use super::step::Step;
 pub(crate) struct Steps {
     /// The only step; its number is the last one given out. Empty while there is a list.
     one: Option<Box<dyn Step>>,
+    /// What the only step is.
+    role: Role,
     many: Option<Box<List>>,
     /// The next number to give out.
     next: u32,
@@ -27,6 +30,7 @@ struct List {
 
 struct Entry {
     number: u32,
+    role: Role,
     step: Option<Box<dyn Step>>,
 }
 
@@ -34,6 +38,7 @@ impl Steps {
     pub(crate) fn new() -> Steps {
         Steps {
             one: None,
+            role: Role::Observer,
             many: None,
             next: 0,
         }
@@ -41,35 +46,38 @@ impl Steps {
 
     /// Appends a step and returns its number.
     #[inline]
-    pub(crate) fn push(&mut self, step: Box<dyn Step>) -> u32 {
+    pub(crate) fn push(&mut self, step: Box<dyn Step>, role: Role) -> u32 {
         let number = self.next;
         self.next = number.wrapping_add(1);
         match &mut self.many {
-            Some(list) => list.push(number, step),
-            None if self.one.is_none() => self.one = Some(step),
-            None => self.spill(number, step),
+            Some(list) => list.push(number, step, role),
+            None if self.one.is_none() => {
+                self.one = Some(step);
+                self.role = role;
+            }
+            None => self.spill(number, step, role),
         }
         number
     }
 
-    fn spill(&mut self, number: u32, step: Box<dyn Step>) {
+    fn spill(&mut self, number: u32, step: Box<dyn Step>, role: Role) {
         let mut list = Box::new(List {
             entries: SmallVec::new(),
             head: 0,
             gaps: 0,
         });
         if let Some(one) = self.one.take() {
-            list.push(number.wrapping_sub(1), one);
+            list.push(number.wrapping_sub(1), one, self.role);
         }
-        list.push(number, step);
+        list.push(number, step, role);
         self.many = Some(list);
     }
 
     /// Takes the oldest step.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Box<dyn Step>> {
+    pub(crate) fn pop(&mut self) -> Option<(Box<dyn Step>, Role)> {
         match &mut self.many {
-            None => self.one.take(),
+            None => self.one.take().map(|one| (one, self.role)),
             Some(list) => {
                 let step = list.pop();
                 if list.is_empty() {
@@ -96,6 +104,37 @@ impl Steps {
         }
     }
 
+    /// Takes all steps. Numbers go on from where they were.
+    pub(crate) fn take(&mut self) -> Steps {
+        let fresh = Steps {
+            next: self.next,
+            ..Steps::new()
+        };
+        std::mem::replace(self, fresh)
+    }
+
+    /// Takes the links out, which on a cancel have nothing more to do than to be dropped.
+    pub(crate) fn take_links(&mut self) -> Vec<Box<dyn Step>> {
+        match &mut self.many {
+            None if self.role == Role::Link => self.one.take().into_iter().collect(),
+            None => Vec::new(),
+            Some(list) => {
+                let links = list
+                    .entries
+                    .iter_mut()
+                    .filter(|entry| entry.role == Role::Link)
+                    .filter_map(|entry| entry.step.take())
+                    .collect::<Vec<_>>();
+                list.gaps += links.len();
+                list.tidy();
+                if list.is_empty() {
+                    self.many = None;
+                }
+                links
+            }
+        }
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.one.is_none() && self.many.is_none()
@@ -114,18 +153,19 @@ impl Steps {
 }
 
 impl List {
-    fn push(&mut self, number: u32, step: Box<dyn Step>) {
+    fn push(&mut self, number: u32, step: Box<dyn Step>, role: Role) {
         self.entries.push(Entry {
             number,
+            role,
             step: Some(step),
         });
     }
 
-    fn pop(&mut self) -> Option<Box<dyn Step>> {
+    fn pop(&mut self) -> Option<(Box<dyn Step>, Role)> {
         while let Some(entry) = self.entries.get_mut(self.head) {
             self.head += 1;
             match entry.step.take() {
-                Some(step) => return Some(step),
+                Some(step) => return Some((step, entry.role)),
                 None => self.gaps -= 1,
             }
         }
@@ -198,7 +238,7 @@ mod tests {
     fn removal_keeps_the_order_and_gives_memory_back() {
         let mut steps = Steps::new();
         let numbers: Vec<u32> = (0..1000)
-            .map(|i| steps.push(Box::new(Numbered(i))))
+            .map(|i| steps.push(Box::new(Numbered(i)), Role::Observer))
             .collect();
         for number in numbers.iter().filter(|number| *number % 3 != 0) {
             assert!(steps.remove(*number).is_some());
@@ -223,10 +263,10 @@ mod tests {
     #[test]
     fn a_window_that_slides_over_a_long_lived_first_entry_stays_small() {
         let mut steps = Steps::new();
-        steps.push(Box::new(Numbered(0)));
-        let mut before = steps.push(Box::new(Numbered(1)));
+        steps.push(Box::new(Numbered(0)), Role::Observer);
+        let mut before = steps.push(Box::new(Numbered(1)), Role::Observer);
         for i in 0..100_000 {
-            let new = steps.push(Box::new(Numbered(i)));
+            let new = steps.push(Box::new(Numbered(i)), Role::Observer);
             steps.remove(before);
             before = new;
         }
@@ -238,9 +278,9 @@ mod tests {
     #[test]
     fn numbers_are_never_given_out_twice() {
         let mut steps = Steps::new();
-        let first = steps.push(Box::new(Numbered(0)));
+        let first = steps.push(Box::new(Numbered(0)), Role::Observer);
         assert!(steps.pop().is_some());
-        let second = steps.push(Box::new(Numbered(1)));
+        let second = steps.push(Box::new(Numbered(1)), Role::Observer);
         assert_ne!(first, second);
         assert!(steps.remove(first).is_none());
         assert!(steps.only().is_some());

@@ -1,15 +1,12 @@
 //! All values, or the first failure.
 
-use std::marker::PhantomData;
-
 use super::group::{Group, bind};
 use crate::cell::slot::Outcome;
-use crate::cell::state::Role;
-use crate::cell::{About, Cell, register};
+use crate::cell::{About, Cell};
 use crate::error::TaskError;
 use crate::promise::{Resolver, deferred};
-use crate::sync::{Arc, Mutex, Ordering};
-use crate::task::{Consume, Task, take_outcome};
+use crate::sync::{Arc, Mutex};
+use crate::task::{Consume, Task};
 
 /// A task for the values of all `tasks`, in their order; it fails as soon as one of them fails.
 ///
@@ -155,33 +152,6 @@ fn claim<T>(task: Task<T>) -> Arc<dyn Cell> {
     }
 }
 
-/// A step that gives the outcome to `work`.
-fn consumer<T, W>(work: W) -> Box<Consume<T, W>>
-where
-    T: Send + 'static,
-    W: FnOnce(Outcome<T>) + Send + 'static,
-{
-    Box::new(Consume {
-        work: Some(work),
-        _type: PhantomData,
-    })
-}
-
-/// Has `step` get the outcome of `cell`: at once, if it is there.
-fn consume<T, W>(cell: &Arc<dyn Cell>, mut step: Box<Consume<T, W>>)
-where
-    T: Send + 'static,
-    W: FnOnce(Outcome<T>) + Send + 'static,
-{
-    if cell.idle().load(Ordering::Acquire)
-        && let Some(outcome) = take_outcome::<T>(&**cell)
-    {
-        step.give(outcome);
-        return;
-    }
-    register(cell, step, Role::Link);
-}
-
 impl<T: Send + 'static> All for Vec<Task<T>> {
     type Output = Vec<T>;
 
@@ -198,7 +168,7 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
         let steps: Vec<_> = (0..cells.len())
             .map(|index| {
                 let collector = collector.clone();
-                consumer(move |outcome: Outcome<T>| {
+                Consume::new(move |outcome: Outcome<T>| {
                     collector.settle_one(
                         outcome,
                         |values, value| values[index] = Some(value),
@@ -208,7 +178,7 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
             })
             .collect();
         for (cell, step) in cells.iter().zip(steps) {
-            consume(cell, step);
+            step.attach(cell);
         }
         collector.watch(cells);
         task
@@ -250,14 +220,14 @@ macro_rules! tuple {
                 let (collector, task) = Collector::start(values, cells.len());
                 $({
                     let collector = collector.clone();
-                    let step = consumer(move |outcome: Outcome<$name>| {
+                    let step = Consume::new(move |outcome: Outcome<$name>| {
                         collector.settle_one(
                             outcome,
                             |values, value| values.$part = Some(value),
                             |values| std::mem::take(values).whole(),
                         );
                     });
-                    consume(&cells[$part], step);
+                    step.attach(&cells[$part]);
                 })+
                 collector.watch(cells.into());
                 task

@@ -1,11 +1,8 @@
 //! The first value, or all failures.
 
-use std::marker::PhantomData;
-
 use super::group::{Group, bind};
+use crate::cell::Cell;
 use crate::cell::slot::Outcome;
-use crate::cell::state::Role;
-use crate::cell::{Cell, register};
 use crate::error::{AggregateError, ErrorKind, TaskError};
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
@@ -62,14 +59,7 @@ where
     });
     for (index, cell) in cells.iter().enumerate() {
         let first = first.clone();
-        register(
-            cell,
-            Box::new(Consume {
-                work: Some(move |outcome: Outcome<T>| first.settle_one(index, outcome)),
-                _type: PhantomData,
-            }),
-            Role::Link,
-        );
+        Consume::new(move |outcome: Outcome<T>| first.settle_one(index, outcome)).attach(cell);
     }
     first.group.fill(cells);
     if first.resolver.lock().is_none() {

@@ -1,6 +1,6 @@
 //! The inputs of a combinator, as what its task waits for.
 
-use crate::cell::cancel::{Withdrawn, withdraw_all};
+use crate::cell::cancel::{CancelOutcome, Withdrawn, withdraw_all};
 use crate::cell::{Cell, Tie, Upstream, with};
 use crate::sync::{Arc, Mutex};
 
@@ -15,15 +15,20 @@ impl Group {
         *self.members.lock() = members;
     }
 
-    /// Cancels the members that are not settled.
-    pub(super) fn cancel(&self) {
+    /// Cancels the members that are not settled. Says whether the closure of any was running.
+    pub(super) fn cancel(&self) -> CancelOutcome {
         let members = std::mem::take(&mut *self.members.lock());
+        let mut outcome = CancelOutcome::Prevented;
         for member in members {
-            withdraw_all(Some(Tie {
+            let tie = Tie {
                 to: member,
                 ticket: 0,
-            }));
+            };
+            if withdraw_all(Some(tie)) == Some(CancelOutcome::Signalled) {
+                outcome = CancelOutcome::Signalled;
+            }
         }
+        outcome
     }
 
     /// Lets the members go.
@@ -35,8 +40,10 @@ impl Group {
 
 impl Upstream for Group {
     fn withdraw(self: Arc<Self>, _ticket: u32) -> Withdrawn {
-        self.cancel();
-        Withdrawn::NOTHING
+        Withdrawn {
+            outcome: self.cancel(),
+            next: None,
+        }
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {

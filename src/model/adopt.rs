@@ -5,7 +5,7 @@ use crate::{CancelOutcome, ErrorKind};
 
 #[test]
 fn the_outer_task_gets_the_outcome_of_the_inner() {
-    explore(["delivered"], || {
+    explore(&["delivered"], || {
         let (outer, task) = open();
         let (inner, adopted) = open();
         let settler = go(move || inner.resolve(7).unwrap());
@@ -19,7 +19,7 @@ fn the_outer_task_gets_the_outcome_of_the_inner() {
 
 #[test]
 fn two_that_adopt_each_other_find_the_ring() {
-    explore(["found"], || {
+    explore(&["found"], || {
         let reports = reports();
         let (resolver, task) = open::<u8>();
         let (other_resolver, other) = open::<u8>();
@@ -40,7 +40,7 @@ fn two_that_adopt_each_other_find_the_ring() {
 
 #[test]
 fn a_line_of_adoptions_passes_the_outcome_on() {
-    explore(["delivered"], || {
+    explore(&["delivered"], || {
         let (first, task) = open();
         let (second, middle) = open();
         let (third, last) = open();
@@ -56,7 +56,7 @@ fn a_line_of_adoptions_passes_the_outcome_on() {
 
 #[test]
 fn a_cancel_reaches_what_is_adopted_or_comes_too_late() {
-    explore(["delivered", "cancelled"], || {
+    explore(&["delivered", "cancelled"], || {
         let (outer, task) = open();
         let (inner, adopted) = open();
         let seen = Counter::default();

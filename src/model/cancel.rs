@@ -11,7 +11,7 @@ use crate::{CancelOutcome, Task};
 
 #[test]
 fn a_cancel_or_a_value_but_not_both() {
-    explore(["value", "cancelled before", "cancelled amid"], || {
+    explore(&["value", "cancelled before", "cancelled amid"], || {
         let (resolver, task) = open();
         let (seen, ran) = (Counter::default(), Counter::default());
         let dropped = Counter::default();
@@ -51,7 +51,7 @@ fn a_cancel_or_a_value_but_not_both() {
 
 #[test]
 fn two_cancels_are_one() {
-    explore(["mine", "theirs"], || {
+    explore(&["mine", "theirs"], || {
         let (resolver, task) = open::<u8>();
         let task = Arc::new(task);
         let seen = Counter::default();
@@ -74,7 +74,7 @@ fn two_cancels_are_one() {
 /// A thread of the model runs the closure as a worker would; no pool has a part in it.
 #[test]
 fn a_closure_that_is_cancelled_before_its_turn_never_runs() {
-    explore(["prevented", "signalled", "too late"], || {
+    explore(&["prevented", "signalled", "too late"], || {
         let (ran, captured) = (Counter::default(), Counter::default());
         let returned = Counter::default();
         let (calls, own, value) = (ran.clone(), Counted(captured.clone()), returned.clone());

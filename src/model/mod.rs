@@ -1,23 +1,29 @@
 //! Models: tiny programs, one property each, whose interleavings a checker goes through.
 //!
-//! `loom` takes every interleaving up to a bound of preemptions, and knows what weak memory orders allow; five threads are its limit, and time is nothing to
-//! it. `shuttle` takes as many random interleavings as it is told to, of a machine without weak orders; threads and timed waits cost it nothing.
+//! `loom` takes every interleaving up to a bound of preemptions, and knows what weak memory orders
+//! allow; five threads are its limit, and time is nothing to it. `shuttle` takes as many random
+//! interleavings as it is told to, of a machine without weak orders; threads and timed waits cost
+//! it nothing.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom"    cargo test -p fast-async --lib --release
 //! RUSTFLAGS="--cfg shuttle" cargo test -p fast-async --lib --release
 //! ```
 //!
-//! `LOOM_MAX_PREEMPTIONS` (2) bounds the former. `MODEL_RUNS` says how many interleavings the latter tries with each of its two schedulers,
-//! `SHUTTLE_RANDOM_SEED` which, and `MODEL_REPLAY` gives it the one schedule that a failure has printed.
+//! `LOOM_MAX_PREEMPTIONS` (2) bounds the former. `MODEL_RUNS` says how many interleavings the
+//! latter tries with each of its two schedulers, `SHUTTLE_RANDOM_SEED` which, and `MODEL_REPLAY`
+//! gives it the one schedule that a failure has printed.
 
-// A model that never fails proves nothing: `.ci/planted` builds with one bug planted after the other and asks that a model finds it.
+// A model that never fails proves nothing: `.ci/planted` builds with one bug planted after the
+// other and asks that a model finds it.
 
 mod adopt;
 mod cancel;
+mod combine;
 mod pool;
 mod release;
 mod settle;
+mod share;
 mod subscribe;
 mod token;
 mod wait;
@@ -30,15 +36,15 @@ use crate::cell::with;
 use crate::sync::{JoinHandle, thread};
 use crate::{Resolver, Task, deferred};
 
-/// Runs `model` in as many interleavings as the lane is made for. The model says how each of them came out; all of `ends` must be reached, or its threads
-/// never met where they should.
-fn explore<F, const N: usize>(ends: [&'static str; N], model: F)
+/// Runs `model` in as many interleavings as the lane is made for. The model says how each of them
+/// came out; all of `ends` must be reached, or its threads never met where they should.
+fn explore<F>(ends: &'static [&'static str], model: F)
 where
     F: Fn() -> &'static str + Send + Sync + 'static,
 {
     watch_panics();
     let start = std::time::Instant::now();
-    let counts: Arc<[Counter; N]> = Arc::new(std::array::from_fn(|_| Counter::default()));
+    let counts: Arc<[Counter]> = ends.iter().map(|_| Counter::default()).collect();
     let count = counts.clone();
     check(move || {
         let end = model();
@@ -97,7 +103,8 @@ fn check(model: impl Fn() + Send + Sync + 'static) {
         runs.parse().expect("MODEL_RUNS is not a number")
     });
     let model = Arc::new(model);
-    // The one wanders about; the other leaves threads standing for long, and finds what takes a long pause at one place.
+    // The one wanders about; the other leaves threads standing for long, and finds what takes a
+    // long pause at one place.
     let random = RandomScheduler::new_from_seed(1, runs);
     let again = model.clone();
     Runner::new(random, config.clone()).run(move || again());
@@ -110,7 +117,8 @@ std::thread_local! {
     static PANICS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Counts panics, because a wall around user code also catches failed assertions and what the checkers throw. No model panics on purpose.
+/// Counts panics, because a wall around user code also catches failed assertions and what the
+/// checkers throw. No model panics on purpose.
 fn watch_panics() {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
@@ -135,7 +143,8 @@ fn go<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T
         .expect("a checker refuses no thread")
 }
 
-/// A task to settle by hand, whose late subscribers run where they subscribe: no pool has a part in it.
+/// A task to settle by hand, whose late subscribers run where they subscribe: no pool has a part in
+/// it.
 fn open<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
     let (resolver, task) = deferred();
     if let Some(cell) = task.cell() {

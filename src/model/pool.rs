@@ -1,18 +1,17 @@
-//! The threads of a pool, which sleep, wake, block, retire and end (Contract: W1, P1, P4, C1).
+//! The threads of a pool, which sleep, wake, block, retire and end (Contract: W1, P1, P3, P4, C1).
+//!
+//! The sentinel has no part in these models: whatever it would repair late shows here as a hang.
 
-use super::{Counted, Counter, explore, go};
+use super::{Counted, Counter, explore, go, open};
 use crate::sync::{Arc, Condvar, Duration, Mutex, wait_until};
-use crate::{CancelOutcome, ErrorKind, Pool, Shutdown, deferred};
+use crate::{CancelOutcome, ErrorKind, Pool, Shutdown};
 
 fn pool(core: usize, max: usize) -> Pool {
-    Pool::builder()
-        .core_threads(core)
-        .max_threads(max)
-        .build()
-        .expect("neither is 0")
+    let builder = Pool::builder().core_threads(core).max_threads(max);
+    builder.build().expect("neither is 0")
 }
 
-/// Lets one thread wait for another without the pool's knowledge.
+/// Has one thread wait for another without the pool's knowledge.
 #[derive(Clone)]
 struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -34,13 +33,203 @@ impl Gate {
     }
 }
 
-/// No push may find the worker gone to sleep with the job unseen.
 #[test]
 fn a_push_wakes_a_worker_that_goes_to_sleep() {
-    explore(["done"], || {
+    explore(&["done"], || {
         let pool = pool(1, 1);
         for n in 0..3 {
             assert_eq!(pool.spawn(move || n).wait().unwrap(), n);
+        }
+        "done"
+    });
+}
+
+/// A call for a worker whose seat was taken while it looked at the queue once more comes late: it belongs to this sleep and to no other.
+#[test]
+fn a_call_is_heard_once() {
+    explore(&["done"], || {
+        let pool = pool(1, 1);
+        let other = pool.clone();
+        let rival = go(move || other.spawn(|| 1).wait().unwrap());
+        for n in 0..2 {
+            assert_eq!(pool.spawn(move || n).wait().unwrap(), n);
+        }
+        assert_eq!(rival.join().unwrap(), 1);
+        "done"
+    });
+}
+
+/// Pushes leave the queue to the one worker that looks around. It has to call the next before it runs what it found.
+#[test]
+fn who_finds_a_job_passes_on() {
+    explore(&["done"], || {
+        let pool = pool(2, 2);
+        pool.spawn(|| ()).wait().unwrap();
+        let gate = Gate::new();
+        let key = gate.clone();
+        let passing = pool.spawn(move || gate.pass());
+        let opening = pool.spawn(move || key.open());
+        passing.wait().unwrap();
+        opening.wait().unwrap();
+        "done"
+    });
+}
+
+#[test]
+fn a_worker_retires_or_is_called() {
+    // To `loom` every timed sleep is over at once.
+    let ends: &[_] = if cfg!(loom) {
+        &["retired"]
+    } else {
+        &["retired", "stayed"]
+    };
+    explore(ends, || {
+        let pool = pool(1, 2);
+        let (resolver, held) = open();
+        let waiting = pool.spawn(move || held.wait().unwrap());
+        let settling = pool.spawn(move || resolver.resolve(7).unwrap());
+        assert_eq!(waiting.wait().unwrap(), 7);
+        settling.wait().unwrap();
+        for n in 0..2 {
+            assert_eq!(pool.spawn(move || n).wait().unwrap(), n);
+        }
+        match pool.metrics().threads {
+            1 => "retired",
+            2 => "stayed",
+            threads => panic!("{threads} threads"),
+        }
+    });
+}
+
+#[test]
+fn a_job_that_blocks_leaves_its_place_to_another() {
+    explore(&["done"], || {
+        let pool = pool(1, 1);
+        let (resolver, held) = open();
+        let other = pool.clone();
+        let rival = go(move || {
+            let settling = other.spawn(move || resolver.resolve(7).unwrap());
+            settling.wait().unwrap();
+        });
+        let waiting = pool.spawn(move || held.wait().unwrap());
+        assert_eq!(waiting.wait().unwrap(), 7);
+        rival.join().unwrap();
+        "done"
+    });
+}
+
+#[test]
+fn a_job_may_wait_for_another_of_its_pool() {
+    explore(&["done"], || {
+        let pool = pool(1, 1);
+        let own = pool.clone();
+        let outer = pool.spawn(move || own.spawn(|| 7).wait().unwrap());
+        let beside = pool.spawn(|| 1);
+        assert_eq!(outer.wait().unwrap(), 7);
+        assert_eq!(beside.wait().unwrap(), 1);
+        "done"
+    });
+}
+
+#[test]
+fn a_job_is_run_or_cancelled() {
+    explore(&["prevented", "signalled", "too late"], || {
+        let pool = pool(1, 1);
+        let (ran, dropped) = (Counter::default(), Counter::default());
+        let (calls, captured) = (ran.clone(), Counted(dropped.clone()));
+        let task = pool.spawn(move || {
+            let _captured = captured;
+            calls.up();
+        });
+        let cancelled = task.cancel();
+        let outcome = task.wait();
+        // Whatever is left of the cancelled job must not be in the way of the next.
+        assert_eq!(pool.spawn(|| 7).wait().unwrap(), 7);
+        assert_eq!(dropped.get(), 1);
+        assert_eq!(outcome.is_ok(), cancelled == CancelOutcome::TooLate);
+        match cancelled {
+            CancelOutcome::Prevented => {
+                assert_eq!(ran.get(), 0);
+                "prevented"
+            }
+            CancelOutcome::Signalled => "signalled",
+            CancelOutcome::TooLate => "too late",
+        }
+    });
+}
+
+/// What a job came to that was pushed while the pool was being closed.
+fn push_against(mode: Shutdown) -> &'static str {
+    let pool = pool(1, 1);
+    let closed = pool.clone();
+    let closer = go(move || closed.shutdown(mode, Duration::MAX));
+    let (ran, dropped) = (Counter::default(), Counter::default());
+    let (calls, captured) = (ran.clone(), Counted(dropped.clone()));
+    let task = pool.spawn(move || {
+        let _captured = captured;
+        calls.up();
+    });
+    let outcome = task.wait();
+    // What it says of the queue may include this very job, which is then refused by the push and by nobody else.
+    assert_eq!(closer.join().unwrap().threads, 0);
+    assert_eq!(
+        (ran.get(), dropped.get()),
+        (usize::from(outcome.is_ok()), 1)
+    );
+    match outcome.map_err(|error| error.kind()) {
+        Ok(()) => "ran",
+        Err(ErrorKind::Rejected) => "rejected",
+        Err(ErrorKind::Cancelled) => "discarded",
+        Err(kind) => panic!("{kind:?}"),
+    }
+}
+
+#[test]
+fn a_job_is_run_or_refused_by_a_pool_that_drains() {
+    explore(&["ran", "rejected"], || push_against(Shutdown::Drain));
+}
+
+#[test]
+fn a_job_is_run_or_refused_by_a_pool_that_discards() {
+    explore(&["ran", "rejected", "discarded"], || {
+        push_against(Shutdown::Discard)
+    });
+}
+
+#[test]
+fn a_pool_without_handles_finishes_what_it_has() {
+    explore(&["done"], || {
+        let pool = pool(1, 1);
+        let first = pool.spawn(|| 1);
+        let second = pool.spawn(|| 2);
+        drop(pool);
+        assert_eq!(first.wait().unwrap(), 1);
+        assert_eq!(second.wait().unwrap(), 2);
+        "done"
+    });
+}
+
+#[test]
+fn who_waits_for_a_pool_to_be_idle_is_woken() {
+    explore(&["done"], || {
+        let pool = pool(1, 1);
+        let ran = Counter::default();
+        let calls = ran.clone();
+        pool.spawn(move || calls.up()).detach();
+        assert!(pool.wait_idle(Duration::MAX));
+        assert_eq!(ran.get(), 1);
+        "done"
+    });
+}
+
+#[test]
+fn who_waits_for_room_gets_it() {
+    explore(&["done"], || {
+        let builder = Pool::builder().core_threads(1).max_threads(1);
+        let pool = builder.queue_limit(1).build().expect("none is 0");
+        let tasks = [0, 1, 2].map(|n| pool.spawn(move || n));
+        for (n, task) in tasks.into_iter().enumerate() {
+            assert_eq!(task.wait().unwrap(), n);
         }
         "done"
     });

@@ -4,7 +4,7 @@ use super::{Counter, explore, go, open, reports};
 
 #[test]
 fn a_failure_that_nobody_sees_is_reported_once() {
-    explore(["reported"], || {
+    explore(&["reported"], || {
         let reports = reports();
         let (resolver, task) = open::<u8>();
         let settler = go(move || resolver.reject("no").unwrap());
@@ -17,7 +17,7 @@ fn a_failure_that_nobody_sees_is_reported_once() {
 
 #[test]
 fn it_is_reported_once_with_observers_too() {
-    explore(["reported"], || {
+    explore(&["reported"], || {
         let (reports, seen) = (reports(), Counter::default());
         let (resolver, task) = open::<u8>();
         let calls = seen.clone();
@@ -32,7 +32,7 @@ fn it_is_reported_once_with_observers_too() {
 
 #[test]
 fn the_last_of_two_handles_reports_it() {
-    explore(["reported"], || {
+    explore(&["reported"], || {
         let reports = reports();
         let (resolver, task) = open::<u8>();
         let task = task.share();
@@ -49,7 +49,7 @@ fn the_last_of_two_handles_reports_it() {
 
 #[test]
 fn a_failure_that_somebody_waits_for_is_not_reported() {
-    explore(["seen"], || {
+    explore(&["seen"], || {
         let reports = reports();
         let (resolver, task) = open::<u8>();
         let settler = go(move || resolver.reject("no").unwrap());

@@ -5,7 +5,7 @@ use crate::{ErrorKind, Resolver};
 
 #[test]
 fn one_winner() {
-    explore(["one", "other"], || {
+    explore(&["one", "other"], || {
         let (one, task) = open::<&str>();
         let cell = task.cell().expect("a handle has a cell").clone();
         let other = Resolver::<&str>::new(cell);
@@ -24,7 +24,7 @@ fn one_winner() {
 
 #[test]
 fn a_resolver_that_goes_against_one_that_settles() {
-    explore(["value", "abandoned"], || {
+    explore(&["value", "abandoned"], || {
         let (one, task) = open::<u8>();
         let cell = task.cell().expect("a handle has a cell").clone();
         let other = Resolver::<u8>::new(cell);

@@ -6,7 +6,7 @@ use crate::sync::{Arc, AtomicBool, Ordering};
 
 #[test]
 fn a_late_observer_overtakes_nobody() {
-    explore(["the settler ran it", "the subscriber ran it"], || {
+    explore(&["the settler ran it", "the subscriber ran it"], || {
         let (resolver, task) = open();
         let seen = Log::new();
         for name in ["first", "second"] {
@@ -34,7 +34,7 @@ fn a_late_observer_overtakes_nobody() {
 
 #[test]
 fn observers_run_one_after_another() {
-    explore(["done"], || {
+    explore(&["done"], || {
         let (resolver, task) = open();
         let task = Arc::new(task);
         let inside = Arc::new(AtomicBool::new(false));
@@ -64,7 +64,7 @@ fn observers_run_one_after_another() {
 
 #[test]
 fn an_observer_may_look_at_its_task() {
-    explore(["done"], || {
+    explore(&["done"], || {
         let (resolver, task) = open();
         let task = Arc::new(task);
         let seen = Log::new();
@@ -89,7 +89,7 @@ fn an_observer_may_look_at_its_task() {
 
 #[test]
 fn who_unsubscribes_in_time_is_never_called() {
-    explore(["in time", "too late"], || {
+    explore(&["in time", "too late"], || {
         let (resolver, task) = open();
         let (leaving, staying) = (Counter::default(), Counter::default());
         let dropped = Counter::default();
@@ -112,7 +112,7 @@ fn who_unsubscribes_in_time_is_never_called() {
 
 #[test]
 fn whoever_subscribes_hears_of_a_dropped_resolver() {
-    explore(["done"], || {
+    explore(&["done"], || {
         let (resolver, task) = open::<u8>();
         let settler = go(move || drop(resolver));
         let seen = Log::new();

@@ -5,7 +5,7 @@ use crate::CancelToken;
 
 #[test]
 fn a_child_is_raised_with_its_parent() {
-    explore(["raised"], || {
+    explore(&["raised"], || {
         let parent = CancelToken::new();
         let elder = parent.child();
         let raised = parent.clone();
@@ -19,7 +19,7 @@ fn a_child_is_raised_with_its_parent() {
 
 #[test]
 fn a_token_is_raised_by_one() {
-    explore(["mine", "theirs"], || {
+    explore(&["mine", "theirs"], || {
         let token = CancelToken::new();
         let seen = Counter::default();
         let calls = seen.clone();
@@ -36,7 +36,7 @@ fn a_token_is_raised_by_one() {
 
 #[test]
 fn a_callback_runs_once() {
-    explore(["ran"], || {
+    explore(&["ran"], || {
         let token = CancelToken::new();
         let (seen, dropped) = (Counter::default(), Counter::default());
         let raised = token.clone();
@@ -54,7 +54,7 @@ fn a_callback_runs_once() {
 
 #[test]
 fn a_callback_that_is_taken_back_in_time_never_runs() {
-    explore(["in time", "too late"], || {
+    explore(&["in time", "too late"], || {
         let token = CancelToken::new();
         let (seen, dropped) = (Counter::default(), Counter::default());
         let (calls, captured) = (seen.clone(), Counted(dropped.clone()));

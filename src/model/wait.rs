@@ -6,7 +6,7 @@ use crate::sync::Duration;
 
 #[test]
 fn a_waiter_is_woken() {
-    explore(["woken"], || {
+    explore(&["woken"], || {
         let (resolver, task) = open();
         let settler = go(move || resolver.resolve(7).unwrap());
         assert_eq!(task.wait().unwrap(), 7);
@@ -17,7 +17,7 @@ fn a_waiter_is_woken() {
 
 #[test]
 fn a_waiter_comes_after_the_observers() {
-    explore(["woken"], || {
+    explore(&["woken"], || {
         let (resolver, task) = open();
         let seen = Counter::default();
         for _ in 0..2 {
@@ -34,7 +34,7 @@ fn a_waiter_comes_after_the_observers() {
 
 #[test]
 fn all_waiters_of_a_shared_task_are_woken() {
-    explore(["woken"], || {
+    explore(&["woken"], || {
         let (resolver, task) = open();
         let task = task.share();
         let other = task.clone();
@@ -49,7 +49,7 @@ fn all_waiters_of_a_shared_task_are_woken() {
 
 #[test]
 fn a_wait_that_times_out_leaves_no_trace() {
-    explore(["settled", "timed out"], || {
+    explore(&["settled", "timed out"], || {
         let (resolver, task) = open();
         let settler = go(move || resolver.resolve(7).unwrap());
         let end = match task.wait_timeout(Duration::from_secs(1)) {
@@ -71,7 +71,7 @@ fn a_wait_that_times_out_leaves_no_trace() {
 
 #[test]
 fn a_wait_for_a_shared_task_that_times_out_leaves_no_trace() {
-    explore(["settled", "timed out"], || {
+    explore(&["settled", "timed out"], || {
         let (resolver, task) = open();
         let cell = task.cell().expect("a handle has a cell").clone();
         let task = task.share();

@@ -89,6 +89,8 @@ impl Shared {
     /// Writes the counts that the push path reads. Call it before the lock is released whenever
     /// they changed.
     pub(super) fn mirror(&self, roster: &Roster) {
+        #[cfg(all(test, any(loom, shuttle)))]
+        assert!(roster.adds_up(), "threads = active + idle + blocked");
         self.active.store(roster.active, Ordering::Relaxed);
         self.target.store(roster.target, Ordering::Relaxed);
     }

@@ -12,6 +12,8 @@ use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
 
 /// Jobs that one worker takes at once; the others can steal them from its lane.
 const BATCH: usize = 64;
+/// Places that an empty queue keeps.
+const KEPT: usize = 1024;
 
 // Lock order: injector -> lane.
 pub(super) struct Injector {
@@ -46,6 +48,7 @@ impl Injector {
         let mut jobs = self.jobs.lock();
         let job = jobs.pop_front();
         self.len.store(jobs.len(), Ordering::Relaxed);
+        shrink(&mut jobs);
         job
     }
 
@@ -61,6 +64,14 @@ impl Injector {
             lane.fill(jobs.drain(..more));
         }
         self.len.store(jobs.len(), Ordering::Relaxed);
+        shrink(&mut jobs);
         Some(first)
+    }
+}
+
+/// A flood does not keep its memory for ever.
+pub(super) fn shrink(jobs: &mut VecDeque<Arc<dyn Runnable>>) {
+    if jobs.is_empty() && jobs.capacity() > KEPT {
+        jobs.shrink_to(KEPT);
     }
 }

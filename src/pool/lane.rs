@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::injector::shrink;
 use crate::executor::{Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
 
@@ -85,6 +86,7 @@ impl Lane {
         let mut jobs = self.jobs.lock();
         let job = jobs.pop_front();
         self.len.store(jobs.len(), Ordering::Relaxed);
+        shrink(&mut jobs);
         job
     }
 

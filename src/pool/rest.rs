@@ -57,13 +57,15 @@ impl Shared {
             if self.backlog() > 0 {
                 self.sentinel.kick(self);
             }
-        } else if self.on_offer() > 0 {
+        } else if self.on_offer() > 0 && !cfg!(planted = "lost_wakeup") {
             let mut roster = self.roster.lock();
             if roster.unseat(seat) {
                 roster.active += 1;
                 self.mirror(&roster);
                 return true;
             }
+            #[cfg(planted = "stale_call")]
+            return true;
             // Somebody has taken the seat and counted this worker as active. Its call must be heard
             // here: left over, it would end the next sleep while the seat is on the list, and a
             // call spent on a seat whose owner is awake wakes nobody.

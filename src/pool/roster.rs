@@ -66,6 +66,11 @@ impl Roster {
         }
     }
 
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(super) fn adds_up(&self) -> bool {
+        self.threads == self.active + self.idle.len() + self.blocked
+    }
+
     /// No job is running: the condition `wait_idle` waits for, next to empty queues.
     pub(super) fn is_quiet(&self) -> bool {
         self.active == 0 && self.blocked == self.idle_waiters

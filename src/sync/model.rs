@@ -1,7 +1,7 @@
 //! The model checkers' twins of what `sync.rs` names: the same shape over `loom` or over `shuttle`.
 //!
-//! Time is a clock of its own here. It moves only when a timed wait gives up, so a wait with a deadline can end at any moment of an execution,
-//! however long its deadline is.
+//! Time is a clock of its own here. It moves only when a timed wait gives up, so a wait with a
+//! deadline can end at any moment of an execution, however long its deadline is.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -181,7 +181,8 @@ impl Condvar {
     }
 }
 
-/// Waits on `condvar` until `deadline`; true when the deadline has passed. With a deadline it always passes, sooner or later.
+/// Waits on `condvar` until `deadline`; true when the deadline has passed. With a deadline it
+/// always passes, sooner or later.
 pub(crate) fn wait_until<T>(
     condvar: &Condvar,
     guard: &mut MutexGuard<'_, T>,
@@ -295,7 +296,8 @@ impl Builder {
     }
 }
 
-/// Sleeps for `limit`: others may act meanwhile, and then it is over. A wake-up is found by whoever looks afterwards.
+/// Sleeps for `limit`: others may act meanwhile, and then it is over. A wake-up is found by whoever
+/// looks afterwards.
 pub(crate) fn park_timeout(limit: Duration) {
     dawdle();
     if let Some(end) = Instant::now().checked_add(limit) {
@@ -303,7 +305,8 @@ pub(crate) fn park_timeout(limit: Duration) {
     }
 }
 
-/// Lets others act for a while. How long is a matter of chance under `shuttle`; `loom` puts the steps of others here by itself.
+/// Lets others act for a while. How long is a matter of chance under `shuttle`; `loom` puts the
+/// steps of others here by itself.
 fn dawdle() {
     #[cfg(shuttle)]
     while shuttle::rand::Rng::gen_bool(&mut shuttle::rand::thread_rng(), 0.5) {
@@ -322,7 +325,8 @@ pub(crate) fn thread_id() -> ThreadId {
 }
 
 std::thread_local! {
-    /// All threads of one execution run on one thread of the system, and so share this. Above zero, so that `Duration::MAX` from now is out of reach.
+    /// All threads of one execution run on one thread of the system, and so share this. Above zero,
+    /// so that `Duration::MAX` from now is out of reach.
     static NOW: Cell<Duration> = const { Cell::new(Duration::from_nanos(1)) };
 }
 

@@ -199,7 +199,7 @@ impl<T: Send + 'static> Task<T> {
                 location,
             }),
         };
-        self.append(step, Role::Link)
+        self.append(step, Role::Closing)
     }
 
     /// Lets `f` look at the value on its way, as an observer: its panic is reported and changes

@@ -3,11 +3,14 @@
 use std::marker::PhantomData;
 use std::panic::Location;
 
+use super::take_outcome;
 use crate::cell::node::Returned;
 use crate::cell::slot::{Outcome, Slot, cast};
+use crate::cell::state::Role;
 use crate::cell::step::{Route, Step, Turn};
+use crate::cell::{self, Cell};
 use crate::error::{At, TaskError};
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 use crate::{guard, unhandled};
 
 /// Makes of one outcome another.
@@ -162,11 +165,32 @@ impl<T: Send + 'static> Step for Carrier<T> {
 
 /// Gives the outcome to `work` and leaves nothing: the end of a task whose handle was taken.
 pub(crate) struct Consume<T, F> {
-    pub(crate) work: Option<F>,
-    pub(crate) _type: PhantomData<fn(T)>,
+    work: Option<F>,
+    _type: PhantomData<fn(T)>,
 }
 
-impl<T, F: FnOnce(Outcome<T>)> Consume<T, F> {
+impl<T, F> Consume<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce(Outcome<T>) + Send + 'static,
+{
+    pub(crate) fn new(work: F) -> Box<Consume<T, F>> {
+        Box::new(Consume {
+            work: Some(work),
+            _type: PhantomData,
+        })
+    }
+
+    /// Has the step get the outcome of `cell`, whose handle was taken: at once, if it is there.
+    pub(crate) fn attach(mut self: Box<Self>, cell: &Arc<dyn Cell>) {
+        if cell.idle().load(Ordering::Acquire)
+            && let Some(outcome) = take_outcome::<T>(&**cell)
+        {
+            return self.give(outcome);
+        }
+        cell::register(cell, self, Role::Closing);
+    }
+
     /// The closure is the crate's own, but it may come to drop values of the user's.
     pub(crate) fn give(&mut self, outcome: Outcome<T>) {
         if let Some(work) = self.work.take()
@@ -180,7 +204,7 @@ impl<T, F: FnOnce(Outcome<T>)> Consume<T, F> {
 impl<T, F> Step for Consume<T, F>
 where
     T: Send + 'static,
-    F: FnOnce(Outcome<T>) + Send,
+    F: FnOnce(Outcome<T>) + Send + 'static,
 {
     fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
         if let Some(outcome) = cast::<T>(input).take() {

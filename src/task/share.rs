@@ -1,7 +1,6 @@
 //! A task whose value many may borrow.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::task::Waker;
 
@@ -76,14 +75,7 @@ impl<T: Send + Sync + 'static> Task<T> {
             state.released = true;
             state.looked = true;
         });
-        cell::register(
-            &shared.cell,
-            Box::new(Consume {
-                work: Some(publish),
-                _type: PhantomData,
-            }),
-            Role::Link,
-        );
+        Consume::new(publish).attach(&shared.cell);
         SharedTask { shared }
     }
 }
@@ -259,7 +251,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             );
             let end = wait::block_on(cell, &done, deadline, |waiter| {
                 if waiter.is_none() {
-                    let step = with(&**cell, |state, _| state.steps.remove(number));
+                    let step = with(&**cell, |state, _| state.remove(number));
                     drop(step);
                 }
                 !done()
@@ -268,7 +260,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 End::Settled => {}
                 End::TimedOut => return None,
                 End::Cycle => {
-                    let step = with(&**cell, |state, _| state.steps.remove(number));
+                    let step = with(&**cell, |state, _| state.remove(number));
                     drop(step);
                     let error = TaskError::of(ErrorKind::Cycle, cell.about().at());
                     return Some(Err(error));
@@ -402,7 +394,7 @@ impl<T> fmt::Debug for SharedTask<T> {
 impl<T: Send + Sync + 'static> Upstream for Shared<T> {
     fn withdraw(self: Arc<Self>, ticket: u32) -> Withdrawn {
         let step = with(&*self.cell, |state, _| {
-            (ticket > 0).then(|| state.steps.remove(ticket)).flatten()
+            (ticket > 0).then(|| state.remove(ticket)).flatten()
         });
         unhandled::discard(step);
         let next = self.drop_consumer().then(|| Tie {

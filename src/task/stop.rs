@@ -4,13 +4,13 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::{Consume, Task, carrier};
-use crate::cell::cancel::{CancelOutcome, cancel, withdraw_all};
+use crate::cell::cancel::{CancelOutcome, Withdrawn, cancel, withdraw_all};
 use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::Outcome;
-use crate::cell::state::Role;
-use crate::cell::{self, About};
+use crate::cell::{self, About, Cell, Tie, Upstream};
 use crate::error::TaskError;
 use crate::promise::Resolver;
+use crate::sync::Arc;
 
 impl<T: Send + 'static> Task<T> {
     /// Settles the task as [`Cancelled`](crate::ErrorKind::Cancelled), now, unless it is settled
@@ -78,21 +78,31 @@ impl<T: Send + 'static> Task<T> {
         let outer = Node::<NoWork<T>, T>::open(about);
         let resolver = Resolver::new(outer.clone());
         if let Some(inner) = self.into_cell() {
-            cell::with(&*inner, |state, _| state.released = true);
+            let shield = Tie {
+                to: Arc::new(Shield(inner.clone())),
+                ticket: 0,
+            };
+            let _ = cell::with(&*outer, |state, _| state.tie_to(shield));
             let pass_on = move |outcome: Outcome<T>| {
                 // Cancelled meanwhile: nobody is left who wants it.
                 let _ = resolver.settle(outcome);
             };
-            cell::register(
-                &inner,
-                Box::new(Consume {
-                    work: Some(pass_on),
-                    _type: std::marker::PhantomData,
-                }),
-                Role::Link,
-            );
+            Consume::new(pass_on).attach(&inner);
         }
         Task::from_cell(outer)
+    }
+}
+
+/// What a shielded task waits for: it can be seen, but not cancelled, from below.
+struct Shield(Arc<dyn Cell>);
+
+impl Upstream for Shield {
+    fn withdraw(self: Arc<Self>, _ticket: u32) -> Withdrawn {
+        Withdrawn::NOTHING
+    }
+
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
+        found.push(self.0.clone());
     }
 }
 

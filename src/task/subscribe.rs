@@ -139,7 +139,7 @@ impl Subscription {
         let Some(cell) = self.cell.as_ref().and_then(Weak::upgrade) else {
             return false;
         };
-        let step = with(&*cell, |state, _| state.steps.remove(self.number));
+        let step = with(&*cell, |state, _| state.remove(self.number));
         let was_there = step.is_some();
         unhandled::discard(step);
         was_there

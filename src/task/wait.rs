@@ -15,7 +15,7 @@ use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
     Arc, Duration, Instant, Ordering, chaos_point, deadline_after, spin_hint, thread, thread_id,
 };
-use crate::{dispatch, pool, waiting};
+use crate::{dispatch, pool, unhandled, waiting};
 
 /// Looks before a waiting thread goes to sleep; a few microseconds in all. To a model checker they
 /// are but more of the same.
@@ -130,13 +130,13 @@ pub(super) enum End {
 pub(super) fn block(cell: &Arc<dyn Cell>, deadline: Option<Instant>) -> End {
     let idle = || cell.idle().load(Ordering::Acquire);
     block_on(cell, &idle, deadline, |waiter| {
-        with(&**cell, |state, _| {
-            if state.phase == Phase::Settled {
-                return false;
-            }
-            state.waiter = waiter;
-            true
-        })
+        let replaced = with(&**cell, |state, _| {
+            (state.phase != Phase::Settled).then(|| std::mem::replace(&mut state.waiter, waiter))
+        });
+        // A future's waker that was left here is foreign code.
+        let sleeps = replaced.is_some();
+        unhandled::discard(replaced);
+        sleeps
     })
 }
 
