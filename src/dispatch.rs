@@ -51,7 +51,7 @@ pub(crate) fn scope<R>(f: impl FnOnce() -> R) -> R {
         // A thread whose locals are gone has no list; `later` runs things at once there.
         .unwrap_or(false);
     // Nothing in here should panic, but a list that stays open would never be run again.
-    let _closes = outermost.then_some(Close);
+    let _closes = outermost.then(|| Close);
     let result = f();
     if outermost {
         drain();

@@ -76,6 +76,8 @@ pub(crate) use std::time::Duration;
 pub(crate) fn chaos_point() {
     #[cfg(chaos)]
     chaos::dawdle();
+    #[cfg(all(test, shuttle))]
+    model::linger();
 }
 
 #[cfg(chaos)]

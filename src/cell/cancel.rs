@@ -1,7 +1,7 @@
 //! Takes a task from whoever has it: cancelling its tail, failing its head, withdrawing from it.
 
 use super::drive::{Hands, drive};
-use super::state::{Doom, Phase};
+use super::state::{Doom, Duty, Phase};
 use super::step::{Route, Step};
 use super::{Cell, Tie, with};
 use crate::error::{ErrorKind, TaskError};
@@ -49,14 +49,21 @@ struct Loot {
 /// Takes everything from the cell's present owner. `None`: too late.
 fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Option<Loot> {
     with(cell, |state, _| {
-        let observing = state.phase == Phase::Driving && state.observing;
+        let spared = state.steps.leading_observers();
+        let observing = match state.phase {
+            Phase::Driving => state.observing,
+            Phase::Handed => spared > 0,
+            _ => false,
+        };
         let outcome = match state.phase {
             Phase::Settled | Phase::Gone => return None,
             _ if state.is_decided() => return None,
             Phase::Driving if !observing => CancelOutcome::Signalled,
             _ => CancelOutcome::Prevented,
         };
-        state.phase = Phase::Driving;
+        if !(observing && state.phase == Phase::Handed) {
+            state.phase = Phase::Driving;
+        }
         state.epoch = state.epoch.wrapping_add(1);
         state.cancelled = true;
         state.looked = true;
@@ -65,6 +72,7 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
         let links = state.steps.take_links();
         let mut doom = Some(Doom {
             epoch: state.epoch,
+            spared: if observing { spared } else { 0 },
             steps: state.steps.take(),
             held,
             error,
@@ -76,7 +84,8 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
         };
         Some(Loot {
             outcome,
-            last: state.last.take(),
+            // What observers are about to see stays where it is.
+            last: if observing { None } else { state.last.take() },
             links,
             upstream: state.untie(),
             replaced,
@@ -125,12 +134,18 @@ pub(crate) fn cancel(
     }
 }
 
-/// The driver comes back from an observer and finds that it was superseded: if by a cancel that left
-/// the rest to it, it carries that out.
-pub(crate) fn carry_out(cell: &Arc<dyn Cell>) {
-    if let Some(doom) = with(&**cell, |state, _| state.take_doom()) {
-        fulfil(cell, doom);
+/// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries that
+/// out, after the observers of the outcome in its hands.
+pub(super) fn carry_out(cell: &Arc<dyn Cell>, hands: &mut Hands<'_>) {
+    let Some(mut doom) = with(&**cell, |state, _| state.take_doom()) else {
+        return;
+    };
+    for _ in 0..doom.spared {
+        if let Some((mut step, _)) = doom.steps.pop() {
+            let _ = step.run(hands.slot(), cell.about().name());
+        }
     }
+    fulfil(cell, doom);
 }
 
 /// Runs what has its turn on a cancel, and settles.
@@ -140,6 +155,7 @@ fn fulfil(cell: &Arc<dyn Cell>, doom: Doom) {
         mut steps,
         held,
         error,
+        ..
     } = doom;
     while let Some((mut step, _)) = steps.pop() {
         step.cancel(&error);
@@ -192,6 +208,8 @@ enum Taken {
     Head(CancelOutcome, Option<Tie>),
     /// Steps that an executor would not run, with the outcome they were to get.
     Rest(Option<Box<dyn Step>>),
+    /// Observers that an executor would not run. The outcome is not to blame.
+    Observers(super::steps::Steps, Duty),
 }
 
 /// Settles the head with `error`, if it is unsettled; what follows sees it as a failure.
@@ -219,6 +237,16 @@ where
             Phase::Driving | Phase::Following if state.head_done || refused => Taken::TooLate,
             Phase::Driving => Taken::Head(CancelOutcome::Signalled, None),
             Phase::Following => Taken::Head(CancelOutcome::Prevented, state.untie()),
+            Phase::Handed if refused && state.is_decided() && !state.is_doomed() => {
+                let steps = state.steps.take();
+                let slot = match state.last.as_mut().and_then(|step| step.output()) {
+                    Some(slot) => slot,
+                    None => head,
+                };
+                let failure = slot.failure().cloned();
+                cell.idle().store(true, Ordering::Release);
+                Taken::Observers(steps, state.settle(failure.as_ref()))
+            }
             Phase::Handed if refused => {
                 // Its executor is out of the game; what comes after runs where it can.
                 old_route = state.set_route(Route::Pool);
@@ -230,7 +258,7 @@ where
             }
             Phase::Handed | Phase::Settled | Phase::Gone => Taken::TooLate,
         };
-        if !matches!(taken, Taken::TooLate) {
+        if matches!(taken, Taken::Head(..) | Taken::Rest(_)) {
             state.phase = Phase::Driving;
             state.epoch = state.epoch.wrapping_add(1);
             state.head_done = true;
@@ -241,6 +269,13 @@ where
     chaos_point();
     let (outcome, held, ran_link) = match taken {
         Taken::TooLate => return CancelOutcome::TooLate,
+        Taken::Observers(mut steps, duty) => {
+            while let Some((step, _)) = steps.pop() {
+                unhandled::discard(step);
+            }
+            duty.carry_out();
+            return CancelOutcome::TooLate;
+        }
         Taken::Head(outcome, upstream) => {
             if outcome == CancelOutcome::Signalled {
                 raise(&*cell);

@@ -21,7 +21,7 @@ pub(crate) struct Hands<'a> {
 }
 
 impl Hands<'_> {
-    fn slot(&mut self) -> &mut dyn Slot {
+    pub(super) fn slot(&mut self) -> &mut dyn Slot {
         match self.held.as_mut() {
             Some(step) => step.output().expect("only a step with an output is held"),
             None => &mut *self.local,
@@ -49,7 +49,7 @@ pub(super) fn next(
     epoch: u32,
     ran_link: bool,
 ) -> Next {
-    if state.epoch != epoch {
+    if state.epoch != epoch || state.is_doomed() {
         return Next::Superseded;
     }
     if ran_link {
@@ -95,8 +95,8 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
             Next::HandOver => return dispatch::hand_over_later(cell.clone()),
             // The outcome in this driver's hands is nobody's now, and the user's to drop.
             Next::Superseded => {
-                unhandled::discard(hands.held.take());
-                return cancel::carry_out(cell);
+                cancel::carry_out(cell, &mut hands);
+                return unhandled::discard(hands.held.take());
             }
         };
         #[cfg(not(planted = "lock_in_callback"))]

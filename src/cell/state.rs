@@ -75,10 +75,12 @@ struct Rare {
     doom: Option<Doom>,
 }
 
-/// A cancel that came while an observer ran: its driver carries it out, so that the observers
-/// behind that one do not run beside it.
+/// A cancel that came while observers had their turn, or were about to: their driver carries it out,
+/// so that they see the outcome that they subscribed to, and do not run beside each other.
 pub(crate) struct Doom {
     pub(crate) epoch: u32,
+    /// How many steps at the head of the list still see the outcome in the driver's hands.
+    pub(crate) spared: usize,
     pub(crate) steps: Steps,
     pub(crate) held: Option<Box<dyn Step>>,
     pub(crate) error: TaskError,
@@ -208,7 +210,11 @@ impl State {
         self.rare.get_or_insert_default().doom.replace(doom)
     }
 
-    /// What the driver with an old epoch is to carry out.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.doom.is_some())
+    }
+
+    /// What the driver is to carry out.
     pub(crate) fn take_doom(&mut self) -> Option<Doom> {
         let epoch = self.epoch;
         self.rare.as_mut()?.doom.take_if(|doom| doom.epoch == epoch)

@@ -104,6 +104,18 @@ impl Steps {
         }
     }
 
+    /// How many observers stand before the first step that decides an outcome.
+    pub(crate) fn leading_observers(&self) -> usize {
+        match &self.many {
+            None => usize::from(self.one.is_some() && self.role == Role::Observer),
+            Some(list) => list.entries[list.head..]
+                .iter()
+                .filter(|entry| entry.step.is_some())
+                .take_while(|entry| entry.role == Role::Observer)
+                .count(),
+        }
+    }
+
     /// Takes all steps. Numbers go on from where they were.
     pub(crate) fn take(&mut self) -> Steps {
         let fresh = Steps {

@@ -4,7 +4,7 @@ use super::roster::Roster;
 use super::shared::Shared;
 use super::worker;
 use crate::error::ErrorKind;
-use crate::sync::{Arc, Duration, Instant, Ordering, fence};
+use crate::sync::{Arc, Duration, Instant, Ordering, chaos_point, fence};
 
 /// How many threads beyond the maximum may stand in for blocked ones.
 const SPARE_CAP: usize = 256;
@@ -25,6 +25,7 @@ impl Shared {
             roster.active += 1;
             self.mirror(&roster);
             drop(roster);
+            chaos_point();
             seat.call();
             return true;
         }

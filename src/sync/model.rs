@@ -305,6 +305,18 @@ pub(crate) fn park_timeout(limit: Duration) {
     }
 }
 
+/// A place where a thread may lose its turn for long, once in a while: what takes two long pauses at the right places would hardly ever happen by the
+/// throw of a coin at each step.
+#[cfg(shuttle)]
+pub(super) fn linger() {
+    let mut chance = shuttle::rand::thread_rng();
+    if shuttle::rand::Rng::gen_bool(&mut chance, 0.125) {
+        for _ in 0..shuttle::rand::Rng::gen_range(&mut chance, 0..100) {
+            shuttle::thread::yield_now();
+        }
+    }
+}
+
 /// Lets others act for a while. How long is a matter of chance under `shuttle`; `loom` puts the
 /// steps of others here by itself.
 fn dawdle() {

@@ -253,8 +253,14 @@ fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
 /// Runs the closure, or the waiting steps, of `cell` if nobody has begun to, and if they belong on
 /// this pool.
 fn run_here(cell: &Arc<dyn Cell>) -> bool {
-    let startable = with(&**cell, |state, _| is_startable(state));
-    if !startable || !cell.about().pool().is_current() {
+    // A branch of a shared task whose value is there, and whose turn in the list has not come: the
+    // thread among whose callbacks this is would come to it in a moment.
+    let (startable, branch) = with(&**cell, |state, _| {
+        let branch = state.phase == Phase::Open;
+        (is_startable(state), branch)
+    });
+    let belongs_here = cell.about().pool().is_current() || (branch && dispatch::is_open());
+    if !startable || !belongs_here {
         return false;
     }
     let ran = pool::deeper(|| {
