@@ -14,6 +14,15 @@ pub(crate) fn is_listening() -> bool {
     dispatcher::has_been_set()
 }
 
+/// True when a subscriber is current on this thread.
+pub(crate) fn is_heard() -> bool {
+    is_listening() && dispatcher::get_default(|dispatch| !is_none(dispatch))
+}
+
+fn is_none(dispatch: &Dispatch) -> bool {
+    dispatch.is::<tracing::subscriber::NoSubscriber>()
+}
+
 /// The current context, or `None` when nobody listens: one load then.
 #[inline]
 pub(crate) fn capture() -> Option<Captured> {
@@ -24,8 +33,7 @@ pub(crate) fn capture() -> Option<Captured> {
 fn capture_now() -> Option<Captured> {
     let dispatch = dispatcher::get_default(Dispatch::clone);
     let span = Span::current();
-    (!span.is_none() || !dispatch.is::<tracing::subscriber::NoSubscriber>())
-        .then_some(Captured { dispatch, span })
+    (!span.is_none() || !is_none(&dispatch)).then_some(Captured { dispatch, span })
 }
 
 impl Captured {

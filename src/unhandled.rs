@@ -83,7 +83,7 @@ pub(crate) fn warn(message: fmt::Arguments<'_>) {
 }
 
 fn say(message: fmt::Arguments<'_>, is_error: bool) {
-    if !crate::trace::is_listening() {
+    if !crate::trace::is_heard() {
         use std::io::Write;
         // Not `eprintln!`: it panics when stderr is closed.
         let _ = writeln!(std::io::stderr(), "fast-async: {message}");

@@ -5,7 +5,7 @@ use super::state::{Doom, Duty, Phase};
 use super::step::{Route, Step};
 use super::{Cell, Tie, with};
 use crate::error::{ErrorKind, TaskError};
-use crate::sync::{Arc, Ordering, chaos_point};
+use crate::sync::{Arc, Ordering, chaos_point, thread_id};
 use crate::{dispatch, guard, unhandled};
 
 /// What [`Task::cancel`](crate::Task::cancel) achieved.
@@ -61,8 +61,9 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
             Phase::Driving if !observing => CancelOutcome::Signalled,
             _ => CancelOutcome::Prevented,
         };
-        if !(observing && state.phase == Phase::Handed) {
+        if !observing {
             state.phase = Phase::Driving;
+            state.thread = Some(thread_id());
         }
         state.epoch = state.epoch.wrapping_add(1);
         state.cancelled = true;
@@ -260,6 +261,7 @@ where
         };
         if matches!(taken, Taken::Head(..) | Taken::Rest(_)) {
             state.phase = Phase::Driving;
+            state.thread = Some(thread_id());
             state.epoch = state.epoch.wrapping_add(1);
             state.head_done = true;
         }

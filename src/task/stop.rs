@@ -11,6 +11,7 @@ use crate::cell::{self, About, Cell, Tie, Upstream};
 use crate::error::TaskError;
 use crate::promise::Resolver;
 use crate::sync::Arc;
+use crate::unhandled;
 
 impl<T: Send + 'static> Task<T> {
     /// Settles the task as [`Cancelled`](crate::ErrorKind::Cancelled), now, unless it is settled
@@ -84,8 +85,12 @@ impl<T: Send + 'static> Task<T> {
             };
             let _ = cell::with(&*outer, |state, _| state.tie_to(shield));
             let pass_on = move |outcome: Outcome<T>| {
-                // Cancelled meanwhile: nobody is left who wants it.
-                let _ = resolver.settle(outcome);
+                // Cancelled meanwhile: nobody is left who wants it, or would look at a failure.
+                if let Err(Err(error)) = resolver.settle(outcome)
+                    && !error.is_cancelled()
+                {
+                    unhandled::report(error);
+                }
             };
             Consume::new(pass_on).attach(&inner);
         }

@@ -152,7 +152,7 @@ pub(super) fn block_on(
     if on_worker && deadline.is_none() && pool::run_back(address(&**cell)) && done() {
         return End::Settled;
     }
-    start_if_cold(cell, on_worker && deadline.is_none());
+    start_if_cold(cell, deadline.is_none() && cell.about().pool().is_current());
     if deadline.is_none() && (on_worker || dispatch::is_open()) {
         help(cell, done);
     }
