@@ -80,7 +80,7 @@ fn attach(
     epoch: u32,
     held: Option<Box<dyn Step>>,
     inner: &Arc<dyn Cell>,
-    forward: fn(Arc<dyn Cell>) -> Box<dyn Step>,
+    forward: fn(Arc<dyn Cell>, u32) -> Box<dyn Step>,
     removed: &mut Removed,
 ) -> Adopted {
     let is_ring = address(&**inner) == address(&**outer) || waits_for(&**inner, &**outer);
@@ -120,7 +120,7 @@ fn attach(
         removed.ties.push(state.tie_to(tie(inner)));
         true
     });
-    let carrier = carrier.unwrap_or_else(|| forward(target));
+    let carrier = carrier.unwrap_or_else(|| forward(target, epoch));
     let registered = with(&**inner, |state, _| {
         state.released = true;
         if !wanted {
@@ -151,7 +151,6 @@ fn shortcut(
         let own_carrier = with(&*target, |state, _| {
             let only_carries = state.phase == Phase::Following
                 && state.released
-                && matches!(state.route(), Route::Pool)
                 && state
                     .steps
                     .only()
@@ -211,13 +210,17 @@ pub(crate) fn any_above(cell: &dyn Cell, test: impl Fn(&dyn Cell) -> bool) -> bo
 /// The subscriber that carries an inner task's outcome to the task that adopted it.
 struct Forward<U> {
     target: Arc<dyn Cell>,
+    /// The target's epoch when it began to follow. A cancel raises it; what the target follows after
+    /// that is no business of this step's.
+    epoch: u32,
     _type: std::marker::PhantomData<fn(U)>,
 }
 
 /// Makes the carrier for outcomes of type `U`.
-pub(crate) fn forward<U: Send + 'static>(target: Arc<dyn Cell>) -> Box<dyn Step> {
+pub(crate) fn forward<U: Send + 'static>(target: Arc<dyn Cell>, epoch: u32) -> Box<dyn Step> {
     Box::new(Forward::<U> {
         target,
+        epoch,
         _type: std::marker::PhantomData,
     })
 }
@@ -226,7 +229,7 @@ impl<U: Send + 'static> Forward<U> {
     fn deliver(&self, outcome: Result<U, TaskError>) {
         let mut outcome = Some(outcome);
         let upstream = with(&*self.target, |state, head| {
-            if state.phase != Phase::Following {
+            if state.phase != Phase::Following || state.epoch != self.epoch {
                 return None;
             }
             match state.last.as_mut().and_then(|step| step.output()) {

@@ -58,12 +58,12 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
         let outcome = match state.phase {
             Phase::Settled | Phase::Gone => return None,
             _ if state.is_decided() => return None,
-            Phase::Driving if !observing => CancelOutcome::Signalled,
+            Phase::Driving => CancelOutcome::Signalled,
             _ => CancelOutcome::Prevented,
         };
         if !observing {
             state.phase = Phase::Driving;
-            state.thread = Some(thread_id());
+            state.driver = Some(thread_id());
         }
         state.epoch = state.epoch.wrapping_add(1);
         state.cancelled = true;
@@ -120,7 +120,7 @@ pub(crate) fn cancel(
     if loot.outcome == CancelOutcome::Signalled {
         raise(&**cell);
     }
-    cell.shed();
+    cell.shed(loot.doom.is_some());
     unhandled::discard(loot.last);
     for link in loot.links {
         unhandled::discard(link);
@@ -209,6 +209,8 @@ enum Taken {
     Head(CancelOutcome, Option<Tie>),
     /// Steps that an executor would not run, with the outcome they were to get.
     Rest(Option<Box<dyn Step>>),
+    /// Observers that a pool without threads gives back: there is nobody but this thread to run them.
+    Observed(Option<Box<dyn Step>>),
     /// Observers that an executor would not run. The outcome is not to blame.
     Observers(super::steps::Steps, Duty),
 }
@@ -238,6 +240,15 @@ where
             Phase::Driving | Phase::Following if state.head_done || refused => Taken::TooLate,
             Phase::Driving => Taken::Head(CancelOutcome::Signalled, None),
             Phase::Following => Taken::Head(CancelOutcome::Prevented, state.untie()),
+            Phase::Handed
+                if refused && state.is_decided() && matches!(state.route(), Route::Pool) =>
+            {
+                let held = state.last.take();
+                if held.is_none() {
+                    head.move_into(&mut local);
+                }
+                Taken::Observed(held)
+            }
             Phase::Handed if refused && state.is_decided() && !state.is_doomed() => {
                 let steps = state.steps.take();
                 let slot = match state.last.as_mut().and_then(|step| step.output()) {
@@ -259,9 +270,9 @@ where
             }
             Phase::Handed | Phase::Settled | Phase::Gone => Taken::TooLate,
         };
-        if matches!(taken, Taken::Head(..) | Taken::Rest(_)) {
+        if matches!(taken, Taken::Head(..) | Taken::Rest(_) | Taken::Observed(_)) {
             state.phase = Phase::Driving;
-            state.thread = Some(thread_id());
+            state.driver = Some(thread_id());
             state.epoch = state.epoch.wrapping_add(1);
             state.head_done = true;
         }
@@ -282,11 +293,12 @@ where
             if outcome == CancelOutcome::Signalled {
                 raise(&*cell);
             }
-            cell.shed();
+            cell.shed(false);
             local = Some(Err(error));
             let above = withdraw_all(upstream);
             (above.unwrap_or(outcome), None, true)
         }
+        Taken::Observed(held) => (CancelOutcome::TooLate, held, false),
         Taken::Rest(Some(mut step)) => {
             if let Some(slot) = step.output() {
                 // The outcome that is overwritten is the user's to drop.

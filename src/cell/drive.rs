@@ -53,6 +53,9 @@ pub(super) fn next(
         return Next::Superseded;
     }
     if ran_link {
+        // A new outcome: what was known of the one before says nothing about it.
+        state.cancelled = false;
+        state.looked = false;
         state.open -= 1;
         if state.open == 0 {
             state.failed = hands.slot().failure().is_some();

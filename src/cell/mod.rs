@@ -103,8 +103,8 @@ pub(crate) trait Cell: Runnable + Upstream {
     /// Calls `f` under the lock, with the state and the head's slot. Use [`with`].
     fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot));
 
-    /// Drops the closure, if it has not been claimed.
-    fn shed(&self);
+    /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
+    fn shed(&self, outcome: bool);
 
     /// Settles the head as cancelled, if it is unsettled; what follows sees that as a failure.
     fn cancel_head(self: Arc<Self>) -> cancel::CancelOutcome;

@@ -190,7 +190,7 @@ where
         }
         inner.state.phase = Phase::Driving;
         inner.state.head_done = true;
-        inner.state.thread = Some(thread_id());
+        inner.state.driver = Some(thread_id());
         let epoch = inner.state.epoch;
         let next = drive::next(&mut inner.state, &mut inner.value, hands, epoch, true);
         if let Next::Settled(_) = next {
@@ -215,9 +215,14 @@ where
         f(&mut inner.state, &mut inner.value);
     }
 
-    fn shed(&self) {
-        let work = self.inner.lock().work.take();
+    fn shed(&self, outcome: bool) {
+        let (work, value) = {
+            let mut inner = self.inner.lock();
+            let value = if outcome { inner.value.take() } else { None };
+            (inner.work.take(), value)
+        };
         unhandled::discard(work);
+        unhandled::discard(value);
     }
 
     fn cancel_head(self: Arc<Self>) -> CancelOutcome {
@@ -248,7 +253,10 @@ where
             return Ran::Other;
         }
         inner.state.phase = Phase::Driving;
-        inner.state.thread = Some(thread_id());
+        inner.state.driver = Some(thread_id());
+        if let Claim::Work(_) = claim {
+            inner.state.thread = inner.state.driver;
+        }
         let epoch = inner.state.epoch;
         drop(inner);
         let mut local: Option<Outcome<T>> = None;

@@ -63,8 +63,10 @@ pub(crate) struct State {
     pub(crate) waiter: Option<Waker>,
     /// What most tasks never have.
     rare: Option<Box<Rare>>,
-    /// The thread that runs, or ran last, the task's closure or its steps.
+    /// The thread that runs, or ran, the task's closure.
     pub(crate) thread: Option<ThreadId>,
+    /// The thread that became the driver last.
+    pub(crate) driver: Option<ThreadId>,
 }
 
 /// The ties and the route of a task that is not alone on the global pool.
@@ -92,10 +94,13 @@ pub(crate) struct Duty {
     pub(crate) wake: Option<Waker>,
     /// A failure that nobody looked at and nobody will.
     pub(crate) report: Option<TaskError>,
+    /// What the task waited for; held on to no longer.
+    pub(crate) untied: Option<Tie>,
 }
 
 impl Duty {
     pub(crate) fn carry_out(self) {
+        drop(self.untied);
         if let Some(waiter) = self.wake {
             crate::waiting::wake(waiter);
         }
@@ -145,6 +150,7 @@ impl State {
             waiter: None,
             rare: None,
             thread: None,
+            driver: None,
         }
     }
 
@@ -189,6 +195,7 @@ impl State {
         Duty {
             wake: self.waiter.take(),
             report,
+            untied: self.untie(),
         }
     }
 

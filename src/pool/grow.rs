@@ -44,11 +44,15 @@ impl Shared {
             .refused_until
             .is_some_and(|until| Instant::now() < until)
         {
+            let deserted = roster.threads == 0;
+            drop(roster);
+            if deserted {
+                self.give_up();
+            }
             return false;
         }
         roster.threads += 1;
         roster.active += 1;
-        roster.peak = roster.peak.max(roster.threads);
         roster.next_number += 1;
         let number = roster.next_number;
         self.mirror(&roster);
@@ -60,6 +64,7 @@ impl Shared {
         match worker::spawn(self, number) {
             Ok(handle) => {
                 let mut roster = self.roster.lock();
+                roster.peak = roster.peak.max(roster.threads);
                 roster.handles.retain(|handle| !handle.is_finished());
                 roster.handles.push(handle);
                 true
@@ -72,19 +77,25 @@ impl Shared {
                 let deserted = roster.threads == 0;
                 self.mirror(&roster);
                 drop(roster);
-                self.changed.notify_all();
                 if deserted {
-                    // Pairs with the fence in `notify`: whoever counted on this thread has its job
-                    // in the queue by now.
-                    fence(Ordering::SeqCst);
-                    self.refuse_queued(
-                        ErrorKind::Rejected,
-                        "the system would not create a thread for it, and its pool has none",
-                    );
+                    self.give_up();
                 }
+                self.changed.notify_all();
                 false
             }
         }
+    }
+
+    fn give_up(&self) {
+        // Pairs with the fence in `notify`: whoever counted on this thread has its job
+        // in the queue by now.
+        fence(Ordering::SeqCst);
+        self.refuse_queued(
+            ErrorKind::Rejected,
+            "the system would not create a thread for it, and its pool has none",
+        );
+        drop(self.roster.lock());
+        self.changed.notify_all();
     }
 
     /// Writes the counts that the push path reads. Call it before the lock is released whenever

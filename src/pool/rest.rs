@@ -74,6 +74,7 @@ impl Shared {
     }
 
     fn sleep(&self, seat: &Arc<Seat>) -> bool {
+        let tired = crate::sync::deadline_after(self.settings.keep_alive);
         loop {
             let surplus = {
                 let roster = self.roster.lock();
@@ -82,13 +83,18 @@ impl Shared {
             if seat.called.load(Ordering::Acquire) {
                 return true;
             }
-            if !surplus {
-                crate::sync::thread::park();
-                continue;
-            }
-            crate::sync::thread::park_timeout(self.settings.keep_alive);
-            if seat.called.load(Ordering::Acquire) {
-                return true;
+            let left =
+                tired.map(|tired| tired.saturating_duration_since(crate::sync::Instant::now()));
+            match left {
+                Some(left) if surplus && !left.is_zero() => {
+                    crate::sync::thread::park_timeout(left);
+                    continue;
+                }
+                Some(_) if surplus => {}
+                _ => {
+                    crate::sync::thread::park();
+                    continue;
+                }
             }
             let mut roster = self.roster.lock();
             if roster.threads > self.base_target(roster.max) && roster.unseat(seat) {
@@ -104,13 +110,26 @@ impl Shared {
     pub(super) fn leave(self: &Arc<Self>, lane: &Arc<Lane>) {
         // The lane and its counters change hands under both locks, so that sums never miss or
         // double them.
+        while let Some(job) = lane.pop() {
+            self.injector.push(job);
+        }
         let mut roster = self.roster.lock();
         self.lanes.lock().retain(|other| !Arc::ptr_eq(other, lane));
         roster.past.add(&lane.tally);
         roster.threads -= 1;
         roster.active -= 1;
+        let seats = if self.closed.load(Ordering::SeqCst) {
+            let seats = std::mem::take(&mut roster.idle);
+            roster.active += seats.len();
+            seats
+        } else {
+            Vec::new()
+        };
         self.mirror(&roster);
         drop(roster);
+        for seat in seats {
+            seat.call();
+        }
         self.changed.notify_all();
         // A push may have counted on this thread.
         fence(Ordering::SeqCst);

@@ -40,17 +40,20 @@ impl Shared {
             return;
         }
         let mut queued = room.queued.lock();
-        while *queued >= room.limit && !self.closed.load(Ordering::Acquire) {
+        while *queued >= room.limit && !super::on_worker() && !self.closed.load(Ordering::Acquire) {
             wait_until(&room.freed, &mut queued, None);
         }
         *queued += 1;
     }
 
-    pub(super) fn try_room(&self) -> bool {
+    pub(super) fn try_room(self: &Arc<Self>) -> bool {
         if self.closed.load(Ordering::Acquire) {
             return false;
         }
         let Some(room) = &self.room else { return true };
+        if worker::is_on(self) {
+            return true;
+        }
         let mut queued = room.queued.lock();
         let free = *queued < room.limit;
         *queued += usize::from(free);

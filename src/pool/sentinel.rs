@@ -141,7 +141,7 @@ fn look(shared: &Arc<Shared>, memory: &mut Memory) -> bool {
         memory.step = if memory.step == 0 {
             active.max(1)
         } else {
-            memory.step * 2
+            memory.step.saturating_mul(2)
         };
         grow(shared, memory.step);
     }

@@ -104,7 +104,7 @@ impl Shared {
                 wait(true)
             })
         } else {
-            wait(false)
+            super::blocking(|| wait(false))
         }
     }
 }

@@ -158,7 +158,8 @@ impl<T> Task<T> {
         })
     }
 
-    /// The thread that runs, or ran last, the task's closure or one of its continuations.
+    /// The thread that runs, or ran, the task's closure; `None` before that, and for tasks that have
+    /// none, such as those of [`deferred`](crate::deferred).
     pub fn thread(&self) -> Option<ThreadId> {
         with(&**self.cell.as_ref()?, |state, _| state.thread)
     }

@@ -273,6 +273,9 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     /// Gives up this handle's interest; the task itself is cancelled when nobody else is left who
     /// wants it.
     pub fn cancel(self) -> CancelOutcome {
+        if self.is_settled() {
+            return CancelOutcome::TooLate;
+        }
         let shared = self.shared.clone();
         // The count of this handle goes below, with the question whether it was the last.
         shared.consumers.fetch_add(1, Ordering::Relaxed);
@@ -298,6 +301,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         };
         let shared = self.shared.clone();
         let work = move |_: &At<'_>| {
+            // From here on this branch is no consumer that could be waited for.
+            shared.drop_consumer();
             let outcome = match shared.value.get() {
                 Some(outcome) => {
                     // A failure that is handed on is looked at by whoever gets it.
@@ -309,7 +314,6 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                     shared.cell.about().at(),
                 )),
             };
-            shared.drop_consumer();
             Returned::Outcome(outcome)
         };
         let branch: Arc<dyn Cell> = match trace::capture() {

@@ -303,7 +303,7 @@ fn is_own_doing(cell: &dyn Cell) -> bool {
     let me = thread_id();
     let runs_here = |cell: &dyn Cell| {
         with(cell, |state, _| {
-            state.phase == Phase::Driving && state.thread == Some(me)
+            state.phase == Phase::Driving && state.driver == Some(me)
         })
     };
     runs_here(cell) || any_above(cell, runs_here)
