@@ -223,7 +223,8 @@ struct Problem {
 }
 
 impl Problem {
-    /// Behind a task's error, and behind the walk's, is the system's own: that one says all there is to say.
+    /// Behind a task's error, and behind the walk's, is the system's own: that one says all there
+    /// is to say.
     fn new(path: &Path, err: &dyn Error) -> Problem {
         Problem {
             path: path.to_path_buf(),

@@ -22,6 +22,8 @@ mod cancel;
 mod combine;
 mod pool;
 mod release;
+#[cfg(shuttle)]
+mod search;
 mod settle;
 mod share;
 mod subscribe;

@@ -2,7 +2,7 @@
 //!
 //! A queue under a lock, taken from by the batch: whoever pushes meets a worker once in a batch,
 //! not once a job. A lock-free channel hands the cache lines of its two ends back and forth with
-//! every job; on two cores that cost more than the lock (`docs/PERFORMANCE.md`).
+//! every job; on two cores that cost more than the lock (`docs/DESIGN.md`).
 
 use std::collections::VecDeque;
 

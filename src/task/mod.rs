@@ -158,10 +158,12 @@ impl<T> Task<T> {
         })
     }
 
-    /// The thread that runs, or ran, the task's closure; `None` before that, and for tasks that have
-    /// none, such as those of [`deferred`](crate::deferred).
+    /// The thread that runs, or ran, the task's closure; for a task without one, the thread that ran
+    /// its continuations last. `None` before that.
     pub fn thread(&self) -> Option<ThreadId> {
-        with(&**self.cell.as_ref()?, |state, _| state.thread)
+        with(&**self.cell.as_ref()?, |state, _| {
+            state.thread.or(state.driver)
+        })
     }
 
     /// The name it was given by [`TaskBuilder::name`].
