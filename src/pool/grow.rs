@@ -18,6 +18,10 @@ impl Shared {
         if roster.active >= roster.target {
             return false;
         }
+        // A closed pool whose last thread has left gets no new one: what comes late is swept.
+        if roster.threads == 0 && self.closed.load(Ordering::SeqCst) {
+            return false;
+        }
         if roster.blocked > 0 {
             roster.spares += 1;
         }

@@ -128,6 +128,7 @@ pub(super) fn shutdown(
     if close {
         await_end(shared, deadline);
         report.threads = survivors(shared);
+        shared.sweep_if_deserted();
     } else if !shared.wait_idle(deadline) {
         let roster = shared.roster.lock();
         report.threads = roster.active + roster.blocked;

@@ -1,0 +1,388 @@
+//! Adoption: a task that is returned, or settled with, becomes the outcome; a ring of tasks is told so.
+
+mod support;
+
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+
+use fast_async::{
+    AggregateError, BoxError, ErrorKind, Inline, Pool, Resolver, Status, Task, TaskError, all,
+    deferred, spawn,
+};
+use support::{Drops, Gate, LIMIT, Latch, Log, every_case, expected, within};
+
+/// A task that callbacks can get at.
+type Slot<T> = Arc<Mutex<Option<T>>>;
+
+fn slot<T>() -> Slot<T> {
+    Arc::new(Mutex::new(None))
+}
+
+fn put<T>(slot: &Slot<T>, value: T) {
+    *slot.lock().unwrap() = Some(value);
+}
+
+fn take<T>(slot: &Slot<T>) -> T {
+    slot.lock().unwrap().take().expect("it was put there")
+}
+
+/// What the observers of a task will see.
+fn watch(task: &Task<u32>) -> Log<Result<u32, ErrorKind>> {
+    let log = Log::new();
+    let saw = log.clone();
+    task.on_settled(move |outcome| saw.push(outcome.copied().map_err(TaskError::kind)));
+    log
+}
+
+mod outcome {
+    use super::*;
+
+    // Contract: S5
+    #[test]
+    fn a_returned_task_is_adopted_whatever_its_state() {
+        within(LIMIT, || {
+            every_case(|case| {
+                let n = case.run(Ok(1), |task| task.and_then(|n| Task::ready(n + 1)));
+                assert_eq!(n.unwrap(), 2, "a value that is there, {case:?}");
+
+                let n = case.run(Ok(1), |task| task.and_then(|n| spawn(move || n + 1)));
+                assert_eq!(n.unwrap(), 2, "a value that comes, {case:?}");
+
+                let (resolver, inner) = deferred();
+                let late = move |task: Task<u32>| {
+                    task.inspect(move |n| {
+                        let n = *n;
+                        thread::spawn(move || resolver.resolve(n + 1).unwrap());
+                    })
+                    .and_then(|_| inner)
+                };
+                assert_eq!(case.run(Ok(1), late).unwrap(), 2, "from outside, {case:?}");
+
+                let error = case.run(Ok(1), |task| task.and_then(|_| Task::<u32>::failed("no")));
+                assert_eq!(error.unwrap_err().kind(), ErrorKind::Failed, "{case:?}");
+
+                let error = case.run(Ok(1), |task| {
+                    task.and_then(|_| spawn(|| -> u32 { expected("in the inner task") }))
+                });
+                assert_eq!(error.unwrap_err().kind(), ErrorKind::Panicked, "{case:?}");
+
+                let (abandoned, inner) = deferred::<u32>();
+                drop(abandoned);
+                let error = case.run(Ok(1), |task| task.and_then(|_| inner));
+                assert_eq!(error.unwrap_err().kind(), ErrorKind::Abandoned, "{case:?}");
+
+                let n = case.run(Ok(1), |task| task.and_then(|n| Task::new(move || n + 1)));
+                assert_eq!(n.unwrap(), 2, "a cold one is started, {case:?}");
+            });
+        });
+    }
+
+    // Contract: S5
+    #[test]
+    fn adoption_goes_as_deep_as_it_likes() {
+        within(LIMIT, || {
+            every_case(|case| {
+                let n = case.run(Ok(1), |task| {
+                    task.and_then(|n| {
+                        spawn(move || n + 1).and_then(|n| {
+                            spawn(move || n + 1).and_then(|n| Task::ready(n + 1).then(|n| n + 1))
+                        })
+                    })
+                });
+                assert_eq!(n.unwrap(), 5, "{case:?}");
+            });
+        });
+    }
+
+    #[test]
+    fn recovery_adopts_as_well() {
+        within(LIMIT, || {
+            every_case(|case| {
+                let source: Result<u32, BoxError> = Err("no".into());
+                let n = case.run(source, |task| {
+                    task.or_else(|_| spawn(|| 1).and_then(|n| spawn(move || n + 1)))
+                });
+                assert_eq!(n.unwrap(), 2, "{case:?}");
+            });
+        });
+    }
+
+    #[test]
+    fn a_resolver_may_settle_with_a_task() {
+        within(LIMIT, || {
+            for late in [false, true] {
+                let (outer, task) = deferred::<u32>();
+                let (inner, followed) = deferred::<u32>();
+                let task = task.then(|n| n + 1);
+                let followed = followed.then(|n| n * 10);
+                if late {
+                    assert!(outer.settle_with(followed).is_ok());
+                    inner.resolve(1).unwrap();
+                } else {
+                    inner.resolve(1).unwrap();
+                    assert!(outer.settle_with(followed).is_ok());
+                }
+                assert_eq!(task.wait().unwrap(), 11);
+            }
+        });
+    }
+
+    // Contract: D7. The observers of the inner task are ahead of the outer one.
+    #[test]
+    fn observers_of_the_inner_task_see_its_value_first() {
+        within(LIMIT, || {
+            every_case(|case| {
+                let log = Log::new();
+                let (resolver, inner) = deferred();
+                let saw = log.clone();
+                inner.on_settled(move |outcome| saw.push(("inner", outcome.ok().copied())));
+                let after = log.clone();
+                let n = case.run(Ok(1), move |task| {
+                    task.and_then(move |n| {
+                        resolver.resolve(n + 1).unwrap();
+                        inner
+                    })
+                    .inspect(move |n| after.push(("outer", Some(*n))))
+                });
+                assert_eq!(n.unwrap(), 2, "{case:?}");
+                assert_eq!(
+                    log.take(),
+                    [("inner", Some(2)), ("outer", Some(2))],
+                    "{case:?}"
+                );
+            });
+        });
+    }
+
+    // A chain stays on its executor, wherever the adopted task ran.
+    #[test]
+    fn the_outer_chain_keeps_its_executor() {
+        within(LIMIT, || {
+            let pool = Pool::builder().name("outer").build().unwrap();
+            let (resolver, inner) = deferred::<u32>();
+            let adopted = Gate::new();
+            let open = adopted.clone();
+            let task = Task::ready(())
+                .on(&pool)
+                .and_then(move |()| {
+                    open.open();
+                    inner
+                })
+                .then(|n| (n, thread::current().name().map(str::to_string)));
+            adopted.pass();
+            resolver.resolve(1).unwrap();
+            let (n, name) = task.wait().unwrap();
+            assert_eq!(n, 1);
+            assert!(name.unwrap().starts_with("outer-"));
+        });
+    }
+
+    // Contract: D6
+    #[test]
+    fn the_closure_is_dropped_while_the_adopted_task_is_awaited() {
+        within(LIMIT, || {
+            let drops = Drops::new();
+            let token = drops.token();
+            let (resolver, inner) = deferred::<u32>();
+            let task = Task::ready(()).on(&Inline).and_then(move |()| {
+                token.hold();
+                inner
+            });
+            assert_eq!(task.status(), Status::Pending);
+            assert_eq!(drops.count(), 1);
+            resolver.resolve(1).unwrap();
+            assert_eq!(task.wait().unwrap(), 1);
+        });
+    }
+
+    // The handle of an adopted task is gone, what was registered on it is not.
+    #[test]
+    fn an_adopted_task_may_be_cancelled_from_outside() {
+        within(LIMIT, || {
+            let (outer, task) = deferred::<u32>();
+            let (inner, followed) = deferred::<u32>();
+            let shared = followed.share();
+            assert!(outer.settle_with(shared.cloned()).is_ok());
+            shared.cancel();
+            assert_eq!(
+                task.status(),
+                Status::Pending,
+                "the outer one still wants it"
+            );
+            inner.resolve(1).unwrap();
+            assert_eq!(task.wait().unwrap(), 1);
+        });
+    }
+}
+
+mod rings {
+    use super::*;
+
+    // Contract: S5
+    #[test]
+    fn a_task_that_is_settled_with_itself_is_a_cycle() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            let seen = watch(&task);
+            assert!(resolver.settle_with(task).is_ok());
+            assert_eq!(seen.take(), [Err(ErrorKind::Cycle)]);
+        });
+    }
+
+    // Contract: S5
+    #[test]
+    fn a_continuation_that_returns_its_own_task_is_a_cycle() {
+        within(LIMIT, || {
+            every_case(|case| {
+                let own = slot::<Task<u32>>();
+                let ready = Gate::new();
+                let (resolver, source) = deferred();
+                let task = case.send(source).and_then({
+                    let (own, ready) = (own.clone(), ready.clone());
+                    move |()| {
+                        ready.pass();
+                        take(&own)
+                    }
+                });
+                let (settled, seen) = (Gate::new(), watch(&task));
+                let open = settled.clone();
+                task.on_settled(move |_| open.open());
+                put(&own, task);
+                ready.open();
+                resolver.resolve(()).unwrap();
+                settled.pass();
+                assert_eq!(seen.take(), [Err(ErrorKind::Cycle)], "{case:?}");
+            });
+        });
+    }
+
+    // Contract: S5. The chain of a task is one thing with it: its tail waits for its head.
+    #[test]
+    fn a_task_that_is_settled_with_its_own_continuation_is_a_cycle() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            let tail = task.then(|n| n + 1);
+            let seen = watch(&tail);
+            assert!(resolver.settle_with(tail).is_ok());
+            assert_eq!(seen.take(), [Err(ErrorKind::Cycle)]);
+        });
+    }
+
+    // Contract: S5
+    #[test]
+    fn a_ring_of_any_size_is_a_cycle() {
+        within(LIMIT, || {
+            for size in [2_usize, 3, 100] {
+                let (resolvers, tasks): (Vec<_>, Vec<_>) =
+                    (0..size).map(|_| deferred::<u32>()).unzip();
+                let settled = Latch::new(size);
+                let seen: Vec<_> = tasks
+                    .iter()
+                    .map(|task| {
+                        let seen = watch(task);
+                        let settled = settled.clone();
+                        task.on_settled(move |_| settled.count_down());
+                        seen
+                    })
+                    .collect();
+                // Each follows the next one, the last the first.
+                let mut next = tasks;
+                next.rotate_left(1);
+                for (resolver, task) in resolvers.into_iter().zip(next) {
+                    assert!(resolver.settle_with(task).is_ok());
+                }
+                settled.wait();
+                for seen in seen {
+                    assert_eq!(seen.take(), [Err(ErrorKind::Cycle)], "a ring of {size}");
+                }
+            }
+        });
+    }
+
+    // Contract: S5. Rings through what is no plain link: a branch of a shared task, a shield, a combinator.
+    #[test]
+    fn a_ring_through_a_branch_a_shield_or_a_combinator_is_a_cycle() {
+        within(LIMIT, || {
+            type Detour = fn(Task<u32>) -> Task<u32>;
+            let table: [(&str, Detour); 6] = [
+                ("a branch", |task| task.share().then(|n| n + 1)),
+                ("two branches", |task| {
+                    task.share().cloned().share().then(|n| n + 1)
+                }),
+                ("all", |task| {
+                    all(vec![Task::ready(1), task]).then(|both| both.iter().sum())
+                }),
+                ("a tuple of all", |task| {
+                    all((task, Task::ready("other"))).then(|(n, _)| n)
+                }),
+                ("any", |task| {
+                    fast_async::any([task]).or_else(|error| {
+                        let all = error.downcast_ref::<AggregateError>().unwrap();
+                        Err(all.first().clone().into())
+                    })
+                }),
+                ("a shield", |task| task.shielded()),
+            ];
+            for (name, detour) in table {
+                let (resolver, task) = deferred::<u32>();
+                let detour = detour(task);
+                let seen = watch(&detour);
+                assert!(resolver.settle_with(detour).is_ok());
+                assert_eq!(seen.take(), [Err(ErrorKind::Cycle)], "{name}");
+            }
+        });
+    }
+
+    // Contract: S5. The last two links of a ring are closed at once, and one of them must see it.
+    #[test]
+    fn a_ring_that_two_threads_close_at_once_is_a_cycle() {
+        const ROUNDS: usize = 500;
+        within(LIMIT, || {
+            type Half = (Resolver<u32>, Task<u32>);
+            let start = Arc::new(Barrier::new(2));
+            let (send, receive) = std::sync::mpsc::channel::<Half>();
+            let other = thread::spawn({
+                let start = start.clone();
+                move || {
+                    for (resolver, task) in receive {
+                        start.wait();
+                        assert!(resolver.settle_with(task).is_ok());
+                    }
+                }
+            });
+            for _ in 0..ROUNDS {
+                let (first, a) = deferred::<u32>();
+                let (second, b) = deferred::<u32>();
+                let settled = Latch::new(2);
+                let seen = [watch(&a), watch(&b)];
+                for task in [&a, &b] {
+                    let settled = settled.clone();
+                    task.on_settled(move |_| settled.count_down());
+                }
+                send.send((second, a)).unwrap();
+                start.wait();
+                assert!(first.settle_with(b).is_ok());
+                settled.wait();
+                for seen in seen {
+                    assert_eq!(seen.take(), [Err(ErrorKind::Cycle)]);
+                }
+            }
+            drop(send);
+            other.join().unwrap();
+        });
+    }
+
+    // No ring: the same shared task reached by two ways.
+    #[test]
+    fn two_ways_to_one_task_are_no_cycle() {
+        within(LIMIT, || {
+            let (resolver, source) = deferred::<u32>();
+            let source = source.share();
+            let (left, right) = (source.then(|n| n + 1), source.then(|n| n + 2));
+            let (outer, task) = deferred();
+            assert!(outer.settle_with(all([left, right])).is_ok());
+            resolver.resolve(1).unwrap();
+            assert_eq!(task.wait().unwrap(), [2, 3]);
+        });
+    }
+}

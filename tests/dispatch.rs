@@ -1,0 +1,601 @@
+//! Dispatch: in which order, on which thread and under what conditions the subscribers of a task run, and when they are dropped.
+
+mod support;
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use fast_async::{Inline, Job, Pool, Status, Task, deferred, spawn};
+use support::{Gate, LIMIT, Latch, Log, When, every_case, expected, isolated, within};
+
+fn one_thread() -> Pool {
+    let pool = Pool::builder().name("one").core_threads(1).max_threads(1);
+    pool.build().expect("a valid pool")
+}
+
+mod order {
+    use super::*;
+
+    // Contract: D1
+    #[test]
+    fn subscribers_run_in_the_order_in_which_they_subscribed() {
+        within(LIMIT, || {
+            every_case(|case| {
+                let sources = [Ok(1), Err("no".into())];
+                for source in sources {
+                    let log = Log::new();
+                    let outcome = case.run(source, |task| {
+                        for number in 0..10 {
+                            let log = log.clone();
+                            match number % 3 {
+                                0 => task.on_settled(move |_| log.push(number)),
+                                1 => {
+                                    let other = log.clone();
+                                    let ok = move |_: &u32| log.push(number);
+                                    task.subscribe(ok, move |_| other.push(number))
+                                }
+                                _ => task.on_settled(move |outcome| {
+                                    log.push(number);
+                                    if outcome.is_err() {
+                                        expected("in an observer");
+                                    }
+                                }),
+                            };
+                        }
+                        let (ten, eleven) = (log.clone(), log.clone());
+                        task.finally(move || ten.push(10)).handle(move |outcome| {
+                            eleven.push(11);
+                            outcome.is_ok()
+                        })
+                    });
+                    outcome.unwrap();
+                    assert_eq!(log.take(), (0..12).collect::<Vec<_>>(), "{case:?}");
+                }
+            });
+        });
+    }
+
+    // Contract: D1. The list is open while it is worked through.
+    #[test]
+    fn a_subscriber_that_arrives_while_others_run_comes_after_them() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            let task = Arc::new(task);
+            let log = Log::new();
+            let (running, go_on) = (Gate::new(), Gate::new());
+            task.on_settled({
+                let (log, running, go_on) = (log.clone(), running.clone(), go_on.clone());
+                move |_| {
+                    running.open();
+                    go_on.pass();
+                    log.push("first");
+                }
+            });
+            let second = log.clone();
+            task.on_settled(move |_| second.push("second"));
+            let settler = thread::spawn(move || resolver.resolve(1).unwrap());
+            running.pass();
+            assert!(task.is_settled(), "the outcome is decided");
+            let late = log.clone();
+            task.on_settled(move |_| late.push("late"));
+            assert_eq!(log.len(), 0, "not inside the call that registered it");
+            go_on.open();
+            settler.join().unwrap();
+            let task = Arc::into_inner(task).unwrap();
+            assert_eq!(task.wait().unwrap(), 1);
+            assert_eq!(log.take(), ["first", "second", "late"]);
+        });
+    }
+
+    // Contract: D1, D8
+    #[test]
+    fn a_subscriber_added_by_a_subscriber_comes_after_those_there_were() {
+        within(LIMIT, || {
+            every_case(|case| {
+                if case.when == When::Before {
+                    // The first one might run before the second is there.
+                    return;
+                }
+                let log = Log::new();
+                let n = case.run(Ok(1), |task| {
+                    let task = task.share();
+                    task.on_settled({
+                        let (log, task) = (log.clone(), task.clone());
+                        move |_| {
+                            log.push("first");
+                            task.on_settled(move |_| log.push("added"));
+                        }
+                    });
+                    let second = log.clone();
+                    task.on_settled(move |_| second.push("second"));
+                    let mark = log.clone();
+                    task.then(move |n| {
+                        mark.push("branch");
+                        *n
+                    })
+                });
+                assert_eq!(n.unwrap(), 1, "{case:?}");
+                let seen = log.take();
+                assert_eq!(seen[..2], ["first", "second"], "{case:?}");
+            });
+        });
+    }
+
+    // Contract: D1. One after another also means: never two at a time, though they arrive from many threads.
+    #[test]
+    fn subscribers_of_one_task_never_overlap() {
+        const THREADS: usize = 4;
+        const EACH: usize = 200;
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            let (inside, overlaps) = (
+                Arc::new(AtomicBool::new(false)),
+                Arc::new(AtomicUsize::new(0)),
+            );
+            let done = Latch::new(THREADS * EACH);
+            let halfway = Latch::new(THREADS);
+            let orders = Log::new();
+            thread::scope(|scope| {
+                for number in 0..THREADS {
+                    let (task, inside, overlaps) = (&task, &inside, &overlaps);
+                    let (done, halfway, orders) = (&done, &halfway, &orders);
+                    scope.spawn(move || {
+                        for turn in 0..EACH {
+                            if turn == EACH / 2 {
+                                halfway.count_down();
+                            }
+                            let (inside, overlaps) = (inside.clone(), overlaps.clone());
+                            let (done, orders) = (done.clone(), orders.clone());
+                            task.on_settled(move |_| {
+                                if inside.swap(true, Ordering::AcqRel) {
+                                    overlaps.fetch_add(1, Ordering::Relaxed);
+                                }
+                                orders.push((number, turn));
+                                thread::yield_now();
+                                inside.store(false, Ordering::Release);
+                                done.count_down();
+                            });
+                        }
+                    });
+                }
+                halfway.wait();
+                resolver.resolve(1).unwrap();
+            });
+            done.wait();
+            assert_eq!(overlaps.load(Ordering::Relaxed), 0);
+            let orders = orders.take();
+            for number in 0..THREADS {
+                let turns: Vec<usize> = orders
+                    .iter()
+                    .filter(|(by, _)| *by == number)
+                    .map(|(_, turn)| *turn)
+                    .collect();
+                assert_eq!(
+                    turns,
+                    (0..EACH).collect::<Vec<_>>(),
+                    "those of thread {number}"
+                );
+            }
+        });
+    }
+
+    // Contract: D1. The one that is running when a cancel comes finishes before the next one starts.
+    #[test]
+    fn subscribers_do_not_overlap_when_a_cancel_comes_in_between() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            let log = Log::new();
+            let (running, go_on) = (Gate::new(), Gate::new());
+            task.on_settled({
+                let (log, running, go_on) = (log.clone(), running.clone(), go_on.clone());
+                move |_| {
+                    running.open();
+                    go_on.pass();
+                    log.push("first");
+                }
+            });
+            let second = log.clone();
+            task.on_settled(move |_| second.push("second"));
+            let tail = task.then(|n| n + 1);
+            let settler = thread::spawn(move || resolver.resolve(1).unwrap());
+            running.pass();
+            tail.cancel();
+            go_on.open();
+            settler.join().unwrap();
+            assert!(tail.wait().unwrap_err().is_cancelled());
+            assert_eq!(log.take(), ["first", "second"]);
+        });
+    }
+}
+
+mod threads {
+    use super::*;
+
+    // Contract: D2
+    #[test]
+    fn the_thread_that_settles_runs_what_waits() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            let threads = Log::new();
+            let [one, two, three] = [(); 3].map(|()| {
+                let threads = threads.clone();
+                move || threads.push(thread::current().id())
+            });
+            task.on_settled(move |_| one());
+            let task = task
+                .then(move |n| {
+                    two();
+                    n
+                })
+                .finally(three);
+            resolver.resolve(1).unwrap();
+            assert_eq!(threads.take(), [thread::current().id(); 3]);
+            assert_eq!(task.wait().unwrap(), 1);
+        });
+    }
+
+    // Contract: D2
+    #[test]
+    fn the_worker_that_ran_the_closure_goes_on_with_the_chain() {
+        within(LIMIT, || {
+            let gate = Gate::new();
+            let hold = gate.clone();
+            let task = spawn(move || {
+                hold.pass();
+                thread::current().id()
+            })
+            .then(|before| (before, thread::current().id()));
+            gate.open();
+            let (before, after) = task.wait().unwrap();
+            assert_eq!(before, after);
+        });
+    }
+
+    thread_local! {
+        static REGISTERING: Cell<bool> = const { Cell::new(false) };
+    }
+
+    // Contract: D3
+    #[test]
+    fn a_continuation_never_runs_inside_the_call_that_registers_it() {
+        within(LIMIT, || {
+            let pool = Pool::builder().name("home").build().unwrap();
+            let settled_by_a_worker = || {
+                let task = pool.spawn(|| 1);
+                let settled = Gate::new();
+                let open = settled.clone();
+                task.on_settled(move |_| open.open());
+                settled.pass();
+                task
+            };
+            type Register = fn(Task<u32>) -> Task<bool>;
+            let table: [(&str, Register); 6] = [
+                ("then", |task| task.then(|_| inside())),
+                ("and_then", |task| task.and_then(|_| Ok(inside()))),
+                ("handle", |task| task.handle(|_| inside())),
+                ("finally", |task| {
+                    let (resolver, answer) = deferred();
+                    task.finally(move || resolver.resolve(inside()).unwrap())
+                        .detach();
+                    answer
+                }),
+                ("on_settled", |task| {
+                    let (resolver, answer) = deferred();
+                    task.on_settled(move |_| resolver.resolve(inside()).unwrap());
+                    answer
+                }),
+                ("a branch", |task| {
+                    let shared = task.share();
+                    shared.then(|_| inside())
+                }),
+            ];
+            for (verb, register) in table {
+                for task in [settled_by_a_worker(), Task::ready(1)] {
+                    REGISTERING.set(true);
+                    let task = register(task);
+                    REGISTERING.set(false);
+                    assert!(!task.wait().unwrap(), "{verb} ran inside the call");
+                }
+            }
+        });
+    }
+
+    /// True on the thread that is registering, while it does.
+    fn inside() -> bool {
+        REGISTERING.get()
+    }
+
+    // Contract: D3
+    #[test]
+    fn a_late_continuation_goes_to_the_pool_of_its_task() {
+        within(LIMIT, || {
+            let pool = Pool::builder().name("home").build().unwrap();
+            let task = pool.spawn(|| ());
+            let seen = Gate::new();
+            let open = seen.clone();
+            task.on_settled(move |_| open.open());
+            seen.pass();
+            let name = task.then(|()| thread::current().name().map(str::to_string));
+            assert!(name.wait().unwrap().unwrap().starts_with("home-"));
+        });
+    }
+
+    // Contract: D3. The named way to ask for the opposite.
+    #[test]
+    fn inline_runs_inside_the_call_on_a_settled_task() {
+        within(LIMIT, || {
+            REGISTERING.set(true);
+            let task = Task::ready(1).on(&Inline).then(|_| inside());
+            REGISTERING.set(false);
+            assert_eq!(task.status(), Status::Success);
+            assert!(task.wait().unwrap());
+        });
+    }
+
+    // Contract: D5. A chain longer than the budget lets a job that waits for its worker go first.
+    #[test]
+    fn a_long_chain_does_not_hold_its_worker_from_others() {
+        const LINKS: usize = 10_000;
+        within(LIMIT, || {
+            let pool = one_thread();
+            let hold = Gate::new();
+            let pass = hold.clone();
+            let blocker = pool.spawn(move || pass.pass());
+            let done = Arc::new(AtomicUsize::new(0));
+            let mut chain = pool.spawn(|| ());
+            for _ in 0..LINKS {
+                let done = done.clone();
+                chain = chain.then(move |()| {
+                    done.fetch_add(1, Ordering::Relaxed);
+                });
+            }
+            let other = pool.spawn({
+                let done = done.clone();
+                move || done.load(Ordering::Relaxed)
+            });
+            hold.open();
+            let before = other.wait().unwrap();
+            assert!(before < LINKS, "it waited for the whole chain");
+            chain.wait().unwrap();
+            assert_eq!(done.load(Ordering::Relaxed), LINKS);
+            blocker.wait().unwrap();
+        });
+    }
+
+    // Contract: D2, D5. Where `Inline` says that there is nobody to hand over to, the chain goes on, and the stack stays flat.
+    #[test]
+    fn a_long_inline_chain_on_a_busy_worker_keeps_its_stack_flat() {
+        isolated(
+            "threads::a_long_inline_chain_on_a_busy_worker_keeps_its_stack_flat",
+            || {
+                const LINKS: usize = 100_000;
+                let pool = one_thread();
+                let hold = Gate::new();
+                let pass = hold.clone();
+                let blocker = pool.spawn(move || pass.pass());
+                let mut chain = pool.spawn(|| 0).on(&Inline);
+                for _ in 0..LINKS {
+                    chain = chain.then(|n| n + 1);
+                }
+                let other = pool.spawn(|| ());
+                hold.open();
+                assert_eq!(chain.wait().unwrap(), LINKS);
+                other.wait().unwrap();
+                blocker.wait().unwrap();
+            },
+        );
+    }
+
+    // Contract: D2. The same for a chain that changes its executor at every link.
+    #[test]
+    fn a_chain_of_many_hops_keeps_the_stack_flat() {
+        isolated("threads::a_chain_of_many_hops_keeps_the_stack_flat", || {
+            const HOPS: usize = 100_000;
+            let pool = one_thread();
+            for late in [false, true] {
+                let (resolver, task) = deferred();
+                let resolver = if late {
+                    Some(resolver)
+                } else {
+                    resolver.resolve(0).unwrap();
+                    None
+                };
+                let mut task = task;
+                for hop in 0..HOPS {
+                    task = match hop % 3 {
+                        0 => task.on(&Inline),
+                        1 => task.on(&|job: Job| job.run()),
+                        _ => task.on(&pool),
+                    };
+                    task = task.then(|n| n + 1);
+                }
+                if let Some(resolver) = resolver {
+                    resolver.resolve(0).unwrap();
+                }
+                assert_eq!(task.wait().unwrap(), HOPS);
+            }
+        });
+    }
+
+    // Contract: D2. An executor of the user's own that runs jobs on the spot.
+    #[test]
+    fn many_hops_to_an_executor_that_runs_on_the_spot_keep_the_stack_flat() {
+        isolated(
+            "threads::many_hops_to_an_executor_that_runs_on_the_spot_keep_the_stack_flat",
+            || {
+                const HOPS: usize = 100_000;
+                let (resolver, mut task) = deferred();
+                for _ in 0..HOPS {
+                    task = task.on(&|job: Job| job.run()).then(|n| n + 1);
+                }
+                resolver.resolve(0).unwrap();
+                assert_eq!(task.wait().unwrap(), HOPS);
+            },
+        );
+    }
+
+    // Contract: D2
+    #[test]
+    fn many_hops_to_an_executor_that_drops_its_jobs_keep_the_stack_flat() {
+        isolated(
+            "threads::many_hops_to_an_executor_that_drops_its_jobs_keep_the_stack_flat",
+            || {
+                const HOPS: usize = 100_000;
+                let (resolver, mut task) = deferred();
+                for _ in 0..HOPS {
+                    task = task.on(&|job: Job| drop(job)).catch(|_| 1);
+                }
+                resolver.resolve(0).unwrap();
+                assert_eq!(task.wait().unwrap_or(0), 1);
+            },
+        );
+    }
+}
+
+mod unharmed {
+    use super::*;
+
+    // Contract: D4
+    #[test]
+    fn one_panicking_subscriber_starves_no_other() {
+        within(LIMIT, || {
+            every_case(|case| {
+                let text = format!("the first observer in {case:?}");
+                let log = Log::new();
+                let n = case.run(Ok(1), |task| {
+                    let message = text.clone();
+                    task.on_settled(move |_| expected(&message));
+                    let (two, three) = (log.clone(), log.clone());
+                    task.on_settled(move |_| two.push("second"));
+                    task.then(move |n| {
+                        three.push("consumer");
+                        n + 1
+                    })
+                });
+                assert_eq!(n.unwrap(), 2, "{case:?}");
+                assert_eq!(log.take(), ["second", "consumer"], "{case:?}");
+                assert_eq!(support::reports(&text), 1, "{case:?}");
+            });
+        });
+    }
+
+    // Contract: D4
+    #[test]
+    fn one_failing_branch_starves_no_other() {
+        within(LIMIT, || {
+            every_case(|case| {
+                let sum = case.run(Ok(1), |task| {
+                    let task = task.share();
+                    let bad = task.then(|_| -> u32 { expected("in a branch") });
+                    let good = task.then(|n| n + 1);
+                    let both = [bad.catch(|error| u32::from(error.is_panic())), good];
+                    fast_async::all(both).then(|both| both.iter().sum::<u32>())
+                });
+                assert_eq!(sum.unwrap(), 3, "{case:?}");
+            });
+        });
+    }
+}
+
+mod consumers {
+    use super::*;
+
+    /// A task whose one observer waits for a gate, while another thread settles it.
+    struct Observed {
+        task: Task<u32>,
+        running: Gate,
+        go_on: Gate,
+        finished: Arc<AtomicBool>,
+        settler: thread::JoinHandle<()>,
+    }
+
+    fn observed() -> Observed {
+        let (resolver, task) = deferred();
+        let (running, go_on) = (Gate::new(), Gate::new());
+        let finished = Arc::new(AtomicBool::new(false));
+        task.on_settled({
+            let (running, go_on, finished) = (running.clone(), go_on.clone(), finished.clone());
+            move |outcome| {
+                running.open();
+                go_on.pass();
+                assert_eq!(outcome.ok(), Some(&1), "still there");
+                finished.store(true, Ordering::Release);
+            }
+        });
+        let settler = thread::spawn(move || resolver.resolve(1).unwrap());
+        Observed {
+            task,
+            running,
+            go_on,
+            finished,
+            settler,
+        }
+    }
+
+    // Contract: D7
+    #[test]
+    fn the_value_is_taken_when_the_observers_have_run() {
+        within(LIMIT, || {
+            type Taker = fn(Task<u32>) -> u32;
+            let table: [(&str, Taker); 7] = [
+                ("wait", |task| task.wait().unwrap()),
+                ("wait_timeout", |task| {
+                    task.wait_timeout(LIMIT).unwrap().unwrap()
+                }),
+                ("then", |task| task.then(|n| n).wait().unwrap()),
+                ("share", |task| *task.share().wait().unwrap()),
+                ("shielded", |task| task.shielded().wait().unwrap()),
+                ("all", |task| fast_async::await_all([task]).unwrap()[0]),
+                ("adoption", |task| {
+                    Task::ready(()).and_then(|()| task).wait().unwrap()
+                }),
+            ];
+            for (taker, take) in table {
+                let scene = observed();
+                scene.running.pass();
+                let finished = scene.finished.clone();
+                let task = scene.task;
+                let consumer = thread::spawn(move || {
+                    let n = take(task);
+                    (n, finished.load(Ordering::Acquire))
+                });
+                scene.go_on.open();
+                let (n, observer_had_finished) = consumer.join().unwrap();
+                assert_eq!(n, 1, "{taker}");
+                assert!(observer_had_finished, "{taker} was ahead of an observer");
+                scene.settler.join().unwrap();
+            }
+        });
+    }
+
+    // Contract: D7. Settled is not yet free to take.
+    #[test]
+    fn nothing_is_taken_while_an_observer_looks() {
+        within(LIMIT, || {
+            let scene = observed();
+            scene.running.pass();
+            assert!(scene.task.is_settled());
+            let task = scene.task.try_wait().expect_err("an observer is looking");
+            scene.go_on.open();
+            scene.settler.join().unwrap();
+            assert_eq!(task.try_wait().expect("it is free").unwrap(), 1);
+        });
+    }
+
+    // Contract: D7. Neither `Clone` nor `Sync`, and no `Arc` around it.
+    #[test]
+    fn a_value_that_is_neither_clone_nor_sync_is_observed_and_consumed() {
+        struct Plain(Cell<u32>);
+        within(LIMIT, || {
+            let (resolver, task) = deferred();
+            for _ in 0..3 {
+                task.subscribe(|plain: &Plain| plain.0.set(plain.0.get() + 1), |_| ());
+            }
+            let task = task.inspect(|plain| plain.0.set(plain.0.get() * 10));
+            resolver.resolve(Plain(Cell::new(0))).ok().unwrap();
+            assert_eq!(task.wait().unwrap().0.get(), 30);
+        });
+    }
+}
