@@ -211,6 +211,14 @@ impl TaskError {
         self.0.location
     }
 
+    /// The aggregate in it, if this is its last clone.
+    fn aggregate_mut(&mut self) -> Option<&mut AggregateError> {
+        match &mut Arc::get_mut(&mut self.0)?.cause {
+            Cause::Error(error) => error.downcast_mut(),
+            _ => None,
+        }
+    }
+
     /// True the first time only: whoever gets it reports the failure.
     pub(crate) fn claim_report(&self) -> bool {
         !self.0.reported.swap(true, Ordering::Relaxed)
@@ -284,7 +292,7 @@ impl Error for TaskError {
 
 /// What [`any`](crate::any) fails with when every task failed: all failures, in the order of the
 /// tasks.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AggregateError {
     pub(crate) errors: Vec<TaskError>,
     pub(crate) first: usize,
@@ -302,14 +310,43 @@ impl AggregateError {
     }
 }
 
+/// An aggregate may hold another one, and so on, as deep as `any` was nested. None of the following
+/// calls itself for it.
+impl Drop for AggregateError {
+    fn drop(&mut self) {
+        let mut pending = std::mem::take(&mut self.errors);
+        while let Some(mut error) = pending.pop() {
+            if let Some(inner) = error.aggregate_mut() {
+                pending.append(&mut inner.errors);
+            }
+        }
+    }
+}
+
 impl fmt::Display for AggregateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut first = self.first();
+        while let Some(inner) = first.downcast_ref::<AggregateError>() {
+            first = inner.first();
+        }
         write!(
             f,
-            "all {} tasks failed; the first failure: {}",
+            "all {} tasks failed; the first failure: {first}",
             self.errors.len(),
-            self.first()
         )
+    }
+}
+
+impl fmt::Debug for AggregateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for error in &self.errors {
+            match error.downcast_ref::<AggregateError>() {
+                Some(inner) => list.entry(&format_args!("{inner}")),
+                None => list.entry(error),
+            };
+        }
+        list.finish()
     }
 }
 

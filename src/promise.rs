@@ -149,7 +149,7 @@ fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Resul
             if postponed {
                 *cast::<T>(head) = local.take();
                 state.head_done = true;
-                state.open -= 1;
+                state.decide();
                 state.phase = Phase::Handed;
             }
             postponed
@@ -160,10 +160,7 @@ fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Resul
         }
     }
     let settled = dispatch::scope(|| {
-        let mut hands = Hands {
-            local: &mut local,
-            held: None,
-        };
+        let mut hands = Hands::new(&mut local, None);
         let Some((epoch, next)) = cell.settle(&mut hands) else {
             return false;
         };

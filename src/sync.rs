@@ -108,6 +108,11 @@ mod chaos {
     }
 }
 
+/// How many threads can run at the same time.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get())
+}
+
 /// The moment `duration` from now, or `None` when that is beyond what the clock can name: wait for
 /// ever.
 pub(crate) fn deadline_after(duration: Duration) -> Option<Instant> {

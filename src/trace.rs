@@ -43,4 +43,12 @@ impl Captured {
         let Captured { dispatch, span } = self;
         dispatcher::with_default(&dispatch, || span.in_scope(f))
     }
+
+    /// Like `run`; a task with a name has a span of its own within.
+    pub(crate) fn run_task<R>(self, name: Option<&str>, f: impl FnOnce() -> R) -> R {
+        self.run(|| match name {
+            Some(name) => tracing::info_span!("task", name).in_scope(f),
+            None => f(),
+        })
+    }
 }

@@ -202,7 +202,7 @@ const SCENARIOS: [Scenario; 25] = [
     Scenario::exact("all, settling its tasks", 0, settling_the_joined).growing(1),
     Scenario::exact("and_then that returns a pending task", 2, adopting),
     Scenario::exact("then on a shared task", 3, branching).growing(1),
-    Scenario::exact("cancel, a pending task", 2, cancelling),
+    Scenario::exact("cancel, a pending task", 1, cancelling),
     Scenario::exact("spawn, all waited for later", 1, spawning)
         .growing(1)
         .pooled(),

@@ -138,7 +138,7 @@ mod order {
             let halfway = Latch::new(THREADS);
             let orders = Log::new();
             thread::scope(|scope| {
-                for number in 0..THREADS {
+                let subscribe = |number| {
                     let (task, inside, overlaps) = (&task, &inside, &overlaps);
                     let (done, halfway, orders) = (&done, &halfway, &orders);
                     scope.spawn(move || {
@@ -158,10 +158,15 @@ mod order {
                                 done.count_down();
                             });
                         }
-                    });
-                }
+                    })
+                };
+                let subscribers: Vec<_> = (0..THREADS).map(subscribe).collect();
                 halfway.wait();
                 resolver.resolve(1).unwrap();
+                // The scope would wait too, but unseen by the thread sanitizer.
+                for subscriber in subscribers {
+                    subscriber.join().unwrap();
+                }
             });
             done.wait();
             assert_eq!(overlaps.load(Ordering::Relaxed), 0);

@@ -155,11 +155,11 @@ mod size {
             pool.metrics().peak_threads
         }
         within(|| {
-            // On a busy machine a worker that waits for a core looks as if it were blocked, so one
-            // flood may mislead the pool; several in a row do not.
             let peaks: Vec<usize> = (0..5).map(|_| flood()).collect();
-            let least = peaks.iter().min().unwrap();
-            assert!(*least <= 8, "{peaks:?} threads for 2 cores, of 64 allowed");
+            assert!(
+                peaks.iter().all(|peak| *peak <= 4),
+                "{peaks:?} threads for 2 cores, of 64 allowed"
+            );
         });
     }
 

@@ -23,7 +23,7 @@ const MILLION: usize = 1_000_000;
 
 /// What takes a pool's round trip each is done less often without optimisation, to keep the suite quick.
 const ROUNDS: usize = if cfg!(debug_assertions) {
-    200_000
+    100_000
 } else {
     MILLION
 };
@@ -383,9 +383,24 @@ mod adoption {
         });
     }
 
+    // Contract: S5. The same the other way round: each task follows one that follows already.
+    #[test]
+    fn a_line_that_is_built_from_its_end_runs_in_constant_memory() {
+        alone("a line built from its end", |memory| {
+            let (end, mut task) = deferred::<usize>();
+            for _ in 0..ROUNDS {
+                let (resolver, longer) = deferred();
+                assert!(resolver.settle_with(task).is_ok());
+                task = longer;
+            }
+            memory.assert_below(MIB, "followers");
+            end.resolve(7).unwrap();
+            assert_eq!(task.wait().unwrap(), 7);
+        });
+    }
+
     // Contract: S5. A loop that runs on an executor of its own choice is a loop as well.
     fn on_an_executor(name: &'static str, send: fn(Task<usize>, &Pool) -> Task<usize>) {
-        const ROUNDS: usize = 50_000;
         by_itself(name, move |memory| {
             let pool = Pool::builder().name("loop").max_threads(1).build().unwrap();
             let home = pool.clone();
@@ -593,7 +608,12 @@ mod garbage {
 mod nests {
     use super::*;
 
-    const DEPTH: usize = 100_000;
+    /// Many times what a stack of 2 MiB has room for, were it to recurse.
+    const DEPTH: usize = if cfg!(debug_assertions) {
+        20_000
+    } else {
+        100_000
+    };
 
     type Nest = fn(Task<usize>) -> Task<usize>;
 
@@ -624,6 +644,22 @@ mod nests {
             let (resolver, task) = nest(deeper);
             task.cancel();
             drop((resolver, task));
+        });
+    }
+
+    // Contract: D2
+    #[test]
+    fn all_of_all_of_all_ends_without_recursion() {
+        ends_without_recursion("nests::all_of_all_of_all_ends_without_recursion", |task| {
+            all(vec![task, Task::ready(0)]).then(|values| values[0])
+        });
+    }
+
+    // Contract: D2
+    #[test]
+    fn any_of_any_of_any_ends_without_recursion() {
+        ends_without_recursion("nests::any_of_any_of_any_ends_without_recursion", |task| {
+            any(vec![task, Task::failed("no")])
         });
     }
 

@@ -200,14 +200,17 @@ fn waiting_that_races_with_settling_loses_no_wake_up() {
             let shared = task.share();
             let start = Barrier::new(WAITERS + 1);
             thread::scope(|scope| {
-                for _ in 0..WAITERS {
-                    scope.spawn(|| {
-                        start.wait();
-                        assert_eq!(*shared.wait().unwrap(), round);
-                    });
-                }
+                let waiter = || {
+                    start.wait();
+                    assert_eq!(*shared.wait().unwrap(), round);
+                };
+                let waiters = [(); WAITERS].map(|()| scope.spawn(waiter));
                 start.wait();
                 resolver.resolve(round).unwrap();
+                // The scope would wait too, but unseen by the thread sanitizer.
+                for waiter in waiters {
+                    waiter.join().unwrap();
+                }
             });
         }
     });

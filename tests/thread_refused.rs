@@ -259,13 +259,14 @@ mod by_limit {
                 .collect();
             assert_eq!(all(tasks).wait().unwrap().iter().sum::<u32>(), 19_900);
         }
+        // A task is counted when its thread is done with it, a moment after it has settled.
+        assert!(pool.wait_idle(Duration::MAX));
         let metrics = pool.metrics();
         assert!(
             (1..=4).contains(&metrics.peak_threads),
             "no more than four can have lived at once: {metrics:?}"
         );
         assert_eq!(metrics.completed + metrics.failed, 8_000);
-        assert!(pool.wait_idle(Duration::MAX));
         let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
         assert!(report.is_complete(), "{report:?}");
     }

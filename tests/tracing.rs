@@ -182,7 +182,7 @@ fn every_way_to_start_keeps_the_span() {
                 pool.attempt(noted("pool.attempt")),
                 pool.spawn_with(|_| info!("pool.spawn_with")),
                 pool.try_spawn(note("try_spawn")).ok().unwrap(),
-                Task::builder().name("named").spawn(note("builder")),
+                Task::builder().spawn(note("builder")),
                 Task::builder()
                     .cancel_token(&CancelToken::new())
                     .attempt_with(|_| {
@@ -361,5 +361,24 @@ fn the_context_is_gone_from_the_thread_afterwards() {
         }
         let bare = pool.spawn(|| tracing::Span::current().is_none());
         assert!(bare.wait().unwrap());
+    });
+}
+
+// Contract: P6
+#[test]
+fn a_task_with_a_name_has_a_span_of_its_own() {
+    within(|| {
+        let log = Log::default();
+        let _guard = log.install();
+        let around = info_span!("around");
+        let task = around.in_scope(|| {
+            let builder = Task::builder().name("report");
+            builder.spawn(|| info!("inside")).then(|()| info!("behind"))
+        });
+        task.wait().unwrap();
+        assert_eq!(log.span_of("inside"), "task");
+        assert_eq!(log.span_of("behind"), "around");
+        until(|| log.is_closed("task"));
+        assert!(!log.is_closed("around"), "the test holds it");
     });
 }

@@ -386,6 +386,66 @@ fn waiting_for_oneself() {
     });
 }
 
+/// Tasks that all run before each waits for the next one, which waits for the one after it, and so
+/// on around. What each of them got.
+fn wait_in_a_ring(
+    length: usize,
+    pool: &Pool,
+    of: fn(Task<usize>) -> Task<usize>,
+) -> Vec<Result<usize, ErrorKind>> {
+    let running = Arc::new(Barrier::new(length));
+    let (handles, seats): (Vec<_>, Vec<_>) = (0..length).map(|_| mpsc::channel()).unzip();
+    let (tell, told) = mpsc::channel();
+    let tasks: Vec<_> = seats
+        .into_iter()
+        .enumerate()
+        .map(|(place, next): (usize, mpsc::Receiver<Task<usize>>)| {
+            let (running, tell) = (running.clone(), tell.clone());
+            pool.spawn(move || {
+                let next = next.recv().unwrap();
+                running.wait();
+                let outcome = of(next).wait().map_err(|error| error.kind());
+                tell.send(outcome).unwrap();
+                place
+            })
+        })
+        .collect();
+    for (place, task) in tasks.into_iter().enumerate() {
+        handles[(place + length - 1) % length].send(task).unwrap();
+    }
+    told.iter().take(length).collect()
+}
+
+// Contract: W3. The last one to wait is told, and that frees the others.
+#[test]
+fn running_tasks_that_wait_for_each_other() {
+    within(|| {
+        let pool = pool_of(5);
+        let links: [fn(Task<usize>) -> Task<usize>; 4] = [
+            |task| task,
+            |task| task.then(|n| n),
+            |task| task.share().then(|n| *n),
+            |task| all(vec![task, Task::ready(0)]).then(|values| values[0]),
+        ];
+        for length in [2, 5] {
+            for of in links {
+                for _ in 0..50 {
+                    let outcomes = wait_in_a_ring(length, &pool, of);
+                    let told = outcomes
+                        .iter()
+                        .filter(|outcome| **outcome == Err(ErrorKind::Cycle));
+                    assert_eq!(told.count(), 1, "{outcomes:?}");
+                    assert!(
+                        outcomes.iter().all(
+                            |outcome| !matches!(outcome, Err(kind) if *kind != ErrorKind::Cycle)
+                        )
+                    );
+                }
+            }
+        }
+    });
+}
+
 // Contract: W3
 #[test]
 fn waiting_for_oneself_in_a_continuation() {

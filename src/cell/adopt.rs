@@ -3,8 +3,8 @@
 //! The inner task gets one more subscriber, which carries its outcome to the outer one. A loop that
 //! returns its next round from `and_then` would build a line of carriers, a round each; so an outer
 //! task that does nothing but carry, and to which nobody holds a handle, is short-cut: its own
-//! carrier moves to the inner task. That keeps the line one long (path compression, as Scala's
-//! promises do with their links).
+//! carrier moves to the inner task. So is an inner task that does nothing but follow a third one.
+//! That keeps the line one long (path compression, as Scala's promises do with their links).
 
 use std::collections::HashSet;
 
@@ -31,8 +31,8 @@ enum Adopted {
     Yes(Registered),
     /// The outer task was cancelled while its continuation ran.
     Superseded,
-    /// Whoever was to get the outcome was cancelled.
-    Unwanted,
+    /// Whoever was to get the outcome of this task was cancelled.
+    Unwanted(Arc<dyn Cell>),
     /// The inner task waits for the outer one, or is it.
     Cycle,
 }
@@ -58,8 +58,8 @@ pub(crate) fn follow(
         Adopted::Yes(Registered::Late) => dispatch::later(inner),
         Adopted::Yes(Registered::Cold) => start(&inner),
         Adopted::Superseded => super::release(&*inner),
-        Adopted::Unwanted => {
-            cancel::withdraw_all(Some(tie(&inner)));
+        Adopted::Unwanted(source) => {
+            cancel::withdraw_all(Some(tie(&source)));
         }
         Adopted::Cycle => {
             super::release(&*inner);
@@ -96,7 +96,7 @@ fn attach(
                 Some(slot) => slot.fail(error),
                 None => head.fail(error),
             }
-            state.open -= 1;
+            state.decide();
             state.head_done = true;
             state.phase = Phase::Handed;
         } else {
@@ -113,14 +113,21 @@ fn attach(
     }
 
     let (target, carrier) = shortcut(outer, removed);
+    let carrier = carrier.unwrap_or_else(|| forward(target.clone(), epoch));
+    let (source, carrier) = bypass(inner, carrier, removed);
     let wanted = with(&*target, |state, _| {
         if state.phase != Phase::Following {
             return false;
         }
-        removed.ties.push(state.tie_to(tie(inner)));
+        removed.ties.push(state.tie_to(tie(&source)));
         true
     });
-    let carrier = carrier.unwrap_or_else(|| forward(target, epoch));
+    let Some(carrier) = carrier else {
+        return match wanted {
+            true => Adopted::Yes(Registered::Pending),
+            false => Adopted::Unwanted(source),
+        };
+    };
     let registered = with(&**inner, |state, _| {
         state.released = true;
         if !wanted {
@@ -135,8 +142,53 @@ fn attach(
     if wanted {
         Adopted::Yes(registered)
     } else {
-        Adopted::Unwanted
+        Adopted::Unwanted(source)
     }
+}
+
+/// The other end: an inner task that follows a third one, and that nobody else listens to, is left
+/// out, so that a line which is built from its end stays one long too. Gives what is to be followed,
+/// and the carrier unless it has its place there already.
+fn bypass(
+    inner: &Arc<dyn Cell>,
+    carrier: Box<dyn Step>,
+    removed: &mut Removed,
+) -> (Arc<dyn Cell>, Option<Box<dyn Step>>) {
+    let followed = with(&**inner, |state, _| {
+        let only_follows = state.phase == Phase::Following && state.steps.is_empty();
+        let tie = state.upstream().filter(|_| only_follows)?;
+        Some((tie.to.clone(), state.epoch))
+    });
+    let followed = followed.and_then(|(upstream, epoch)| upstream.cell().map(|cell| (cell, epoch)));
+    let Some((source, epoch)) = followed else {
+        return (inner.clone(), Some(carrier));
+    };
+    // One carrier takes the other's place under one lock: without a subscriber, a failure of the
+    // source would be nobody's for a moment, and reported.
+    let mut carrier = Some(carrier);
+    with(&*source, |state, _| {
+        let carries_to_inner = state
+            .steps
+            .only()
+            .and_then(Step::forwards_to)
+            .is_some_and(|target| address(&**target) == address(&**inner));
+        if carries_to_inner && let Some(carrier) = carrier.take() {
+            removed.steps.extend(state.steps.replace_only(carrier));
+        }
+    });
+    if carrier.is_some() {
+        removed.cells.push(source);
+        return (inner.clone(), carrier);
+    }
+    // Whoever cancels the inner task before this cancels the source with it.
+    with(&**inner, |state, _| {
+        if state.phase == Phase::Following && state.epoch == epoch {
+            state.phase = Phase::Gone;
+            removed.ties.push(state.untie());
+            removed.steps.extend(state.last.take());
+        }
+    });
+    (source, None)
 }
 
 /// The task that is to get the outcome in the end, and its carrier, if tasks that only carry were
@@ -237,7 +289,7 @@ impl<U: Send + 'static> Forward<U> {
                 None => *cast::<U>(head) = outcome.take(),
             }
             state.head_done = true;
-            state.open -= 1;
+            state.decide();
             state.phase = Phase::Handed;
             Some((state.untie(), state.route().clone()))
         });
@@ -260,6 +312,14 @@ impl<U: Send + 'static> Step for Forward<U> {
 
     fn cancel(&mut self, error: &TaskError) {
         self.deliver(Err(error.clone()));
+    }
+
+    fn refuse(&mut self, error: &TaskError) {
+        self.deliver(Err(error.clone()));
+    }
+
+    fn takes_outcome(&self) -> bool {
+        true
     }
 
     fn forwards_to(&self) -> Option<&Arc<dyn Cell>> {

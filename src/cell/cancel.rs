@@ -3,6 +3,7 @@
 use super::drive::{Hands, drive};
 use super::state::{Doom, Duty, Phase};
 use super::step::{Route, Step};
+use super::steps::Steps;
 use super::{Cell, Tie, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point, thread_id};
@@ -24,15 +25,17 @@ pub enum CancelOutcome {
 pub(crate) struct Withdrawn {
     pub(crate) outcome: CancelOutcome,
     /// What it waited for itself, which is no longer wanted either.
-    pub(crate) next: Option<Tie>,
+    pub(crate) next: Vec<Tie>,
 }
 
 impl Withdrawn {
-    /// There was nothing running, and nothing above.
-    pub(crate) const NOTHING: Withdrawn = Withdrawn {
-        outcome: CancelOutcome::Prevented,
-        next: None,
-    };
+    /// Nothing was running; `next` is no longer wanted either.
+    pub(crate) fn passing(next: impl IntoIterator<Item = Tie>) -> Withdrawn {
+        Withdrawn {
+            outcome: CancelOutcome::Prevented,
+            next: next.into_iter().collect(),
+        }
+    }
 }
 
 /// What was taken out of a cancelled cell, to be dealt with when the lock is gone.
@@ -41,19 +44,23 @@ struct Loot {
     last: Option<Box<dyn Step>>,
     links: Vec<Box<dyn Step>>,
     upstream: Option<Tie>,
-    replaced: Option<Doom>,
-    /// `None`: the driver is running an observer, and carries the rest out itself.
+    /// What an earlier cancel would have left to whoever has the handle.
+    replaced: Option<Box<dyn Step>>,
+    /// `None`: the driver is among observers, and carries the rest out itself.
     doom: Option<Doom>,
+    epoch: u32,
 }
 
 /// Takes everything from the cell's present owner. `None`: too late.
 fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Option<Loot> {
     with(cell, |state, _| {
-        let spared = state.steps.leading_observers();
-        let observing = match state.phase {
-            Phase::Driving => state.observing,
-            Phase::Handed => spared > 0,
-            _ => false,
+        let before = state.epoch;
+        let epoch = before.wrapping_add(1);
+        // The driver to whom the cancel is left.
+        let left_to = match state.phase {
+            Phase::Driving if state.observing => Some(state.doom_driver().unwrap_or(before)),
+            Phase::Handed if state.is_doomed() || state.steps.begins_with_observer() => Some(epoch),
+            _ => None,
         };
         let outcome = match state.phase {
             Phase::Settled | Phase::Gone => return None,
@@ -61,37 +68,63 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
             Phase::Driving => CancelOutcome::Signalled,
             _ => CancelOutcome::Prevented,
         };
-        if !observing {
+        if left_to.is_none() {
             state.phase = Phase::Driving;
             state.driver = Some(thread_id());
+            state.observing = true;
         }
-        state.epoch = state.epoch.wrapping_add(1);
+        state.epoch = epoch;
         state.cancelled = true;
         state.looked = true;
         state.head_done = true;
         state.open = 0;
+        let spared = match left_to {
+            Some(_) => state.steps.take_leading_observers(),
+            None => Steps::new(),
+        };
         let links = state.steps.take_links();
         let mut doom = Some(Doom {
-            epoch: state.epoch,
-            spared: if observing { spared } else { 0 },
+            driver: left_to.unwrap_or(epoch),
+            spared,
             steps: state.steps.take(),
             held,
             error,
         });
-        let replaced = if observing {
-            doom.take().and_then(|doom| state.set_doom(doom))
-        } else {
-            None
+        let (last, replaced) = match left_to {
+            // What observers are about to see stays where it is.
+            Some(_) => (None, doom.take().and_then(|doom| state.set_doom(doom))),
+            None => (state.last.take(), None),
         };
         Some(Loot {
             outcome,
-            // What observers are about to see stays where it is.
-            last: if observing { None } else { state.last.take() },
+            last,
             links,
             upstream: state.untie(),
             replaced,
             doom,
+            epoch,
         })
+    })
+}
+
+/// The common case, a task that has not begun and on which nothing hangs: it is settled at one go.
+fn prevent(cell: &dyn Cell, error: &TaskError) -> Option<(Duty, Option<Tie>)> {
+    with(cell, |state, head| {
+        let has_begun = !matches!(state.phase, Phase::Cold | Phase::Queued | Phase::Open);
+        if has_begun || state.head_done || !state.steps.is_empty() {
+            return None;
+        }
+        // No link was ever hung on it, so its outcome is the head's.
+        head.fail(error.clone());
+        state.epoch = state.epoch.wrapping_add(1);
+        state.cancelled = true;
+        state.looked = true;
+        state.failed = true;
+        state.head_done = true;
+        state.open = 0;
+        let upstream = state.untie();
+        cell.idle().store(true, Ordering::Release);
+        Some((state.settle(None), upstream))
     })
 }
 
@@ -109,11 +142,20 @@ pub(crate) fn cancel(
     carrier: Option<fn(TaskError) -> Box<dyn Step>>,
 ) -> Withdrawn {
     let error = TaskError::of(ErrorKind::Cancelled, cell.about().at());
+    if let Some((duty, upstream)) = prevent(&**cell, &error) {
+        chaos_point();
+        cell.shed(false);
+        duty.carry_out();
+        return Withdrawn {
+            outcome: CancelOutcome::Prevented,
+            next: upstream.into_iter().collect(),
+        };
+    }
     let held = carrier.map(|carrier| carrier(error.clone()));
     let Some(loot) = seize(&**cell, error, held) else {
         return Withdrawn {
             outcome: CancelOutcome::TooLate,
-            next: None,
+            next: Vec::new(),
         };
     };
     chaos_point();
@@ -125,34 +167,35 @@ pub(crate) fn cancel(
     for link in loot.links {
         unhandled::discard(link);
     }
-    unhandled::discard(loot.replaced.map(|doom| doom.held));
+    unhandled::discard(loot.replaced);
     if let Some(doom) = loot.doom {
-        dispatch::scope(|| fulfil(cell, doom));
+        dispatch::scope(|| fulfil(cell, loot.epoch, doom));
     }
     Withdrawn {
         outcome: loot.outcome,
-        next: loot.upstream,
+        next: loot.upstream.into_iter().collect(),
     }
 }
 
 /// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries that
 /// out, after the observers of the outcome in its hands.
-pub(super) fn carry_out(cell: &Arc<dyn Cell>, hands: &mut Hands<'_>) {
-    let Some(mut doom) = with(&**cell, |state, _| state.take_doom()) else {
-        return;
-    };
-    for _ in 0..doom.spared {
-        if let Some((mut step, _)) = doom.steps.pop() {
-            let _ = step.run(hands.slot(), cell.about().name());
-        }
+pub(super) fn carry_out(cell: &Arc<dyn Cell>, driver: u32, hands: &mut Hands<'_>) {
+    let spared = || with(&**cell, |state, _| state.doom(driver)?.spared.pop());
+    while let Some((mut step, _)) = spared() {
+        let _ = step.run(hands.slot(), cell.about().name());
     }
-    fulfil(cell, doom);
+    let doom = with(&**cell, |state, _| {
+        let doom = state.take_doom(driver)?;
+        Some((state.epoch, doom))
+    });
+    if let Some((epoch, doom)) = doom {
+        fulfil(cell, epoch, doom);
+    }
 }
 
 /// Runs what has its turn on a cancel, and settles.
-fn fulfil(cell: &Arc<dyn Cell>, doom: Doom) {
+fn fulfil(cell: &Arc<dyn Cell>, epoch: u32, doom: Doom) {
     let Doom {
-        epoch,
         mut steps,
         held,
         error,
@@ -165,10 +208,7 @@ fn fulfil(cell: &Arc<dyn Cell>, doom: Doom) {
     let mut nothing: Option<super::slot::Outcome<()>> = None;
     match held {
         Some(_) => {
-            let hands = Hands {
-                local: &mut nothing,
-                held,
-            };
+            let hands = Hands::new(&mut nothing, held);
             drive(cell, epoch, hands, false);
         }
         None => settle_empty(&**cell, epoch),
@@ -189,16 +229,21 @@ fn settle_empty(cell: &dyn Cell, epoch: u32) {
     }
 }
 
-/// Withdraws from `upstream` and from whatever it waits for in turn: a loop, however long the line
-/// is.
-pub(crate) fn withdraw_all(mut upstream: Option<Tie>) -> Option<CancelOutcome> {
+/// Withdraws from `unwanted`, in this order, and from whatever they wait for in turn: a loop,
+/// however long a line is, or deep a nest.
+pub(crate) fn withdraw_all(unwanted: impl IntoIterator<Item = Tie>) -> Option<CancelOutcome> {
+    let mut pending: Vec<Tie> = unwanted.into_iter().collect();
+    pending.reverse();
     let mut strongest = None;
-    while let Some(this) = upstream {
-        let withdrawn = this.to.withdraw(this.ticket);
-        if strongest != Some(CancelOutcome::Signalled) {
-            strongest = Some(withdrawn.outcome);
-        }
-        upstream = withdrawn.next;
+    while let Some(tie) = pending.pop() {
+        let withdrawn = tie.to.withdraw(tie.ticket);
+        strongest = match (strongest, withdrawn.outcome) {
+            (Some(CancelOutcome::Signalled), _) => strongest,
+            // Something further up was settled already; what hung on it was not.
+            (Some(CancelOutcome::Prevented), CancelOutcome::TooLate) => strongest,
+            (_, outcome) => Some(outcome),
+        };
+        pending.extend(withdrawn.next.into_iter().rev());
     }
     strongest
 }
@@ -212,7 +257,7 @@ enum Taken {
     /// Observers that a pool without threads gives back: there is nobody but this thread to run them.
     Observed(Option<Box<dyn Step>>),
     /// Observers that an executor would not run. The outcome is not to blame.
-    Observers(super::steps::Steps, Duty),
+    Observers(Steps, Duty),
 }
 
 /// Settles the head with `error`, if it is unsettled; what follows sees it as a failure.
@@ -274,6 +319,7 @@ where
             state.phase = Phase::Driving;
             state.driver = Some(thread_id());
             state.epoch = state.epoch.wrapping_add(1);
+            state.leave_doom_to(state.epoch);
             state.head_done = true;
         }
         (taken, state.epoch)
@@ -283,10 +329,13 @@ where
     let (outcome, held, ran_link) = match taken {
         Taken::TooLate => return CancelOutcome::TooLate,
         Taken::Observers(mut steps, duty) => {
-            while let Some((step, _)) = steps.pop() {
-                unhandled::discard(step);
-            }
-            duty.carry_out();
+            dispatch::scope(|| {
+                while let Some((mut step, _)) = steps.pop() {
+                    step.refuse(&error);
+                    unhandled::discard(step);
+                }
+                duty.carry_out();
+            });
             return CancelOutcome::TooLate;
         }
         Taken::Head(outcome, upstream) => {
@@ -295,8 +344,11 @@ where
             }
             cell.shed(false);
             local = Some(Err(error));
-            let above = withdraw_all(upstream);
-            (above.unwrap_or(outcome), None, true)
+            let outcome = match withdraw_all(upstream) {
+                Some(CancelOutcome::Signalled) => CancelOutcome::Signalled,
+                _ => outcome,
+            };
+            (outcome, None, true)
         }
         Taken::Observed(held) => (CancelOutcome::TooLate, held, false),
         Taken::Rest(Some(mut step)) => {
@@ -314,10 +366,7 @@ where
         }
     };
     dispatch::scope(|| {
-        let hands = Hands {
-            local: &mut local,
-            held,
-        };
+        let hands = Hands::new(&mut local, held);
         drive(&cell, epoch, hands, ran_link);
     });
     unhandled::discard(local);

@@ -18,9 +18,19 @@ pub(crate) struct Hands<'a> {
     pub(crate) local: &'a mut dyn Slot,
     /// The last link that ran; its output is the outcome.
     pub(crate) held: Option<Box<dyn Step>>,
+    /// What is to be done when the lock is gone, once the task is settled.
+    pub(crate) duty: Duty,
 }
 
-impl Hands<'_> {
+impl<'a> Hands<'a> {
+    pub(crate) fn new(local: &'a mut dyn Slot, held: Option<Box<dyn Step>>) -> Hands<'a> {
+        Hands {
+            local,
+            held,
+            duty: Duty::default(),
+        }
+    }
+
     pub(super) fn slot(&mut self) -> &mut dyn Slot {
         match self.held.as_mut() {
             Some(step) => step.output().expect("only a step with an output is held"),
@@ -30,9 +40,12 @@ impl Hands<'_> {
 }
 
 /// What the driver does next.
+#[must_use = "a step that is not run is lost"]
 pub(crate) enum Next {
     Run(Box<dyn Step>),
-    Settled(Duty),
+    /// The last step takes the outcome with it; the task is settled already.
+    Last(Box<dyn Step>),
+    Settled,
     /// The budget is used up; the rest of the steps go to a queue.
     HandOver,
     /// A cancel has taken the task away.
@@ -41,7 +54,7 @@ pub(crate) enum Next {
 
 /// Under the lock: the next step, or the outcome goes back into the cell. `ran_link`: a link, or
 /// the head, has just run.
-#[inline]
+#[inline(always)]
 pub(super) fn next(
     state: &mut State,
     head: &mut dyn Slot,
@@ -53,10 +66,7 @@ pub(super) fn next(
         return Next::Superseded;
     }
     if ran_link {
-        // A new outcome: what was known of the one before says nothing about it.
-        state.cancelled = false;
-        state.looked = false;
-        state.open -= 1;
+        state.decide();
         if state.open == 0 {
             state.failed = hands.slot().failure().is_some();
         }
@@ -66,6 +76,12 @@ pub(super) fn next(
         && (matches!(state.route(), Route::Inline) || dispatch::spend())
         && let Some((step, role)) = state.steps.pop()
     {
+        if state.released && state.steps.is_empty() && step.takes_outcome() {
+            // Nobody holds a handle: no step can come after this one, so one look will do for both.
+            state.open = 0;
+            hands.duty = state.settle(None);
+            return Next::Last(step);
+        }
         state.observing = role == Role::Observer;
         return Next::Run(step);
     }
@@ -75,7 +91,8 @@ pub(super) fn next(
         None => hands.local.move_into(head),
     }
     if state.steps.is_empty() {
-        Next::Settled(state.settle(failure.as_ref()))
+        hands.duty = state.settle(failure.as_ref());
+        Next::Settled
     } else {
         state.phase = Phase::Handed;
         Next::HandOver
@@ -90,22 +107,28 @@ pub(crate) fn drive(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>, ran_
 
 /// Like `drive`, for a driver that has asked for the next step already.
 pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>, mut next: Next) {
+    let name = cell.about().name();
     loop {
         chaos_point();
         let mut step = match next {
             Next::Run(step) => step,
-            Next::Settled(duty) => return duty.carry_out(),
+            Next::Last(mut last) => {
+                let _ = last.run(hands.slot(), name);
+                hands.duty.carry_out();
+                return unhandled::discard(hands.held.take());
+            }
+            Next::Settled => return hands.duty.carry_out(),
             Next::HandOver => return dispatch::hand_over_later(cell.clone()),
             // The outcome in this driver's hands is nobody's now, and the user's to drop.
             Next::Superseded => {
-                cancel::carry_out(cell, &mut hands);
+                cancel::carry_out(cell, epoch, &mut hands);
                 return unhandled::discard(hands.held.take());
             }
         };
         #[cfg(not(planted = "lock_in_callback"))]
-        let turn = step.run(hands.slot(), cell.about().name());
+        let turn = step.run(hands.slot(), name);
         #[cfg(planted = "lock_in_callback")]
-        let turn = with(&**cell, |_, _| step.run(hands.slot(), cell.about().name()));
+        let turn = with(&**cell, |_, _| step.run(hands.slot(), name));
         let ran_link = match turn {
             Turn::Linked => {
                 // The link that was held until now is empty and goes.

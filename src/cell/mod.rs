@@ -189,6 +189,8 @@ pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
             if let Err(payload) = guard::catch(|| executor.execute(job)) {
                 guard::discard(payload);
             }
+            // The job may have been the last of its task, and so may this.
+            unhandled::discard(executor);
         }
         Route::Pool => {
             let refused = cell.about().pool().resubmit(cell.clone()).err();

@@ -85,10 +85,7 @@ where
             Ran::Failed
         };
         let mut local = Some(outcome);
-        let mut hands = Hands {
-            local: &mut local,
-            held: None,
-        };
+        let mut hands = Hands::new(&mut local, None);
         let mut inner = self.inner.lock();
         let inner_now = &mut *inner;
         inner_now.state.head_done = true;
@@ -98,7 +95,7 @@ where
         {
             // A step of another task runs this closure: the steps wait for their turn in the list,
             // or the stack would grow with every fork.
-            inner_now.state.open -= 1;
+            inner_now.state.decide();
             hands.local.move_into(&mut inner_now.value);
             inner_now.state.phase = Phase::Handed;
             drop(inner);
@@ -112,14 +109,14 @@ where
             epoch,
             true,
         );
-        if let Next::Settled(_) = next {
+        if let Next::Settled | Next::Last(_) = next {
             self.idle.store(true, Ordering::Release);
         }
         drop(inner);
         let ran = match next {
             Next::Superseded => Ran::Cancelled,
-            Next::Settled(duty) => {
-                duty.carry_out();
+            Next::Settled => {
+                hands.duty.carry_out();
                 ran
             }
             next => {
@@ -193,7 +190,7 @@ where
         inner.state.driver = Some(thread_id());
         let epoch = inner.state.epoch;
         let next = drive::next(&mut inner.state, &mut inner.value, hands, epoch, true);
-        if let Next::Settled(_) = next {
+        if let Next::Settled | Next::Last(_) = next {
             self.idle.store(true, Ordering::Release);
         }
         Some((epoch, next))
@@ -203,7 +200,7 @@ where
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         let next = drive::next(&mut inner.state, &mut inner.value, hands, epoch, ran_link);
-        if let Next::Settled(_) = next {
+        if let Next::Settled | Next::Last(_) = next {
             self.idle.store(true, Ordering::Release);
         }
         next
@@ -256,6 +253,9 @@ where
         inner.state.driver = Some(thread_id());
         if let Claim::Work(_) = claim {
             inner.state.thread = inner.state.driver;
+        } else {
+            // Observers may be first: a cancel leaves them to this driver.
+            inner.state.observing = true;
         }
         let epoch = inner.state.epoch;
         drop(inner);
@@ -271,10 +271,7 @@ where
         };
         let cell: Arc<dyn Cell> = self;
         dispatch::scope(|| {
-            let hands = Hands {
-                local: &mut local,
-                held,
-            };
+            let hands = Hands::new(&mut local, held);
             drive(&cell, epoch, hands, false);
         });
         unhandled::discard(local);
@@ -324,6 +321,11 @@ impl<F, T> Drop for Node<F, T> {
         while let Some((step, _)) = inner.state.steps.pop() {
             unhandled::discard(step);
         }
+        unhandled::discard(inner.state.waiter.take());
+        // Executors, callbacks of tokens and hooks of pools are the user's too.
+        unhandled::discard(inner.state.take_rare());
+        unhandled::discard(self.about.extra.take());
+        unhandled::discard(self.about.pool.take());
     }
 }
 

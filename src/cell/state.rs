@@ -51,7 +51,7 @@ pub(crate) struct State {
     /// Links that have yet to run, the head included. At 0 the outcome is decided, though observers
     /// may still be running.
     pub(crate) open: u32,
-    /// The driver is running an observer.
+    /// The driver is among observers, or is telling them of a cancel.
     pub(crate) observing: bool,
     /// Raised when a cancel takes the task from its driver: a driver with an older number must let
     /// go.
@@ -80,15 +80,19 @@ struct Rare {
 /// A cancel that came while observers had their turn, or were about to: their driver carries it out,
 /// so that they see the outcome that they subscribed to, and do not run beside each other.
 pub(crate) struct Doom {
-    pub(crate) epoch: u32,
-    /// How many steps at the head of the list still see the outcome in the driver's hands.
-    pub(crate) spared: usize,
+    /// The epoch of the driver it is left to: others, whom an earlier cancel has superseded, may
+    /// come by.
+    pub(crate) driver: u32,
+    /// These still see the outcome in the driver's hands.
+    pub(crate) spared: Steps,
+    /// These are told of the cancel.
     pub(crate) steps: Steps,
     pub(crate) held: Option<Box<dyn Step>>,
     pub(crate) error: TaskError,
 }
 
 /// What whoever settled a task must do when the lock is gone.
+#[derive(Default)]
 #[must_use = "waiters sleep until it is carried out"]
 pub(crate) struct Duty {
     pub(crate) wake: Option<Waker>,
@@ -162,6 +166,8 @@ impl State {
             "a task without handles gets no steps"
         );
         self.open += u32::from(role != Role::Observer);
+        // Whoever registers it has taken the handle apart.
+        self.released |= role == Role::Closing && step.takes_outcome();
         #[cfg(planted = "overtake")]
         let step = match (self.phase == Phase::Driving).then(|| self.steps.pop()) {
             Some(Some((older, _))) => (self.steps.push(step, role), older).1,
@@ -180,6 +186,15 @@ impl State {
             _ => Registered::Pending,
         };
         (number, registered)
+    }
+
+    /// A link, or the head, has come to an outcome: what was known of the one before says nothing
+    /// about it.
+    #[inline]
+    pub(crate) fn decide(&mut self) {
+        self.cancelled = false;
+        self.looked = false;
+        self.open -= 1;
     }
 
     /// All steps have run and the outcome lies where `failure` was looked up.
@@ -213,25 +228,56 @@ impl State {
         self.rare.as_mut()?.upstream.take()
     }
 
-    pub(crate) fn set_doom(&mut self, doom: Doom) -> Option<Doom> {
-        self.rare.get_or_insert_default().doom.replace(doom)
-    }
-
     pub(crate) fn is_doomed(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.doom.is_some())
+        self.doom_driver().is_some()
     }
 
-    /// What the driver is to carry out.
-    pub(crate) fn take_doom(&mut self) -> Option<Doom> {
-        let epoch = self.epoch;
-        self.rare.as_mut()?.doom.take_if(|doom| doom.epoch == epoch)
+    /// The driver to whom a cancel is left already.
+    pub(crate) fn doom_driver(&self) -> Option<u32> {
+        let doom = self.rare.as_ref()?.doom.as_ref()?;
+        Some(doom.driver)
+    }
+
+    /// Leaves a cancel to the driver. One that was left to it before is carried out with it, so
+    /// that nobody loses his turn. Gives back what that one held.
+    pub(crate) fn set_doom(&mut self, mut doom: Doom) -> Option<Box<dyn Step>> {
+        let place = &mut self.rare.get_or_insert_default().doom;
+        let before = place.take();
+        let replaced = before.and_then(|mut before| {
+            before.steps.append(doom.spared.take());
+            before.steps.append(doom.steps.take());
+            (doom.spared, doom.steps) = (before.spared, before.steps);
+            before.held
+        });
+        *place = Some(doom);
+        replaced
+    }
+
+    /// What is left to the driver with this epoch.
+    pub(crate) fn doom(&mut self, driver: u32) -> Option<&mut Doom> {
+        let doom = self.rare.as_mut()?.doom.as_mut()?;
+        (doom.driver == driver).then_some(doom)
+    }
+
+    /// What the driver with this epoch is to carry out.
+    pub(crate) fn take_doom(&mut self, driver: u32) -> Option<Doom> {
+        let doom = &mut self.rare.as_mut()?.doom;
+        doom.take_if(|doom| doom.driver == driver)
+    }
+
+    /// Whoever comes next to drive a task in `Handed` has this epoch.
+    pub(crate) fn leave_doom_to(&mut self, driver: u32) {
+        if let Some(doom) = self.rare.as_mut().and_then(|rare| rare.doom.as_mut()) {
+            doom.driver = driver;
+        }
     }
 
     /// Removes a step by its number.
     pub(crate) fn remove(&mut self, number: u32) -> Option<Box<dyn Step>> {
         self.steps.remove(number).or_else(|| {
             let doom = self.rare.as_mut()?.doom.as_mut()?;
-            doom.steps.remove(number)
+            let spared = doom.spared.remove(number);
+            spared.or_else(|| doom.steps.remove(number))
         })
     }
 
@@ -245,6 +291,11 @@ impl State {
             (None, Route::Pool) => Route::Pool,
             (rare, route) => std::mem::replace(&mut rare.get_or_insert_default().route, route),
         }
+    }
+
+    /// What is left to be dropped with the cell.
+    pub(crate) fn take_rare(&mut self) -> Option<impl Sized> {
+        self.rare.take()
     }
 
     /// Settled as far as a user is concerned: the outcome is decided.

@@ -24,6 +24,16 @@ pub(crate) trait Step: Send {
     /// The task was cancelled before this step's turn.
     fn cancel(&mut self, error: &TaskError);
 
+    /// An executor would not have this step's turn. An observer goes unheard; what others wait for
+    /// must settle all the same.
+    fn refuse(&mut self, _: &TaskError) {}
+
+    /// True for a step that takes the outcome away and that no other follows: behind it there is
+    /// nothing left to settle.
+    fn takes_outcome(&self) -> bool {
+        false
+    }
+
     /// The task that this step hands the outcome to, for a step that does nothing else.
     fn forwards_to(&self) -> Option<&Arc<dyn Cell>> {
         None

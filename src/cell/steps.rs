@@ -61,11 +61,7 @@ impl Steps {
     }
 
     fn spill(&mut self, number: u32, step: Box<dyn Step>, role: Role) {
-        let mut list = Box::new(List {
-            entries: SmallVec::new(),
-            head: 0,
-            gaps: 0,
-        });
+        let mut list = Box::new(List::new());
         if let Some(one) = self.one.take() {
             list.push(number.wrapping_sub(1), one, self.role);
         }
@@ -104,16 +100,61 @@ impl Steps {
         }
     }
 
-    /// How many observers stand before the first step that decides an outcome.
-    pub(crate) fn leading_observers(&self) -> usize {
-        match &self.many {
-            None => usize::from(self.one.is_some() && self.role == Role::Observer),
-            Some(list) => list.entries[list.head..]
-                .iter()
-                .filter(|entry| entry.step.is_some())
-                .take_while(|entry| entry.role == Role::Observer)
-                .count(),
+    /// True when an observer is to have its turn next.
+    pub(crate) fn begins_with_observer(&self) -> bool {
+        let first = match &self.many {
+            None => self.one.as_ref().map(|_| self.role),
+            Some(list) => list.first(),
+        };
+        first == Some(Role::Observer)
+    }
+
+    /// Takes the observers that stand before the first step that decides an outcome.
+    pub(crate) fn take_leading_observers(&mut self) -> Steps {
+        let mut taken = Steps {
+            next: self.next,
+            ..Steps::new()
+        };
+        match &mut self.many {
+            None if self.role == Role::Observer => taken.one = self.one.take(),
+            None => {}
+            Some(list) => {
+                let mut observers = List::new();
+                while list.first() == Some(Role::Observer) {
+                    observers.entries.extend(list.pop_entry());
+                }
+                if list.is_empty() {
+                    self.many = None;
+                }
+                if !observers.is_empty() {
+                    taken.many = Some(Box::new(observers));
+                }
+            }
         }
+        taken
+    }
+
+    /// Puts steps that were registered later behind these.
+    pub(crate) fn append(&mut self, mut later: Steps) {
+        if later.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            *self = later;
+            return;
+        }
+        let next = self.next;
+        let list = self.many.get_or_insert_with(|| Box::new(List::new()));
+        if let Some(one) = self.one.take() {
+            list.push(next.wrapping_sub(1), one, self.role);
+        }
+        if let Some(one) = later.one.take() {
+            list.push(later.next.wrapping_sub(1), one, later.role);
+        }
+        while let Some(entry) = later.many.as_mut().and_then(|many| many.pop_entry()) {
+            list.entries.push(entry);
+        }
+        self.next = later.next;
     }
 
     /// Takes all steps. Numbers go on from where they were.
@@ -147,6 +188,17 @@ impl Steps {
         }
     }
 
+    /// Puts another step into the place of the only one, under its number.
+    pub(crate) fn replace_only(&mut self, step: Box<dyn Step>) -> Option<Box<dyn Step>> {
+        match &mut self.many {
+            None => self.one.as_mut().map(|one| std::mem::replace(one, step)),
+            Some(list) => list.entries[list.head..]
+                .iter_mut()
+                .find_map(|entry| entry.step.as_mut())
+                .map(|one| std::mem::replace(one, step)),
+        }
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.one.is_none() && self.many.is_none()
@@ -165,6 +217,21 @@ impl Steps {
 }
 
 impl List {
+    fn new() -> List {
+        List {
+            entries: SmallVec::new(),
+            head: 0,
+            gaps: 0,
+        }
+    }
+
+    /// What the step is whose turn is next.
+    fn first(&self) -> Option<Role> {
+        let mut waiting = self.entries[self.head..].iter();
+        let first = waiting.find(|entry| entry.step.is_some())?;
+        Some(first.role)
+    }
+
     fn push(&mut self, number: u32, step: Box<dyn Step>, role: Role) {
         self.entries.push(Entry {
             number,
@@ -174,11 +241,17 @@ impl List {
     }
 
     fn pop(&mut self) -> Option<(Box<dyn Step>, Role)> {
+        let entry = self.pop_entry()?;
+        Some((entry.step?, entry.role))
+    }
+
+    fn pop_entry(&mut self) -> Option<Entry> {
         while let Some(entry) = self.entries.get_mut(self.head) {
             self.head += 1;
+            let Entry { number, role, .. } = *entry;
             match entry.step.take() {
-                Some(step) => return Some((step, entry.role)),
                 None => self.gaps -= 1,
+                step => return Some(Entry { number, role, step }),
             }
         }
         None

@@ -172,7 +172,7 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
                     collector.settle_one(
                         outcome,
                         |values, value| values[index] = Some(value),
-                        |values| std::mem::take(values).into_iter().flatten().collect(),
+                        collected,
                     );
                 })
             })
@@ -183,6 +183,14 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
         collector.watch(cells);
         task
     }
+}
+
+/// The values of a list whose parts have all come in.
+fn collected<T>(values: &mut Vec<Option<T>>) -> Vec<T> {
+    let values = std::mem::take(values).into_iter();
+    values
+        .map(|value| value.expect("every part has come in"))
+        .collect()
 }
 
 impl<T: Send + 'static, const N: usize> All for [Task<T>; N] {

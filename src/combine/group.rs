@@ -1,6 +1,6 @@
 //! The inputs of a combinator, as what its task waits for.
 
-use crate::cell::cancel::{CancelOutcome, Withdrawn, withdraw_all};
+use crate::cell::cancel::{Withdrawn, withdraw_all};
 use crate::cell::{Cell, Tie, Upstream, with};
 use crate::sync::{Arc, Mutex};
 
@@ -15,20 +15,17 @@ impl Group {
         *self.members.lock() = members;
     }
 
-    /// Cancels the members that are not settled. Says whether the closure of any was running.
-    pub(super) fn cancel(&self) -> CancelOutcome {
+    /// Cancels the members that are not settled.
+    pub(super) fn cancel(&self) {
+        withdraw_all(self.take());
+    }
+
+    fn take(&self) -> impl Iterator<Item = Tie> + use<> {
         let members = std::mem::take(&mut *self.members.lock());
-        let mut outcome = CancelOutcome::Prevented;
-        for member in members {
-            let tie = Tie {
-                to: member,
-                ticket: 0,
-            };
-            if withdraw_all(Some(tie)) == Some(CancelOutcome::Signalled) {
-                outcome = CancelOutcome::Signalled;
-            }
-        }
-        outcome
+        members.into_iter().map(|member| Tie {
+            to: member,
+            ticket: 0,
+        })
     }
 
     /// Lets the members go.
@@ -40,10 +37,7 @@ impl Group {
 
 impl Upstream for Group {
     fn withdraw(self: Arc<Self>, _ticket: u32) -> Withdrawn {
-        Withdrawn {
-            outcome: self.cancel(),
-            next: None,
-        }
+        Withdrawn::passing(self.take())
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {

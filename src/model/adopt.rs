@@ -55,6 +55,50 @@ fn a_line_of_adoptions_passes_the_outcome_on() {
 }
 
 #[test]
+fn a_follower_of_a_follower_meets_the_settler() {
+    explore(&["delivered"], || {
+        let reports = reports();
+        let (first, task) = open();
+        let (second, middle) = open();
+        let (third, last) = open();
+        assert!(second.settle_with(last).is_ok());
+        let settler = go(move || third.resolve(7).unwrap());
+        assert!(first.settle_with(middle).is_ok());
+        assert_eq!(task.wait().unwrap(), 7);
+        settler.join().unwrap();
+        assert_eq!(reports.get(), 0);
+        "delivered"
+    });
+}
+
+#[test]
+fn a_follower_of_a_follower_is_cancelled() {
+    explore(&["delivered", "cancelled"], || {
+        let (first, task) = open();
+        let (second, middle) = open();
+        let (third, last) = open();
+        assert!(second.settle_with(last).is_ok());
+        let adopter = go(move || first.settle_with(middle).is_ok());
+        let settler = go(move || third.resolve(7).is_ok());
+        let cancelled = task.cancel();
+        let adopted = adopter.join().unwrap();
+        let settled = settler.join().unwrap();
+        match task.wait() {
+            Ok(value) => {
+                assert_eq!(cancelled, CancelOutcome::TooLate);
+                assert_eq!((value, adopted, settled), (7, true, true));
+                "delivered"
+            }
+            Err(error) => {
+                assert!(error.is_cancelled());
+                assert_ne!(cancelled, CancelOutcome::TooLate);
+                "cancelled"
+            }
+        }
+    });
+}
+
+#[test]
 fn a_cancel_reaches_what_is_adopted_or_comes_too_late() {
     explore(&["delivered", "cancelled"], || {
         let (outer, task) = open();

@@ -10,9 +10,10 @@
 //! RUSTFLAGS="--cfg shuttle" cargo test -p fast-async --lib --release
 //! ```
 //!
-//! `LOOM_MAX_PREEMPTIONS` (2) bounds the former. `MODEL_RUNS` says how many interleavings the
-//! latter tries with each of its two schedulers, `SHUTTLE_RANDOM_SEED` which, and `MODEL_REPLAY`
-//! gives it the one schedule that a failure has printed.
+//! `LOOM_MAX_PREEMPTIONS` (2) bounds the former, `LOOM_MAX_DURATION` (seconds) stops it.
+//! `MODEL_RUNS` says how many interleavings the latter tries with each of its two schedulers,
+//! `SHUTTLE_RANDOM_SEED` which, and `MODEL_REPLAY` gives it the one schedule that a failure has
+//! printed.
 
 // A model that never fails proves nothing: `.ci/planted` builds with one bug planted after the
 // other and asks that a model finds it.
@@ -64,9 +65,10 @@ where
     let name = name.trim_start_matches("fast_async::model::");
     let name = name.trim_end_matches("::{{closure}}");
     say(format_args!(
-        "model {name}: {runs} executions ({}) in {:.2?}",
+        "model {name}: {runs} executions ({}) in {:.2} s{}",
         each.join(", "),
-        start.elapsed()
+        start.elapsed().as_secs_f64(),
+        if is_over(start) { ", then stopped" } else { "" },
     ));
     let is_whole = std::env::var_os("MODEL_REPLAY").is_none();
     for (end, count) in std::iter::zip(ends, &*counts) {
@@ -78,12 +80,21 @@ where
     assert!(!is_whole || runs > 1, "{name}: its threads never met");
 }
 
+/// The checker had to stop before it had seen everything up to its bound.
+fn is_over(start: std::time::Instant) -> bool {
+    let limit = std::env::var("LOOM_MAX_DURATION").ok();
+    let limit = limit.and_then(|seconds| seconds.parse().ok());
+    cfg!(loom) && limit.is_some_and(|seconds| start.elapsed().as_secs() >= seconds)
+}
+
 #[cfg(loom)]
 fn check(model: impl Fn() + Send + Sync + 'static) {
     // Not `loom::model`: it installs a tracing subscriber, and tasks would carry their spans about.
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(2));
     builder.max_branches = builder.max_branches.max(20_000);
+    // How often it looks whether its time is over (`LOOM_MAX_DURATION`).
+    builder.checkpoint_interval = 1_000;
     builder.check(model);
 }
 

@@ -1,8 +1,11 @@
 //! Threads that sleep until a task is settled, or for so long (Contract: W2, D7).
 
+use std::sync::Arc;
+
 use super::{Counter, explore, go, open};
 use crate::cell::with;
 use crate::sync::Duration;
+use crate::{ErrorKind, Task, sync::Mutex};
 
 #[test]
 fn a_waiter_is_woken() {
@@ -90,5 +93,38 @@ fn a_wait_for_a_shared_task_that_times_out_leaves_no_trace() {
         assert!(is_bare);
         assert_eq!(task.wait().unwrap(), &7);
         end
+    });
+}
+
+/// Two threads run a task each, and each waits for the other's (Contract: W3).
+#[test]
+fn two_that_wait_for_each_other() {
+    explore(&["the first is told", "the second is told"], || {
+        let seats: Arc<[Mutex<Option<Task<usize>>>; 2]> = Arc::default();
+        let mut resolvers = Vec::new();
+        for place in 0..2 {
+            let (resolver, task) = open::<usize>();
+            let theirs = seats.clone();
+            let told = task.then(move |_| {
+                let other = theirs[1 - place].lock().take();
+                other.is_some_and(|other| {
+                    other.wait().map_err(|error| error.kind()) == Err(ErrorKind::Cycle)
+                })
+            });
+            let told = told.share();
+            let task = told.then(|told| usize::from(*told));
+            *seats[place].lock() = Some(task);
+            resolvers.push((resolver, told));
+        }
+        let (second, second_told) = resolvers.pop().unwrap();
+        let (first, first_told) = resolvers.pop().unwrap();
+        let other = go(move || second.resolve(2).unwrap());
+        first.resolve(1).unwrap();
+        other.join().unwrap();
+        match (first_told.wait().unwrap(), second_told.wait().unwrap()) {
+            (true, false) => "the first is told",
+            (false, true) => "the second is told",
+            other => panic!("{other:?}"),
+        }
     });
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Pool;
 use crate::cancel::CancelToken;
-use crate::sync::{Arc, Duration};
+use crate::sync::{Arc, Duration, cores};
 
 /// A hook that runs on a worker thread; it gets the thread's number.
 pub(super) type Hook = Arc<dyn Fn(usize) + Send + Sync>;
@@ -47,7 +47,7 @@ impl PoolBuilder {
     pub(super) fn new() -> PoolBuilder {
         PoolBuilder {
             name: "fast-async".into(),
-            core: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            core: cores(),
             max: 64,
             keep_alive: Duration::from_secs(1),
             stack_size: None,

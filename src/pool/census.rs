@@ -1,7 +1,9 @@
-//! Asks the system whether a busy thread is running or asleep.
+//! Asks the system whether a busy thread is running or asleep, and whether all cores are taken.
 //!
 //! On Linux the answer stands in `/proc`; elsewhere, and where `/proc` is closed, the answer is
 //! "unknown".
+
+use crate::sync::cores;
 
 /// The system's number of the calling thread, or 0.
 pub(super) fn own_system_id() -> u64 {
@@ -24,6 +26,18 @@ pub(super) fn wants_cpu(system_id: u64) -> Option<bool> {
     // "<number> (<name>) <state> ..."; the name may hold anything, parentheses too.
     let state = stat.rsplit_once(')')?.1.trim_start().chars().next()?;
     Some(state == 'R')
+}
+
+/// Whether fewer threads than there are cores want a processor in the whole system, the caller not
+/// counted.
+pub(super) fn a_core_is_idle() -> Option<bool> {
+    if cfg!(not(target_os = "linux")) {
+        return None;
+    }
+    // "<1 min> <5 min> <15 min> <running>/<all> <newest>"
+    let load = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let running: usize = load.split(' ').nth(3)?.split('/').next()?.parse().ok()?;
+    Some(running.saturating_sub(1) < cores())
 }
 
 #[cfg(all(test, target_os = "linux", not(loom), not(shuttle)))]

@@ -56,6 +56,7 @@ impl Shared {
             return false;
         }
         roster.threads += 1;
+        roster.asked_for += 1;
         roster.active += 1;
         roster.next_number += 1;
         let number = roster.next_number;
@@ -68,7 +69,8 @@ impl Shared {
         match worker::spawn(self, number) {
             Ok(handle) => {
                 let mut roster = self.roster.lock();
-                roster.peak = roster.peak.max(roster.threads);
+                roster.asked_for -= 1;
+                roster.peak = roster.peak.max(roster.threads - roster.asked_for);
                 roster.handles.retain(|handle| !handle.is_finished());
                 roster.handles.push(handle);
                 true
@@ -76,6 +78,7 @@ impl Shared {
             Err(_) => {
                 let mut roster = self.roster.lock();
                 roster.threads -= 1;
+                roster.asked_for -= 1;
                 roster.active -= 1;
                 roster.refused_until = Some(Instant::now() + REFUSAL_PAUSE);
                 let deserted = roster.threads == 0;

@@ -78,7 +78,7 @@ impl Shared {
         loop {
             let surplus = {
                 let roster = self.roster.lock();
-                roster.threads > self.base_target(roster.max)
+                roster.has_surplus(self.base_target(roster.max))
             };
             if seat.called.load(Ordering::Acquire) {
                 return true;
@@ -97,12 +97,22 @@ impl Shared {
                 }
             }
             let mut roster = self.roster.lock();
-            if roster.threads > self.base_target(roster.max) && roster.unseat(seat) {
+            if !roster.has_surplus(self.base_target(roster.max)) {
+                continue;
+            }
+            if roster.unseat(seat) {
                 // `leave` takes an active thread off the books.
                 roster.active += 1;
+                roster.retiring += 1;
                 self.mirror(&roster);
                 return false;
             }
+            drop(roster);
+            // Somebody has taken the seat: the call comes as soon as they get to it.
+            while !seat.called.load(Ordering::Acquire) {
+                crate::sync::thread::park();
+            }
+            return true;
         }
     }
 
@@ -118,6 +128,8 @@ impl Shared {
         roster.past.add(&lane.tally);
         roster.threads -= 1;
         roster.active -= 1;
+        // On a closed pool they end without having retired, and nobody counts.
+        roster.retiring = roster.retiring.saturating_sub(1);
         let seats = if self.closed.load(Ordering::SeqCst) {
             let seats = std::mem::take(&mut roster.idle);
             roster.active += seats.len();

@@ -11,6 +11,10 @@ use super::metrics::Totals;
 pub(super) struct Roster {
     /// Threads that exist, or are being created.
     pub(super) threads: usize,
+    /// Those of them that the system has been asked for and has not granted yet.
+    pub(super) asked_for: usize,
+    /// Those of them that have decided to retire and are about to leave; counted as active.
+    pub(super) retiring: usize,
     /// Threads that run a job or look for one.
     pub(super) active: usize,
     /// Threads asleep for want of work, the warmest last.
@@ -22,6 +26,7 @@ pub(super) struct Roster {
     /// How many threads should be active: the core count, more while jobs block, never above `max`.
     pub(super) target: usize,
     pub(super) max: usize,
+    /// The greatest number of threads that were alive at once.
     pub(super) peak: usize,
     /// Stand-ins created or woken for blocked threads, ever.
     pub(super) spares: u64,
@@ -38,6 +43,8 @@ impl Roster {
     pub(super) fn new(target: usize, max: usize) -> Roster {
         Roster {
             threads: 0,
+            asked_for: 0,
+            retiring: 0,
             active: 0,
             idle: Vec::new(),
             blocked: 0,
@@ -64,6 +71,12 @@ impl Roster {
             }
             None => false,
         }
+    }
+
+    /// There are more threads than `core`, those not counted that are about to leave: two that tire
+    /// at the same moment must not both count on the other to stay.
+    pub(super) fn has_surplus(&self, core: usize) -> bool {
+        self.threads.saturating_sub(self.retiring) > core
     }
 
     #[cfg(all(test, any(loom, shuttle)))]

@@ -11,8 +11,13 @@ use crate::sync::{Arc, AtomicBool, Duration, Mutex, Ordering, Thread, Weak, fenc
 const TICK: Duration = Duration::from_millis(1);
 /// Looks without a backlog before it goes to sleep.
 const PATIENCE: u32 = 20;
-/// Looks in a row that must find the workers blocked.
+/// Looks in a row that must find too few workers that want a processor, while a core lies idle.
 const STRIKES: u32 = 2;
+/// The same while every core is taken. A worker that waits for a lock whose holder lost its
+/// processor looks blocked then, for some time slices.
+const STRIKES_WHEN_BUSY: u32 = 16;
+/// Looks between two growths while every core is taken.
+const PACE_WHEN_BUSY: u32 = 4;
 /// How many busy threads it asks the system about in one look.
 const SAMPLE: usize = 8;
 /// Jobs picked up per worker in one look above which the queue flows well enough, whatever the
@@ -130,21 +135,36 @@ fn look(shared: &Arc<Shared>, memory: &mut Memory) -> bool {
     let picked = started.saturating_sub(memory.started);
     memory.started = started;
     let active = shared.roster.lock().active;
-    if picked > FLOWING * active.max(1) as u64 || !workers_block(shared, picked) {
+    let core = shared.settings.core;
+    let wanting = if picked > FLOWING * active.max(1) as u64 {
+        core
+    } else {
+        wanting(shared, active, picked)
+    };
+    if wanting >= core {
         memory.strikes = 0;
         memory.step = 0;
         return false;
     }
     memory.strikes += 1;
-    if memory.strikes >= STRIKES {
-        // Twice as many with each look that finds them all blocked again.
-        memory.step = if memory.step == 0 {
-            active.max(1)
-        } else {
-            memory.step.saturating_mul(2)
-        };
-        grow(shared, memory.step);
+    if memory.strikes < STRIKES {
+        return false;
     }
+    // Where the system does not tell, jobs that are not picked up are what counts.
+    let busy = !census::a_core_is_idle().unwrap_or(true);
+    if busy {
+        if memory.strikes < STRIKES_WHEN_BUSY {
+            return false;
+        }
+        memory.strikes -= PACE_WHEN_BUSY;
+    }
+    // Twice as many each time, for as long as it does not help.
+    memory.step = match memory.step {
+        0 if wanting == 0 => active.max(1),
+        0 => core - wanting,
+        step => step.saturating_mul(2),
+    };
+    grow(shared, memory.step);
     false
 }
 
@@ -157,8 +177,9 @@ fn offer_shy_jobs(shared: &Shared) -> bool {
     shy.count() > 0
 }
 
-/// Fewer workers than cores want the processor, so another worker would use what lies idle.
-fn workers_block(shared: &Shared, picked: u64) -> bool {
+/// How many workers want a processor: they run, or would if a core were free. While these are fewer
+/// than the cores, another worker would use what lies idle.
+fn wanting(shared: &Shared, active: usize, picked: u64) -> usize {
     let busy: Vec<u64> = shared
         .lanes
         .lock()
@@ -168,15 +189,17 @@ fn workers_block(shared: &Shared, picked: u64) -> bool {
         .map(|lane| lane.system_id.load(Ordering::Relaxed))
         .collect();
     let step = (busy.len() / SAMPLE).max(1);
-    let mut wanting = 0;
+    // An active worker without a job is on its way to one, whatever keeps it: no job of the user's.
+    let mut wanting = active.saturating_sub(busy.len());
     for &thread in busy.iter().step_by(step) {
         match census::wants_cpu(thread) {
             Some(wants) => wanting += usize::from(wants) * step,
             // Without the system's word: no job was picked up since the last look.
-            None => return picked == 0,
+            None if picked == 0 => {}
+            None => return shared.settings.core,
         }
     }
-    wanting < shared.settings.core
+    wanting
 }
 
 fn grow(shared: &Arc<Shared>, by: usize) {

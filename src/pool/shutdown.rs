@@ -56,14 +56,16 @@ impl Shared {
     }
 
     /// On a closed pool without threads nobody would ever look at what was queued at the last
-    /// moment.
-    pub(super) fn sweep_if_deserted(&self) {
-        if self.roster.lock().threads == 0 {
+    /// moment. True if this pool is one.
+    pub(super) fn sweep_if_deserted(&self) -> bool {
+        let is_deserted = self.roster.lock().threads == 0;
+        if is_deserted {
             self.refuse_queued(
                 ErrorKind::Rejected,
                 "its pool is shut down; spawn it on an open pool",
             );
         }
+        is_deserted
     }
 
     /// Takes every queued job out, settles its task with the given reason, and says how many there
@@ -128,7 +130,10 @@ pub(super) fn shutdown(
     if close {
         await_end(shared, deadline);
         report.threads = survivors(shared);
-        shared.sweep_if_deserted();
+        if shared.sweep_if_deserted() {
+            // A job that comes later is refused by whoever brings it.
+            return report;
+        }
     } else if !shared.wait_idle(deadline) {
         let roster = shared.roster.lock();
         report.threads = roster.active + roster.blocked;

@@ -3,7 +3,7 @@
 //! Time is a clock of its own here. It moves only when a timed wait gives up, so a wait with a
 //! deadline can end at any moment of an execution, however long its deadline is.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::ops::{Add, Deref, DerefMut};
@@ -17,12 +17,12 @@ use shuttle as checker;
 use super::{Arc, Duration};
 
 pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-pub(crate) use checker::thread::{Thread, ThreadId};
+pub(crate) use checker::thread::ThreadId;
 
 /// Threads: creating, parking and naming them.
 pub(crate) mod thread {
-    pub(crate) use super::checker::thread::{current, park, yield_now};
-    pub(crate) use super::{Builder, park_timeout};
+    pub(crate) use super::checker::thread::yield_now;
+    pub(crate) use super::{Builder, current, park, park_timeout};
 }
 
 /// Values that live as long as the process; here: as long as one execution.
@@ -255,15 +255,74 @@ impl<T> Receiver<T> {
     }
 }
 
-pub(crate) struct JoinHandle<T>(checker::thread::JoinHandle<T>);
+/// What a parked thread waits for. Not the checkers' own parking: `loom` forgets a wake-up that comes while the thread waits for a lock.
+struct Token {
+    is_there: Mutex<bool>,
+    arrived: Condvar,
+}
+
+impl Token {
+    fn new() -> Arc<Token> {
+        Arc::new(Token {
+            is_there: Mutex::new(false),
+            arrived: Condvar::new(),
+        })
+    }
+}
+
+thread_local! {
+    static TOKEN: OnceCell<Arc<Token>> = OnceCell::new();
+}
+
+/// The calling thread's token.
+fn token() -> Arc<Token> {
+    TOKEN.with(|token| token.get_or_init(Token::new).clone())
+}
+
+#[derive(Clone)]
+pub(crate) struct Thread {
+    id: ThreadId,
+    token: Arc<Token>,
+}
+
+impl Thread {
+    pub(crate) fn id(&self) -> ThreadId {
+        self.id
+    }
+
+    pub(crate) fn unpark(&self) {
+        *self.token.is_there.lock() = true;
+        self.token.arrived.notify_one();
+    }
+}
+
+pub(crate) fn current() -> Thread {
+    Thread {
+        id: thread_id(),
+        token: token(),
+    }
+}
+
+pub(crate) fn park() {
+    let token = token();
+    let mut is_there = token.is_there.lock();
+    while !std::mem::take(&mut *is_there) {
+        wait_until(&token.arrived, &mut is_there, None);
+    }
+}
+
+pub(crate) struct JoinHandle<T> {
+    handle: checker::thread::JoinHandle<T>,
+    thread: Thread,
+}
 
 impl<T> JoinHandle<T> {
     pub(crate) fn join(self) -> std::thread::Result<T> {
-        self.0.join()
+        self.handle.join()
     }
 
     pub(crate) fn thread(&self) -> &Thread {
-        self.0.thread()
+        &self.thread
     }
 
     /// Always false: the checkers cannot tell, and an ended thread may be joined as well.
@@ -292,7 +351,15 @@ impl Builder {
         self,
         f: impl FnOnce() -> T + Send + 'static,
     ) -> std::io::Result<JoinHandle<T>> {
-        self.0.spawn(f).map(JoinHandle)
+        let token = Token::new();
+        let own = token.clone();
+        let handle = self.0.spawn(move || {
+            TOKEN.with(|token| drop(token.set(own)));
+            f()
+        })?;
+        let id = handle.thread().id();
+        let thread = Thread { id, token };
+        Ok(JoinHandle { handle, thread })
     }
 }
 

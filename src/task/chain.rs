@@ -13,7 +13,7 @@ use crate::cell::step::{Route, Step};
 use crate::cell::with;
 use crate::error::{At, TaskError};
 use crate::executor::{Executor, Inline};
-use crate::trace;
+use crate::{trace, unhandled};
 
 impl<T: Send + 'static> Task<T> {
     /// Calls `f` with the value; the new task is what `f` returns. A failure passes by, and `f` is
@@ -289,10 +289,13 @@ impl<T: Send + 'static> Task<T> {
                 (state.phase == Phase::Settled).then(|| state.set_route(route.clone()))
             })
         });
-        if old.is_some() {
-            self
-        } else {
-            self.append(Box::new(Hop(route)), Role::Observer)
+        match old {
+            None => self.append(Box::new(Hop(route)), Role::Observer),
+            // An executor is the user's to drop.
+            old => {
+                unhandled::discard(old);
+                self
+            }
         }
     }
 

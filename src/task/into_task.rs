@@ -160,7 +160,7 @@ impl<T: Send + 'static> Task<T> {
     /// ```
     pub fn error(&self) -> Option<TaskError> {
         let cell = self.cell()?;
-        with(&**cell, |state, head| {
+        let failure = with(&**cell, |state, head| {
             if state.phase != crate::cell::state::Phase::Settled {
                 return None;
             }
@@ -170,6 +170,9 @@ impl<T: Send + 'static> Task<T> {
             };
             state.looked |= failure.is_some();
             failure
-        })
+        })?;
+        // Looked at for good: also when it travels on, down the chain or to another task.
+        let _ = failure.claim_report();
+        Some(failure)
     }
 }

@@ -137,7 +137,7 @@ pub(crate) struct Hop(pub(crate) Route);
 
 impl Step for Hop {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-        Turn::Hop(self.0.clone())
+        Turn::Hop(std::mem::take(&mut self.0))
     }
 
     fn cancel(&mut self, _: &TaskError) {}
@@ -166,6 +166,8 @@ impl<T: Send + 'static> Step for Carrier<T> {
 /// Gives the outcome to `work` and leaves nothing: the end of a task whose handle was taken.
 pub(crate) struct Consume<T, F> {
     work: Option<F>,
+    /// Steps may come after it all the same: they find the task settled only when it has run.
+    goes_on: bool,
     _type: PhantomData<fn(T)>,
 }
 
@@ -177,8 +179,16 @@ where
     pub(crate) fn new(work: F) -> Box<Consume<T, F>> {
         Box::new(Consume {
             work: Some(work),
+            goes_on: false,
             _type: PhantomData,
         })
+    }
+
+    /// For a task that others listen to further.
+    pub(crate) fn and_go_on(work: F) -> Box<Consume<T, F>> {
+        let mut step = Consume::new(work);
+        step.goes_on = true;
+        step
     }
 
     /// Has the step get the outcome of `cell`, whose handle was taken: at once, if it is there.
@@ -215,5 +225,9 @@ where
 
     fn cancel(&mut self, error: &TaskError) {
         self.give(Err(error.clone()));
+    }
+
+    fn takes_outcome(&self) -> bool {
+        !self.goes_on
     }
 }

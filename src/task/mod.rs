@@ -1,16 +1,22 @@
 //! `Task`, the handle of work that was started, and what can be done with it.
 
 // Map for maintainers:
-//   mod.rs        the handle: making, looking, dropping      spawn.rs     starting work, the builder
-//   into_task.rs  what closures may return                   link.rs      the steps behind the methods
-//   chain.rs      then, catch, finally, ..                    subscribe.rs observers
-//   wait.rs       blocking                                    future.rs    awaiting
-//   share.rs      SharedTask                                  stop.rs      cancelling, shielding
+//   mod.rs        the handle: making, looking, dropping
+//   spawn.rs      starting work         builder.rs  with settings       context.rs  what it gets to know
+//   launch.rs     from a closure to a queued cell                       into_task.rs  what closures return
+//   chain.rs      then, catch, finally, ..    link.rs  the steps behind them
+//   subscribe.rs  observers                   share.rs SharedTask
+//   wait.rs       blocking                    ring.rs  who waits for whom
+//   future.rs     awaiting                    stop.rs  cancelling, shielding
 
+mod builder;
 mod chain;
+mod context;
 mod future;
 mod into_task;
+mod launch;
 mod link;
+mod ring;
 mod share;
 mod spawn;
 mod stop;
@@ -20,11 +26,13 @@ mod wait;
 use std::fmt;
 use std::marker::PhantomData;
 
+pub use builder::TaskBuilder;
+pub use context::TaskContext;
 pub use into_task::IntoTask;
 pub(crate) use into_task::land;
 pub(crate) use link::{Consume, carrier};
 pub use share::SharedTask;
-pub use spawn::{TaskBuilder, TaskContext, attempt, attempt_with, spawn, spawn_with};
+pub use spawn::{attempt, attempt_with, spawn, spawn_with};
 pub use stop::CancelOnDrop;
 pub use subscribe::{Subscription, SubscriptionGuard};
 

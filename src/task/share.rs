@@ -70,12 +70,8 @@ impl<T: Send + Sync + 'static> Task<T> {
             let shared = shared.clone();
             move |outcome: Outcome<T>| shared.publish(outcome)
         };
-        // The handle is gone: what becomes of a failure is this module's business now.
-        with(&*shared.cell, |state, _| {
-            state.released = true;
-            state.looked = true;
-        });
-        Consume::new(publish).attach(&shared.cell);
+        // Branches and observers may come while the value is being published.
+        Consume::and_go_on(publish).attach(&shared.cell);
         SharedTask { shared }
     }
 }
@@ -85,7 +81,15 @@ impl<T> Shared<T> {
         if self.value.set(outcome).is_err() {
             return;
         }
-        if self.consumers.load(Ordering::Acquire) == 0 {
+        // Written, not just read: so that this comes before or after each of the others' counts,
+        // and either sees the last consumer gone or is seen by it. Else neither side might report a
+        // failure.
+        let consumers = if cfg!(planted = "plain_look") {
+            self.consumers.load(Ordering::Acquire)
+        } else {
+            self.consumers.fetch_add(0, Ordering::AcqRel)
+        };
+        if consumers == 0 {
             self.report_unseen();
         }
     }
@@ -401,14 +405,16 @@ impl<T: Send + Sync + 'static> Upstream for Shared<T> {
             (ticket > 0).then(|| state.remove(ticket)).flatten()
         });
         unhandled::discard(step);
-        let next = self.drop_consumer().then(|| Tie {
+        let was_last = self.drop_consumer();
+        if was_last {
+            // What it waited for may have failed meanwhile: dropping a closure can do that.
+            self.report_unseen();
+        }
+        let next = was_last.then(|| Tie {
             to: self.cell.clone(),
             ticket: 0,
         });
-        Withdrawn {
-            next,
-            ..Withdrawn::NOTHING
-        }
+        Withdrawn::passing(next)
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
@@ -479,6 +485,15 @@ impl Step for Start {
     fn cancel(&mut self, _: &TaskError) {
         self.go();
     }
+
+    fn refuse(&mut self, error: &TaskError) {
+        if let Some(branch) = self.branch.take() {
+            branch.refuse(
+                error.kind(),
+                "the executor of its shared task dropped the job",
+            );
+        }
+    }
 }
 
 /// Wakes a thread when its turn has come.
@@ -503,6 +518,10 @@ impl Step for Wake {
     }
 
     fn cancel(&mut self, _: &TaskError) {
+        self.call();
+    }
+
+    fn refuse(&mut self, _: &TaskError) {
         self.call();
     }
 }

@@ -103,7 +103,7 @@ struct Shield(Arc<dyn Cell>);
 
 impl Upstream for Shield {
     fn withdraw(self: Arc<Self>, _ticket: u32) -> Withdrawn {
-        Withdrawn::NOTHING
+        Withdrawn::passing(None)
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {

@@ -195,4 +195,8 @@ impl<F: FnOnce() + Send> Step for WhenSettled<F> {
     fn cancel(&mut self, _: &TaskError) {
         self.call();
     }
+
+    fn refuse(&mut self, _: &TaskError) {
+        self.call();
+    }
 }

@@ -6,14 +6,13 @@
 
 use std::task::Waker;
 
-use super::{Task, take_outcome};
-use crate::cell::adopt::any_above;
+use super::{Task, ring, take_outcome};
 use crate::cell::state::{Phase, State};
 use crate::cell::step::Route;
 use crate::cell::{Cell, Upstream, address, start, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
-    Arc, Duration, Instant, Ordering, chaos_point, deadline_after, spin_hint, thread, thread_id,
+    Arc, Duration, Instant, Ordering, chaos_point, deadline_after, spin_hint, thread,
 };
 use crate::{dispatch, pool, unhandled, waiting};
 
@@ -168,9 +167,15 @@ pub(super) fn block_on(
         }
     }
     // Only a thread that runs a closure or a continuation can be what it waits for.
-    if (on_worker || dispatch::is_open()) && is_own_doing(&**cell) {
-        return End::Cycle;
-    }
+    let _entered = if on_worker || dispatch::is_open() {
+        let entered = ring::enter(cell, deadline.is_some());
+        if entered.closes_a_ring(cell) {
+            return End::Cycle;
+        }
+        Some(entered)
+    } else {
+        None
+    };
     if !sleep_on(Some(waiting::own_waker())) {
         return End::Settled;
     }
@@ -295,16 +300,4 @@ fn is_startable(state: &mut State) -> bool {
         }
         _ => false,
     }
-}
-
-/// True when `cell` can only settle after the caller has returned: this very thread is running it,
-/// or something it waits for (Contract: W3).
-fn is_own_doing(cell: &dyn Cell) -> bool {
-    let me = thread_id();
-    let runs_here = |cell: &dyn Cell| {
-        with(cell, |state, _| {
-            state.phase == Phase::Driving && state.driver == Some(me)
-        })
-    };
-    runs_here(cell) || any_above(cell, runs_here)
 }

@@ -1,6 +1,8 @@
 //! Meeting points of threads. All give up with a panic after the limit.
 
-use std::sync::{Arc, Condvar, Mutex};
+// Not the standard library's locks: the thread sanitizer does not see through them.
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
 
 use super::PATIENCE;
 
@@ -14,25 +16,20 @@ impl Gate {
     }
 
     pub(crate) fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
+        *self.0.0.lock() = true;
         self.0.1.notify_all();
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        *self.0.0.lock().unwrap()
+        *self.0.0.lock()
     }
 
     /// Blocks until the gate is open.
     #[track_caller]
     pub(crate) fn pass(&self) {
-        let open = self.0.0.lock().unwrap();
-        let (open, _) = self
-            .0
-            .1
-            .wait_timeout_while(open, PATIENCE, |open| !*open)
-            .unwrap();
-        let open = *open;
-        assert!(open, "nobody opened the gate");
+        let mut open = self.0.0.lock();
+        self.0.1.wait_while_for(&mut open, |open| !*open, PATIENCE);
+        assert!(*open, "nobody opened the gate");
     }
 }
 
@@ -46,19 +43,17 @@ impl Latch {
     }
 
     pub(crate) fn count_down(&self) {
-        let mut left = self.0.0.lock().unwrap();
+        let mut left = self.0.0.lock();
         *left = left.checked_sub(1).expect("counted down too often");
         self.0.1.notify_all();
     }
 
     #[track_caller]
     pub(crate) fn wait(&self) {
-        let left = self.0.0.lock().unwrap();
-        let (left, _) = self
-            .0
+        let mut left = self.0.0.lock();
+        self.0
             .1
-            .wait_timeout_while(left, PATIENCE, |left| *left > 0)
-            .unwrap();
+            .wait_while_for(&mut left, |left| *left > 0, PATIENCE);
         let left = *left;
         assert_eq!(left, 0, "not everybody arrived");
     }
@@ -73,16 +68,16 @@ impl<T> Log<T> {
     }
 
     pub(crate) fn push(&self, entry: T) {
-        self.0.lock().unwrap().push(entry);
+        self.0.lock().push(entry);
     }
 
     /// What was written so far; the log is empty after it.
     pub(crate) fn take(&self) -> Vec<T> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.0.lock())
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.0.lock().len()
     }
 }
 

@@ -40,5 +40,5 @@ fn refutable(Some(n): Option<u32>) -> u32 {
 }
 
 fn main() {
-    mismatch(1).wait().unwrap().len();
+    mismatch(1).wait().unwrap().no_such_method();
 }

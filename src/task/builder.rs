@@ -1,0 +1,142 @@
+//! Starting work with settings of its own.
+
+use std::panic::Location;
+
+use super::context::{TaskContext, own_token};
+use super::into_task::land;
+use super::launch::{cancel_with, launch, launch_cell, prepare};
+use super::{IntoTask, Task};
+use crate::cancel::CancelToken;
+use crate::cell::node::Returned;
+use crate::cell::{About, Extra};
+use crate::error::At;
+use crate::pool::Pool;
+use crate::sync::Arc;
+
+/// Settings for a task; made by [`Task::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::Task;
+///
+/// let err = Task::<()>::builder()
+///     .name("load")
+///     .attempt(|| Ok(std::fs::read("/no/such/file")?))
+///     .wait()
+///     .unwrap_err();
+/// assert_eq!(err.task_name(), Some("load"));
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until `spawn` or `attempt` is called"]
+pub struct TaskBuilder {
+    name: Option<Arc<str>>,
+    pool: Option<Pool>,
+    parent: Option<CancelToken>,
+}
+
+impl TaskBuilder {
+    /// Names the task, for errors and debug output; where there is a `tracing` subscriber, its
+    /// closure runs in a span `task` with this `name`, inside the span in which it was started.
+    pub fn name(mut self, name: impl Into<String>) -> TaskBuilder {
+        self.name = Some(name.into().into());
+        self
+    }
+
+    /// Runs the task, and those of its continuations that need a thread, on `pool`.
+    pub fn pool(mut self, pool: &Pool) -> TaskBuilder {
+        self.pool = Some(pool.clone());
+        self
+    }
+
+    /// Cancels the task when `token` is raised.
+    pub fn cancel_token(mut self, token: &CancelToken) -> TaskBuilder {
+        self.parent = Some(token.clone());
+        self
+    }
+
+    /// Starts `f`; see [`spawn`](crate::spawn).
+    #[track_caller]
+    pub fn spawn<T, F>(self, f: F) -> Task<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.launch(Location::caller(), None, move |_: &At<'_>| {
+            Returned::Outcome(Ok(f()))
+        })
+    }
+
+    /// Starts `f`, which may fail or return another task; see [`attempt`](crate::attempt).
+    #[track_caller]
+    pub fn attempt<R, F>(self, f: F) -> Task<R::Output>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: IntoTask,
+    {
+        self.launch(Location::caller(), None, move |at: &At<'_>| land(f(), at))
+    }
+
+    /// Starts `f` with a [`TaskContext`]; see [`spawn_with`](crate::spawn_with).
+    #[track_caller]
+    pub fn spawn_with<T, F>(self, f: F) -> Task<T>
+    where
+        F: FnOnce(&TaskContext) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (token, context) = own_token();
+        self.launch(Location::caller(), Some(token), move |_: &At<'_>| {
+            Returned::Outcome(Ok(f(&context)))
+        })
+    }
+
+    /// Starts `f`, which may fail or return another task, with a [`TaskContext`]: `ctx.check()?`
+    /// works in it.
+    #[track_caller]
+    pub fn attempt_with<R, F>(self, f: F) -> Task<R::Output>
+    where
+        F: FnOnce(&TaskContext) -> R + Send + 'static,
+        R: IntoTask,
+    {
+        let (token, context) = own_token();
+        self.launch(Location::caller(), Some(token), move |at: &At<'_>| {
+            land(f(&context), at)
+        })
+    }
+
+    fn launch<T, F>(
+        self,
+        location: &'static Location<'static>,
+        token: Option<CancelToken>,
+        work: F,
+    ) -> Task<T>
+    where
+        F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let about = About {
+            location,
+            pool: self.pool,
+            extra: (self.name.is_some() || token.is_some()).then(|| {
+                Box::new(Extra {
+                    name: self.name,
+                    token,
+                })
+            }),
+        };
+        let Some(parent) = self.parent else {
+            return launch(about, work);
+        };
+        let cell = prepare(about, work);
+        cancel_with(&parent, &cell);
+        launch_cell(cell)
+    }
+}
+
+impl Task<()> {
+    /// Settings for a new task. (The value's type is that of the closure; `Task::builder()` needs
+    /// none.)
+    pub fn builder() -> TaskBuilder {
+        TaskBuilder::default()
+    }
+}

@@ -1,0 +1,68 @@
+//! From a closure to a task: its cell, the tracing context and the tokens around it, the queue.
+
+use super::Task;
+use super::subscribe::when_settled;
+use crate::cancel::CancelToken;
+use crate::cell::node::{Node, Returned};
+use crate::cell::state::{Phase, Role};
+use crate::cell::{About, Cell, register, start};
+use crate::error::At;
+use crate::pool::Pool;
+use crate::sync::Arc;
+use crate::trace;
+
+/// Cancels the head of `cell` when `parent` is raised; forgets about it when the task is settled.
+pub(super) fn cancel_with(parent: &CancelToken, cell: &Arc<dyn Cell>) {
+    let target = Arc::downgrade(cell);
+    let callback = parent.on_cancel(move || {
+        if let Some(cell) = target.upgrade() {
+            cell.cancel_head();
+        }
+    });
+    // The first step there is: gone as soon as the head has its outcome.
+    register(
+        cell,
+        when_settled(move || {
+            callback.unregister();
+        }),
+        Role::Observer,
+    );
+}
+
+/// A cell with its closure, wrapped in the tracing context of the caller.
+pub(super) fn prepare<T, F>(about: About, work: F) -> Arc<dyn Cell>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    prepare_as(about, Phase::Queued, work)
+}
+
+pub(super) fn prepare_as<T, F>(about: About, phase: Phase, work: F) -> Arc<dyn Cell>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    match trace::capture() {
+        None => Node::new(about, phase, work),
+        Some(context) => Node::new(about, phase, move |at: &At<'_>| {
+            context.run_task(at.task.map(|name| &**name), || work(at))
+        }),
+    }
+}
+
+pub(super) fn launch<T, F>(about: About, work: F) -> Task<T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    launch_cell(prepare(about, work))
+}
+
+pub(super) fn launch_cell<T>(cell: Arc<dyn Cell>) -> Task<T> {
+    if let Some(token) = cell.about().pool.as_ref().and_then(Pool::cancel_token) {
+        cancel_with(token, &cell);
+    }
+    start(&cell);
+    Task::from_cell(cell)
+}
