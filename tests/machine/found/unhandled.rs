@@ -1,0 +1,123 @@
+//! Failures that nobody has looked at.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use fast_async::{CancelOutcome, Inline, Pool, Resolver, Task, all, any, deferred, spawn};
+
+use super::{LONG, panics, reports};
+use crate::seen::{Failure, Kind};
+use crate::{alone, meet};
+
+// Contract: C5
+#[test]
+fn a_failure_of_what_a_cancelled_task_went_on_with_is_reported() {
+    let _alone = alone();
+    let (_resolver, task) = deferred::<u32>();
+    let (resolver, next) = deferred::<u32>();
+    task.cancel();
+    reports();
+    let task = task.on(&Inline).or_else(move |_| next);
+    drop(resolver);
+    drop(task);
+    assert_eq!(reports(), [Failure(Kind::Abandoned, 0)]);
+}
+
+// Contract: C5
+#[test]
+fn a_failure_that_comes_after_a_cancel_is_reported() {
+    let _alone = alone();
+    let (_resolver, task) = deferred::<u32>();
+    task.cancel();
+    reports();
+    drop(task.on(&Inline).catch(|_| panics()));
+    assert_eq!(reports(), [Failure(Kind::Panicked, 0)]);
+}
+
+// Contract: C5
+#[test]
+fn a_failure_that_comes_after_one_that_was_looked_at_is_reported() {
+    let _alone = alone();
+    let task: Task<u32> = Task::failed("looked at");
+    assert!(task.error().is_some());
+    reports();
+    drop(task.on(&Inline).catch(|_| panics()));
+    assert_eq!(reports(), [Failure(Kind::Panicked, 0)]);
+}
+
+// Contract: C5. Cancelling what has failed already is too late, so the failure is still one that nobody looked at.
+#[test]
+fn a_failure_is_reported_when_its_last_shared_handle_goes_by_a_cancel() {
+    let _alone = alone();
+    let (resolver, task) = deferred::<u32>();
+    let shared = task.share();
+    reports();
+    drop(resolver);
+    assert_eq!(shared.cancel(), CancelOutcome::TooLate);
+    assert_eq!(reports(), [Failure(Kind::Abandoned, 0)]);
+}
+
+// Contract: C5. Whoever asked for a failure and got it has looked at it, whatever becomes of the task.
+#[test]
+fn a_failure_that_was_asked_for_is_not_reported() {
+    let _alone = alone();
+    reports();
+    let failed = || {
+        let task: Task<u32> = Task::failed("asked for");
+        assert!(task.error().is_some());
+        task
+    };
+    drop(failed());
+    drop(failed().share());
+    drop(failed().on(&Inline).then(|n| n + 1));
+    drop(spawn(failed).flatten());
+    assert!(Pool::global().wait_idle(LONG));
+    assert_eq!(reports(), []);
+}
+
+// Contract: C5. The branch that goes last takes a failure with it that nobody has looked at.
+#[test]
+fn a_failure_is_reported_when_the_last_branch_goes_by_a_cancel() {
+    let _alone = alone();
+    let (resolver, task) = deferred::<u32>();
+    let shared = task.share();
+    // The source is abandoned when the closure is dropped, which is in the middle of the cancel.
+    let branch = shared.then(move |_| drop(resolver));
+    drop(shared);
+    reports();
+    assert_eq!(branch.cancel(), CancelOutcome::Prevented);
+    assert_eq!(reports(), [Failure(Kind::Abandoned, 0)]);
+}
+
+// Contract: C5. Whatever the moment at which a failing task is consumed, there is somebody who will look.
+#[test]
+fn a_failure_is_not_reported_while_somebody_takes_the_task() {
+    let _alone = alone();
+    reports();
+    let (give, given) = channel::<(Resolver<u32>, Arc<AtomicUsize>)>();
+    let settler = thread::spawn(move || {
+        for (resolver, missing) in given {
+            meet(&missing);
+            drop(resolver);
+        }
+    });
+    for round in 0..3000 {
+        let (resolver, task) = deferred::<u32>();
+        let task = task.then(|n| n + 1);
+        let missing = Arc::new(AtomicUsize::new(2));
+        give.send((resolver, missing.clone())).unwrap();
+        meet(&missing);
+        let failed = match round % 4 {
+            0 => task.share().wait().is_err(),
+            1 => all(vec![task]).wait().is_err(),
+            2 => any(vec![task]).wait().is_err(),
+            _ => task.shielded().wait().is_err(),
+        };
+        assert!(failed);
+    }
+    drop(give);
+    settler.join().unwrap();
+    assert_eq!(reports(), []);
+}

@@ -1,0 +1,206 @@
+//! Random programs against a model: whatever is done to tasks, in whatever order and however many threads at once, what is seen of it can be explained
+//! by small steps that the contract allows.
+//!
+//! Contract: S1-S5, D1-D4, D6-D8, W2, C1-C5, as far as one sees them from outside.
+//!
+//! `FAST_ASYNC_PROGRAMS` is another number of programs, `FAST_ASYNC_SEED` another seed. A longer run, of some minutes:
+//!
+//! ```sh
+//! FAST_ASYNC_PROGRAMS=1000000 FAST_ASYNC_SEED=$RANDOM cargo test --release --test machine -- --nocapture
+//! ```
+//!
+//! A program that cannot be explained is made smaller until no part of it can go, and printed. What such programs have shown lies in `found`.
+
+mod found;
+mod model;
+mod plan;
+mod program;
+mod search;
+mod seen;
+mod world;
+
+use std::env;
+use std::panic;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use fast_async::{Pool, set_unhandled_hook};
+use proptest::collection::vec;
+use proptest::prelude::any;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+use plan::plan;
+use program::{Op, Program};
+use search::Search;
+use seen::{Failure, Said};
+use world::{PANIC, World, failure};
+
+const PROGRAMS: u32 = 10_000;
+const LONGEST: usize = 24;
+/// No program takes that long, on however busy a machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+static REPORTS: Mutex<Vec<Failure>> = Mutex::new(Vec::new());
+
+/// Threads that perform the operations of one round at the same time.
+struct Crew {
+    posts: Vec<(Sender<Work>, Receiver<Said>)>,
+}
+
+type Work = (Arc<World>, Op, Arc<AtomicUsize>);
+
+impl Crew {
+    fn new(size: usize) -> Crew {
+        let hire = |_| {
+            let (give, given) = channel::<Work>();
+            let (answer, answered) = channel();
+            thread::spawn(move || {
+                for (world, op, missing) in given {
+                    meet(&missing);
+                    if answer.send(world.perform(&op)).is_err() {
+                        return;
+                    }
+                }
+            });
+            (give, answered)
+        };
+        Crew {
+            posts: (0..size).map(hire).collect(),
+        }
+    }
+
+    fn perform(&self, world: &Arc<World>, round: &[Op]) -> Vec<Said> {
+        let (last, others) = round.split_last().expect("a round is not empty");
+        let missing = Arc::new(AtomicUsize::new(round.len()));
+        for (op, (give, _)) in others.iter().zip(&self.posts) {
+            let work = (world.clone(), op.clone(), missing.clone());
+            give.send(work).expect("the crew is there");
+        }
+        meet(&missing);
+        let own = world.perform(last);
+        let answers = self.posts[..others.len()].iter();
+        let answers = answers.map(|(_, answered)| answered.recv().expect("a thread of the crew"));
+        answers.chain([own]).collect()
+    }
+}
+
+/// Lets everybody through when everybody is there: as close together as two cores allow.
+fn meet(missing: &AtomicUsize) {
+    missing.fetch_sub(1, Ordering::AcqRel);
+    let mut looks = 0;
+    while missing.load(Ordering::Acquire) > 0 {
+        looks += 1;
+        if looks < 64 {
+            std::hint::spin_loop();
+        } else {
+            thread::yield_now();
+        }
+    }
+}
+
+/// Runs one program; says what cannot be explained.
+fn check(program: &Program, crew: &Crew, pool: &Pool) -> Result<usize, String> {
+    REPORTS.lock().unwrap().clear();
+    let world = World::new(program.clone(), pool.clone());
+    let mut search = Search::new(program);
+    for (number, round) in program.rounds.iter().enumerate() {
+        let said = crew.perform(&world, round);
+        world.rest();
+        let seen = world.seen(said, REPORTS.lock().unwrap().clone());
+        if !search.explain(round, &seen) {
+            world.clear();
+            return Err(format!("round {number} {round:?} cannot be: {seen:?}"));
+        }
+    }
+    if search.is_clean() && world.live_values() != 0 {
+        return Err(format!("{} values are left", world.live_values()));
+    }
+    Ok(search.looked_at)
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+/// The tests of this file share the hooks of the process, so each has them for itself.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    static ONCE: Once = Once::new();
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    ONCE.call_once(quiet);
+    guard
+}
+
+fn quiet() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let message = info.payload().downcast_ref::<String>();
+        if !message.is_some_and(|message| message.starts_with(PANIC)) {
+            before(info);
+        }
+    }));
+    set_unhandled_hook(|error| REPORTS.lock().unwrap().push(failure(error)));
+}
+
+fn run_programs(count: u32, seed: u64, begun: &Sender<Program>) -> (usize, usize) {
+    let crew = Crew::new(2);
+    let pool = Pool::builder()
+        .name("machine")
+        .core_threads(2)
+        .max_threads(4);
+    let pool = pool.build().expect("a valid pool");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config {
+        cases: count,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let rounds = AtomicUsize::new(0);
+    let looked_at = AtomicUsize::new(0);
+    let raws = vec(any::<plan::Raw>(), 1..LONGEST);
+    let result = runner.run(&raws, |raws| {
+        let program = plan(&raws);
+        // The watchdog may have given up.
+        let _ = begun.send(program.clone());
+        rounds.fetch_add(program.rounds.len(), Ordering::Relaxed);
+        let states = check(&program, &crew, &pool).map_err(TestCaseError::fail)?;
+        looked_at.fetch_add(states, Ordering::Relaxed);
+        Ok(())
+    });
+    match result {
+        Ok(()) => (rounds.into_inner(), looked_at.into_inner()),
+        Err(TestError::Fail(reason, raws)) => {
+            panic!("{reason}\nin the program{:?}(seed {seed})", plan(&raws))
+        }
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
+    }
+}
+
+#[test]
+fn random_programs_do_what_the_contract_allows() {
+    let _alone = alone();
+    let count = number("FAST_ASYNC_PROGRAMS").map_or(PROGRAMS, |count| count as u32);
+    let seed = number("FAST_ASYNC_SEED").unwrap_or(1);
+    let (begin, begun) = channel();
+    let runner = thread::spawn(move || run_programs(count, seed, &begin));
+    let mut latest = None;
+    loop {
+        match begun.recv_timeout(LIMIT) {
+            Ok(program) => latest = Some(program),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => panic!("hangs in {latest:?}(seed {seed})"),
+        }
+    }
+    match runner.join() {
+        Ok((rounds, states)) => println!("{count} programs, {rounds} rounds, {states} states"),
+        Err(payload) => panic::resume_unwind(payload),
+    }
+}

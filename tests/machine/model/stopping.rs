@@ -1,0 +1,147 @@
+//! Cancelling, dropping, and failures that nobody has looked at.
+
+use super::{Machine, Phase, Step, Todo, Up};
+use crate::program::{Body, Deed, Ends, Line};
+use crate::seen::{Failure, Kind, Outcome, Said};
+
+impl Machine<'_> {
+    pub(super) fn cancel(&mut self, line: Line) -> Said {
+        if self.is_decided(line) {
+            return Said::TooLate;
+        }
+        let program = self.program;
+        let is_observer = |body: Body| program.closures[body].verb.is_observer();
+        let cancelled = &mut self.state.lines[line];
+        let observers = cancelled.steps.iter().take_while(|step| match **step {
+            Step::Call(body) => is_observer(body),
+            Step::Start(_) | Step::Into(_) => true,
+            _ => false,
+        });
+        let observers = observers.count();
+        // Observers who have their turn see the outcome that they subscribed to.
+        let observing = match cancelled.phase {
+            Phase::Running(body, doomed) => doomed || is_observer(body),
+            Phase::Ready => observers > 0,
+            _ => false,
+        };
+        // Links go at once, and with them what they have captured; the others have their turn.
+        let todo = &mut self.state.todo;
+        cancelled.steps.retain(|step| match *step {
+            Step::Call(body) if program.closures[body].verb.is_passed_over() => {
+                todo.push(Todo::Drop(body));
+                false
+            }
+            _ => true,
+        });
+        if observing {
+            cancelled.steps.insert(observers, Step::Cancelled);
+        }
+        cancelled.doomed = cancelled.steps.len();
+        match cancelled.up {
+            Some(Up::Line(up)) => todo.push(Todo::Cancel(up)),
+            Some(Up::Shared(source)) => todo.push(Todo::Withdraw(line, source)),
+            Some(Up::Members) => self.cancel_members(line),
+            Some(Up::Shielded(_)) | None => {}
+        }
+        if observing {
+            return Said::Stopped;
+        }
+        match self.at(line).phase {
+            Phase::Running(body, _) => self.state.todo.push(Todo::Zombie(body)),
+            Phase::Cold(body) | Phase::Queued(body) | Phase::Branch(body) => {
+                self.state.todo.push(Todo::Drop(body));
+            }
+            _ => {}
+        }
+        self.deliver(line, Err(Failure(Kind::Cancelled, line)));
+        Said::Stopped
+    }
+
+    pub(super) fn cancel_members(&mut self, line: Line) {
+        let members = self.program.members(line).iter();
+        self.state
+            .todo
+            .extend(members.map(|member| Todo::Cancel(*member)));
+    }
+
+    pub(crate) fn go_on(&mut self, todo: Todo) {
+        match todo {
+            Todo::Drop(body) => self.drop_closure(body),
+            Todo::Cancel(line) => {
+                self.cancel(line);
+            }
+            Todo::Withdraw(branch, source) => {
+                self.remove(source, Step::Start(branch));
+                self.at(source).shared.consumers -= 1;
+                if self.at(source).shared.consumers == 0 {
+                    self.cancel(source);
+                }
+            }
+            Todo::Zombie(body) => {
+                let closure = self.program.closures[body];
+                self.state.dropped[body] = true;
+                match closure.ends {
+                    Ends::Panic if closure.verb.is_observer() => {
+                        self.report(Failure(Kind::Panicked, body));
+                    }
+                    Ends::Task(inner) => self.ignore(inner),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Somebody was given a task and does not want it. An outcome that it has already is dropped like any value.
+    pub(super) fn ignore(&mut self, line: Line) {
+        self.at(line).looked |= self.at(line).is_settled();
+        self.release(line);
+    }
+
+    /// A closure goes without having been called, and with it what it has captured.
+    pub(super) fn drop_closure(&mut self, body: Body) {
+        let closure = self.program.closures[body];
+        self.state.dropped[body] = true;
+        self.let_go(closure.deed);
+        if let Ends::Task(line) = closure.ends {
+            self.release(line);
+        }
+    }
+
+    pub(super) fn let_go(&mut self, deed: Deed) {
+        match deed {
+            Deed::Resolve(line) => self.abandon(line),
+            Deed::Cancel(line) => self.give_up(line),
+            Deed::Detach(line) => self.release(line),
+            Deed::Nothing | Deed::Unsubscribe(_) => {}
+        }
+    }
+
+    pub(super) fn report(&mut self, failure: Failure) {
+        if failure.0 == Kind::Cancelled {
+            return;
+        }
+        if !self.state.reports.contains(&failure) {
+            self.state.reports.push(failure);
+            self.state.reports.sort_unstable();
+        }
+    }
+
+    /// Reports what lies there without anybody who could look at it.
+    pub(crate) fn report_unseen(&mut self) {
+        let is_unseen = |outcome: Option<Outcome>| outcome?.err();
+        for line in 0..self.state.lines.len() {
+            let state = self.at(line);
+            let gone = state.is_settled() && !state.handle && !state.looked;
+            let own = is_unseen(state.out).filter(|_| gone);
+            state.looked |= own.is_some();
+            let shared = &mut state.shared;
+            let gone = shared.consumers == 0 && !shared.looked;
+            let published = is_unseen(shared.value).filter(|_| gone);
+            shared.looked |= published.is_some();
+            own.into_iter().for_each(|failure| self.report(failure));
+            published
+                .into_iter()
+                .for_each(|failure| self.report(failure));
+        }
+    }
+}
