@@ -1,8 +1,8 @@
-//! Branches of a shared task that come and go while it is settled (Contract: C3, D1).
+//! Branches of a shared task that come and go while it is settled (Contract: C3, C5, D1).
 
-use super::{Counter, explore, go, open};
-use crate::LoopQueue;
+use super::{Counter, explore, go, open, reports};
 use crate::sync::Arc;
+use crate::{CancelOutcome, LoopQueue};
 
 #[test]
 fn a_branch_gets_the_value_once() {
@@ -68,6 +68,25 @@ fn a_branch_is_cancelled_or_gets_the_value() {
                 assert!(error.is_cancelled());
                 "cancelled"
             }
+        }
+    });
+}
+
+#[test]
+fn the_last_handle_is_cancelled_or_its_failure_is_reported() {
+    explore(&["cancelled", "reported"], || {
+        let reports = reports();
+        let (resolver, task) = open::<u8>();
+        let task = task.share();
+        let settler = go(move || {
+            let _ = resolver.reject("no");
+        });
+        let outcome = task.cancel();
+        settler.join().unwrap();
+        match (outcome, reports.get()) {
+            (CancelOutcome::TooLate, 1) => "reported",
+            (CancelOutcome::Prevented | CancelOutcome::Signalled, 0) => "cancelled",
+            other => panic!("{other:?}"),
         }
     });
 }

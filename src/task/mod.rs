@@ -5,7 +5,7 @@
 //   spawn.rs      starting work         builder.rs  with settings       context.rs  what it gets to know
 //   launch.rs     from a closure to a queued cell                       into_task.rs  what closures return
 //   chain.rs      then, catch, finally, ..    link.rs  the steps behind them
-//   subscribe.rs  observers                   share.rs SharedTask
+//   subscribe.rs  observers                   share/ SharedTask
 //   wait.rs       blocking                    ring.rs  who waits for whom
 //   future.rs     awaiting                    stop.rs  cancelling, shielding
 

@@ -1,0 +1,195 @@
+//! Observers of a shared task, and threads that wait for it.
+
+use std::panic::Location;
+use std::task::Waker;
+
+use super::{Shared, SharedTask};
+use crate::cell::slot::{Outcome, Slot};
+use crate::cell::state::Role;
+use crate::cell::step::{Step, Turn};
+use crate::cell::{self, with};
+use crate::error::{ErrorKind, TaskError};
+use crate::sync::{Arc, AtomicBool, Duration, Instant, Ordering, deadline_after};
+use crate::task::link::observe;
+use crate::task::subscribe::Subscription;
+use crate::task::wait::{self, End};
+use crate::{trace, waiting};
+
+impl<T: Send + Sync + 'static> SharedTask<T> {
+    /// Calls one of the closures when the task is settled; see [`Task::subscribe`].
+    #[track_caller]
+    pub fn subscribe<S, F>(&self, on_success: S, on_failure: F) -> Subscription
+    where
+        S: FnOnce(&T) + Send + 'static,
+        F: FnOnce(&TaskError) + Send + 'static,
+    {
+        self.on_settled(move |outcome| match outcome {
+            Ok(value) => on_success(value),
+            Err(error) => on_failure(error),
+        })
+    }
+
+    /// Calls `f` with a reference to the outcome when the task is settled; see
+    /// [`Task::on_settled`].
+    #[track_caller]
+    pub fn on_settled<F>(&self, f: F) -> Subscription
+    where
+        F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
+    {
+        let location = Location::caller();
+        let shared = self.shared.clone();
+        let step: Box<dyn Step> = match trace::capture() {
+            None => Box::new(Look::new(shared, f, location)),
+            Some(context) => {
+                let f = move |outcome: Result<&T, &TaskError>| context.run(|| f(outcome));
+                Box::new(Look::new(shared, f, location))
+            }
+        };
+        Subscription::new(
+            &self.shared.cell,
+            cell::register(&self.shared.cell, step, Role::Observer),
+        )
+    }
+
+    /// Blocks until the task is settled and lends its value. May be called as often as one likes,
+    /// from any number of threads.
+    ///
+    /// # Errors
+    ///
+    /// The task's failure; see [`Task::wait`].
+    pub fn wait(&self) -> Result<&T, TaskError> {
+        match self.wait_until(None) {
+            Some(outcome) => outcome,
+            None => Err(TaskError::of(
+                ErrorKind::TimedOut,
+                self.shared.cell.about().at(),
+            )),
+        }
+    }
+
+    /// Blocks until the task is settled or `timeout` is over; `None` then.
+    pub fn wait_timeout(&self, timeout: Duration) -> Option<Result<&T, TaskError>> {
+        match deadline_after(timeout) {
+            Some(deadline) => self.wait_until(Some(deadline)),
+            None => Some(self.wait()),
+        }
+    }
+
+    /// The outcome, if the task is settled.
+    pub fn try_wait(&self) -> Option<Result<&T, TaskError>> {
+        self.shared.value.get().map(|outcome| self.give(outcome))
+    }
+
+    fn give<'a>(&self, outcome: &'a Outcome<T>) -> Result<&'a T, TaskError> {
+        outcome.as_ref().map_err(|error| {
+            self.shared.looked.store(true, Ordering::Release);
+            error.clone()
+        })
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> Option<Result<&T, TaskError>> {
+        let cell = &self.shared.cell;
+        if !cell.idle().load(Ordering::Acquire) || self.shared.value.get().is_none() {
+            // A place in the list: the wait is over when everybody who subscribed before has had
+            // its turn (Contract: D7).
+            let turn = Arc::new(AtomicBool::new(false));
+            let done = || turn.load(Ordering::Acquire);
+            let number = cell::register(
+                cell,
+                Box::new(Wake::new(turn.clone(), waiting::own_waker())),
+                Role::Observer,
+            );
+            let end = wait::block_on(cell, &done, deadline, |waiter| {
+                if waiter.is_none() {
+                    let step = with(&**cell, |state, _| state.remove(number));
+                    drop(step);
+                }
+                !done()
+            });
+            match end {
+                End::Settled => {}
+                End::TimedOut => return None,
+                End::Cycle => {
+                    let step = with(&**cell, |state, _| state.remove(number));
+                    drop(step);
+                    let error = TaskError::of(ErrorKind::Cycle, cell.about().at());
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.shared.value.get().map(|outcome| self.give(outcome))
+    }
+}
+
+/// Lets an observer look at the published outcome.
+struct Look<T, F> {
+    shared: Arc<Shared<T>>,
+    work: Option<F>,
+    location: &'static Location<'static>,
+}
+
+impl<T, F> Look<T, F> {
+    fn new(shared: Arc<Shared<T>>, work: F, location: &'static Location<'static>) -> Look<T, F> {
+        Look {
+            shared,
+            work: Some(work),
+            location,
+        }
+    }
+}
+
+impl<T, F> Step for Look<T, F>
+where
+    T: Send + Sync,
+    F: FnOnce(Result<&T, &TaskError>) + Send,
+{
+    fn run(&mut self, _: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+        if let (Some(outcome), Some(work)) = (self.shared.value.get(), self.work.take()) {
+            observe(self.location, name, || work(outcome.as_ref()));
+        }
+        Turn::Looked
+    }
+
+    fn cancel(&mut self, error: &TaskError) {
+        if let Some(work) = self.work.take() {
+            observe(self.location, None, || work(Err(error)));
+        }
+    }
+}
+
+/// Wakes a thread when its turn has come.
+struct Wake {
+    turn: Arc<AtomicBool>,
+    sleeper: Option<Waker>,
+}
+
+impl Wake {
+    fn new(turn: Arc<AtomicBool>, sleeper: Waker) -> Wake {
+        Wake {
+            turn,
+            sleeper: Some(sleeper),
+        }
+    }
+
+    fn call(&mut self) {
+        self.turn.store(true, Ordering::Release);
+        if let Some(sleeper) = self.sleeper.take() {
+            waiting::wake(sleeper);
+        }
+    }
+}
+
+impl Step for Wake {
+    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
+        self.call();
+        Turn::Looked
+    }
+
+    fn cancel(&mut self, _: &TaskError) {
+        self.call();
+    }
+
+    fn refuse(&mut self, _: &TaskError) {
+        self.call();
+    }
+}

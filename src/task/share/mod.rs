@@ -1,0 +1,211 @@
+//! A task whose value many may borrow.
+
+// Map for maintainers:
+//   mod.rs        the handle: making, cancelling, dropping
+//   branch.rs     then, handle, cloned
+//   look.rs       observers and waiters
+//   consumers.rs  who still wants the value
+
+mod branch;
+mod consumers;
+mod look;
+
+use std::fmt;
+
+use consumers::{Consumers, Left};
+
+use super::link::Consume;
+use super::{Status, Task};
+use crate::cell::cancel::{CancelOutcome, Withdrawn, withdraw_all};
+use crate::cell::node::{NoWork, Node};
+use crate::cell::slot::Outcome;
+use crate::cell::{About, Cell, Tie, Upstream, with};
+use crate::sync::{Arc, AtomicBool, OnceLock, Ordering};
+use crate::unhandled;
+
+/// A task that can be cloned: every clone borrows the one value, which is dropped with the last of
+/// them.
+///
+/// Made by [`Task::share`]. `T` need not be `Clone`, but it must be `Sync`.
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::spawn;
+///
+/// let text = spawn(|| "shared".to_string()).share();
+/// let len = text.then(|text| text.len());
+/// let upper = text.then(|text| text.to_uppercase());
+/// assert_eq!((len.wait()?, upper.wait()?.as_str()), (6, "SHARED"));
+/// assert_eq!(text.wait()?, "shared");
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+#[must_use = "dropping a shared task detaches it"]
+pub struct SharedTask<T> {
+    shared: Arc<Shared<T>>,
+}
+
+pub(crate) struct Shared<T> {
+    /// The cell whose outcome is published here; its later steps are this task's observers and
+    /// branches.
+    cell: Arc<dyn Cell>,
+    value: OnceLock<Outcome<T>>,
+    consumers: Consumers,
+    /// Somebody has received a failure, or a branch has it.
+    looked: AtomicBool,
+}
+
+impl<T: Send + Sync + 'static> Task<T> {
+    /// Makes the task one that can be cloned, borrowed and branched.
+    pub fn share(self) -> SharedTask<T> {
+        let cell = match self.into_cell() {
+            Some(cell) => cell,
+            None => Node::<NoWork<T>, T>::open(About::here()),
+        };
+        let shared = Arc::new(Shared {
+            cell,
+            value: OnceLock::new(),
+            consumers: Consumers::new(),
+            looked: AtomicBool::new(false),
+        });
+        let publish = {
+            let shared = shared.clone();
+            move |outcome: Outcome<T>| shared.publish(outcome)
+        };
+        // Branches and observers may come while the value is being published.
+        Consume::and_go_on(publish).attach(&shared.cell);
+        SharedTask { shared }
+    }
+}
+
+impl<T> Shared<T> {
+    fn publish(&self, outcome: Outcome<T>) {
+        if self.value.set(outcome).is_err() {
+            return;
+        }
+        if self.consumers.settle() {
+            self.report_unseen();
+        }
+    }
+
+    fn report_unseen(&self) {
+        if let Some(Err(error)) = self.value.get()
+            && !error.is_cancelled()
+            && !self.looked.swap(true, Ordering::AcqRel)
+        {
+            unhandled::report(error.clone());
+        }
+    }
+
+    /// A consumer that was cancelled goes. If it was the last, and finds the value there, it is the
+    /// one to report a failure.
+    fn leave(&self) -> Left {
+        let left = self.consumers.cancel();
+        if left == Left::Value {
+            self.report_unseen();
+        }
+        left
+    }
+
+    fn source(&self) -> Tie {
+        Tie {
+            to: self.cell.clone(),
+            ticket: 0,
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> SharedTask<T> {
+    /// Gives up this handle's interest; the task itself is cancelled when nobody else is left who
+    /// wants it.
+    pub fn cancel(self) -> CancelOutcome {
+        if self.is_settled() {
+            return CancelOutcome::TooLate;
+        }
+        let shared = self.shared.clone();
+        // The count of this handle goes below, with the question whether it was the last.
+        shared.consumers.join();
+        drop(self);
+        match shared.leave() {
+            Left::Others => CancelOutcome::Prevented,
+            Left::Value => CancelOutcome::TooLate,
+            Left::Nobody => match withdraw_all([shared.source()]) {
+                // The value was on its way here, and nobody will have it.
+                Some(CancelOutcome::TooLate) => CancelOutcome::Signalled,
+                outcome => outcome.unwrap_or(CancelOutcome::Prevented),
+            },
+        }
+    }
+}
+
+impl<T> SharedTask<T> {
+    /// Where the task stands.
+    pub fn status(&self) -> Status {
+        match self.shared.value.get() {
+            None => Status::Pending,
+            Some(Ok(_)) => Status::Success,
+            Some(Err(_)) => Status::Failure,
+        }
+    }
+
+    /// True once the outcome is decided.
+    pub fn is_settled(&self) -> bool {
+        self.shared.value.get().is_some()
+    }
+
+    /// The name it was given by [`TaskBuilder::name`](crate::TaskBuilder::name).
+    pub fn name(&self) -> Option<&str> {
+        self.shared.cell.about().name().map(|name| &**name)
+    }
+}
+
+impl<T> Clone for SharedTask<T> {
+    fn clone(&self) -> SharedTask<T> {
+        self.shared.consumers.join();
+        SharedTask {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<T> Drop for SharedTask<T> {
+    fn drop(&mut self) {
+        if self.shared.consumers.leave() == Left::Value {
+            self.shared.report_unseen();
+        }
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        unhandled::discard(self.value.take());
+    }
+}
+
+impl<T> fmt::Debug for SharedTask<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedTask")
+            .field("name", &self.name())
+            .field("status", &self.status())
+            .finish()
+    }
+}
+
+impl<T: Send + Sync + 'static> Upstream for Shared<T> {
+    fn withdraw(self: Arc<Self>, ticket: u32) -> Withdrawn {
+        let step = with(&*self.cell, |state, _| {
+            (ticket > 0).then(|| state.remove(ticket)).flatten()
+        });
+        unhandled::discard(step);
+        let next = (self.leave() == Left::Nobody).then(|| self.source());
+        Withdrawn::passing(next)
+    }
+
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
+        found.push(self.cell.clone());
+    }
+
+    fn is_ready(&self) -> bool {
+        self.value.get().is_some()
+    }
+}
