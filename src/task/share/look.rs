@@ -16,7 +16,7 @@ use crate::task::wait::{self, End};
 use crate::{trace, waiting};
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
-    /// Calls one of the closures when the task is settled; see [`Task::subscribe`].
+    /// Calls one of the closures when the task is settled; see [`Task::subscribe`](crate::Task::subscribe).
     #[track_caller]
     pub fn subscribe<S, F>(&self, on_success: S, on_failure: F) -> Subscription
     where
@@ -30,7 +30,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     }
 
     /// Calls `f` with a reference to the outcome when the task is settled; see
-    /// [`Task::on_settled`].
+    /// [`Task::on_settled`](crate::Task::on_settled).
     #[track_caller]
     pub fn on_settled<F>(&self, f: F) -> Subscription
     where
@@ -56,7 +56,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     ///
     /// # Errors
     ///
-    /// The task's failure; see [`Task::wait`].
+    /// The task's failure; see [`Task::wait`](crate::Task::wait).
     pub fn wait(&self) -> Result<&T, TaskError> {
         match self.wait_until(None) {
             Some(outcome) => outcome,
