@@ -12,8 +12,9 @@ use crate::sync::Arc;
 
 /// Subscribers that a worker runs in one dispatch before it asks whether other jobs wait. If some
 /// do, the rest is handed over, so that a long chain cannot hold a worker from them. A thread of
-/// the user's own has no other jobs: it runs what it has settled.
-const BUDGET: u32 = 1024;
+/// the user's own has no other jobs: it runs what it has settled. A model checker's is small, so
+/// that it is used up.
+const BUDGET: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
 
 /// What is on the list.
 enum Item {
@@ -112,6 +113,26 @@ pub(crate) fn spend() -> bool {
             true
         })
         .unwrap_or(true)
+}
+
+/// Takes up to so many subscribers' worth from this dispatch's budget; says how many. None: it is
+/// used up and other jobs wait for this worker.
+pub(crate) fn grant(wanted: usize) -> usize {
+    LOCAL
+        .try_with(|local| {
+            let mut left = local.budget.get();
+            if left == 0 {
+                // The first step is asked for before its scope is open.
+                if local.open.get() && !renew(local) {
+                    return 0;
+                }
+                left = BUDGET;
+            }
+            let granted = left.min(u32::try_from(wanted).unwrap_or(u32::MAX));
+            local.budget.set(left - granted);
+            granted as usize
+        })
+        .unwrap_or(wanted)
 }
 
 #[cold]

@@ -151,6 +151,16 @@ impl TaskError {
         TaskError::build(kind, Cause::Note(note), at)
     }
 
+    /// Somebody asks for an outcome that somebody else has had: a task was polled to its end.
+    #[cold]
+    pub(crate) fn taken(at: Option<At<'_>>) -> TaskError {
+        TaskError::noted(
+            ErrorKind::Abandoned,
+            "its outcome was taken before, when it was awaited",
+            at,
+        )
+    }
+
     /// Why the task failed.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use crate::cell::drive::{Hands, drive_from};
 use crate::cell::node::{NoWork, Node, Returned};
 use crate::cell::slot::{Outcome, cast};
-use crate::cell::state::Phase;
+use crate::cell::state::{Phase, Progress};
 use crate::cell::{About, Cell, adopt, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
 use crate::sync::Arc;
@@ -114,7 +114,9 @@ impl<T: Send + 'static> Resolver<T> {
                 });
                 match epoch {
                     Some(epoch) => {
-                        dispatch::scope(|| adopt::follow(&cell, epoch, None, follow));
+                        dispatch::scope(|| {
+                            adopt::follow(&cell, epoch, None, Progress::default(), follow)
+                        });
                     }
                     None => crate::cell::release(&*follow.inner),
                 }
@@ -149,7 +151,7 @@ fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Resul
             if postponed {
                 *cast::<T>(head) = local.take();
                 state.head_done = true;
-                state.decide();
+                state.decide(1);
                 state.phase = Phase::Handed;
             }
             postponed
@@ -160,7 +162,7 @@ fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Resul
         }
     }
     let settled = dispatch::scope(|| {
-        let mut hands = Hands::new(&mut local, None);
+        let mut hands = Hands::of_head(&mut local);
         let Some((epoch, next)) = cell.settle(&mut hands) else {
             return false;
         };

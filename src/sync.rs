@@ -65,6 +65,9 @@ pub(crate) use model::*;
 #[cfg(not(all(test, any(loom, shuttle))))]
 pub(crate) use real::*;
 
+mod take_once;
+pub(crate) use take_once::TakeOnce;
+
 // The counts of an `Arc` are the standard library's in every build: the checkers' own `Arc` cannot
 // hold a `dyn`.
 pub(crate) use std::sync::{Arc, Weak};

@@ -178,7 +178,7 @@ const SCENARIOS: [Scenario; 25] = [
         a_pending_chain::<1_024>,
     )
     .of(1_024)
-    .growing(1)
+    .growing(2)
     .leaves(96),
     Scenario::exact(
         "then, a chain whose list has just grown",
@@ -186,17 +186,19 @@ const SCENARIOS: [Scenario; 25] = [
         a_pending_chain::<1_025>,
     )
     .of(1_025)
-    .growing(1)
+    .growing(2)
     .leaves(96),
-    Scenario::exact("settling a chain of thens", 0, settling_a_chain),
+    // A driver counts references to each piece of the list that it works through.
+    Scenario::exact("settling a chain of thens", 0, settling_a_chain).growing(1),
     Scenario::exact("then on a settled task, Inline", 1, a_late_link),
     Scenario::exact("catch, a pending chain", 1, a_chain_of_catches).growing(1),
     Scenario::exact("finally, a pending chain", 1, a_chain_of_finallies).growing(1),
     Scenario::exact("subscribe, the first of each task", 1, a_first_observer),
     Scenario::exact("subscribe, all on one task", 1, observers).growing(1),
-    Scenario::exact("settling a task with observers", 0, settling_observers),
+    Scenario::exact("settling a task with observers", 0, settling_observers).growing(1),
+    // A list of which most was removed is made anew, half as long each time.
     Scenario::exact("subscribe + unsubscribe", 1, unsubscribing)
-        .growing(2)
+        .growing(6)
         .leaves(0),
     Scenario::exact("all, pending tasks", 1, joining).growing(2),
     Scenario::exact("all, settling its tasks", 0, settling_the_joined).growing(1),

@@ -10,9 +10,9 @@ use std::collections::HashSet;
 
 use smallvec::SmallVec;
 
-use super::slot::{Slot, cast};
-use super::state::{Phase, Registered, Role};
-use super::step::{Follow, Route, Step, Turn};
+use super::slot::{Slot, cast, take};
+use super::state::{Phase, Progress, Registered, Role};
+use super::step::{Follow, Step, Turn};
 use super::{Cell, Tie, Upstream, address, cancel, start, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Mutex, Ordering, chaos_point};
@@ -37,12 +37,13 @@ enum Adopted {
     Cycle,
 }
 
-/// The driver of `outer` lets go of it until `inner` is settled. `held` is the link that returned
-/// it; `None`: the head did.
+/// The driver of `outer` lets go of it until `inner` is settled. `held` is the step in whose output
+/// the outcome will lie; `None`: it will lie in the head's slot.
 pub(crate) fn follow(
     outer: &Arc<dyn Cell>,
     epoch: u32,
     held: Option<Box<dyn Step>>,
+    progress: Progress,
     follow: Follow,
 ) {
     let Follow { inner, forward } = follow;
@@ -50,7 +51,7 @@ pub(crate) fn follow(
     let mut removed = Removed::default();
     let adopted = {
         let _one_at_a_time = ADOPTING.lock();
-        attach(outer, epoch, held, &inner, forward, &mut removed)
+        attach(outer, epoch, held, progress, &inner, forward, &mut removed)
     };
     chaos_point();
     match adopted {
@@ -79,6 +80,7 @@ fn attach(
     outer: &Arc<dyn Cell>,
     epoch: u32,
     held: Option<Box<dyn Step>>,
+    progress: Progress,
     inner: &Arc<dyn Cell>,
     forward: fn(Arc<dyn Cell>, u32) -> Box<dyn Step>,
     removed: &mut Removed,
@@ -89,14 +91,12 @@ fn attach(
             removed.steps.extend(held);
             return false;
         }
+        state.note(progress);
         state.last = held;
         if is_ring {
             let error = TaskError::of(ErrorKind::Cycle, outer.about().at());
-            match state.last.as_mut().and_then(|step| step.output()) {
-                Some(slot) => slot.fail(error),
-                None => head.fail(error),
-            }
-            state.decide();
+            state.outcome(head).fail(error);
+            state.decide(1);
             state.head_done = true;
             state.phase = Phase::Handed;
         } else {
@@ -284,29 +284,24 @@ impl<U: Send + 'static> Forward<U> {
             if state.phase != Phase::Following || state.epoch != self.epoch {
                 return None;
             }
-            match state.last.as_mut().and_then(|step| step.output()) {
-                Some(slot) => *cast::<U>(slot) = outcome.take(),
-                None => *cast::<U>(head) = outcome.take(),
-            }
+            *cast::<U>(state.outcome(head)) = outcome.take();
             state.head_done = true;
-            state.decide();
+            state.decide(1);
             state.phase = Phase::Handed;
-            Some((state.untie(), state.route().clone()))
+            Some((state.untie(), state.belongs_elsewhere()))
         });
         unhandled::discard(outcome);
         match upstream {
             None => {}
-            Some((_, Route::Executor(_))) => dispatch::hand_over_later(self.target.clone()),
-            Some((_, Route::Pool | Route::Inline)) => dispatch::later(self.target.clone()),
+            Some((_, true)) => dispatch::hand_over_later(self.target.clone()),
+            Some((_, false)) => dispatch::later(self.target.clone()),
         }
     }
 }
 
 impl<U: Send + 'static> Step for Forward<U> {
     fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-        if let Some(outcome) = cast::<U>(input).take() {
-            self.deliver(outcome);
-        }
+        self.deliver(take::<U>(input, Some(self.target.about().at())));
         Turn::Looked
     }
 

@@ -209,7 +209,7 @@ fn fulfil(cell: &Arc<dyn Cell>, epoch: u32, doom: Doom) {
     match held {
         Some(_) => {
             let hands = Hands::new(&mut nothing, held);
-            drive(cell, epoch, hands, false);
+            drive(cell, epoch, hands);
         }
         None => settle_empty(&**cell, epoch),
     }
@@ -296,11 +296,7 @@ where
             }
             Phase::Handed if refused && state.is_decided() && !state.is_doomed() => {
                 let steps = state.steps.take();
-                let slot = match state.last.as_mut().and_then(|step| step.output()) {
-                    Some(slot) => slot,
-                    None => head,
-                };
-                let failure = slot.failure().cloned();
+                let failure = state.outcome(head).failure().cloned();
                 cell.idle().store(true, Ordering::Release);
                 Taken::Observers(steps, state.settle(failure.as_ref()))
             }
@@ -366,8 +362,9 @@ where
         }
     };
     dispatch::scope(|| {
-        let hands = Hands::new(&mut local, held);
-        drive(&cell, epoch, hands, ran_link);
+        let mut hands = Hands::new(&mut local, held);
+        hands.progress.links = u32::from(ran_link);
+        drive(&cell, epoch, hands);
     });
     unhandled::discard(local);
     outcome

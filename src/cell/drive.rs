@@ -5,8 +5,9 @@
 //! the head's outcome, then in `held`, the last link that ran.
 
 use super::slot::Slot;
-use super::state::{Duty, Phase, Role, State};
+use super::state::{Duty, Phase, Progress, Role, State};
 use super::step::{Route, Step, Turn};
+use super::steps::Run;
 use super::{Cell, with};
 use super::{adopt, cancel};
 use crate::sync::{Arc, chaos_point};
@@ -14,10 +15,12 @@ use crate::{dispatch, unhandled};
 
 /// The outcome in the driver's hands.
 pub(crate) struct Hands<'a> {
-    /// Where the head's outcome lies until the first link takes it.
+    /// Where the head's outcome lies until the first link with an output takes it.
     pub(crate) local: &'a mut dyn Slot,
-    /// The last link that ran; its output is the outcome.
+    /// The last link that ran and has an output; that is the outcome.
     pub(crate) held: Option<Box<dyn Step>>,
+    /// What was done since the lock was held.
+    pub(crate) progress: Progress,
     /// What is to be done when the lock is gone, once the task is settled.
     pub(crate) duty: Duty,
 }
@@ -27,14 +30,32 @@ impl<'a> Hands<'a> {
         Hands {
             local,
             held,
+            progress: Progress::default(),
             duty: Duty::default(),
         }
     }
 
+    /// The head has just come to the outcome in `local`.
+    pub(crate) fn of_head(local: &'a mut dyn Slot) -> Hands<'a> {
+        let mut hands = Hands::new(local, None);
+        hands.progress.links = 1;
+        hands
+    }
+
+    #[inline]
     pub(super) fn slot(&mut self) -> &mut dyn Slot {
         match self.held.as_mut() {
             Some(step) => step.output().expect("only a step with an output is held"),
             None => &mut *self.local,
+        }
+    }
+
+    /// Puts the outcome back into the cell.
+    fn lay_down(&mut self, state: &mut State, head: &mut dyn Slot) {
+        state.note(std::mem::take(&mut self.progress));
+        match self.held.take() {
+            Some(step) => state.last = Some(step),
+            None => self.local.move_into(head),
         }
     }
 }
@@ -43,6 +64,8 @@ impl<'a> Hands<'a> {
 #[must_use = "a step that is not run is lost"]
 pub(crate) enum Next {
     Run(Box<dyn Step>),
+    /// Steps that it may take without the lock, up to this place.
+    Many(Run, usize),
     /// The last step takes the outcome with it; the task is settled already.
     Last(Box<dyn Step>),
     Settled,
@@ -52,44 +75,31 @@ pub(crate) enum Next {
     Superseded,
 }
 
-/// Under the lock: the next step, or the outcome goes back into the cell. `ran_link`: a link, or
-/// the head, has just run.
+impl Next {
+    pub(super) fn is_the_end(&self) -> bool {
+        matches!(self, Next::Settled | Next::Last(_))
+    }
+}
+
+/// Under the lock: the next step, or the outcome goes back into the cell.
 #[inline(always)]
 pub(super) fn next(
     state: &mut State,
     head: &mut dyn Slot,
     hands: &mut Hands<'_>,
     epoch: u32,
-    ran_link: bool,
 ) -> Next {
     if state.epoch != epoch || state.is_doomed() {
         return Next::Superseded;
     }
-    if ran_link {
-        state.decide();
-        if state.open == 0 {
-            state.failed = hands.slot().failure().is_some();
-        }
-    }
-    // `Inline` says that there is nobody to hand over to.
+    state.note(std::mem::take(&mut hands.progress));
     if !state.steps.is_empty()
-        && (matches!(state.route(), Route::Inline) || dispatch::spend())
-        && let Some((step, role)) = state.steps.pop()
+        && let Some(next) = go_on(state, hands)
     {
-        if state.released && state.steps.is_empty() && step.takes_outcome() {
-            // Nobody holds a handle: no step can come after this one, so one look will do for both.
-            state.open = 0;
-            hands.duty = state.settle(None);
-            return Next::Last(step);
-        }
-        state.observing = role == Role::Observer;
-        return Next::Run(step);
+        return next;
     }
     let failure = hands.slot().failure().cloned();
-    match hands.held.take() {
-        Some(step) => state.last = Some(step),
-        None => hands.local.move_into(head),
-    }
+    hands.lay_down(state, head);
     if state.steps.is_empty() {
         hands.duty = state.settle(failure.as_ref());
         Next::Settled
@@ -99,19 +109,80 @@ pub(super) fn next(
     }
 }
 
+/// What comes next, if the budget allows.
+fn go_on(state: &mut State, hands: &mut Hands<'_>) -> Option<Next> {
+    // `Inline` says that there is nobody to hand over to.
+    let unbounded = matches!(state.route(), Route::Inline);
+    if let Some(run) = state.steps.run() {
+        let left = run.steps.len() - run.from;
+        let granted = if unbounded {
+            left
+        } else {
+            dispatch::grant(left)
+        };
+        if granted == 0 {
+            return None;
+        }
+        begin(state, hands, run.role);
+        let to = run.from + granted;
+        return Some(Next::Many(run, to));
+    }
+    if !unbounded && !dispatch::spend() {
+        return None;
+    }
+    let (step, role) = state.steps.pop()?;
+    if state.released && step.takes_outcome() && state.steps.is_empty() {
+        // Nobody holds a handle: no step can come after this one, so one look will do for both.
+        state.open = 0;
+        hands.duty = state.settle(None);
+        return Some(Next::Last(step));
+    }
+    begin(state, hands, role);
+    Some(Next::Run(step))
+}
+
+/// Steps of this role have their turn now.
+fn begin(state: &mut State, hands: &mut Hands<'_>, role: Role) {
+    state.observing = role == Role::Observer;
+    if state.observing && state.is_decided() {
+        // Whoever asks meanwhile cannot see what the driver has in its hands.
+        state.failed = hands.slot().failure().is_some();
+    }
+}
+
 /// Runs the steps there are, and those that arrive meanwhile, until none is left.
-pub(crate) fn drive(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>, ran_link: bool) {
-    let next = cell.next(&mut hands, epoch, ran_link);
+pub(crate) fn drive(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>) {
+    let next = cell.next(&mut hands, epoch);
     drive_from(cell, epoch, hands, next);
 }
 
 /// Like `drive`, for a driver that has asked for the next step already.
 pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>, mut next: Next) {
     let name = cell.about().name();
+    // A run is let go of when the lock is: it may be large.
+    let mut ended_run;
     loop {
         chaos_point();
-        let mut step = match next {
-            Next::Run(step) => step,
+        let (step, turn) = match next {
+            Next::Run(mut step) => {
+                ended_run = None;
+                #[cfg(not(planted = "lock_in_callback"))]
+                let turn = step.run(hands.slot(), name);
+                #[cfg(planted = "lock_in_callback")]
+                let turn = with(&**cell, |_, _| step.run(hands.slot(), name));
+                (step, turn)
+            }
+            Next::Many(run, to) => {
+                let stopped = work_through(&run, to, &mut hands, name);
+                ended_run = Some(run);
+                match stopped {
+                    Some(stopped) => stopped,
+                    None => {
+                        next = cell.next(&mut hands, epoch);
+                        continue;
+                    }
+                }
+            }
             Next::Last(mut last) => {
                 let _ = last.run(hands.slot(), name);
                 hands.duty.carry_out();
@@ -125,28 +196,62 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
                 return unhandled::discard(hands.held.take());
             }
         };
-        #[cfg(not(planted = "lock_in_callback"))]
-        let turn = step.run(hands.slot(), name);
-        #[cfg(planted = "lock_in_callback")]
-        let turn = with(&**cell, |_, _| step.run(hands.slot(), name));
-        let ran_link = match turn {
+        match turn {
             Turn::Linked => {
                 // The link that was held until now is empty and goes.
                 hands.held = Some(step);
-                true
+                hands.progress.links += 1;
             }
-            Turn::Passed => true,
-            Turn::Looked => false,
-            Turn::Follow(follow) => return adopt::follow(cell, epoch, Some(step), follow),
+            Turn::Passed => hands.progress.links += 1,
+            Turn::Looked => {}
+            Turn::Follow(follow) => {
+                let mut step = step;
+                let held = match step.output() {
+                    Some(_) => Some(step),
+                    None => hands.held.take(),
+                };
+                return adopt::follow(cell, epoch, held, hands.progress, follow);
+            }
             Turn::Hop(route) => {
                 if hop(cell, epoch, &mut hands, route) {
                     return;
                 }
-                false
             }
-        };
-        next = cell.next(&mut hands, epoch, ran_link);
+        }
+        next = cell.next(&mut hands, epoch);
+        drop(ended_run);
     }
+}
+
+/// Takes and runs one step after the other without the cell's lock. Stops at the end of the run, or
+/// behind a step that wants more than to go on; gives that.
+fn work_through(
+    run: &Run,
+    to: usize,
+    hands: &mut Hands<'_>,
+    name: Option<&Arc<str>>,
+) -> Option<(Box<dyn Step>, Turn)> {
+    for place in run.from..to {
+        if run.steps.role(place) != Some(run.role) {
+            break;
+        }
+        hands.progress.place = place + 1;
+        // Unsubscribed, or taken by a cancel.
+        let Some(mut step) = run.steps.take(place) else {
+            continue;
+        };
+        chaos_point();
+        match step.run(hands.slot(), name) {
+            Turn::Looked => {}
+            Turn::Passed => hands.progress.links += 1,
+            Turn::Linked => {
+                hands.held = Some(step);
+                hands.progress.links += 1;
+            }
+            turn => return Some((step, turn)),
+        }
+    }
+    None
 }
 
 /// Later steps belong elsewhere. True when this driver is done.
@@ -160,10 +265,7 @@ fn hop(cell: &Arc<dyn Cell>, epoch: u32, hands: &mut Hands<'_>, route: Route) ->
         if stays {
             return (false, left);
         }
-        match hands.held.take() {
-            Some(step) => state.last = Some(step),
-            None => hands.local.move_into(head),
-        }
+        hands.lay_down(state, head);
         state.phase = Phase::Handed;
         (true, left)
     });

@@ -91,14 +91,14 @@ pub(crate) trait Cell: Runnable + Upstream {
     fn idle(&self) -> &AtomicBool;
 
     /// Appends a step. Use [`register`].
-    fn push(&self, step: Box<dyn Step>, role: Role) -> (u32, Registered);
+    fn push(&self, step: Box<dyn Step>, role: Role) -> (u64, Registered);
 
     /// Makes the calling thread the driver of an open cell, whose outcome it has in its hands, and
     /// takes the first step. `None`: the cell is not open any more. Says the driver's epoch.
     fn settle(&self, hands: &mut Hands<'_>) -> Option<(u32, Next)>;
 
     /// Takes the next step for the driver. Only `drive` calls it.
-    fn next(&self, hands: &mut Hands<'_>, epoch: u32, ran_link: bool) -> Next;
+    fn next(&self, hands: &mut Hands<'_>, epoch: u32) -> Next;
 
     /// Calls `f` under the lock, with the state and the head's slot. Use [`with`].
     fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot));
@@ -114,7 +114,7 @@ pub(crate) trait Cell: Runnable + Upstream {
 pub(crate) trait Upstream: Send + Sync {
     /// The task no longer wants it. `ticket` is what it was registered under here. May return what
     /// in turn is no longer wanted.
-    fn withdraw(self: Arc<Self>, ticket: u32) -> cancel::Withdrawn;
+    fn withdraw(self: Arc<Self>, ticket: u64) -> cancel::Withdrawn;
 
     /// Adds to `found` what this waits for in turn.
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>);
@@ -135,7 +135,7 @@ pub(crate) trait Upstream: Send + Sync {
 pub(crate) struct Tie {
     pub(crate) to: Arc<dyn Upstream>,
     /// The number of the task's step in the list up there, where there is one.
-    pub(crate) ticket: u32,
+    pub(crate) ticket: u64,
 }
 
 /// Calls `f` with the cell locked.
@@ -158,7 +158,7 @@ pub(crate) fn address(cell: &dyn Cell) -> *const () {
 
 /// Registers a step and sees to it that it will run. Returns its number.
 #[inline]
-pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>, role: Role) -> u32 {
+pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>, role: Role) -> u64 {
     let (number, registered) = cell.push(step, role);
     match registered {
         Registered::Pending => {}
@@ -216,10 +216,7 @@ pub(crate) fn release(cell: &dyn Cell) {
             return (None, waiter);
         }
         state.looked = true;
-        let failure = match state.last.as_mut().and_then(|step| step.output()) {
-            Some(slot) => slot.failure().cloned(),
-            None => head.failure().cloned(),
-        };
+        let failure = state.outcome(head).failure().cloned();
         (failure.filter(|error| !error.is_cancelled()), waiter)
     });
     unhandled::discard(waiter);

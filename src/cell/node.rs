@@ -4,7 +4,7 @@
 use super::cancel::{self, CancelOutcome, Withdrawn};
 use super::drive::{self, Hands, Next, drive, drive_from};
 use super::slot::{Outcome, Slot};
-use super::state::{Phase, Registered, Role, State};
+use super::state::{Phase, Progress, Registered, Role, State};
 use super::step::{Follow, Step};
 use super::{About, Cell, Upstream, adopt, with};
 use crate::error::{At, ErrorKind, TaskError};
@@ -60,6 +60,16 @@ where
         })
     }
 
+    /// Under the lock: what the driver does next.
+    #[inline(always)]
+    fn advance(&self, inner: &mut Inner<F, T>, hands: &mut Hands<'_>, epoch: u32) -> Next {
+        let next = drive::next(&mut inner.state, &mut inner.value, hands, epoch);
+        if next.is_the_end() {
+            self.idle.store(true, Ordering::Release);
+        }
+        next
+    }
+
     /// Runs the closure and then the steps.
     fn run_work(self: Arc<Self>, work: F, epoch: u32) -> Ran {
         let at = self.about.at();
@@ -71,7 +81,7 @@ where
             Returned::Outcome(outcome) => self.finish(outcome, epoch),
             Returned::Task(follow) => {
                 let cell: Arc<dyn Cell> = self;
-                dispatch::scope(|| adopt::follow(&cell, epoch, None, follow));
+                dispatch::scope(|| adopt::follow(&cell, epoch, None, Progress::default(), follow));
                 Ran::Completed
             }
         }
@@ -85,7 +95,7 @@ where
             Ran::Failed
         };
         let mut local = Some(outcome);
-        let mut hands = Hands::new(&mut local, None);
+        let mut hands = Hands::of_head(&mut local);
         let mut inner = self.inner.lock();
         let inner_now = &mut *inner;
         inner_now.state.head_done = true;
@@ -95,23 +105,14 @@ where
         {
             // A step of another task runs this closure: the steps wait for their turn in the list,
             // or the stack would grow with every fork.
-            inner_now.state.decide();
+            inner_now.state.decide(1);
             hands.local.move_into(&mut inner_now.value);
             inner_now.state.phase = Phase::Handed;
             drop(inner);
             dispatch::later(self);
             return ran;
         }
-        let next = drive::next(
-            &mut inner_now.state,
-            &mut inner_now.value,
-            &mut hands,
-            epoch,
-            true,
-        );
-        if let Next::Settled | Next::Last(_) = next {
-            self.idle.store(true, Ordering::Release);
-        }
+        let next = self.advance(inner_now, &mut hands, epoch);
         drop(inner);
         let ran = match next {
             Next::Superseded => Ran::Cancelled,
@@ -170,7 +171,7 @@ where
         &self.idle
     }
 
-    fn push(&self, step: Box<dyn Step>, role: Role) -> (u32, Registered) {
+    fn push(&self, step: Box<dyn Step>, role: Role) -> (u64, Registered) {
         let mut inner = self.inner.lock();
         let pushed = inner.state.register(step, role);
         if pushed.1 == Registered::Late {
@@ -189,21 +190,12 @@ where
         inner.state.head_done = true;
         inner.state.driver = Some(thread_id());
         let epoch = inner.state.epoch;
-        let next = drive::next(&mut inner.state, &mut inner.value, hands, epoch, true);
-        if let Next::Settled | Next::Last(_) = next {
-            self.idle.store(true, Ordering::Release);
-        }
+        let next = self.advance(inner, hands, epoch);
         Some((epoch, next))
     }
 
-    fn next(&self, hands: &mut Hands<'_>, epoch: u32, ran_link: bool) -> Next {
-        let mut inner = self.inner.lock();
-        let inner = &mut *inner;
-        let next = drive::next(&mut inner.state, &mut inner.value, hands, epoch, ran_link);
-        if let Next::Settled | Next::Last(_) = next {
-            self.idle.store(true, Ordering::Release);
-        }
-        next
+    fn next(&self, hands: &mut Hands<'_>, epoch: u32) -> Next {
+        self.advance(&mut self.inner.lock(), hands, epoch)
     }
 
     fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot)) {
@@ -272,7 +264,7 @@ where
         let cell: Arc<dyn Cell> = self;
         dispatch::scope(|| {
             let hands = Hands::new(&mut local, held);
-            drive(&cell, epoch, hands, false);
+            drive(&cell, epoch, hands);
         });
         unhandled::discard(local);
         Ran::Other
@@ -293,7 +285,7 @@ where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    fn withdraw(self: Arc<Self>, _ticket: u32) -> Withdrawn {
+    fn withdraw(self: Arc<Self>, _ticket: u64) -> Withdrawn {
         let cell: Arc<dyn Cell> = self;
         cancel::cancel(&cell, None)
     }

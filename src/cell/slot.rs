@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::error::TaskError;
+use crate::error::{At, TaskError};
 
 /// What a task came to.
 pub(crate) type Outcome<T> = Result<T, TaskError>;
@@ -33,9 +33,18 @@ impl<T: Send + 'static> Slot for Option<Outcome<T>> {
     }
 }
 
+/// The outcome in the slot, or, if it was taken out before, a failure that says so.
+#[inline]
+pub(crate) fn take<T: Send + 'static>(slot: &mut dyn Slot, at: Option<At<'_>>) -> Outcome<T> {
+    match cast::<T>(slot).take() {
+        Some(outcome) => outcome,
+        None => Err(TaskError::taken(at)),
+    }
+}
+
 /// The slot with its type again. The types along a chain are fixed by the methods of `Task`, so
 /// this cannot fail.
-#[inline]
+#[inline(always)]
 pub(crate) fn cast<T: Send + 'static>(slot: &mut dyn Slot) -> &mut Option<Outcome<T>> {
     let slot: &mut dyn Any = slot;
     slot.downcast_mut()

@@ -18,6 +18,7 @@
 use std::task::Waker;
 
 use super::Tie;
+use super::slot::Slot;
 use super::step::{Route, Step};
 use super::steps::Steps;
 use crate::error::TaskError;
@@ -91,6 +92,15 @@ pub(crate) struct Doom {
     pub(crate) error: TaskError,
 }
 
+/// How far a driver has come without the lock.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Progress {
+    /// Links that have run, the head included.
+    pub(crate) links: u32,
+    /// The place in the front of the list before which all steps have been taken.
+    pub(crate) place: usize,
+}
+
 /// What whoever settled a task must do when the lock is gone.
 #[derive(Default)]
 #[must_use = "waiters sleep until it is carried out"]
@@ -159,42 +169,67 @@ impl State {
     }
 
     /// Appends a step; says its number and what to do.
-    #[inline]
-    pub(crate) fn register(&mut self, step: Box<dyn Step>, role: Role) -> (u32, Registered) {
+    #[inline(always)]
+    pub(crate) fn register(&mut self, step: Box<dyn Step>, role: Role) -> (u64, Registered) {
         debug_assert!(
             self.phase != Phase::Gone,
             "a task without handles gets no steps"
         );
         self.open += u32::from(role != Role::Observer);
-        // Whoever registers it has taken the handle apart.
-        self.released |= role == Role::Closing && step.takes_outcome();
+        if role == Role::Closing {
+            // Whoever registers a step that takes the outcome has taken the handle apart.
+            self.released |= step.takes_outcome();
+        }
         #[cfg(planted = "overtake")]
         let step = match (self.phase == Phase::Driving).then(|| self.steps.pop()) {
             Some(Some((older, _))) => (self.steps.push(step, role), older).1,
             _ => step,
         };
         let number = self.steps.push(step, role);
-        let registered = match self.phase {
-            Phase::Settled => {
-                self.phase = Phase::Handed;
-                Registered::Late
-            }
-            Phase::Cold => {
-                self.phase = Phase::Queued;
-                Registered::Cold
-            }
-            _ => Registered::Pending,
-        };
-        (number, registered)
+        if matches!(self.phase, Phase::Settled | Phase::Cold) {
+            return (number, self.wake_up());
+        }
+        (number, Registered::Pending)
     }
 
-    /// A link, or the head, has come to an outcome: what was known of the one before says nothing
-    /// about it.
+    /// A step has come to a task that nobody is about to come to.
+    #[cold]
+    fn wake_up(&mut self) -> Registered {
+        if self.phase == Phase::Settled {
+            self.phase = Phase::Handed;
+            Registered::Late
+        } else {
+            self.phase = Phase::Queued;
+            Registered::Cold
+        }
+    }
+
+    /// So many links, or the head, have come to an outcome: what was known of the one before says
+    /// nothing about it.
     #[inline]
-    pub(crate) fn decide(&mut self) {
-        self.cancelled = false;
-        self.looked = false;
-        self.open -= 1;
+    pub(crate) fn decide(&mut self, links: u32) {
+        if links > 0 {
+            self.cancelled = false;
+            self.looked = false;
+            self.open -= links;
+        }
+    }
+
+    /// What the driver has done since it last held the lock.
+    #[inline]
+    pub(crate) fn note(&mut self, progress: Progress) {
+        self.decide(progress.links);
+        if progress.place > 0 {
+            self.steps.advance(progress.place);
+        }
+    }
+
+    /// Where the outcome lies while no driver has it in its hands; `head` is the head's slot.
+    pub(crate) fn outcome<'a>(&'a mut self, head: &'a mut dyn Slot) -> &'a mut dyn Slot {
+        match self.last.as_mut().and_then(|step| step.output()) {
+            Some(slot) => slot,
+            None => head,
+        }
     }
 
     /// All steps have run and the outcome lies where `failure` was looked up.
@@ -273,7 +308,7 @@ impl State {
     }
 
     /// Removes a step by its number.
-    pub(crate) fn remove(&mut self, number: u32) -> Option<Box<dyn Step>> {
+    pub(crate) fn remove(&mut self, number: u64) -> Option<Box<dyn Step>> {
         self.steps.remove(number).or_else(|| {
             let doom = self.rare.as_mut()?.doom.as_mut()?;
             let spared = doom.spared.remove(number);
@@ -284,6 +319,11 @@ impl State {
     /// Where the steps run when they cannot run on the thread that settled the task.
     pub(crate) fn route(&self) -> &Route {
         self.rare.as_ref().map_or(&Route::Pool, |rare| &rare.route)
+    }
+
+    /// The steps run neither on the thread that settled the task nor on its pool.
+    pub(crate) fn belongs_elsewhere(&self) -> bool {
+        matches!(self.route(), Route::Executor(_))
     }
 
     pub(crate) fn set_route(&mut self, route: Route) -> Route {

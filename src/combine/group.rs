@@ -36,7 +36,7 @@ impl Group {
 }
 
 impl Upstream for Group {
-    fn withdraw(self: Arc<Self>, _ticket: u32) -> Withdrawn {
+    fn withdraw(self: Arc<Self>, _ticket: u64) -> Withdrawn {
         Withdrawn::passing(self.take())
     }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use super::into_task::land;
-use super::link::{Finally, Hop, Link, Observe};
+use super::link::{Finally, Hop, Observe, link};
 use super::{IntoTask, Task};
 use crate::cell::node::Returned;
 use crate::cell::slot::Outcome;
@@ -304,12 +304,11 @@ impl<T: Send + 'static> Task<T> {
         U: Send + 'static,
         F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send + 'static,
     {
-        let step: Box<dyn Step> = match trace::capture() {
-            None => Box::new(Link::new(location, work)),
-            Some(context) => Box::new(Link::new(
-                location,
-                move |outcome: Outcome<T>, at: &At<'_>| context.run(|| work(outcome, at)),
-            )),
+        let step = match trace::capture() {
+            None => link(location, work),
+            Some(context) => link(location, move |outcome: Outcome<T>, at: &At<'_>| {
+                context.run(|| work(outcome, at))
+            }),
         };
         self.append(step, Role::Link)
     }

@@ -164,10 +164,7 @@ impl<T: Send + 'static> Task<T> {
             if state.phase != crate::cell::state::Phase::Settled {
                 return None;
             }
-            let failure = match state.last.as_mut().and_then(|step| step.output()) {
-                Some(slot) => slot.failure().cloned(),
-                None => head.failure().cloned(),
-            };
+            let failure = state.outcome(head).failure().cloned();
             state.looked |= failure.is_some();
             failure
         })?;

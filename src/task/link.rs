@@ -1,33 +1,60 @@
 //! The steps that the methods of `Task` put on a task's subscriber list.
 
+use std::any::TypeId;
 use std::marker::PhantomData;
 use std::panic::Location;
 
 use super::take_outcome;
 use crate::cell::node::Returned;
-use crate::cell::slot::{Outcome, Slot, cast};
+use crate::cell::slot::{Outcome, Slot, cast, take};
 use crate::cell::state::Role;
-use crate::cell::step::{Route, Step, Turn};
+use crate::cell::step::{Follow, Route, Step, Turn};
 use crate::cell::{self, Cell};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
 use crate::{guard, unhandled};
 
-/// Makes of one outcome another.
-pub(crate) struct Link<T, U, F> {
-    work: Option<F>,
-    out: Option<Outcome<U>>,
+/// The step that makes of an outcome another by `work`, which was registered at `location`.
+pub(crate) fn link<T, U, F>(location: &'static Location<'static>, work: F) -> Box<dyn Step>
+where
+    T: Send + 'static,
+    U: Send + 'static,
+    F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send + 'static,
+{
+    if TypeId::of::<T>() == TypeId::of::<U>() {
+        Box::new(InPlace::<T, U, F> {
+            work: Some(work),
+            location,
+            _type: PhantomData,
+        })
+    } else {
+        Box::new(Link::<T, U, F> {
+            work: Work::Waiting(work),
+            location,
+            _type: PhantomData,
+        })
+    }
+}
+
+/// Makes of one outcome another, of another type, which it keeps.
+struct Link<T, U, F> {
+    work: Work<U, F>,
     location: &'static Location<'static>,
     _type: PhantomData<fn(T)>,
 }
 
-impl<T, U, F> Link<T, U, F> {
-    pub(crate) fn new(location: &'static Location<'static>, work: F) -> Link<T, U, F> {
-        Link {
-            work: Some(work),
-            out: None,
-            location,
-            _type: PhantomData,
+/// A closure, and then in its place what it came to.
+enum Work<U, F> {
+    Waiting(F),
+    /// `None` while a task is followed for the outcome, and when it was taken.
+    Done(Option<Outcome<U>>),
+}
+
+impl<U, F> Work<U, F> {
+    fn take(&mut self) -> Option<F> {
+        match std::mem::replace(self, Work::Done(None)) {
+            Work::Waiting(work) => Some(work),
+            Work::Done(_) => None,
         }
     }
 }
@@ -39,27 +66,76 @@ where
     F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send,
 {
     fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
-        let (Some(input), Some(work)) = (cast::<T>(input).take(), self.work.take()) else {
-            return Turn::Linked;
-        };
         let at = At {
             location: self.location,
             task: name,
         };
-        match guard::catch(|| work(input, &at)) {
-            Ok(Returned::Outcome(outcome)) => self.out = Some(outcome),
-            Ok(Returned::Task(follow)) => return Turn::Follow(follow),
-            Err(payload) => self.out = Some(Err(TaskError::panicked(payload, at))),
-        }
-        Turn::Linked
+        let Some(work) = self.work.take() else {
+            return Turn::Linked;
+        };
+        let input = take::<T>(input, Some(at));
+        let (outcome, follow) = call(work, input, at);
+        self.work = Work::Done(outcome);
+        follow.map_or(Turn::Linked, Turn::Follow)
     }
 
     fn output(&mut self) -> Option<&mut dyn Slot> {
-        Some(&mut self.out)
+        match &mut self.work {
+            Work::Done(outcome) => Some(outcome),
+            Work::Waiting(_) => None,
+        }
     }
 
     fn cancel(&mut self, _: &TaskError) {
         unhandled::discard(self.work.take());
+    }
+}
+
+/// Makes of one outcome another of the same type, which takes its place.
+struct InPlace<T, U, F> {
+    work: Option<F>,
+    location: &'static Location<'static>,
+    _type: PhantomData<fn(T) -> U>,
+}
+
+impl<T, U, F> Step for InPlace<T, U, F>
+where
+    T: Send + 'static,
+    U: Send + 'static,
+    F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send,
+{
+    fn run(&mut self, place: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+        let at = At {
+            location: self.location,
+            task: name,
+        };
+        let Some(work) = self.work.take() else {
+            return Turn::Passed;
+        };
+        let place = cast::<T>(place);
+        let input = place
+            .take()
+            .unwrap_or_else(|| Err(TaskError::taken(Some(at))));
+        let (mut outcome, follow) = call::<T, U, F>(work, input, at);
+        // `T` and `U` are the same: the compiler sees that too, but not in its types.
+        *place = cast::<T>(&mut outcome).take();
+        follow.map_or(Turn::Passed, Turn::Follow)
+    }
+
+    fn cancel(&mut self, _: &TaskError) {
+        unhandled::discard(self.work.take());
+    }
+}
+
+/// Calls a link's closure: an outcome, or a task to follow for one.
+fn call<T, U, F>(work: F, input: Outcome<T>, at: At<'_>) -> (Option<Outcome<U>>, Option<Follow>)
+where
+    F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U>,
+{
+    match guard::catch(|| work(input, &at)) {
+        Ok(Returned::Outcome(outcome)) => (Some(outcome), None),
+        Ok(Returned::Task(follow)) => (None, Some(follow)),
+        Err(payload) => (Some(Err(TaskError::panicked(payload, at))), None),
     }
 }
 
@@ -108,8 +184,18 @@ where
     F: FnOnce(Result<&T, &TaskError>) + Send,
 {
     fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
-        if let (Some(outcome), Some(work)) = (cast::<T>(input), self.work.take()) {
-            observe(self.location, name, || work(outcome.as_ref()));
+        let Some(work) = self.work.take() else {
+            return Turn::Looked;
+        };
+        let at = At {
+            location: self.location,
+            task: name,
+        };
+        match cast::<T>(input) {
+            Some(outcome) => observe(self.location, name, || work(outcome.as_ref())),
+            None => observe(self.location, name, || {
+                work(Err(&TaskError::taken(Some(at))))
+            }),
         }
         Turn::Looked
     }
@@ -217,9 +303,7 @@ where
     F: FnOnce(Outcome<T>) + Send + 'static,
 {
     fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-        if let Some(outcome) = cast::<T>(input).take() {
-            self.give(outcome);
-        }
+        self.give(take::<T>(input, None));
         Turn::Passed
     }
 

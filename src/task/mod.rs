@@ -102,13 +102,17 @@ impl<T> Task<T> {
     }
 
     /// Takes the cell out of the handle, whose drop does nothing then.
+    #[inline]
     pub(crate) fn into_cell(mut self) -> Option<Arc<dyn Cell>> {
-        self.cell.take()
+        let cell = self.cell.take();
+        std::mem::forget(self);
+        cell
     }
 
     /// Appends a step; the handle is that of what the step makes of the task.
-    pub(crate) fn append<U>(mut self, step: Box<dyn Step>, role: Role) -> Task<U> {
-        let cell = self.cell.take();
+    #[inline]
+    pub(crate) fn append<U>(self, step: Box<dyn Step>, role: Role) -> Task<U> {
+        let cell = self.into_cell();
         if let Some(cell) = &cell {
             cell::register(cell, step, role);
         }
@@ -150,12 +154,8 @@ impl<T> Task<T> {
             if state.cancelled {
                 return Status::Failure;
             }
-            let failed = match (
-                state.phase,
-                state.last.as_mut().and_then(|step| step.output()),
-            ) {
-                (Phase::Settled | Phase::Handed, Some(slot)) => slot.failure().is_some(),
-                (Phase::Settled | Phase::Handed, None) => head.failure().is_some(),
+            let failed = match state.phase {
+                Phase::Settled | Phase::Handed => state.outcome(head).failure().is_some(),
                 _ => state.failed,
             };
             if failed {
@@ -187,11 +187,7 @@ pub(crate) fn take_outcome<T: Send + 'static>(cell: &dyn Cell) -> Option<Outcome
             return None;
         }
         state.looked = true;
-        let slot = match state.last.as_mut().and_then(|step| step.output()) {
-            Some(slot) => slot,
-            None => head,
-        };
-        cast::<T>(slot).take()
+        cast::<T>(state.outcome(head)).take()
     })
 }
 

@@ -102,7 +102,7 @@ impl<T: Send + 'static> Task<T> {
 struct Shield(Arc<dyn Cell>);
 
 impl Upstream for Shield {
-    fn withdraw(self: Arc<Self>, _ticket: u32) -> Withdrawn {
+    fn withdraw(self: Arc<Self>, _ticket: u64) -> Withdrawn {
         Withdrawn::passing(None)
     }
 

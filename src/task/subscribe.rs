@@ -102,11 +102,11 @@ impl<T: Send + 'static> Task<T> {
 /// on drop.
 pub struct Subscription {
     cell: Option<Weak<dyn Cell>>,
-    number: u32,
+    number: u64,
 }
 
 impl Subscription {
-    pub(super) fn new(cell: &Arc<dyn Cell>, number: u32) -> Subscription {
+    pub(super) fn new(cell: &Arc<dyn Cell>, number: u64) -> Subscription {
         Subscription {
             cell: Some(Arc::downgrade(cell)),
             number,

@@ -192,7 +192,7 @@ impl<T> fmt::Debug for SharedTask<T> {
 }
 
 impl<T: Send + Sync + 'static> Upstream for Shared<T> {
-    fn withdraw(self: Arc<Self>, ticket: u32) -> Withdrawn {
+    fn withdraw(self: Arc<Self>, ticket: u64) -> Withdrawn {
         let step = with(&*self.cell, |state, _| {
             (ticket > 0).then(|| state.remove(ticket)).flatten()
         });

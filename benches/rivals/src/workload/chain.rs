@@ -1,6 +1,7 @@
 //! What does a link of a long chain cost, and does it depend on the length?
 //!
-//! N: 10 to 1 000 000 continuations, each adding one, hung on one pending promise that is then settled; the end is waited for.
+//! N: 10 to 1 000 000 continuations, each adding one and capturing a word, hung on one pending promise that is then settled; the end
+//! is waited for.
 //! Threads: the one that builds and settles; 2 workers for those that need an executor.
 //! Contestants: boxed futures polled on the spot (their poll recurses: the stack ends before a million), tasks each awaiting the
 //! task before, promisery's thread with its list of jobs. The floor calls a list of boxed closures, value by value.
@@ -43,8 +44,8 @@ pub(crate) const WORKLOAD: Workload = Workload {
 fn fast_async(n: usize) -> Duration {
     let start = Instant::now();
     let (resolver, mut task) = fast_async::deferred::<u64>();
-    for _ in 0..n {
-        task = task.then(|value| value + 1);
+    for i in 1..=n as u64 {
+        task = task.then(move |value| (value + 1).min(i));
     }
     resolver.resolve(0).expect("nobody else settles it");
     let value = task.wait().expect("no link fails");
@@ -57,8 +58,8 @@ fn boxed_futures(n: usize) -> Duration {
     let start = Instant::now();
     let (sender, receiver) = oneshot::channel::<u64>();
     let mut future: BoxFuture<'static, u64> = receiver.map(|value| value.unwrap_or(0)).boxed();
-    for _ in 0..n {
-        future = future.map(|value| value + 1).boxed();
+    for i in 1..=n as u64 {
+        future = future.map(move |value| (value + 1).min(i)).boxed();
     }
     sender.send(0).expect("the receiver is held here");
     let value = block_on(future);
@@ -72,8 +73,8 @@ fn tokio(n: usize) -> Duration {
     let start = Instant::now();
     let (sender, receiver) = oneshot::channel::<u64>();
     let mut task = runtime.spawn(async { receiver.await.expect("it is sent") });
-    for _ in 0..n {
-        task = runtime.spawn(async { task.await.expect("no link fails") + 1 });
+    for i in 1..=n as u64 {
+        task = runtime.spawn(async move { (task.await.expect("no link fails") + 1).min(i) });
     }
     sender.send(0).expect("the receiver is held by a task");
     let value = runtime.block_on(task).expect("no link fails");
@@ -87,8 +88,8 @@ fn async_executor(n: usize) -> Duration {
     let start = Instant::now();
     let (sender, receiver) = oneshot::channel::<u64>();
     let mut task = pool.spawn(async { receiver.await.expect("it is sent") });
-    for _ in 0..n {
-        task = pool.spawn(async { task.await + 1 });
+    for i in 1..=n as u64 {
+        task = pool.spawn(async move { (task.await + 1).min(i) });
     }
     sender.send(0).expect("the receiver is held by a task");
     let value = block_on(task);
@@ -101,8 +102,8 @@ fn promisery(n: usize) -> Duration {
     let start = Instant::now();
     let (sender, receiver) = ::oneshot::channel::<u64>();
     let mut promise = promisery::Promise::<u64, ()>::new(|| receiver.recv().map_err(|_| ()));
-    for _ in 0..n {
-        promise = promise.map(|value| Ok(value + 1));
+    for i in 1..=n as u64 {
+        promise = promise.map(move |value| Ok((value + 1).min(i)));
     }
     sender.send(0).expect("the promise's thread receives it");
     let value = promise.wait_nopanic().expect("no link fails");

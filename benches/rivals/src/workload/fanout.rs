@@ -1,6 +1,7 @@
 //! What does an observer cost, and does it depend on how many there are?
 //!
-//! N: 1 to 1 000 000 observers of one pending promise, which is then settled; all have seen the value at the end.
+//! N: 1 to 1 000 000 observers of one pending promise, each capturing a word, which is then settled; all have seen the value at the
+//! end.
 //! Threads: the one that registers and settles; 2 workers for those that need an executor.
 //! Contestants: clones of futures' `Shared`, all polled once, then awaited in turn or together; tokio tasks watching one channel
 //! (some may come to look only after the value is there, which is to their advantage).
@@ -42,15 +43,17 @@ pub(crate) const WORKLOAD: Workload = Workload {
 /// What the observers have seen, added up: they return nothing.
 static SEEN: AtomicU64 = AtomicU64::new(0);
 
-fn see(value: u64) {
+/// `i` is what the observer has captured.
+fn see(value: u64, i: usize) {
     SEEN.fetch_add(value, Ordering::Relaxed);
+    black_box(i);
 }
 
 fn fast_async(n: usize) -> Duration {
     let start = Instant::now();
     let (resolver, task) = ::fast_async::deferred::<u64>();
-    for _ in 0..n {
-        task.subscribe(|value| see(*value), |_| {});
+    for i in 0..n {
+        task.subscribe(move |value| see(*value, i), |_| {});
     }
     resolver.resolve(1).expect("nobody else settles it");
     // The consumer's turn comes after all observers.
@@ -64,7 +67,9 @@ fn shared_in_turn(n: usize) -> Duration {
     let start = Instant::now();
     let (sender, receiver) = oneshot::channel::<u64>();
     let shared = receiver.map(|value| value.unwrap_or(0)).shared();
-    let mut observers: Vec<_> = (0..n).map(|_| shared.clone().map(see)).collect();
+    let mut observers: Vec<_> = (0..n)
+        .map(|i| shared.clone().map(move |value| see(value, i)))
+        .collect();
     for observer in &mut observers {
         assert!(observer.now_or_never().is_none());
     }
@@ -83,7 +88,8 @@ fn shared_joined(n: usize) -> Duration {
     let start = Instant::now();
     let (sender, receiver) = oneshot::channel::<u64>();
     let shared = receiver.map(|value| value.unwrap_or(0)).shared();
-    let observers = future::join_all((0..n).map(|_| shared.clone().map(see)));
+    let observers =
+        future::join_all((0..n).map(|i| shared.clone().map(move |value| see(value, i))));
     // Polled in this order: every observer finds the value pending, then it is sent.
     block_on(future::join(observers, async {
         sender.send(1).expect("the receiver is held here");
@@ -118,8 +124,7 @@ fn floor(n: usize) -> Duration {
     for i in 0..n {
         // It captures its number: a closure without captures would not be allocated.
         observers.push(black_box(Box::new(move |value| {
-            see(*value);
-            black_box(i);
+            see(*value, i);
         })));
     }
     for observer in observers {

@@ -1,0 +1,364 @@
+//! More than one step: a list that grows at its end while its front is being worked through.
+
+use std::collections::VecDeque;
+
+use super::{Role, Step};
+use crate::sync::{Arc, TakeOnce};
+
+/// From this many steps on, a driver is given many at once.
+const WORTH_FREEZING: usize = 4;
+/// The entries of the first piece, and of the greatest: pieces grow by doubling.
+const SMALLEST: usize = 4;
+const GREATEST: usize = 512;
+/// So many places of entries that are gone are not worth being closed.
+const FEW: usize = 16;
+
+/// Steps in the order of their numbers, by which they are found.
+///
+/// A list of pieces, so that it neither copies when it grows nor keeps what has been worked through.
+/// The piece in front is given to a driver, which takes one step after the other from it without
+/// the cell's lock. Whoever holds that lock may take steps from it too: each has one taker.
+pub(super) struct List {
+    front: Option<Front>,
+    /// None of them is empty.
+    pieces: VecDeque<Vec<Entry>>,
+    /// Entries of the first piece before this one have been taken.
+    head: usize,
+    /// Steps in the pieces.
+    waiting: usize,
+    /// Entries behind `head` whose step was removed.
+    holes: usize,
+}
+
+struct Front {
+    steps: Arc<Frozen>,
+    /// All steps before this one have been taken; later ones may have been.
+    from: usize,
+}
+
+/// Steps that are taken from several sides at once, and that none is added to.
+pub(crate) struct Frozen(Vec<Entry>);
+
+pub(super) struct Entry {
+    /// Emptied when the step is taken or removed.
+    step: TakeOnce<Box<dyn Step>>,
+    label: Label,
+}
+
+/// A step's number and role, in one word.
+#[derive(Clone, Copy)]
+struct Label(u64);
+
+impl Label {
+    fn new(number: u64, role: Role) -> Label {
+        Label(number << 2 | role as u64)
+    }
+
+    fn number(self) -> u64 {
+        self.0 >> 2
+    }
+
+    fn role(self) -> Role {
+        match self.0 & 3 {
+            0 => Role::Link,
+            1 => Role::Closing,
+            _ => Role::Observer,
+        }
+    }
+}
+
+impl Entry {
+    fn new(number: u64, step: Box<dyn Step>, role: Role) -> Entry {
+        Entry {
+            step: TakeOnce::new(step),
+            label: Label::new(number, role),
+        }
+    }
+
+    /// The step in an entry of its own, if nobody has taken it.
+    fn move_out(&self) -> Option<Entry> {
+        Some(Entry {
+            step: TakeOnce::new(self.step.take()?),
+            label: self.label,
+        })
+    }
+
+    fn is_there(&mut self) -> bool {
+        self.step.get_mut().is_some()
+    }
+}
+
+impl Frozen {
+    #[inline]
+    pub(crate) fn role(&self, place: usize) -> Option<Role> {
+        self.0.get(place).map(|entry| entry.label.role())
+    }
+
+    /// Takes the step in this place, if nobody has.
+    #[inline]
+    pub(crate) fn take(&self, place: usize) -> Option<Box<dyn Step>> {
+        self.0.get(place)?.step.take()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Front {
+    /// The first place from which no step has been taken.
+    fn skip_taken(&mut self) -> Option<usize> {
+        while self.steps.0.get(self.from)?.step.is_taken() {
+            self.from += 1;
+        }
+        Some(self.from)
+    }
+}
+
+impl List {
+    pub(super) fn new() -> List {
+        List {
+            front: None,
+            pieces: VecDeque::new(),
+            head: 0,
+            waiting: 0,
+            holes: 0,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn push(&mut self, number: u64, step: Box<dyn Step>, role: Role) {
+        self.push_entry(Entry::new(number, step, role));
+    }
+
+    #[inline(always)]
+    fn push_entry(&mut self, entry: Entry) {
+        self.waiting += 1;
+        match self.pieces.back_mut() {
+            Some(piece) if piece.len() < piece.capacity() => piece.push(entry),
+            _ => self.begin_piece(entry),
+        }
+    }
+
+    #[cold]
+    fn begin_piece(&mut self, entry: Entry) {
+        let last = self.pieces.back().map_or(0, Vec::capacity);
+        let mut piece = Vec::with_capacity((2 * last).clamp(SMALLEST, GREATEST));
+        piece.push(entry);
+        self.pieces.push_back(piece);
+    }
+
+    /// Takes the oldest step.
+    pub(super) fn pop(&mut self) -> Option<(u64, Box<dyn Step>, Role)> {
+        while let Some(place) = self.front_place() {
+            let entry = self.front.as_ref()?.steps.0.get(place)?;
+            if let Some(step) = entry.step.take() {
+                return Some((entry.label.number(), step, entry.label.role()));
+            }
+        }
+        loop {
+            let piece = self.pieces.front_mut()?;
+            let entry = piece.get_mut(self.head)?;
+            let (label, step) = (entry.label, entry.step.get_mut().take());
+            self.head += 1;
+            if self.head == piece.len() {
+                self.pieces.pop_front();
+                self.head = 0;
+            }
+            match step {
+                None => self.holes -= 1,
+                Some(step) => {
+                    self.waiting -= 1;
+                    return Some((label.number(), step, label.role()));
+                }
+            }
+        }
+    }
+
+    /// The front, and the place in it where its driver goes on, if there are steps enough to make
+    /// that worth while.
+    pub(super) fn front(&mut self) -> Option<(&Arc<Frozen>, usize)> {
+        if self.front_place().is_none() {
+            self.freeze()?;
+        }
+        let front = self.front.as_ref()?;
+        Some((&front.steps, front.from))
+    }
+
+    /// Makes the first piece the front.
+    fn freeze(&mut self) -> Option<()> {
+        let piece = self.pieces.front()?;
+        let mut roles = piece[self.head..].iter().map(|entry| entry.label.role());
+        let is_a_run = roles.next() == roles.next();
+        if self.waiting < WORTH_FREEZING || !is_a_run {
+            return None;
+        }
+        let mut piece = self.pieces.pop_front()?;
+        piece.drain(..std::mem::take(&mut self.head));
+        self.close_holes(&mut piece);
+        self.waiting -= piece.len();
+        self.front = Some(Front {
+            steps: Arc::new(Frozen(piece)),
+            from: 0,
+        });
+        Some(())
+    }
+
+    fn close_holes(&mut self, piece: &mut Vec<Entry>) {
+        if self.holes > 0 {
+            let before = piece.len();
+            piece.retain_mut(Entry::is_there);
+            self.holes -= before - piece.len();
+        }
+    }
+
+    /// The driver says that it has taken all steps of the front before `place`.
+    pub(super) fn advance(&mut self, place: usize) {
+        if let Some(front) = &mut self.front {
+            front.from = front.from.max(place);
+        }
+    }
+
+    /// Where the first step of the front lies that nobody has taken. An empty front is let go.
+    fn front_place(&mut self) -> Option<usize> {
+        let place = self.front.as_mut()?.skip_taken();
+        if place.is_none() {
+            self.front = None;
+        }
+        place
+    }
+
+    /// What the step is whose turn is next.
+    pub(super) fn first(&mut self) -> Option<Role> {
+        if let Some(place) = self.front_place() {
+            return self.front.as_ref()?.steps.role(place);
+        }
+        let mut behind = self.pieces.iter_mut().flatten().skip(self.head);
+        behind.find_map(|entry| entry.is_there().then_some(entry.label.role()))
+    }
+
+    pub(super) fn remove(&mut self, number: u64) -> Option<Box<dyn Step>> {
+        if let Some(front) = &self.front
+            && let Ok(place) = find(&front.steps.0, number)
+        {
+            return front.steps.take(place);
+        }
+        let behind = |piece: &Vec<Entry>| piece[0].label.number() <= number;
+        let piece = self.pieces.partition_point(behind).checked_sub(1)?;
+        let piece = &mut self.pieces[piece];
+        let place = find(piece, number).ok()?;
+        let step = piece[place].step.get_mut().take()?;
+        self.waiting -= 1;
+        self.holes += 1;
+        self.tidy();
+        Some(step)
+    }
+
+    /// Puts all steps, those of the front too, into pieces without holes. The driver of the front
+    /// finds it empty.
+    pub(super) fn thaw(&mut self) {
+        let mut left = Vec::new();
+        if let Some(front) = self.front.take() {
+            // From the end, so that steps which the driver takes meanwhile come before those that
+            // are taken from it.
+            let entries = front.steps.0[front.from..].iter().rev();
+            left.extend(entries.filter_map(Entry::move_out));
+        }
+        self.rebuild(left.into_iter().rev());
+    }
+
+    /// Makes new pieces of `first` and of what is there.
+    fn rebuild(&mut self, first: impl Iterator<Item = Entry>) {
+        let before = std::mem::take(&mut self.pieces);
+        let behind = before.into_iter().flatten().skip(self.head);
+        (self.head, self.waiting, self.holes) = (0, 0, 0);
+        for mut entry in first.chain(behind) {
+            if entry.is_there() {
+                self.push_entry(entry);
+            }
+        }
+    }
+
+    /// Takes the steps that stand before the first that is not `wanted`.
+    pub(super) fn take_leading(&mut self, wanted: Role) -> List {
+        let mut taken = List::new();
+        // First away from whoever works through the front, then apart: else that driver would come
+        // to a step behind one that is taken here.
+        self.thaw();
+        while self.first() == Some(wanted) {
+            if let Some((number, step, role)) = self.pop() {
+                taken.push(number, step, role);
+            }
+        }
+        taken
+    }
+
+    /// Takes the steps that are `unwanted` out.
+    pub(super) fn take_all(&mut self, unwanted: Role) -> Vec<Box<dyn Step>> {
+        self.thaw();
+        let entries = self.pieces.iter_mut().flatten();
+        let taken: Vec<_> = entries
+            .filter(|entry| entry.label.role() == unwanted)
+            .filter_map(|entry| entry.step.get_mut().take())
+            .collect();
+        self.waiting -= taken.len();
+        self.holes += taken.len();
+        self.thaw();
+        taken
+    }
+
+    /// Puts the steps of a later list behind these.
+    pub(super) fn append(&mut self, later: &mut List) {
+        later.thaw();
+        self.waiting += std::mem::take(&mut later.waiting);
+        self.pieces.append(&mut later.pieces);
+    }
+
+    /// The only step there is, to look at and to replace.
+    pub(super) fn only(&mut self) -> Option<&mut Box<dyn Step>> {
+        // Looks no further than the second.
+        let in_front = self.front.as_ref().map_or(0, |front| {
+            let left = front.steps.0[front.from..].iter();
+            left.filter(|entry| !entry.step.is_taken()).take(2).count()
+        });
+        if in_front + self.waiting != 1 {
+            return None;
+        }
+        self.thaw();
+        let only = self.pieces.front_mut()?.first_mut()?;
+        only.step.get_mut().as_mut()
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&mut self) -> bool {
+        self.waiting == 0 && self.front_place().is_none()
+    }
+
+    /// Closes holes: at the end at once, elsewhere when they are the greater part.
+    fn tidy(&mut self) {
+        while let Some(piece) = self.pieces.back_mut()
+            && piece.last_mut().is_some_and(|last| !last.is_there())
+        {
+            piece.pop();
+            self.holes -= 1;
+            let taken = if self.pieces.len() == 1 { self.head } else { 0 };
+            if self.pieces.back().is_some_and(|piece| piece.len() == taken) {
+                self.pieces.pop_back();
+                self.head -= taken;
+            }
+        }
+        if self.holes > FEW && self.holes > self.waiting {
+            self.rebuild(std::iter::empty());
+        }
+    }
+
+    #[cfg(all(test, not(loom), not(shuttle)))]
+    pub(super) fn places(&self) -> (usize, usize) {
+        let places = self.pieces.iter().map(Vec::capacity).sum();
+        (self.waiting, places)
+    }
+}
+
+fn find(entries: &[Entry], number: u64) -> Result<usize, usize> {
+    entries.binary_search_by_key(&number, |entry| entry.label.number())
+}

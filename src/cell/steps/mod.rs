@@ -1,0 +1,288 @@
+//! The subscriber list: first in, first out, with removal of any entry.
+
+mod list;
+
+use list::List;
+
+pub(crate) use list::Frozen;
+
+use super::state::Role;
+use super::step::Step;
+use crate::sync::Arc;
+
+/// A list of steps in the order in which they were registered.
+///
+/// Each step has a number, by which it can be removed. Numbers only rise. One step, the common
+/// case, needs no list.
+pub(crate) struct Steps {
+    /// The only step; its number is the last one given out. Empty while there is a list.
+    one: Option<Box<dyn Step>>,
+    many: Option<Box<List>>,
+    /// The next number to give out.
+    next: u64,
+    /// What the only step is.
+    role: Role,
+}
+
+/// Steps that one driver works through without the cell's lock.
+pub(crate) struct Run {
+    pub(crate) steps: Arc<Frozen>,
+    /// Where it begins.
+    pub(crate) from: usize,
+    /// What all of them are.
+    pub(crate) role: Role,
+}
+
+impl Steps {
+    pub(crate) fn new() -> Steps {
+        Steps {
+            one: None,
+            many: None,
+            next: 0,
+            role: Role::Observer,
+        }
+    }
+
+    /// Appends a step and returns its number.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, step: Box<dyn Step>, role: Role) -> u64 {
+        let number = self.next;
+        self.next = number + 1;
+        match &mut self.many {
+            Some(list) => list.push(number, step, role),
+            None if self.one.is_none() => {
+                self.one = Some(step);
+                self.role = role;
+            }
+            None => self.list().push(number, step, role),
+        }
+        number
+    }
+
+    /// The list, made of what there is if there is none.
+    #[cold]
+    fn list(&mut self) -> &mut List {
+        let (one, role) = (self.one.take(), self.role);
+        let before_this = self.next.saturating_sub(2);
+        self.many.get_or_insert_with(|| {
+            let mut list = Box::new(List::new());
+            if let Some(one) = one {
+                list.push(before_this, one, role);
+            }
+            list
+        })
+    }
+
+    /// Takes the oldest step.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<(Box<dyn Step>, Role)> {
+        let Some(list) = &mut self.many else {
+            return self.one.take().map(|one| (one, self.role));
+        };
+        let popped = list.pop();
+        self.drop_empty_list();
+        popped.map(|(_, step, role)| (step, role))
+    }
+
+    /// The steps of one role that a driver may work through now, if it is worth while.
+    pub(crate) fn run(&mut self) -> Option<Run> {
+        let (steps, from) = self.many.as_mut()?.front()?;
+        Some(Run {
+            role: steps.role(from)?,
+            steps: steps.clone(),
+            from,
+        })
+    }
+
+    /// The driver has taken all steps of its run before `place`.
+    pub(crate) fn advance(&mut self, place: usize) {
+        if let Some(list) = &mut self.many {
+            list.advance(place);
+            self.drop_empty_list();
+        }
+    }
+
+    /// Removes the step with this number, if it is still there. Its closure is the caller's to
+    /// drop.
+    pub(crate) fn remove(&mut self, number: u64) -> Option<Box<dyn Step>> {
+        let Some(list) = &mut self.many else {
+            let is_the_one = number + 1 == self.next;
+            return self.one.take_if(|_| is_the_one);
+        };
+        let step = list.remove(number);
+        self.drop_empty_list();
+        step
+    }
+
+    /// True when an observer is to have its turn next.
+    pub(crate) fn begins_with_observer(&mut self) -> bool {
+        let first = match &mut self.many {
+            None => self.one.as_ref().map(|_| self.role),
+            Some(list) => list.first(),
+        };
+        first == Some(Role::Observer)
+    }
+
+    /// Takes the observers that stand before the first step that decides an outcome.
+    pub(crate) fn take_leading_observers(&mut self) -> Steps {
+        let mut taken = Steps {
+            next: self.next,
+            ..Steps::new()
+        };
+        match &mut self.many {
+            None if self.role == Role::Observer => taken.one = self.one.take(),
+            None => {}
+            Some(list) => {
+                taken.many = Some(Box::new(list.take_leading(Role::Observer)));
+                taken.drop_empty_list();
+                self.drop_empty_list();
+            }
+        }
+        taken
+    }
+
+    /// Puts steps that were registered later behind these.
+    pub(crate) fn append(&mut self, mut later: Steps) {
+        if later.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            *self = later;
+            return;
+        }
+        // The number of an only step is the last that was given out.
+        self.next += 1;
+        let list = self.list();
+        if let Some(one) = later.one.take() {
+            list.push(later.next - 1, one, later.role);
+        }
+        if let Some(many) = &mut later.many {
+            list.append(many);
+        }
+        self.next = later.next;
+    }
+
+    /// Takes all steps. Numbers go on from where they were.
+    pub(crate) fn take(&mut self) -> Steps {
+        let fresh = Steps {
+            next: self.next,
+            ..Steps::new()
+        };
+        let mut taken = std::mem::replace(self, fresh);
+        if let Some(list) = &mut taken.many {
+            // A driver that works through them shall find none.
+            list.thaw();
+        }
+        taken
+    }
+
+    /// Takes the links out, which on a cancel have nothing more to do than to be dropped.
+    pub(crate) fn take_links(&mut self) -> Vec<Box<dyn Step>> {
+        let Some(list) = &mut self.many else {
+            let is_link = self.role == Role::Link;
+            return self.one.take_if(|_| is_link).into_iter().collect();
+        };
+        let links = list.take_all(Role::Link);
+        self.drop_empty_list();
+        links
+    }
+
+    /// Puts another step into the place of the only one, under its number.
+    pub(crate) fn replace_only(&mut self, step: Box<dyn Step>) -> Option<Box<dyn Step>> {
+        self.only_mut().map(|one| std::mem::replace(one, step))
+    }
+
+    pub(crate) fn is_empty(&mut self) -> bool {
+        self.drop_empty_list();
+        self.one.is_none() && self.many.is_none()
+    }
+
+    /// The step, if there is just one.
+    pub(crate) fn only(&mut self) -> Option<&dyn Step> {
+        self.only_mut().map(|one| &**one)
+    }
+
+    fn only_mut(&mut self) -> Option<&mut Box<dyn Step>> {
+        match &mut self.many {
+            None => self.one.as_mut(),
+            Some(list) => list.only(),
+        }
+    }
+
+    #[inline]
+    fn drop_empty_list(&mut self) {
+        if self.many.as_mut().is_some_and(|list| list.is_empty()) {
+            self.many = None;
+        }
+    }
+}
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::cell::slot::Slot;
+    use crate::cell::step::Turn;
+    use crate::error::TaskError;
+    use crate::sync::Arc;
+
+    struct Numbered(#[allow(dead_code, reason = "gives the step a size")] usize);
+
+    impl Step for Numbered {
+        fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
+            Turn::Looked
+        }
+        fn cancel(&mut self, _: &TaskError) {}
+    }
+
+    #[test]
+    fn removal_keeps_the_order_and_gives_memory_back() {
+        let mut steps = Steps::new();
+        let numbers: Vec<u64> = (0..1000)
+            .map(|i| steps.push(Box::new(Numbered(i)), Role::Observer))
+            .collect();
+        for number in numbers.iter().filter(|number| *number % 3 != 0) {
+            assert!(steps.remove(*number).is_some());
+            assert!(
+                steps.remove(*number).is_none(),
+                "a second removal finds nothing"
+            );
+        }
+        let (steps_left, capacity) = steps.many.as_ref().unwrap().places();
+        assert_eq!(steps_left, 334);
+        assert!(capacity <= 4 * 334 + 1, "{capacity}");
+        assert!(steps.pop().is_some());
+        assert!(
+            steps.remove(0).is_none(),
+            "what was taken cannot be removed"
+        );
+        assert!(steps.remove(3).is_some());
+        assert_eq!(std::iter::from_fn(|| steps.pop()).count(), 332);
+        assert!(steps.is_empty());
+    }
+
+    #[test]
+    fn a_window_that_slides_over_a_long_lived_first_entry_stays_small() {
+        let mut steps = Steps::new();
+        steps.push(Box::new(Numbered(0)), Role::Observer);
+        let mut before = steps.push(Box::new(Numbered(1)), Role::Observer);
+        for i in 0..100_000 {
+            let new = steps.push(Box::new(Numbered(i)), Role::Observer);
+            steps.remove(before);
+            before = new;
+        }
+        let (steps_left, capacity) = steps.many.as_ref().unwrap().places();
+        assert_eq!(steps_left, 2);
+        assert!(capacity <= 64, "{capacity}");
+    }
+
+    #[test]
+    fn numbers_are_never_given_out_twice() {
+        let mut steps = Steps::new();
+        let first = steps.push(Box::new(Numbered(0)), Role::Observer);
+        assert!(steps.pop().is_some());
+        let second = steps.push(Box::new(Numbered(1)), Role::Observer);
+        assert_ne!(first, second);
+        assert!(steps.remove(first).is_none());
+        assert!(steps.only().is_some());
+    }
+}

@@ -1,0 +1,38 @@
+//! A value that is taken once, by whoever comes first.
+
+#[cfg(not(all(test, any(loom, shuttle))))]
+use super::Mutex;
+#[cfg(all(test, any(loom, shuttle)))]
+use super::model::Mutex;
+
+/// Holds a value for the first of many who ask for it; the others come away empty-handed, at once.
+///
+/// Taking costs one atomic operation, half of what a lock costs: the lock around the value is never
+/// given back, and that it is held says that the value is gone.
+pub(crate) struct TakeOnce<T>(Mutex<Option<T>>);
+
+impl<T> TakeOnce<T> {
+    pub(crate) fn new(value: T) -> TakeOnce<T> {
+        TakeOnce(Mutex::new(Some(value)))
+    }
+
+    /// The value, for the first who asks.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<T> {
+        let mut value = self.0.try_lock()?;
+        let taken = value.take();
+        std::mem::forget(value);
+        taken
+    }
+
+    /// The value, for its only owner.
+    #[inline]
+    pub(crate) fn get_mut(&mut self) -> &mut Option<T> {
+        self.0.get_mut()
+    }
+
+    /// True when somebody has asked for the value.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.0.is_locked()
+    }
+}
