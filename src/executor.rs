@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::error::ErrorKind;
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 
 /// What a run of a queued piece of work came to, for the pool's counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,14 @@ pub(crate) trait Runnable: Send + Sync {
 
     /// The work will never run: settle whatever hangs on it.
     fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str);
+}
+
+/// Work that is handed to executors, perhaps several times. A pass, the number of a handing over, is
+/// good for one run: a job that comes late finds its pass used, or another one given out.
+pub(crate) trait HandedOut: Send + Sync {
+    fn run_with(self: Arc<Self>, pass: u32);
+
+    fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str);
 }
 
 /// Runs the jobs of a chain: where and when is the executor's choice.
@@ -76,34 +84,64 @@ impl<F: Fn(Job) + Send + Sync> Executor for F {
 
 /// The continuations of one task, ready to run.
 #[must_use = "a job that is dropped fails its task; call `run`"]
-pub struct Job(Option<Arc<dyn Runnable>>);
+pub struct Job(Option<(Arc<dyn HandedOut>, u32)>);
 
 impl Job {
-    pub(crate) fn new(work: Arc<dyn Runnable>) -> Job {
-        Job(Some(work))
+    pub(crate) fn new(work: Arc<dyn HandedOut>, pass: u32) -> Job {
+        Job(Some((work, pass)))
     }
 
     /// Runs the job on this thread.
     ///
     /// Never panics: a panic in user code becomes the failure of its task.
     pub fn run(mut self) {
-        if let Some(work) = self.0.take() {
-            work.run();
+        if let Some((work, pass)) = self.0.take() {
+            work.run_with(pass);
         }
     }
 
-    pub(crate) fn into_inner(mut self) -> Option<Arc<dyn Runnable>> {
-        self.0.take()
+    /// The job as a pool's queues carry it.
+    pub(crate) fn into_work(self) -> Arc<dyn Runnable> {
+        Arc::new(Queued(Mutex::new(Some(self))))
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        if let Some(work) = self.0.take() {
-            work.refuse(
+        if let Some((work, pass)) = self.0.take() {
+            work.refuse_with(
+                pass,
                 ErrorKind::Rejected,
                 "the executor dropped the job without running it",
             );
+        }
+    }
+}
+
+/// A job in a pool's queue.
+struct Queued(Mutex<Option<Job>>);
+
+impl Queued {
+    fn take(&self) -> Option<Job> {
+        self.0.lock().take()
+    }
+}
+
+impl Runnable for Queued {
+    fn run(self: Arc<Self>) -> Ran {
+        if let Some(job) = self.take() {
+            job.run();
+        }
+        Ran::Other
+    }
+
+    fn hand_over(self: Arc<Self>) {
+        self.run();
+    }
+
+    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) {
+        if let Some((work, pass)) = self.take().and_then(|mut job| job.0.take()) {
+            work.refuse_with(pass, kind, why);
         }
     }
 }

@@ -35,7 +35,7 @@ const_assert!(size_of::<CancelOnDrop<()>>() <= 3 * POINTER);
 const_assert_eq!(size_of::<Pool>(), POINTER);
 const_assert_eq!(size_of::<CancelToken>(), POINTER);
 const_assert_eq!(size_of::<LoopQueue>(), POINTER);
-const_assert_eq!(size_of::<Job>(), 2 * POINTER);
+const_assert_eq!(size_of::<Job>(), 3 * POINTER);
 const_assert_eq!(size_of::<Inline>(), 0);
 const_assert_eq!(size_of::<ErrorKind>(), 1);
 const_assert_eq!(size_of::<Status>(), 1);

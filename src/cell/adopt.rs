@@ -64,14 +64,19 @@ pub(crate) fn follow(
         }
         Adopted::Cycle => {
             super::release(&*inner);
-            dispatch::later(outer.clone());
+            match with(&**outer, |state, _| state.belongs_elsewhere()) {
+                true => dispatch::hand_over_later(outer.clone()),
+                false => dispatch::later(outer.clone()),
+            }
         }
     }
 }
 
 #[derive(Default)]
 struct Removed {
-    cells: SmallVec<[Arc<dyn Cell>; 2]>,
+    cells: SmallVec<[Arc<dyn Cell>; 4]>,
+    /// What was passed on the way to find a ring: any reference may be the last.
+    passed: Vec<Arc<dyn Upstream>>,
     ties: SmallVec<[Option<Tie>; 2]>,
     steps: SmallVec<[Box<dyn Step>; 2]>,
 }
@@ -85,7 +90,8 @@ fn attach(
     forward: fn(Arc<dyn Cell>, u32) -> Box<dyn Step>,
     removed: &mut Removed,
 ) -> Adopted {
-    let is_ring = address(&**inner) == address(&**outer) || waits_for(&**inner, &**outer);
+    let is_ring = address(&**inner) == address(&**outer)
+        || with(&**outer, |state, _| state.watched) && waits_for(&**inner, &**outer, removed);
     let kept = with(&**outer, |state, head| {
         if state.epoch != epoch {
             removed.steps.extend(held);
@@ -122,11 +128,13 @@ fn attach(
         removed.ties.push(state.tie_to(tie(&source)));
         true
     });
+    removed.cells.push(target);
     let Some(carrier) = carrier else {
-        return match wanted {
-            true => Adopted::Yes(Registered::Pending),
-            false => Adopted::Unwanted(source),
-        };
+        if !wanted {
+            return Adopted::Unwanted(source);
+        }
+        removed.cells.push(source);
+        return Adopted::Yes(Registered::Pending);
     };
     let registered = with(&**inner, |state, _| {
         state.released = true;
@@ -137,9 +145,11 @@ fn attach(
         if state.phase == Phase::Settled {
             inner.idle().store(false, Ordering::Relaxed);
         }
+        state.watched = true;
         state.register(carrier, Role::Observer).1
     });
     if wanted {
+        removed.cells.push(source);
         Adopted::Yes(registered)
     } else {
         Adopted::Unwanted(source)
@@ -172,6 +182,7 @@ fn bypass(
             .only()
             .and_then(Step::forwards_to)
             .is_some_and(|target| address(&**target) == address(&**inner));
+        state.watched |= carries_to_inner;
         if carries_to_inner && let Some(carrier) = carrier.take() {
             removed.steps.extend(state.steps.replace_only(carrier));
         }
@@ -233,13 +244,23 @@ fn tie(inner: &Arc<dyn Cell>) -> Tie {
 }
 
 /// True when `cell` cannot settle before `other`.
-fn waits_for(cell: &dyn Cell, other: &dyn Cell) -> bool {
-    any_above(cell, |above| address(above) == address(other))
+fn waits_for(cell: &dyn Cell, other: &dyn Cell, removed: &mut Removed) -> bool {
+    let is_other = |above: &dyn Cell| address(above) == address(other);
+    look_above(cell, is_other, &mut removed.passed)
 }
 
 /// True when `test` holds for a cell that `cell` waits for, directly or not. Looks at each once, in
 /// no particular order.
 pub(crate) fn any_above(cell: &dyn Cell, test: impl Fn(&dyn Cell) -> bool) -> bool {
+    look_above(cell, test, &mut Vec::new())
+}
+
+/// Leaves what it has looked at in `passed`.
+fn look_above(
+    cell: &dyn Cell,
+    test: impl Fn(&dyn Cell) -> bool,
+    passed: &mut Vec<Arc<dyn Upstream>>,
+) -> bool {
     let mut pending: Vec<Arc<dyn Upstream>> = Vec::new();
     cell.above(&mut pending);
     let mut seen = HashSet::new();
@@ -248,11 +269,14 @@ pub(crate) fn any_above(cell: &dyn Cell, test: impl Fn(&dyn Cell) -> bool) -> bo
         if !pending.is_empty() || !seen.is_empty() {
             let place: *const () = Arc::as_ptr(&upstream).cast();
             if !seen.insert(place) {
+                passed.push(upstream);
                 continue;
             }
         }
         upstream.above(&mut pending);
+        passed.push(upstream.clone());
         if upstream.cell().is_some_and(|cell| test(&*cell)) {
+            passed.append(&mut pending);
             return true;
         }
     }

@@ -2,12 +2,12 @@
 
 use super::drive::{Hands, drive};
 use super::state::{Doom, Duty, Phase};
-use super::step::{Route, Step};
+use super::step::{Step, Turn};
 use super::steps::Steps;
 use super::{Cell, Tie, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point, thread_id};
-use crate::{dispatch, guard, unhandled};
+use crate::{dispatch, unhandled};
 
 /// What [`Task::cancel`](crate::Task::cancel) achieved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +128,9 @@ fn prevent(cell: &dyn Cell, error: &TaskError) -> Option<(Duty, Option<Tie>)> {
     })
 }
 
-/// Tells the closure that is running that its result is no longer wanted.
-fn raise(cell: &dyn Cell) {
+/// Tells the closure, and whatever it has passed its token on to, that the result is no longer
+/// wanted.
+pub(super) fn raise(cell: &dyn Cell) {
     if let Some(token) = cell.about().token() {
         token.cancel();
     }
@@ -159,9 +160,7 @@ pub(crate) fn cancel(
         };
     };
     chaos_point();
-    if loot.outcome == CancelOutcome::Signalled {
-        raise(&**cell);
-    }
+    raise(&**cell);
     cell.shed(loot.doom.is_some());
     unhandled::discard(loot.last);
     for link in loot.links {
@@ -182,7 +181,13 @@ pub(crate) fn cancel(
 pub(super) fn carry_out(cell: &Arc<dyn Cell>, driver: u32, hands: &mut Hands<'_>) {
     let spared = || with(&**cell, |state, _| state.doom(driver)?.spared.pop());
     while let Some((mut step, _)) = spared() {
-        let _ = step.run(hands.slot(), cell.about().name());
+        if let Turn::Hop(route) = step.run(hands.slot(), cell.about().name()) {
+            // Those behind it go elsewhere only when the task is settled: they are to see this
+            // outcome first.
+            let left = with(&**cell, |state, _| state.set_route(route));
+            unhandled::discard(left);
+        }
+        unhandled::discard(step);
     }
     let doom = with(&**cell, |state, _| {
         let doom = state.take_doom(driver)?;
@@ -201,9 +206,19 @@ fn fulfil(cell: &Arc<dyn Cell>, epoch: u32, doom: Doom) {
         error,
         ..
     } = doom;
+    let mut route = None;
     while let Some((mut step, _)) = steps.pop() {
         step.cancel(&error);
+        route = step.route().or(route);
         unhandled::discard(step);
+    }
+    if let Some(route) = route {
+        // What comes later goes where the chain was sent, cancelled or not.
+        let left = with(&**cell, |state, _| match state.epoch == epoch {
+            true => state.set_route(route),
+            false => route,
+        });
+        unhandled::discard(left);
     }
     let mut nothing: Option<super::slot::Outcome<()>> = None;
     match held {
@@ -246,126 +261,4 @@ pub(crate) fn withdraw_all(unwanted: impl IntoIterator<Item = Tie>) -> Option<Ca
         pending.extend(withdrawn.next.into_iter().rev());
     }
     strongest
-}
-
-enum Taken {
-    TooLate,
-    /// The head, unsettled.
-    Head(CancelOutcome, Option<Tie>),
-    /// Steps that an executor would not run, with the outcome they were to get.
-    Rest(Option<Box<dyn Step>>),
-    /// Observers that a pool without threads gives back: there is nobody but this thread to run them.
-    Observed(Option<Box<dyn Step>>),
-    /// Observers that an executor would not run. The outcome is not to blame.
-    Observers(Steps, Duty),
-}
-
-/// Settles the head with `error`, if it is unsettled; what follows sees it as a failure.
-///
-/// `refused`: a queue has given the cell back. What cannot run then is either the head or the rest
-/// of the steps, and both fail.
-pub(crate) fn fail_head<F, T>(
-    node: Arc<super::node::Node<F, T>>,
-    error: TaskError,
-    refused: bool,
-) -> CancelOutcome
-where
-    super::node::Node<F, T>: Cell + 'static,
-    T: Send + 'static,
-{
-    let mut local: Option<super::slot::Outcome<T>> = None;
-    let cell: Arc<dyn Cell> = node;
-    // An executor is the user's to drop, without the lock.
-    let mut old_route = Route::Pool;
-    let (taken, epoch) = with(&*cell, |state, head| {
-        let taken = match state.phase {
-            Phase::Cold | Phase::Queued | Phase::Open => {
-                Taken::Head(CancelOutcome::Prevented, state.untie())
-            }
-            Phase::Driving | Phase::Following if state.head_done || refused => Taken::TooLate,
-            Phase::Driving => Taken::Head(CancelOutcome::Signalled, None),
-            Phase::Following => Taken::Head(CancelOutcome::Prevented, state.untie()),
-            Phase::Handed
-                if refused && state.is_decided() && matches!(state.route(), Route::Pool) =>
-            {
-                let held = state.last.take();
-                if held.is_none() {
-                    head.move_into(&mut local);
-                }
-                Taken::Observed(held)
-            }
-            Phase::Handed if refused && state.is_decided() && !state.is_doomed() => {
-                let steps = state.steps.take();
-                let failure = state.outcome(head).failure().cloned();
-                cell.idle().store(true, Ordering::Release);
-                Taken::Observers(steps, state.settle(failure.as_ref()))
-            }
-            Phase::Handed if refused => {
-                // Its executor is out of the game; what comes after runs where it can.
-                old_route = state.set_route(Route::Pool);
-                let held = state.last.take();
-                if held.is_none() {
-                    head.move_into(&mut local);
-                }
-                Taken::Rest(held)
-            }
-            Phase::Handed | Phase::Settled | Phase::Gone => Taken::TooLate,
-        };
-        if matches!(taken, Taken::Head(..) | Taken::Rest(_) | Taken::Observed(_)) {
-            state.phase = Phase::Driving;
-            state.driver = Some(thread_id());
-            state.epoch = state.epoch.wrapping_add(1);
-            state.leave_doom_to(state.epoch);
-            state.head_done = true;
-        }
-        (taken, state.epoch)
-    });
-    unhandled::discard(old_route);
-    chaos_point();
-    let (outcome, held, ran_link) = match taken {
-        Taken::TooLate => return CancelOutcome::TooLate,
-        Taken::Observers(mut steps, duty) => {
-            dispatch::scope(|| {
-                while let Some((mut step, _)) = steps.pop() {
-                    step.refuse(&error);
-                    unhandled::discard(step);
-                }
-                duty.carry_out();
-            });
-            return CancelOutcome::TooLate;
-        }
-        Taken::Head(outcome, upstream) => {
-            if outcome == CancelOutcome::Signalled {
-                raise(&*cell);
-            }
-            cell.shed(false);
-            local = Some(Err(error));
-            let outcome = match withdraw_all(upstream) {
-                Some(CancelOutcome::Signalled) => CancelOutcome::Signalled,
-                _ => outcome,
-            };
-            (outcome, None, true)
-        }
-        Taken::Observed(held) => (CancelOutcome::TooLate, held, false),
-        Taken::Rest(Some(mut step)) => {
-            if let Some(slot) = step.output() {
-                // The outcome that is overwritten is the user's to drop.
-                if let Err(payload) = guard::catch(|| slot.fail(error)) {
-                    guard::discard(payload);
-                }
-            }
-            (CancelOutcome::Prevented, Some(step), false)
-        }
-        Taken::Rest(None) => {
-            unhandled::discard(local.replace(Err(error)));
-            (CancelOutcome::Prevented, None, false)
-        }
-    };
-    dispatch::scope(|| {
-        let mut hands = Hands::new(&mut local, held);
-        hands.progress.links = u32::from(ran_link);
-        drive(&cell, epoch, hands);
-    });
-    unhandled::discard(local);
-    outcome
 }

@@ -262,12 +262,11 @@ fn hop(cell: &Arc<dyn Cell>, epoch: u32, hands: &mut Hands<'_>, route: Route) ->
             return (false, Some(route));
         }
         let left = Some(state.set_route(route));
-        if stays {
-            return (false, left);
+        if !stays {
+            hands.lay_down(state, head);
+            state.phase = Phase::Handed;
         }
-        hands.lay_down(state, head);
-        state.phase = Phase::Handed;
-        (true, left)
+        (!stays, left)
     });
     // The last executor is the user's to drop.
     unhandled::discard(left);
@@ -275,4 +274,22 @@ fn hop(cell: &Arc<dyn Cell>, epoch: u32, hands: &mut Hands<'_>, route: Route) ->
         dispatch::hand_over_later(cell.clone());
     }
     hops
+}
+
+/// The steps are somebody else's to run after all.
+pub(super) fn hand_back(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>) {
+    let kept = with(&**cell, |state, head| {
+        let kept = state.epoch == epoch;
+        if kept {
+            hands.lay_down(state, head);
+            state.phase = Phase::Handed;
+        }
+        kept
+    });
+    if kept {
+        dispatch::hand_over_later(cell.clone());
+    } else {
+        cancel::carry_out(cell, epoch, &mut hands);
+        unhandled::discard(hands.held.take());
+    }
 }

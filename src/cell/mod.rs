@@ -11,7 +11,7 @@
 //   node.rs    the cell itself: closure and outcome with their types
 //   drive.rs   runs the steps: the only place that does
 //   adopt.rs   a task returned from a continuation
-//   cancel.rs  takes a task from its driver
+//   cancel.rs  takes a task from its driver     fail.rs  fails its head, or what a queue gave back
 //
 // Locks: adopt::ADOPTING -> one cell's lock. No thread holds the locks of two cells, and no user
 // code runs or is dropped under either.
@@ -19,6 +19,7 @@
 pub(crate) mod adopt;
 pub(crate) mod cancel;
 pub(crate) mod drive;
+mod fail;
 pub(crate) mod node;
 pub(crate) mod slot;
 pub(crate) mod state;
@@ -29,14 +30,14 @@ use std::panic::Location;
 
 use crate::cancel::CancelToken;
 use crate::error::At;
-use crate::executor::{Job, Runnable};
+use crate::executor::{HandedOut, Job, Runnable};
 use crate::pool::Pool;
-use crate::sync::{Arc, AtomicBool};
+use crate::sync::{Arc, AtomicBool, thread_id};
 use crate::{dispatch, guard, unhandled};
 use drive::{Hands, Next};
 use slot::Slot;
-use state::{Registered, Role, State};
-use step::{Route, Step};
+use state::{HandTo, Registered, Role, State};
+use step::Step;
 
 /// What a task is called and where it belongs; never changes.
 pub(crate) struct About {
@@ -84,7 +85,7 @@ impl About {
 }
 
 /// A cell as seen without the types of its closure and its outcome.
-pub(crate) trait Cell: Runnable + Upstream {
+pub(crate) trait Cell: Runnable + HandedOut + Upstream {
     fn about(&self) -> &About;
 
     /// True while the phase is `Settled`; written under the lock, for looking without it.
@@ -124,7 +125,7 @@ pub(crate) trait Upstream: Send + Sync {
         None
     }
 
-    /// True when what waits for it could start, though it has not been told yet.
+    /// True when what waits for it could start, and whoever is about to tell it is this very thread.
     fn is_ready(&self) -> bool {
         false
     }
@@ -149,6 +150,13 @@ pub(crate) fn with<R>(cell: &dyn Cell, f: impl FnOnce(&mut State, &mut dyn Slot)
         }
     });
     result.expect("visit calls its closure")
+}
+
+/// True while the calling thread runs the closure or a step of `cell`.
+pub(crate) fn is_driven_here(cell: &dyn Cell) -> bool {
+    with(cell, |state, _| {
+        state.phase == state::Phase::Driving && state.driver == Some(thread_id())
+    })
 }
 
 /// The address that tells one cell from another.
@@ -179,20 +187,21 @@ pub(crate) fn start(cell: &Arc<dyn Cell>) {
 
 /// Has the steps of a task whose phase is `Handed` run where they belong.
 pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
-    match with(&*cell, |state, _| state.route().clone()) {
-        Route::Inline => {
+    match with(&*cell, |state, _| state.hand_on()) {
+        HandTo::Nobody => {}
+        HandTo::Inline => {
             dispatch::scope(|| cell.run());
         }
-        Route::Executor(executor) => {
+        HandTo::Executor(executor, pass) => {
             // A job that is lost in a panic rejects its task as it is dropped.
-            let job = Job::new(cell);
+            let job = Job::new(cell, pass);
             if let Err(payload) = guard::catch(|| executor.execute(job)) {
                 guard::discard(payload);
             }
             // The job may have been the last of its task, and so may this.
             unhandled::discard(executor);
         }
-        Route::Pool => {
+        HandTo::Pool => {
             let refused = cell.about().pool().resubmit(cell.clone()).err();
             // Continuations outlive their pool: on a closed one they move to the global pool, which
             // never closes.

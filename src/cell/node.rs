@@ -3,12 +3,13 @@
 
 use super::cancel::{self, CancelOutcome, Withdrawn};
 use super::drive::{self, Hands, Next, drive, drive_from};
+use super::fail::{Reason, fail_head};
 use super::slot::{Outcome, Slot};
 use super::state::{Phase, Progress, Registered, Role, State};
 use super::step::{Follow, Step};
 use super::{About, Cell, Upstream, adopt, with};
 use crate::error::{At, ErrorKind, TaskError};
-use crate::executor::{Ran, Runnable};
+use crate::executor::{HandedOut, Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread_id};
 use crate::{dispatch, guard, unhandled};
 
@@ -40,7 +41,6 @@ enum Claim<F, T> {
     Work(F),
     Held(Box<dyn Step>),
     Value(Option<Outcome<T>>),
-    Nothing,
 }
 
 impl<F, T> Node<F, T>
@@ -132,6 +132,61 @@ where
     }
 }
 
+impl<F, T> Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    /// Does what is to be done and whose turn it is: the closure, or the steps of a settled task.
+    /// A queue's entry may come by late: it does not run what belongs to an executor by now, and an
+    /// executor's job runs nothing but what its `pass` was given out for.
+    fn claim(self: Arc<Self>, pass: Option<u32>) -> Ran {
+        let mut inner = self.inner.lock();
+        let inner_now = &mut *inner;
+        let state = &mut inner_now.state;
+        let claim = match state.phase {
+            // An open cell with a closure is a branch of a shared task whose value is there.
+            Phase::Queued | Phase::Cold | Phase::Open if pass.is_none() => {
+                inner_now.work.take().map(Claim::Work)
+            }
+            Phase::Handed if state.may_run(pass) => Some(match state.last.take() {
+                Some(step) => Claim::Held(step),
+                None => Claim::Value(inner_now.value.take()),
+            }),
+            _ => None,
+        };
+        let Some(claim) = claim else {
+            return Ran::Other;
+        };
+        state.phase = Phase::Driving;
+        state.driver = Some(thread_id());
+        let mut untied = None;
+        if let Claim::Work(_) = claim {
+            state.thread = state.driver;
+            untied = state.untie();
+        } else {
+            // Observers may be first: a cancel leaves them to this driver.
+            state.observing = true;
+        }
+        let epoch = state.epoch;
+        drop(inner);
+        unhandled::discard(untied);
+        let mut local: Option<Outcome<T>> = None;
+        let held = match claim {
+            Claim::Work(work) => return self.run_work(work, epoch),
+            Claim::Held(step) => Some(step),
+            Claim::Value(value) => {
+                local = value;
+                None
+            }
+        };
+        let cell: Arc<dyn Cell> = self;
+        dispatch::scope(|| drive(&cell, epoch, Hands::new(&mut local, held)));
+        unhandled::discard(local);
+        Ran::Other
+    }
+}
+
 impl<T: Send + 'static> Node<NoWork<T>, T> {
     /// A cell that waits for an outcome from outside.
     pub(crate) fn open(about: About) -> Arc<Self> {
@@ -216,7 +271,7 @@ where
 
     fn cancel_head(self: Arc<Self>) -> CancelOutcome {
         let error = TaskError::of(ErrorKind::Cancelled, self.about.at());
-        cancel::fail_head(self, error, false)
+        fail_head(self, error, Reason::Cancelled)
     }
 }
 
@@ -226,48 +281,7 @@ where
     T: Send + 'static,
 {
     fn run(self: Arc<Self>) -> Ran {
-        let mut inner = self.inner.lock();
-        let claim = match inner.state.phase {
-            Phase::Queued | Phase::Cold => match inner.work.take() {
-                Some(work) => Claim::Work(work),
-                None => Claim::Nothing,
-            },
-            Phase::Handed => match inner.state.last.take() {
-                Some(step) => Claim::Held(step),
-                None => Claim::Value(inner.value.take()),
-            },
-            _ => Claim::Nothing,
-        };
-        if matches!(claim, Claim::Nothing) {
-            return Ran::Other;
-        }
-        inner.state.phase = Phase::Driving;
-        inner.state.driver = Some(thread_id());
-        if let Claim::Work(_) = claim {
-            inner.state.thread = inner.state.driver;
-        } else {
-            // Observers may be first: a cancel leaves them to this driver.
-            inner.state.observing = true;
-        }
-        let epoch = inner.state.epoch;
-        drop(inner);
-        let mut local: Option<Outcome<T>> = None;
-        let held = match claim {
-            Claim::Work(work) => return self.run_work(work, epoch),
-            Claim::Held(step) => Some(step),
-            Claim::Value(value) => {
-                local = value;
-                None
-            }
-            Claim::Nothing => return Ran::Other,
-        };
-        let cell: Arc<dyn Cell> = self;
-        dispatch::scope(|| {
-            let hands = Hands::new(&mut local, held);
-            drive(&cell, epoch, hands);
-        });
-        unhandled::discard(local);
-        Ran::Other
+        self.claim(None)
     }
 
     fn hand_over(self: Arc<Self>) {
@@ -276,7 +290,22 @@ where
 
     fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) {
         let error = TaskError::noted(kind, why, Some(self.about.at()));
-        cancel::fail_head(self, error, true);
+        fail_head(self, error, Reason::RefusedByPool);
+    }
+}
+
+impl<F, T> HandedOut for Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn run_with(self: Arc<Self>, pass: u32) {
+        self.claim(Some(pass));
+    }
+
+    fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) {
+        let error = TaskError::noted(kind, why, Some(self.about.at()));
+        fail_head(self, error, Reason::RefusedByExecutor(pass));
     }
 }
 

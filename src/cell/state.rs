@@ -22,7 +22,8 @@ use super::slot::Slot;
 use super::step::{Route, Step};
 use super::steps::Steps;
 use crate::error::TaskError;
-use crate::sync::ThreadId;
+use crate::executor::Executor;
+use crate::sync::{Arc, ThreadId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -47,6 +48,8 @@ pub(crate) struct State {
     /// The outcome was a failure when the driver last looked: for telling while the driver holds
     /// it.
     pub(crate) failed: bool,
+    /// Others may wait for it by a step of its list: only such a task can be part of a ring.
+    pub(crate) watched: bool,
     /// The head has its outcome, or will never have one of its own.
     pub(crate) head_done: bool,
     /// Links that have yet to run, the head included. At 0 the outcome is decided, though observers
@@ -75,7 +78,18 @@ pub(crate) struct State {
 struct Rare {
     upstream: Option<Tie>,
     route: Route,
+    /// The number of the last handing over to an executor: the job that has it may run.
+    pass: u32,
     doom: Option<Doom>,
+}
+
+/// To whom the steps of a task are handed.
+pub(crate) enum HandTo {
+    Pool,
+    Inline,
+    Executor(Arc<dyn Executor>, u32),
+    /// Somebody has come to them meanwhile.
+    Nobody,
 }
 
 /// A cancel that came while observers had their turn, or were about to: their driver carries it out,
@@ -155,6 +169,7 @@ impl State {
             looked: false,
             cancelled: false,
             failed: false,
+            watched: false,
             head_done: false,
             open: 1,
             observing: false,
@@ -179,6 +194,7 @@ impl State {
         if role == Role::Closing {
             // Whoever registers a step that takes the outcome has taken the handle apart.
             self.released |= step.takes_outcome();
+            self.watched = true;
         }
         #[cfg(planted = "overtake")]
         let step = match (self.phase == Phase::Driving).then(|| self.steps.pop()) {
@@ -324,6 +340,33 @@ impl State {
     /// The steps run neither on the thread that settled the task nor on its pool.
     pub(crate) fn belongs_elsewhere(&self) -> bool {
         matches!(self.route(), Route::Executor(_))
+    }
+
+    /// Hands the waiting steps over, by their route.
+    pub(crate) fn hand_on(&mut self) -> HandTo {
+        if self.phase != Phase::Handed {
+            return HandTo::Nobody;
+        }
+        let Some(rare) = &mut self.rare else {
+            return HandTo::Pool;
+        };
+        match &rare.route {
+            Route::Pool => HandTo::Pool,
+            Route::Inline => HandTo::Inline,
+            Route::Executor(executor) => {
+                rare.pass = rare.pass.wrapping_add(1);
+                HandTo::Executor(executor.clone(), rare.pass)
+            }
+        }
+    }
+
+    /// The waiting steps may run now: on the pool or inline, or as the job that was last handed out.
+    pub(crate) fn may_run(&self, pass: Option<u32>) -> bool {
+        let given = self.rare.as_ref().map(|rare| rare.pass);
+        match pass {
+            None => !self.belongs_elsewhere(),
+            Some(_) => self.belongs_elsewhere() && pass == given,
+        }
     }
 
     pub(crate) fn set_route(&mut self, route: Route) -> Route {

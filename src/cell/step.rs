@@ -28,6 +28,11 @@ pub(crate) trait Step: Send {
     /// must settle all the same.
     fn refuse(&mut self, _: &TaskError) {}
 
+    /// Where it would have sent the rest of the chain, for a step that was cancelled.
+    fn route(&mut self) -> Option<Route> {
+        None
+    }
+
     /// True for a step that takes the outcome away and that no other follows: behind it there is
     /// nothing left to settle.
     fn takes_outcome(&self) -> bool {

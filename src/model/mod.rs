@@ -23,6 +23,7 @@ mod cancel;
 mod combine;
 mod pool;
 mod release;
+mod run;
 #[cfg(shuttle)]
 mod search;
 mod settle;

@@ -257,9 +257,7 @@ impl Pool {
 
 impl Executor for Pool {
     fn execute(&self, job: Job) {
-        if let Some(work) = job.into_inner()
-            && let Err(refused) = self.resubmit(work)
-        {
+        if let Err(refused) = self.resubmit(job.into_work()) {
             refused.settle();
         }
     }

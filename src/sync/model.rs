@@ -100,18 +100,6 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// `None`: somebody has it.
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        Some(MutexGuard {
-            mutex: self,
-            held: Some(self.0.try_lock().ok()?),
-        })
-    }
-
-    pub(crate) fn is_locked(&self) -> bool {
-        self.try_lock().is_none()
-    }
-
     pub(crate) fn get_mut(&mut self) -> &mut T {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }

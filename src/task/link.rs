@@ -227,6 +227,10 @@ impl Step for Hop {
     }
 
     fn cancel(&mut self, _: &TaskError) {}
+
+    fn route(&mut self) -> Option<Route> {
+        Some(std::mem::take(&mut self.0))
+    }
 }
 
 /// Holds an outcome that no link made, for whoever has the handle.

@@ -258,13 +258,13 @@ fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
 /// Runs the closure, or the waiting steps, of `cell` if nobody has begun to, and if they belong on
 /// this pool.
 fn run_here(cell: &Arc<dyn Cell>) -> bool {
+    let (startable, source) = with(&**cell, |state, _| is_startable(state));
     // A branch of a shared task whose value is there, and whose turn in the list has not come: the
     // thread among whose callbacks this is would come to it in a moment.
-    let (startable, branch) = with(&**cell, |state, _| {
-        let branch = state.phase == Phase::Open;
-        (is_startable(state), branch)
-    });
-    let belongs_here = cell.about().pool().is_current() || (branch && dispatch::is_open());
+    let belongs_here = match source {
+        Some(source) => source.is_ready(),
+        None => cell.about().pool().is_current(),
+    };
     if !startable || !belongs_here {
         return false;
     }
@@ -289,15 +289,15 @@ fn run_here(cell: &Arc<dyn Cell>) -> bool {
     ran.is_some()
 }
 
-fn is_startable(state: &mut State) -> bool {
+/// Whether nobody has begun with it; and what a branch of a shared task waits for.
+fn is_startable(state: &State) -> (bool, Option<Arc<dyn Upstream>>) {
     match state.phase {
-        Phase::Cold | Phase::Queued => true,
-        Phase::Handed => matches!(state.route(), Route::Pool),
-        // A branch of a shared task whose value is there, and whose turn in the list has not come.
-        Phase::Open if state.upstream().is_some_and(|tie| tie.to.is_ready()) => {
-            state.phase = Phase::Queued;
-            true
-        }
-        _ => false,
+        Phase::Cold | Phase::Queued => (true, None),
+        Phase::Handed => (matches!(state.route(), Route::Pool), None),
+        Phase::Open => match state.upstream() {
+            Some(tie) => (true, Some(tie.to.clone())),
+            None => (false, None),
+        },
+        _ => (false, None),
     }
 }

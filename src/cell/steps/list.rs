@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use super::{Role, Step};
 use crate::sync::{Arc, TakeOnce};
 
-/// From this many steps on, a driver is given many at once.
-const WORTH_FREEZING: usize = 4;
+/// From this many steps on, a driver is given many at once. A model has few.
+const WORTH_FREEZING: usize = if cfg!(any(loom, shuttle)) { 2 } else { 4 };
 /// The entries of the first piece, and of the greatest: pieces grow by doubling.
 const SMALLEST: usize = 4;
 const GREATEST: usize = 512;
@@ -284,7 +284,9 @@ impl List {
         let mut taken = List::new();
         // First away from whoever works through the front, then apart: else that driver would come
         // to a step behind one that is taken here.
-        self.thaw();
+        if !cfg!(planted = "apart_first") {
+            self.thaw();
+        }
         while self.first() == Some(wanted) {
             if let Some((number, step, role)) = self.pop() {
                 taken.push(number, step, role);

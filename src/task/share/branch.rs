@@ -84,14 +84,12 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         };
         let shared = self.shared.clone();
         let work = move |_: &At<'_>| {
+            // A failure that is handed on is looked at by whoever gets it.
+            shared.looked.store(true, Ordering::Release);
             // From here on this branch is no consumer that could be waited for.
             shared.consumers.leave();
             let outcome = match shared.value.get() {
-                Some(outcome) => {
-                    // A failure that is handed on is looked at by whoever gets it.
-                    shared.looked.store(true, Ordering::Release);
-                    f(outcome.as_ref())
-                }
+                Some(outcome) => f(outcome.as_ref()),
                 None => Err(TaskError::of(
                     ErrorKind::Abandoned,
                     shared.cell.about().at(),
@@ -137,17 +135,7 @@ impl Start {
     }
 
     fn go(&mut self) {
-        let Some(branch) = self.branch.take() else {
-            return;
-        };
-        let starts = with(&*branch, |state, _| {
-            let starts = state.phase == Phase::Open;
-            if starts {
-                state.phase = Phase::Queued;
-            }
-            (starts, state.untie())
-        });
-        if starts.0 {
+        if let Some(branch) = self.branch.take() {
             dispatch::scope(|| branch.run());
         }
     }

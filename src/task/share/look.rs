@@ -112,8 +112,12 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 End::Cycle => {
                     let step = with(&**cell, |state, _| state.remove(number));
                     drop(step);
-                    let error = TaskError::of(ErrorKind::Cycle, cell.about().at());
-                    return Some(Err(error));
+                    // Inside one of its own observers the value is there, though others have yet
+                    // to look.
+                    return Some(match self.shared.value.get() {
+                        Some(outcome) => self.give(outcome),
+                        None => Err(TaskError::of(ErrorKind::Cycle, cell.about().at())),
+                    });
                 }
             }
         }

@@ -19,7 +19,7 @@ use super::{Status, Task};
 use crate::cell::cancel::{CancelOutcome, Withdrawn, withdraw_all};
 use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::Outcome;
-use crate::cell::{About, Cell, Tie, Upstream, with};
+use crate::cell::{About, Cell, Tie, Upstream, is_driven_here, with};
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering};
 use crate::unhandled;
 
@@ -206,6 +206,6 @@ impl<T: Send + Sync + 'static> Upstream for Shared<T> {
     }
 
     fn is_ready(&self) -> bool {
-        self.value.get().is_some()
+        self.value.get().is_some() && is_driven_here(&*self.cell)
     }
 }
