@@ -15,7 +15,9 @@ fn observers_keep_their_order_when_a_cancel_comes_between() {
                 let log = seen.clone();
                 task.on_settled(move |outcome| log.add((name, outcome.is_ok())));
             }
-            let settler = go(move || {
+            // With a link behind them the outcome is not decided while they look.
+        let task = task.then(|n: u32| n + 1);
+        let settler = go(move || {
                 let _ = resolver.resolve(7);
             });
             let _ = task.cancel();
