@@ -4,7 +4,7 @@
 //   mod.rs        the handle: making, looking, dropping
 //   spawn.rs      starting work         builder.rs  with settings       context.rs  what it gets to know
 //   launch.rs     from a closure to a queued cell                       into_task.rs  what closures return
-//   chain.rs      then, catch, finally, ..    link.rs  the steps behind them
+//   chain.rs      then, catch, finally, ..    link.rs  the steps behind them     route.rs  on
 //   subscribe.rs  observers                   share/ SharedTask
 //   wait.rs       blocking                    ring.rs  who waits for whom
 //   future.rs     awaiting                    stop.rs  cancelling, shielding
@@ -17,6 +17,7 @@ mod into_task;
 mod launch;
 mod link;
 mod ring;
+mod route;
 mod share;
 mod spawn;
 mod stop;
