@@ -38,7 +38,7 @@
 //
 //   sync.rs        locks, atomics, threads, channels and clocks: the only file that names them
 //   guard.rs       the wall around user code
-//   error.rs       TaskError and its kinds
+//   error/         TaskError and its kinds
 //   executor.rs    what queues carry and who runs it
 //   waiting.rs     how a thread sleeps and is woken
 //   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
