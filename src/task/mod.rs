@@ -37,10 +37,11 @@ pub use spawn::{attempt, attempt_with, spawn, spawn_with};
 pub use stop::CancelOnDrop;
 pub use subscribe::{Subscription, SubscriptionGuard};
 
-use crate::cell::slot::{Outcome, cast};
-use crate::cell::state::{Phase, Role};
+use crate::cell::slot::{Outcome, Slot, cast};
+use crate::cell::state::{Phase, Role, State};
 use crate::cell::step::Step;
 use crate::cell::{self, Cell, with};
+use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, ThreadId};
 
 /// Work that was started, or will be: a promise for a `T`.
@@ -170,9 +171,7 @@ impl<T> Task<T> {
     /// The thread that runs, or ran, the task's closure; for a task without one, the thread that ran
     /// its continuations last. `None` before that.
     pub fn thread(&self) -> Option<ThreadId> {
-        with(&**self.cell.as_ref()?, |state, _| {
-            state.thread.or(state.driver)
-        })
+        thread_of(&**self.cell.as_ref()?)
     }
 
     /// The name it was given by [`TaskBuilder::name`].
@@ -181,19 +180,41 @@ impl<T> Task<T> {
     }
 }
 
-/// Takes the outcome of a settled task, which counts as looking at it.
+fn thread_of(cell: &dyn Cell) -> Option<ThreadId> {
+    with(cell, |state, _| state.thread.or(state.driver))
+}
+
+/// What whoever asks for the outcome of a settled task is told when there is none left. Only a
+/// future leaves the handle behind after it has given the outcome.
+const SPENT: &str = "its outcome was taken before, when it was awaited";
+
+/// Takes the outcome of a settled task, which counts as looking at it. `None`: it is not settled.
 pub(crate) fn take_outcome<T: Send + 'static>(cell: &dyn Cell) -> Option<Outcome<T>> {
-    with(cell, |state, head| {
+    let taken = with(cell, |state, head| {
         if state.phase != Phase::Settled {
             return None;
         }
         state.looked = true;
-        let slot = match state.last.as_mut().and_then(|step| step.output()) {
-            Some(slot) => slot,
-            None => head,
-        };
-        cast::<T>(slot).take()
-    })
+        Some(cast::<T>(outcome_slot(state, head)).take())
+    })?;
+    let spent = || TaskError::noted(ErrorKind::Abandoned, SPENT, Some(cell.about().at()));
+    Some(taken.unwrap_or_else(|| Err(spent())))
+}
+
+/// Takes back a `take_outcome`, for whoever has the only handle. A failure is yet to be looked at.
+fn put_back<T: Send + 'static>(cell: &dyn Cell, outcome: Outcome<T>) {
+    with(cell, |state, head| {
+        state.looked = false;
+        *cast::<T>(outcome_slot(state, head)) = Some(outcome);
+    });
+}
+
+/// Where the outcome of a settled task lies.
+fn outcome_slot<'a>(state: &'a mut State, head: &'a mut dyn Slot) -> &'a mut dyn Slot {
+    match state.last.as_mut().and_then(|step| step.output()) {
+        Some(slot) => slot,
+        None => head,
+    }
 }
 
 impl<T> Drop for Task<T> {
