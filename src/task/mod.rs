@@ -30,7 +30,6 @@ use std::marker::PhantomData;
 pub use builder::TaskBuilder;
 pub use context::TaskContext;
 pub use into_task::IntoTask;
-pub(crate) use into_task::land;
 pub(crate) use link::{Consume, carrier};
 pub use share::SharedTask;
 pub use spawn::{attempt, attempt_with, spawn, spawn_with};
