@@ -2,8 +2,8 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -143,6 +143,24 @@ mod choice {
 
             let task = Task::ready(1).on(&Arc::new(Inline)).then(|n| n + 1);
             assert_eq!(task.status(), Status::Success);
+            assert_eq!(task.wait().unwrap(), 2);
+
+            let ran = count.clone();
+            let closure: Arc<dyn Fn(Job) + Send + Sync> = Arc::new(move |job: Job| {
+                ran.fetch_add(1, Ordering::Relaxed);
+                job.run();
+            });
+            let before = count.load(Ordering::Relaxed);
+            let task = Task::ready(1).on(&closure).then(|n| n + 1);
+            assert_eq!(task.wait().unwrap(), 2);
+            assert!(count.load(Ordering::Relaxed) > before);
+
+            let not_clone = Mutex::new(0);
+            let closure = Arc::new(move |job: Job| {
+                *not_clone.lock().unwrap() += 1;
+                job.run();
+            });
+            let task = Task::ready(1).on(&closure).then(|n| n + 1);
             assert_eq!(task.wait().unwrap(), 2);
 
             let task = Task::ready(1).on(&pool("arc")).on(&Arc::new(pool("arc")));

@@ -11,7 +11,8 @@ use crate::unhandled;
 impl<T: Send + 'static> Task<T> {
     /// Sends every later continuation and observer of this chain through `executor`.
     ///
-    /// What was registered before stays where it was. The choice sticks until the next `on`.
+    /// What was registered before stays where it was. The choice sticks until the next `on`. The
+    /// chain keeps a clone; an executor that is not `Clone` goes into an `Arc`.
     ///
     /// # Examples
     ///
