@@ -47,6 +47,7 @@
 //   cell/          a task's closure, outcome and subscribers
 //   promise.rs     Resolver and task/: the producing and the consuming half; they know each other
 //   combine/       all, any                                  loop_queue.rs an executor built on tasks
+//   unwind.rs      what may be used on after a panic
 //   private.rs     what the code that `#[make_async]` writes needs
 
 mod cancel;
@@ -65,6 +66,7 @@ mod sync;
 mod task;
 mod trace;
 mod unhandled;
+mod unwind;
 mod waiting;
 
 #[doc(hidden)]

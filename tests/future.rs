@@ -182,6 +182,23 @@ fn a_future_that_is_polled_again_fails_and_does_not_hang() {
     });
 }
 
+// Contract: C4
+#[test]
+fn a_task_that_is_cancelled_on_drop_may_be_awaited() {
+    within(LIMIT, || {
+        let guard = spawn(|| 1).cancel_on_drop();
+        assert_eq!(block_on(guard).unwrap(), 1);
+
+        let (resolver, task) = deferred::<u32>();
+        let mut guard = task.cancel_on_drop();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut guard).poll(&mut context).is_pending());
+        assert!(resolver.is_wanted());
+        drop(guard);
+        assert_eq!(resolver.resolve(1), Err(1));
+    });
+}
+
 // Contract: W2
 #[test]
 fn a_task_whose_outcome_was_awaited_says_so_to_whoever_asks_again() {

@@ -232,9 +232,28 @@ impl fmt::Debug for Subscription {
 }
 
 /// A subscription that ends with its scope; made by [`Subscription::guard`].
+///
+/// [`into_inner`](SubscriptionGuard::into_inner) takes the subscription out again.
 #[derive(Debug)]
 #[must_use = "the observer is unsubscribed as soon as the guard is dropped"]
 pub struct SubscriptionGuard(Option<Subscription>);
+
+impl SubscriptionGuard {
+    /// The subscription, no longer ended by a drop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// let guard = task.on_settled(|outcome| println!("{outcome:?}")).guard();
+    /// let subscription = guard.into_inner();
+    /// assert!(subscription.unsubscribe());
+    /// # drop(resolver.resolve(1));
+    /// ```
+    pub fn into_inner(mut self) -> Subscription {
+        self.0.take().unwrap_or_else(Subscription::none)
+    }
+}
 
 impl Drop for SubscriptionGuard {
     fn drop(&mut self) {
