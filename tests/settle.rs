@@ -608,6 +608,37 @@ mod errors {
         });
     }
 
+    // A failure says where what failed was registered, and what its maker knows about it.
+    #[test]
+    fn the_text_of_a_failure() {
+        let place = |line: u32| format!("at {}:{line}:", file!());
+        within(LIMIT, move || {
+            let (resolver, task) = deferred::<u32>();
+            let line = line!() - 1;
+            drop(resolver);
+            let text = task.wait().unwrap_err().to_string();
+            let reason = "was abandoned (its resolver was dropped before settling it) [";
+            assert!(text.starts_with(reason), "{text}");
+            assert!(text.contains(&place(line)), "{text}");
+
+            let line = line!() + 1;
+            let task = Task::ready(()).and_then(|()| Err::<(), _>("no".into()));
+            let text = task.wait().unwrap_err().to_string();
+            assert!(text.starts_with(&format!("no [{}", place(line))), "{text}");
+
+            let task = Task::builder().name("named");
+            let line = line!() + 1;
+            let task = task.attempt(|| Err::<(), _>("no".into()));
+            let text = task.wait().unwrap_err().to_string();
+            let expected = format!("no [task `named`, {}", place(line));
+            assert!(text.starts_with(&expected), "{text}");
+
+            let task = Task::ready(()).on(&|job: Job| drop(job)).then(|()| ());
+            let text = task.wait().unwrap_err().to_string();
+            assert!(text.contains("an executor must call `Job::run`"), "{text}");
+        });
+    }
+
     // Contract: S4. Cloning a failure clones a pointer.
     #[test]
     fn clones_of_a_failure_share_the_users_error() {
