@@ -43,7 +43,9 @@ pub(crate) trait HandedOut: Send + Sync {
 /// Runs the jobs of a chain: where and when is the executor's choice.
 ///
 /// Implemented by [`Pool`](crate::Pool), [`Inline`], [`LoopQueue`](crate::LoopQueue), `Arc<E>`, and
-/// every `Fn(Job)`.
+/// every `Fn(Job)`. [`Task::on`](crate::Task::on) keeps a clone, so an executor that is not `Clone`
+/// goes into an `Arc`: a closure that owns a channel's end, say, or an `Arc<dyn Fn(Job) + Send +
+/// Sync>`.
 ///
 /// # Examples
 ///
@@ -56,6 +58,18 @@ pub(crate) trait HandedOut: Send + Sync {
 ///     std::thread::spawn(move || job.run());
 /// };
 /// let n = spawn(|| 20).on(&thread_per_job).then(|n| n + 1).wait()?;
+/// assert_eq!(n, 21);
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+///
+/// One that is chosen at run time:
+///
+/// ```
+/// use std::sync::Arc;
+/// use fast_async::{spawn, Job};
+///
+/// let executor: Arc<dyn Fn(Job) + Send + Sync> = Arc::new(|job: Job| job.run());
+/// let n = spawn(|| 20).on(&executor).then(|n| n + 1).wait()?;
 /// assert_eq!(n, 21);
 /// # Ok::<(), fast_async::TaskError>(())
 /// ```
@@ -76,7 +90,7 @@ pub trait Executor: Send + Sync {
     }
 }
 
-impl<F: Fn(Job) + Send + Sync> Executor for F {
+impl<F: Fn(Job) + Send + Sync + ?Sized> Executor for F {
     fn execute(&self, job: Job) {
         self(job);
     }
@@ -112,7 +126,7 @@ impl Drop for Job {
             work.refuse_with(
                 pass,
                 ErrorKind::Rejected,
-                "the executor dropped the job without running it",
+                "the executor dropped the job without running it; an executor must call `Job::run`",
             );
         }
     }

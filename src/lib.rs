@@ -38,7 +38,7 @@
 //
 //   sync.rs        locks, atomics, threads, channels and clocks: the only file that names them
 //   guard.rs       the wall around user code
-//   error.rs       TaskError and its kinds
+//   error/         TaskError and its kinds
 //   executor.rs    what queues carry and who runs it
 //   waiting.rs     how a thread sleeps and is woken
 //   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
@@ -47,6 +47,7 @@
 //   cell/          a task's closure, outcome and subscribers
 //   promise.rs     Resolver and task/: the producing and the consuming half; they know each other
 //   combine/       all, any                                  loop_queue.rs an executor built on tasks
+//   unwind.rs      what may be used on after a panic
 //   private.rs     what the code that `#[make_async]` writes needs
 
 mod cancel;
@@ -65,6 +66,7 @@ mod sync;
 mod task;
 mod trace;
 mod unhandled;
+mod unwind;
 mod waiting;
 
 #[doc(hidden)]

@@ -11,6 +11,7 @@ use crate::sync::{
     Arc, Condvar, Duration, Mutex, Receiver, Sender, Weak, deadline_after, unbounded, wait_until,
 };
 use crate::task::Task;
+use crate::{dispatch, pool};
 
 /// A queue of jobs that the owner of a loop runs when it suits: the way to have continuations run
 /// on a window's or game's own thread.
@@ -83,6 +84,8 @@ impl LoopQueue {
     /// Runs jobs on this thread until `task` is settled, and gives its outcome; sleeps while there
     /// is nothing to run.
     ///
+    /// May be called inside tasks and continuations too, as [`Task::wait`] may.
+    ///
     /// # Errors
     ///
     /// The failure of `task`.
@@ -92,29 +95,42 @@ impl LoopQueue {
         let mut context = Context::from_waker(&waker);
         loop {
             let seen = *self.0.arrivals.lock();
-            while self.run_one() {}
+            // A turn of the loop at a time: jobs may queue themselves again for ever. What arrives
+            // meanwhile has counted up.
+            self.run_pending();
             if let Poll::Ready(outcome) = task.as_mut().poll(&mut context) {
                 return outcome;
             }
-            let mut arrivals = self.0.arrivals.lock();
-            while *arrivals == seen {
-                wait_until(&self.0.arrived, &mut arrivals, None);
+            // Inside a callback, what this thread has settled waits for the callback's end, and the
+            // loop may be waiting for that (Contract: W1).
+            if dispatch::run_one() {
+                continue;
             }
+            pool::blocking(|| {
+                let mut arrivals = self.0.arrivals.lock();
+                while *arrivals == seen {
+                    wait_until(&self.0.arrived, &mut arrivals, None);
+                }
+            });
         }
     }
 
     /// Sleeps until a job is queued or `timeout` is over; true when there is one.
     pub fn wait_pending(&self, timeout: Duration) -> bool {
         let deadline = deadline_after(timeout);
-        loop {
-            let mut arrivals = self.0.arrivals.lock();
-            if !self.0.jobs.is_empty() {
-                return true;
-            }
-            if wait_until(&self.0.arrived, &mut arrivals, deadline) {
-                return !self.0.jobs.is_empty();
-            }
+        let is_queued = || !self.0.jobs.is_empty();
+        while !is_queued() && dispatch::run_one() {}
+        if is_queued() {
+            return true;
         }
+        pool::blocking(|| {
+            let mut arrivals = self.0.arrivals.lock();
+            let mut is_over = false;
+            while !is_queued() && !is_over {
+                is_over = wait_until(&self.0.arrived, &mut arrivals, deadline);
+            }
+            is_queued()
+        })
     }
 
     fn run_one(&self) -> bool {

@@ -4,13 +4,14 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::cell::drive::{Hands, drive_from};
-use crate::cell::node::{NoWork, Node, Returned};
+use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::{Phase, Progress};
-use crate::cell::{About, Cell, adopt, with};
+use crate::cell::step::Follow;
+use crate::cell::{About, Cell, Tie, adopt, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
-use crate::sync::Arc;
-use crate::task::{IntoTask, Task, land};
+use crate::sync::{Arc, chaos_point};
+use crate::task::{IntoTask, Task};
 use crate::{dispatch, unhandled};
 
 /// A task and the means to settle it: the bridge from callbacks and other threads.
@@ -67,16 +68,17 @@ impl<T: Send + 'static> Resolver<T> {
     /// Hands the error back when the task was cancelled meanwhile.
     pub fn reject(mut self, error: impl Into<BoxError>) -> Result<(), BoxError> {
         let error = error.into();
-        if self.is_wanted() {
-            let Some(cell) = self.cell.take() else {
-                return Ok(());
-            };
-            let error = TaskError::failed(error, cell.about().at());
-            // Cancelled this very moment: the failure is nobody's then.
-            let _ = settle::<T>(&cell, Err(error));
-            return Ok(());
+        let Some(cell) = self.cell.take() else {
+            return Err(error);
+        };
+        let is_failure = error.is::<TaskError>();
+        let error = TaskError::failed(error, cell.about().at());
+        match settle::<T>(&cell, Err(error)) {
+            // Made above, and seen by nobody: the box can be taken out again.
+            Err(Err(error)) if !is_failure => Err(error.into_cause().unwrap_or_else(Into::into)),
+            Err(Err(failure)) => Err(Box::new(failure)),
+            _ => Ok(()),
         }
-        Err(error)
     }
 
     /// Settles the task as `outcome` settles: a result, or another task to follow.
@@ -93,35 +95,50 @@ impl<T: Send + 'static> Resolver<T> {
     /// assert_eq!(task.wait()?, 7);
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
-    pub fn settle_with<R: IntoTask<Output = T>>(mut self, outcome: R) -> Result<(), R> {
-        if !self.is_wanted() {
-            return Err(outcome);
-        }
+    pub fn settle_with<R: IntoTask<Output = T>>(self, outcome: R) -> Result<(), R> {
+        outcome.settle(self)
+    }
+
+    /// Settles the task as the one settles that `task` makes of `given`; hands that back when it is
+    /// too late.
+    pub(crate) fn follow<R>(mut self, given: R, task: impl FnOnce(R) -> Task<T>) -> Result<(), R> {
         let Some(cell) = self.cell.take() else {
-            return Err(outcome);
+            return Err(given);
         };
-        match land(outcome, &cell.about().at()) {
-            Returned::Outcome(outcome) => {
-                let _ = settle(&cell, outcome);
-            }
-            Returned::Task(follow) => {
-                // This thread becomes the driver for as long as it takes to let go again.
-                let epoch = with(&*cell, |state, _| {
-                    (state.phase == Phase::Open).then(|| {
-                        state.phase = Phase::Driving;
-                        state.epoch
-                    })
-                });
-                match epoch {
-                    Some(epoch) => {
-                        dispatch::scope(|| {
-                            adopt::follow(&cell, epoch, None, Progress::default(), follow)
-                        });
-                    }
-                    None => crate::cell::release(&*follow.inner),
-                }
-            }
+        // This thread becomes the driver for as long as it takes to let go again. Before `given` is
+        // taken apart: what has lost a race goes back whole.
+        let claimed = with(&*cell, |state, _| {
+            (state.phase == Phase::Open).then(|| {
+                state.phase = Phase::Driving;
+                state.epoch
+            })
+        });
+        let Some(epoch) = claimed else {
+            return Err(given);
+        };
+        chaos_point();
+        let task = task(given);
+        let Some(inner) = task.cell().cloned() else {
+            return Ok(());
+        };
+        let tie = Tie {
+            to: inner.clone(),
+            ticket: 0,
+        };
+        let tied = with(&*cell, |state, _| {
+            (state.epoch == epoch).then(|| state.tie_to(tie))
+        });
+        if tied.is_none() {
+            // Cancelled since, and what it was to follow goes with it.
+            task.cancel();
+            return Ok(());
         }
+        drop(task.into_cell());
+        let follow = Follow {
+            inner,
+            forward: adopt::forward::<T>,
+        };
+        dispatch::scope(|| adopt::follow(&cell, epoch, None, Progress::default(), follow));
         Ok(())
     }
 
@@ -180,7 +197,8 @@ fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Resul
 impl<T: Send + 'static> Drop for Resolver<T> {
     fn drop(&mut self) {
         if let Some(cell) = self.cell.take() {
-            let error = TaskError::of(ErrorKind::Abandoned, cell.about().at());
+            let why = "its resolver was dropped before settling it";
+            let error = TaskError::noted(ErrorKind::Abandoned, why, Some(cell.about().at()));
             let _ = settle::<T>(&cell, Err(error));
         }
     }

@@ -558,6 +558,30 @@ mod upstream {
         });
     }
 
+    #[test]
+    fn a_pool_attempts_with_a_context() {
+        within(|| {
+            let pool = Pool::new();
+            let running = Gate::default();
+            let runs = running.clone();
+            let task = pool.attempt_with(move |context| {
+                runs.open();
+                loop {
+                    context.check()?;
+                    thread::park_timeout(Duration::from_micros(200));
+                }
+                #[allow(unreachable_code)]
+                Ok(())
+            });
+            running.pass();
+            assert_eq!(task.cancel(), CancelOutcome::Signalled);
+            assert!(task.wait().unwrap_err().is_cancelled());
+            let on = pool.attempt_with(|_| Ok(thread::current().name().map(str::to_string)));
+            let name = on.wait().unwrap().unwrap();
+            assert!(name.starts_with(pool.name()), "{name}");
+        });
+    }
+
     // Contract: C4
     #[test]
     fn cancel_on_drop_is_the_opposite() {

@@ -314,6 +314,32 @@ mod any_of {
         });
     }
 
+    // Whoever walks the sources of an error comes to the user's own.
+    #[test]
+    fn the_first_failure_is_the_source_of_the_aggregate() {
+        use std::error::Error;
+        within(LIMIT, || {
+            let (mut resolvers, tasks) = many::<u32>(2);
+            let first = any(tasks);
+            let missing = "x".parse::<u32>().unwrap_err();
+            resolvers.pop().unwrap().reject(missing.clone()).unwrap();
+            resolvers.pop().unwrap().reject("the other").unwrap();
+            let error = first.wait().unwrap_err();
+            let mut sources = Vec::new();
+            let mut next = error.source();
+            while let Some(source) = next {
+                sources.push(source.to_string());
+                next = source.source();
+            }
+            let [all, one, own] = &sources[..] else {
+                panic!("{sources:?}")
+            };
+            assert!(all.starts_with("all 2 tasks failed"), "{all}");
+            assert!(one.starts_with(&missing.to_string()), "{one}");
+            assert_eq!(*own, missing.to_string());
+        });
+    }
+
     #[test]
     fn await_first_gives_the_failure_that_came_first() {
         within(LIMIT, || {

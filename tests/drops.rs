@@ -114,6 +114,15 @@ fn unsubscribing_drops_the_closures_at_once() {
         assert_eq!(drops.count(), 2);
         drop(guard);
         assert_eq!(drops.count(), 3);
+        let four = drops.token();
+        let disarmed = task.on_settled(move |_| four.hold()).guard().into_inner();
+        assert_eq!(
+            drops.count(),
+            3,
+            "a guard that was taken apart ends nothing"
+        );
+        assert!(disarmed.unsubscribe());
+        assert_eq!(drops.count(), 4);
         resolver.resolve(1).unwrap();
         assert_eq!(task.wait().unwrap(), 1);
     });

@@ -2,8 +2,8 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -143,6 +143,24 @@ mod choice {
 
             let task = Task::ready(1).on(&Arc::new(Inline)).then(|n| n + 1);
             assert_eq!(task.status(), Status::Success);
+            assert_eq!(task.wait().unwrap(), 2);
+
+            let ran = count.clone();
+            let closure: Arc<dyn Fn(Job) + Send + Sync> = Arc::new(move |job: Job| {
+                ran.fetch_add(1, Ordering::Relaxed);
+                job.run();
+            });
+            let before = count.load(Ordering::Relaxed);
+            let task = Task::ready(1).on(&closure).then(|n| n + 1);
+            assert_eq!(task.wait().unwrap(), 2);
+            assert!(count.load(Ordering::Relaxed) > before);
+
+            let not_clone = Mutex::new(0);
+            let closure = Arc::new(move |job: Job| {
+                *not_clone.lock().unwrap() += 1;
+                job.run();
+            });
+            let task = Task::ready(1).on(&closure).then(|n| n + 1);
             assert_eq!(task.wait().unwrap(), 2);
 
             let task = Task::ready(1).on(&pool("arc")).on(&Arc::new(pool("arc")));
@@ -401,6 +419,88 @@ mod loop_queue {
             assert_eq!(queue.run_until(Task::ready(4)).unwrap(), 4);
             let failed = queue.run_until(Task::<()>::failed("no"));
             assert_eq!(failed.unwrap_err().kind(), ErrorKind::Failed);
+        });
+    }
+
+    /// A job that queues itself again, for as long as it is asked to.
+    fn again(queue: LoopQueue, ended: Gate) {
+        let next = queue.clone();
+        Task::ready(())
+            .on(&queue)
+            .then(move |()| {
+                if !ended.is_open() {
+                    again(next, ended);
+                }
+            })
+            .detach();
+    }
+
+    #[test]
+    fn run_until_ends_though_jobs_queue_themselves_again() {
+        within(LIMIT, || {
+            let queue = LoopQueue::new();
+            let ended = Gate::new();
+            again(queue.clone(), ended.clone());
+            // The job would hold the queue in a circle.
+            let _ends = support::OnDrop::new({
+                let ended = ended.clone();
+                move |_| ended.open()
+            });
+            assert_eq!(queue.run_until(spawn(|| 3)).unwrap(), 3);
+            assert_eq!(queue.run_until(Task::ready(4)).unwrap(), 4);
+            ended.open();
+            while queue.run_pending() > 0 {}
+        });
+    }
+
+    fn one_thread() -> Pool {
+        let pool = Pool::builder().name("one").core_threads(1).max_threads(1);
+        pool.build().expect("a valid pool")
+    }
+
+    // Contract: W1
+    #[test]
+    fn a_worker_that_runs_a_loop_leaves_its_place_to_another() {
+        within(LIMIT, || {
+            let one = one_thread();
+            let own = one.clone();
+            let task = one.spawn(move || {
+                let queue = LoopQueue::new();
+                let task = own.spawn(|| 1).on(&queue).then(|n| n + 1);
+                let first = queue.run_until(task).unwrap();
+                let _job = own.spawn(|| 1).on(&queue).then(|n| n + 1);
+                (
+                    first,
+                    queue.wait_pending(Duration::MAX),
+                    queue.run_pending(),
+                )
+            });
+            assert_eq!(task.wait().unwrap(), (2, true, 1));
+        });
+    }
+
+    // Contract: W1, D8
+    #[test]
+    fn a_loop_in_a_callback_runs_what_its_thread_has_settled() {
+        within(LIMIT, || {
+            let (outer, done) = deferred();
+            let done = done.then(|()| {
+                let queue = LoopQueue::new();
+                let (resolver, task) = deferred();
+                let task = task.then(|n: u32| n + 1);
+                resolver.resolve(1).unwrap();
+                let first = queue.run_until(task).unwrap();
+                let (resolver, task) = deferred();
+                let _job = task.on(&queue).then(|n: u32| n + 1);
+                resolver.resolve(1).unwrap();
+                (
+                    first,
+                    queue.wait_pending(Duration::MAX),
+                    queue.run_pending(),
+                )
+            });
+            outer.resolve(()).unwrap();
+            assert_eq!(done.wait().unwrap(), (2, true, 1));
         });
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use fast_async::{ErrorKind, Status, Subscription, Task, TaskError, attempt, deferred, spawn};
 use support::{Drops, Gate, LIMIT, Token, assert_still_dispatches, every_case, expected, within};
@@ -178,6 +179,61 @@ fn a_future_that_is_polled_again_fails_and_does_not_hang() {
         let mut task = Task::ready(1);
         assert!(poll(&mut task, &waker).is_ready());
         assert!(task.then(|n| n + 1).wait().is_err());
+    });
+}
+
+// Contract: C4
+#[test]
+fn a_task_that_is_cancelled_on_drop_may_be_awaited() {
+    within(LIMIT, || {
+        let guard = spawn(|| 1).cancel_on_drop();
+        assert_eq!(block_on(guard).unwrap(), 1);
+
+        let (resolver, task) = deferred::<u32>();
+        let mut guard = task.cancel_on_drop();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut guard).poll(&mut context).is_pending());
+        assert!(resolver.is_wanted());
+        drop(guard);
+        assert_eq!(resolver.resolve(1), Err(1));
+    });
+}
+
+// Contract: W2
+#[test]
+fn a_task_whose_outcome_was_awaited_says_so_to_whoever_asks_again() {
+    fn spent() -> Task<u32> {
+        let mut task = Task::ready(1);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut task).poll(&mut context).is_ready());
+        task
+    }
+    within(LIMIT, || {
+        let long = Duration::from_secs(3600);
+        let shared = spent().share();
+        let errors = [
+            ("wait", spent().wait().unwrap_err()),
+            ("try_wait", spent().try_wait().unwrap().unwrap_err()),
+            (
+                "wait_timeout",
+                spent().wait_timeout(long).unwrap().unwrap_err(),
+            ),
+            ("await", block_on(spent()).unwrap_err()),
+            ("share, wait", spent().share().wait().unwrap_err()),
+            ("share, then", shared.then(|n| *n).wait().unwrap_err()),
+            ("share, try_wait", shared.try_wait().unwrap().unwrap_err()),
+            (
+                "and_then",
+                Task::ready(()).and_then(|()| spent()).wait().unwrap_err(),
+            ),
+            ("all", fast_async::all([spent()]).wait().unwrap_err()),
+        ];
+        for (how, error) in errors {
+            assert_eq!(error.kind(), ErrorKind::Abandoned, "{how}");
+            let text = error.to_string();
+            let note = "(its outcome was taken before, when it was awaited)";
+            assert!(text.contains(note), "{how}: {text}");
+        }
     });
 }
 

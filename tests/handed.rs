@@ -52,7 +52,7 @@ mod stale {
         within(LIMIT, || {
             let (pool, gate) = jammed("refuse");
             let here = LoopQueue::new();
-            let task = pool.spawn(|| String::new());
+            let task = pool.spawn(String::new);
             task.cancel();
             let task = task.on(&here).catch(|err| err.to_string());
             let report = {

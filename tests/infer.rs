@@ -161,3 +161,13 @@ fn observers_and_contexts_need_no_types() {
         assert!(!cancelled.wait().unwrap());
     });
 }
+
+#[test]
+fn catch_as_takes_the_type_of_the_error_by_name() {
+    within(LIMIT, || {
+        let task = attempt(|| Ok(fs::read_to_string("/no/such/file")?))
+            .catch_as::<std::num::ParseIntError>(|_| unreachable!())
+            .catch_as::<std::io::Error>(|error| error.kind().to_string());
+        assert_eq!(task.wait().unwrap(), "entity not found");
+    });
+}

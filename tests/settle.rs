@@ -112,6 +112,142 @@ mod once {
         });
     }
 
+    /// Has `settle` race with a cancel; says whether it was told that it had settled the task, and what the cancel came to.
+    fn race<R: Send + 'static>(
+        settle: impl FnOnce(Resolver<u32>) -> Result<(), R> + Send + 'static,
+    ) -> (Result<(), R>, CancelOutcome, Result<u32, TaskError>) {
+        let (resolver, task) = deferred::<u32>();
+        // A barrier wakes one thread long after the other: they look for each other once more.
+        let start = Arc::new((Barrier::new(2), AtomicUsize::new(0)));
+        let meet = |start: &(Barrier, AtomicUsize)| {
+            start.0.wait();
+            start.1.fetch_add(1, Ordering::AcqRel);
+            for _ in 0..5_000 {
+                if start.1.load(Ordering::Acquire) == 2 {
+                    break;
+                }
+                std::hint::spin_loop();
+            }
+        };
+        let settler = thread::spawn({
+            let start = start.clone();
+            move || {
+                meet(&start);
+                settle(resolver)
+            }
+        });
+        meet(&start);
+        let cancelled = task.cancel();
+        (settler.join().unwrap(), cancelled, task.wait())
+    }
+
+    const RACES: u32 = 1000;
+
+    // Contract: S1
+    #[test]
+    fn a_rejection_that_loses_the_race_hands_its_error_back() {
+        within(LIMIT, || {
+            for round in 0..RACES {
+                let (told, cancelled, outcome) = race(move |resolver| match round % 2 {
+                    0 => resolver.reject(Mine(round)),
+                    _ => resolver
+                        .settle_with(Err(Mine(round).into()))
+                        .map_err(|back| back.unwrap_err()),
+                });
+                let error = outcome.unwrap_err();
+                match told {
+                    Ok(()) => {
+                        assert_eq!(cancelled, CancelOutcome::TooLate);
+                        assert_eq!(error.downcast_ref::<Mine>().unwrap().0, round);
+                    }
+                    Err(back) => {
+                        assert_eq!(cancelled, CancelOutcome::Prevented);
+                        assert!(error.is_cancelled());
+                        assert_eq!(back.downcast_ref::<Mine>().unwrap().0, round);
+                    }
+                }
+            }
+        });
+    }
+
+    // Contract: S1
+    #[test]
+    fn a_result_or_a_settled_task_that_loses_the_race_is_handed_back() {
+        within(LIMIT, || {
+            for round in 0..RACES {
+                let (told, cancelled, outcome) = race(move |resolver| match round % 2 {
+                    0 => resolver
+                        .settle_with(Ok::<_, BoxError>(round))
+                        .map_err(Result::unwrap),
+                    _ => resolver
+                        .settle_with(Task::ready(round))
+                        .map_err(|back| back.wait().unwrap()),
+                });
+                match told {
+                    Ok(()) => {
+                        assert_eq!(cancelled, CancelOutcome::TooLate);
+                        assert_eq!(outcome.unwrap(), round);
+                    }
+                    Err(back) => {
+                        assert_eq!(cancelled, CancelOutcome::Prevented);
+                        assert!(outcome.unwrap_err().is_cancelled());
+                        assert_eq!(back, round);
+                    }
+                }
+            }
+        });
+    }
+
+    // Contract: S1, C3. Either the task that lost is handed back, or it was followed and is cancelled with its follower.
+    #[test]
+    fn a_task_that_loses_the_race_is_handed_back() {
+        within(LIMIT, || {
+            for round in 0..RACES {
+                let (source, inner) = deferred::<u32>();
+                let (told, _, outcome) = race(move |resolver| match round % 2 {
+                    0 => resolver.settle_with(inner),
+                    _ => {
+                        let back = resolver.settle_with(inner.share());
+                        back.map_err(|shared| shared.cloned())
+                    }
+                });
+                assert!(outcome.unwrap_err().is_cancelled());
+                assert_eq!(source.is_wanted(), told.is_err(), "round {round}");
+                if let Err(back) = told {
+                    source.resolve(round).unwrap();
+                    assert_eq!(back.wait().unwrap(), round);
+                }
+            }
+        });
+    }
+
+    // Contract: S1, C5. What is handed back is as it was: a failure in it is still to be looked at.
+    #[test]
+    fn a_failed_task_that_is_handed_back_is_reported_when_it_goes() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            task.cancel();
+            let failed = Task::<u32>::failed("handed back unseen");
+            let back = resolver.settle_with(failed).unwrap_err();
+            assert_eq!(back.status(), Status::Failure);
+            assert_eq!(support::reports("handed back unseen"), 0);
+            drop(back);
+            assert_eq!(support::reports("handed back unseen"), 1);
+        });
+    }
+
+    // Contract: S1
+    #[test]
+    fn a_failure_that_is_handed_back_is_itself() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            task.cancel();
+            let failure = attempt(|| Err::<(), _>(Mine(1).into())).wait().unwrap_err();
+            let back = resolver.reject(failure).unwrap_err();
+            assert!(back.downcast_ref::<TaskError>().unwrap().is::<Mine>());
+        });
+    }
+
     // Contract: S1
     #[test]
     fn what_is_settled_stays_as_it_is() {
@@ -469,6 +605,37 @@ mod errors {
             let error = Task::<()>::failed(Mine(7)).wait().unwrap_err();
             assert!(error.source().is_some_and(|source| source.is::<Mine>()));
             assert!(error.to_string().starts_with("mine 7"), "{error}");
+        });
+    }
+
+    // A failure says where what failed was registered, and what its maker knows about it.
+    #[test]
+    fn the_text_of_a_failure() {
+        let place = |line: u32| format!("at {}:{line}:", file!());
+        within(LIMIT, move || {
+            let (resolver, task) = deferred::<u32>();
+            let line = line!() - 1;
+            drop(resolver);
+            let text = task.wait().unwrap_err().to_string();
+            let reason = "was abandoned (its resolver was dropped before settling it) [";
+            assert!(text.starts_with(reason), "{text}");
+            assert!(text.contains(&place(line)), "{text}");
+
+            let line = line!() + 1;
+            let task = Task::ready(()).and_then(|()| Err::<(), _>("no".into()));
+            let text = task.wait().unwrap_err().to_string();
+            assert!(text.starts_with(&format!("no [{}", place(line))), "{text}");
+
+            let task = Task::builder().name("named");
+            let line = line!() + 1;
+            let task = task.attempt(|| Err::<(), _>("no".into()));
+            let text = task.wait().unwrap_err().to_string();
+            let expected = format!("no [task `named`, {}", place(line));
+            assert!(text.starts_with(&expected), "{text}");
+
+            let task = Task::ready(()).on(&|job: Job| drop(job)).then(|()| ());
+            let text = task.wait().unwrap_err().to_string();
+            assert!(text.contains("an executor must call `Job::run`"), "{text}");
         });
     }
 

@@ -4,12 +4,12 @@ mod support;
 
 use std::cell::{Cell, RefCell};
 use std::mem::size_of;
-use std::panic::UnwindSafe;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use fast_async::{
-    AggregateError, BoxError, CancelOnDrop, CancelOutcome, CancelToken, ErrorKind, Executor,
-    Inline, Job, LoopQueue, Pool, Resolver, SharedTask, Status, Subscription, SubscriptionGuard,
-    Task, TaskBuilder, TaskContext, TaskError,
+    AggregateError, BoxError, CancelCallback, CancelOnDrop, CancelOutcome, CancelToken, ErrorKind,
+    Executor, Inline, Job, LoopQueue, Pool, Resolver, SharedTask, Status, Subscription,
+    SubscriptionGuard, Task, TaskBuilder, TaskContext, TaskError,
 };
 use static_assertions::{
     assert_eq_size, assert_impl_all, assert_not_impl_any, assert_obj_safe, const_assert,
@@ -67,6 +67,7 @@ assert_impl_all!(Inline: Executor, Copy, Default, Send, Sync, Unpin);
 assert_impl_all!(std::sync::Arc<dyn Executor>: Executor);
 type Function = fn(Job);
 assert_impl_all!(Function: Executor);
+assert_impl_all!(std::sync::Arc<dyn Fn(Job) + Send + Sync>: Executor, Clone);
 assert_obj_safe!(Executor);
 
 assert_impl_all!(Subscription: Send, Sync, Unpin);
@@ -74,6 +75,26 @@ assert_impl_all!(SubscriptionGuard: Send, Sync, Unpin);
 assert_impl_all!(CancelToken: Clone, Default, Send, Sync, Unpin);
 assert_impl_all!(TaskContext: Clone, Send, Sync, Unpin);
 assert_impl_all!(TaskBuilder: Clone, Default, Send, Sync, Unpin);
+
+// What may be used on after a caught panic: handles whatever their value is, a shared value only if a reference to it may be.
+assert_impl_all!(Task<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Resolver<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(CancelOnDrop<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(SharedTask<u8>: UnwindSafe, RefUnwindSafe);
+assert_not_impl_any!(SharedTask<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(TaskError: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(AggregateError: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Pool: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(CancelToken: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(CancelCallback: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Subscription: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(SubscriptionGuard: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(TaskContext: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(TaskBuilder: UnwindSafe, RefUnwindSafe);
+
+// What can be awaited.
+assert_impl_all!(Task<Cell<u8>>: std::future::Future);
+assert_impl_all!(CancelOnDrop<Cell<u8>>: std::future::Future);
 
 // What can be printed, with any value: `Debug` of a task does not ask for `Debug` of its value.
 struct Opaque;

@@ -341,13 +341,73 @@ fn the_source_goes_on_until_the_last_consumer_cancels() {
         );
         assert_eq!(one.cancel(), CancelOutcome::Prevented);
         assert!(resolver.is_wanted());
-        shared.cancel();
+        assert_eq!(shared.cancel(), None);
         assert!(resolver.is_wanted(), "the other branch wants it");
         two.cancel();
         assert!(!resolver.is_wanted());
         assert_eq!(resolver.resolve(Single(1)), Err(Single(1)));
         assert!(one.wait().unwrap_err().is_cancelled());
         assert!(two.wait().unwrap_err().is_cancelled());
+    });
+}
+
+// Contract: C1, C3
+#[test]
+fn a_handle_that_is_cancelled_says_what_became_of_the_task() {
+    within(LIMIT, || {
+        let (resolver, task) = deferred::<Single>();
+        let one = task.share();
+        let (two, three) = (one.clone(), one.clone());
+        assert_eq!(one.cancel(), None, "two others want it");
+        assert_eq!(two.cancel(), None, "another one wants it");
+        assert!(resolver.is_wanted());
+        assert_eq!(three.cancel(), Some(CancelOutcome::Prevented));
+        assert!(!resolver.is_wanted());
+
+        let settled = Task::ready(Single(1)).share();
+        let other = settled.clone();
+        assert_eq!(settled.cancel(), Some(CancelOutcome::TooLate));
+        assert_eq!(other.cancel(), Some(CancelOutcome::TooLate));
+
+        let (started, held) = (Gate::new(), Gate::new());
+        let (starts, holds) = (started.clone(), held.clone());
+        let running = spawn(move || {
+            starts.open();
+            holds.pass();
+            Single(1)
+        });
+        let running = running.share();
+        started.pass();
+        assert_eq!(running.cancel(), Some(CancelOutcome::Signalled));
+        held.open();
+    });
+}
+
+// Contract: C5
+#[test]
+fn a_shared_failure_that_was_asked_for_is_looked_at() {
+    within(LIMIT, || {
+        let (resolver, task) = deferred::<Single>();
+        let shared = task.share();
+        assert!(shared.error().is_none(), "not settled");
+        resolver.reject("asked for by many").unwrap();
+        let error = shared.error().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Failed);
+        assert!(error.to_string().starts_with("asked for by many"));
+        drop(shared);
+        assert_eq!(support::reports("asked for by many"), 0);
+        assert!(Task::ready(Single(1)).share().error().is_none());
+    });
+}
+
+#[test]
+fn a_shared_task_knows_its_thread() {
+    within(LIMIT, || {
+        let shared = spawn(|| thread::current().id()).share();
+        let ran_on = *shared.wait().unwrap();
+        assert_eq!(shared.thread(), Some(ran_on));
+        let (_resolver, task) = deferred::<Single>();
+        assert_eq!(task.share().thread(), None);
     });
 }
 

@@ -21,6 +21,7 @@ const ORDER: &[&[&str]] = &[
     &["cell"],
     &["promise", "task"],
     &["combine", "loop_queue"],
+    &["unwind"],
     &["private"],
 ];
 

@@ -554,7 +554,7 @@ fn a_report_names_the_task_and_its_place() {
         let place = error.location().unwrap();
         assert_eq!((place.file(), place.line()), (file!(), line));
         let text = error.to_string();
-        let expected = format!("broken [task `loader`, started at {}:{line}:", file!());
+        let expected = format!("broken [task `loader`, at {}:{line}:", file!());
         assert!(text.starts_with(&expected), "{text}");
     });
 }
@@ -732,7 +732,7 @@ fn without_hook_and_subscriber_it_is_a_line_on_stderr() {
     let [first, second] = &lines[..] else {
         panic!("{lines:?}")
     };
-    let expected = "never looked at: broken [task `first`, started at ";
+    let expected = "never looked at: broken [task `first`, at ";
     assert!(first.contains(expected), "{first}");
     assert!(first.contains(file!()), "{first}");
     assert!(second.contains("`second`"), "{second}");

@@ -358,6 +358,30 @@ fn waits_for_itself<U: Send + 'static>(
 
 // Contract: W3
 #[test]
+fn whoever_waits_for_himself_is_told_what_to_do_instead() {
+    const REMEDY: &str =
+        "waits for itself (return the task or chain it with `and_then` instead of waiting for it)";
+    within(|| {
+        for share in [false, true] {
+            let (hand_over, handed) = mpsc::channel::<Task<()>>();
+            let (tell, told) = mpsc::channel();
+            let task = spawn(move || {
+                let me = handed.recv().unwrap();
+                let error = match share {
+                    false => me.wait().unwrap_err(),
+                    true => me.share().wait().unwrap_err(),
+                };
+                tell.send(error.to_string()).unwrap();
+            });
+            hand_over.send(task).unwrap();
+            let text = told.recv().unwrap();
+            assert!(text.starts_with(REMEDY), "{text}");
+        }
+    });
+}
+
+// Contract: W3
+#[test]
 fn waiting_for_oneself() {
     within(|| {
         assert_eq!(waits_for_itself(|me| me), ErrorKind::Cycle);

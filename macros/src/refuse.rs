@@ -35,8 +35,8 @@ fn qualifiers(signature: &Signature, reasons: &mut Vec<Error>) {
     if let Some(token) = &signature.asyncness {
         refuse(
             token,
-            "the body runs on a thread of a pool and nobody polls it: remove `async`, or keep the `async fn` and hand \
-             its future to `fast_async::spawn_future`",
+            "the body runs on a thread of a pool and nobody polls it: remove `async`, or keep the `async fn` and block \
+             on its future inside `spawn`",
         );
     }
     if let Some(token) = &signature.unsafety {

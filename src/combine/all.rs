@@ -54,18 +54,22 @@ pub fn await_all<A: All>(tasks: A) -> Result<A::Output, TaskError> {
     tasks.all().wait()
 }
 
-/// What [`all`] takes: lists of tasks, and tuples of them.
+/// What [`all`] takes: lists of tasks, and tuples of them. No other type can be.
 #[diagnostic::on_unimplemented(
     message = "`all` takes a `Vec` or array of tasks, or a tuple of 2 to 8 of them, not `{Self}`",
     note = "collect an iterator first: `all(tasks.collect::<Vec<_>>())`"
 )]
-pub trait All {
+pub trait All: sealed::Sealed {
     /// The values of all tasks.
     type Output: Send + 'static;
 
     /// A task for all of them; see [`all`].
     #[track_caller]
     fn all(self) -> Task<Self::Output>;
+}
+
+mod sealed {
+    pub trait Sealed {}
 }
 
 /// What the collecting steps share.
@@ -152,6 +156,8 @@ fn claim<T>(task: Task<T>) -> Arc<dyn Cell> {
     }
 }
 
+impl<T> sealed::Sealed for Vec<Task<T>> {}
+
 impl<T: Send + 'static> All for Vec<Task<T>> {
     type Output = Vec<T>;
 
@@ -193,6 +199,8 @@ fn collected<T>(values: &mut Vec<Option<T>>) -> Vec<T> {
         .collect()
 }
 
+impl<T, const N: usize> sealed::Sealed for [Task<T>; N] {}
+
 impl<T: Send + 'static, const N: usize> All for [Task<T>; N] {
     type Output = Vec<T>;
 
@@ -217,6 +225,8 @@ macro_rules! tuple {
                 ($(self.$part.expect("every part has come in"),)+)
             }
         }
+
+        impl<$($name),+> sealed::Sealed for ($(Task<$name>,)+) {}
 
         impl<$($name: Send + 'static),+> All for ($(Task<$name>,)+) {
             type Output = ($($name,)+);

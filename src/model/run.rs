@@ -16,8 +16,8 @@ fn observers_keep_their_order_when_a_cancel_comes_between() {
                 task.on_settled(move |outcome| log.add((name, outcome.is_ok())));
             }
             // With a link behind them the outcome is not decided while they look.
-        let task = task.then(|n: u32| n + 1);
-        let settler = go(move || {
+            let task = task.then(|n: u32| n + 1);
+            let settler = go(move || {
                 let _ = resolver.resolve(7);
             });
             let _ = task.cancel();

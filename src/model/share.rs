@@ -84,8 +84,8 @@ fn the_last_handle_is_cancelled_or_its_failure_is_reported() {
         let outcome = task.cancel();
         settler.join().unwrap();
         match (outcome, reports.get()) {
-            (CancelOutcome::TooLate, 1) => "reported",
-            (CancelOutcome::Prevented | CancelOutcome::Signalled, 0) => "cancelled",
+            (Some(CancelOutcome::TooLate), 1) => "reported",
+            (Some(CancelOutcome::Prevented | CancelOutcome::Signalled), 0) => "cancelled",
             other => panic!("{other:?}"),
         }
     });

@@ -1,19 +1,16 @@
 //! Continuations: what becomes of a task's outcome.
 
-use std::marker::PhantomData;
 use std::panic::Location;
 
 use super::into_task::land;
-use super::link::{Finally, Hop, Observe, link};
+use super::link::{Finally, link};
 use super::{IntoTask, Task};
 use crate::cell::node::Returned;
 use crate::cell::slot::Outcome;
-use crate::cell::state::{Phase, Role};
-use crate::cell::step::{Route, Step};
-use crate::cell::with;
+use crate::cell::state::Role;
+use crate::cell::step::Step;
 use crate::error::{At, TaskError};
-use crate::executor::{Executor, Inline};
-use crate::{trace, unhandled};
+use crate::trace;
 
 impl<T: Send + 'static> Task<T> {
     /// Calls `f` with the value; the new task is what `f` returns. A failure passes by, and `f` is
@@ -125,16 +122,15 @@ impl<T: Send + 'static> Task<T> {
     /// use fast_async::attempt;
     ///
     /// let text = attempt(|| Ok(std::fs::read_to_string("/no/such/file")?))
-    ///     .catch_as(|err: &io::Error| format!("({})", err.kind()));
+    ///     .catch_as::<io::Error>(|err| format!("({})", err.kind()));
     /// assert_eq!(text.wait()?, "(entity not found)");
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     #[track_caller]
-    pub fn catch_as<E, F>(self, f: F) -> Task<T>
-    where
-        E: std::error::Error + 'static,
-        F: FnOnce(&E) -> T + Send + 'static,
-    {
+    pub fn catch_as<E: std::error::Error + 'static>(
+        self,
+        f: impl FnOnce(&E) -> T + Send + 'static,
+    ) -> Task<T> {
         self.link(Location::caller(), move |outcome, _| {
             Returned::Outcome(match outcome {
                 Err(error) => match error.downcast_ref::<E>() {
@@ -171,7 +167,8 @@ impl<T: Send + 'static> Task<T> {
 
     /// Calls `f` on every outcome, a cancellation included, and passes the outcome on.
     ///
-    /// A panic in `f` replaces the outcome by [`Panicked`](crate::ErrorKind::Panicked).
+    /// A panic in `f` replaces the outcome by [`Panicked`](crate::ErrorKind::Panicked). On a
+    /// cancellation a panic in it is reported and the outcome stays `Cancelled`.
     ///
     /// # Examples
     ///
@@ -200,103 +197,6 @@ impl<T: Send + 'static> Task<T> {
             }),
         };
         self.append(step, Role::Closing)
-    }
-
-    /// Lets `f` look at the value on its way, as an observer: its panic is reported and changes
-    /// nothing.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let n = fast_async::spawn(|| 7).inspect(|n| println!("got {n}")).wait()?;
-    /// assert_eq!(n, 7);
-    /// # Ok::<(), fast_async::TaskError>(())
-    /// ```
-    #[track_caller]
-    pub fn inspect<F>(self, f: F) -> Task<T>
-    where
-        F: FnOnce(&T) + Send + 'static,
-    {
-        let step = observer(
-            Location::caller(),
-            move |outcome: Result<&T, &TaskError>| {
-                if let Ok(value) = outcome {
-                    f(value);
-                }
-            },
-        );
-        self.append(step, Role::Observer)
-    }
-
-    /// Lets `f` look at the failure on its way, as an observer; the failure does not count as
-    /// looked at.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use fast_async::Task;
-    ///
-    /// let task: Task<u8> = Task::failed("no");
-    /// assert_eq!(task.inspect_err(|err| eprintln!("{err}")).catch(|_| 0).wait()?, 0);
-    /// # Ok::<(), fast_async::TaskError>(())
-    /// ```
-    #[track_caller]
-    pub fn inspect_err<F>(self, f: F) -> Task<T>
-    where
-        F: FnOnce(&TaskError) + Send + 'static,
-    {
-        let step = observer(
-            Location::caller(),
-            move |outcome: Result<&T, &TaskError>| {
-                if let Err(error) = outcome {
-                    f(error);
-                }
-            },
-        );
-        self.append(step, Role::Observer)
-    }
-
-    /// Sends every later continuation and observer of this chain through `executor`.
-    ///
-    /// What was registered before stays where it was. The choice sticks until the next `on`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use fast_async::{spawn, Pool};
-    ///
-    /// let disk = Pool::builder().name("disk").build()?;
-    /// let name = spawn(|| ())
-    ///     .on(&disk)
-    ///     .then(|()| std::thread::current().name().map(str::to_string))
-    ///     .wait()?;
-    /// assert!(name.unwrap().starts_with("disk-"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn on<E>(self, executor: &E) -> Task<T>
-    where
-        E: Executor + Clone + 'static,
-    {
-        let route = if std::any::TypeId::of::<E>() == std::any::TypeId::of::<Inline>() {
-            Route::Inline
-        } else {
-            Route::Executor(executor.keep())
-        };
-        // A settled task has no step to come that belongs on the old route; going there to find
-        // that out would be one hop too many.
-        let old = self.cell().and_then(|cell| {
-            with(&**cell, |state, _| {
-                (state.phase == Phase::Settled).then(|| state.set_route(route.clone()))
-            })
-        });
-        match old {
-            None => self.append(Box::new(Hop(route)), Role::Observer),
-            // An executor is the user's to drop.
-            old => {
-                unhandled::discard(old);
-                self
-            }
-        }
     }
 
     pub(crate) fn link<U, F>(self, location: &'static Location<'static>, work: F) -> Task<U>
@@ -335,25 +235,5 @@ where
             Ok(inner) => land(inner, at),
             Err(error) => Returned::Outcome(Err(error)),
         })
-    }
-}
-
-/// An observer's step, in the tracing context of the caller.
-pub(super) fn observer<T, F>(location: &'static Location<'static>, work: F) -> Box<dyn Step>
-where
-    T: Send + 'static,
-    F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
-{
-    match trace::capture() {
-        None => Box::new(Observe {
-            work: Some(work),
-            location,
-            _type: PhantomData,
-        }),
-        Some(context) => Box::new(Observe {
-            work: Some(move |outcome: Result<&T, &TaskError>| context.run(|| work(outcome))),
-            location,
-            _type: PhantomData,
-        }),
     }
 }

@@ -7,13 +7,14 @@ use std::task::{Context, Poll};
 use super::{Task, take_outcome};
 use crate::cell::state::Phase;
 use crate::cell::with;
-use crate::error::{ErrorKind, TaskError};
+use crate::error::TaskError;
 use crate::guard;
 
 /// Resolves to what [`wait`](Task::wait) would return, in any async runtime.
 ///
-/// Polled again after it was ready, it gives a failure of kind [`Abandoned`](ErrorKind::Abandoned).
-///
+/// Polled again after it was ready, it gives a failure of kind
+/// [`Abandoned`](crate::ErrorKind::Abandoned), and so does everything else that asks it for its
+/// outcome.
 impl<T: Send + 'static> Future for Task<T> {
     type Output = Result<T, TaskError>;
 
@@ -34,13 +35,13 @@ impl<T: Send + 'static> Future for Task<T> {
         if !settled {
             return Poll::Pending;
         }
-        let taken = || {
-            TaskError::noted(
-                ErrorKind::Abandoned,
-                "it was polled again after its outcome was taken",
-                Some(cell.about().at()),
-            )
-        };
-        Poll::Ready(take_outcome(&**cell).unwrap_or_else(|| Err(taken())))
+        take_outcome(&**cell).map_or_else(
+            || {
+                // A step that was registered this moment has its turn first.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            },
+            Poll::Ready,
+        )
     }
 }

@@ -4,6 +4,7 @@ use crate::cell::node::{NoWork, Returned};
 use crate::cell::step::Follow;
 use crate::cell::{adopt, node::Node, with};
 use crate::error::{At, BoxError, TaskError};
+use crate::promise::Resolver;
 use crate::sync::Ordering;
 use crate::task::{SharedTask, Task};
 
@@ -27,6 +28,12 @@ pub trait IntoTask: sealed::Sealed {
 
     #[doc(hidden)]
     fn land(self, place: Place<'_>) -> Landing<Self::Output>;
+
+    /// Settles the task of `resolver`, or says that this came too late.
+    #[doc(hidden)]
+    fn settle(self, resolver: Resolver<Self::Output>) -> Result<(), Self>
+    where
+        Self: Sized;
 }
 
 /// What the closure returned, in the terms of the cell; opaque, because the trait is public and the
@@ -68,6 +75,13 @@ impl<T: Send + 'static> IntoTask for Result<T, BoxError> {
             self.map_err(|error| TaskError::failed(error, place.0)),
         ))
     }
+
+    fn settle(self, resolver: Resolver<T>) -> Result<(), Self> {
+        match self {
+            Ok(value) => resolver.resolve(value).map_err(Ok),
+            Err(error) => resolver.reject(error).map_err(Err),
+        }
+    }
 }
 
 impl<T: Send + 'static> IntoTask for Task<T> {
@@ -93,6 +107,20 @@ impl<T: Send + 'static> IntoTask for Task<T> {
             forward: adopt::forward::<T>,
         }))
     }
+
+    fn settle(self, resolver: Resolver<T>) -> Result<(), Self> {
+        // A settled task gives its outcome at once.
+        if let Some(cell) = self.cell().cloned()
+            && cell.idle().load(Ordering::Acquire)
+            && let Some(outcome) = super::take_outcome(&*cell)
+        {
+            return resolver.settle(outcome).map_err(|outcome| {
+                super::put_back(&*cell, outcome);
+                self
+            });
+        }
+        resolver.follow(self, |task| task)
+    }
 }
 
 impl<T: Clone + Send + Sync + 'static> IntoTask for SharedTask<T> {
@@ -105,6 +133,10 @@ impl<T: Clone + Send + Sync + 'static> IntoTask for SharedTask<T> {
 
     fn land(self, place: Place<'_>) -> Landing<T> {
         self.cloned().land(place)
+    }
+
+    fn settle(self, resolver: Resolver<T>) -> Result<(), Self> {
+        resolver.follow(self, |shared| shared.cloned())
     }
 }
 

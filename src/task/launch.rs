@@ -5,7 +5,7 @@ use super::subscribe::when_settled;
 use crate::cancel::CancelToken;
 use crate::cell::node::{Node, Returned};
 use crate::cell::state::{Phase, Role};
-use crate::cell::{About, Cell, register, start};
+use crate::cell::{About, Cell, register, start, with};
 use crate::error::At;
 use crate::pool::Pool;
 use crate::sync::Arc;
@@ -48,6 +48,20 @@ where
         Some(context) => Node::new(about, phase, move |at: &At<'_>| {
             context.run_task(at.task.map(|name| &**name), || work(at))
         }),
+    }
+}
+
+/// Starts a cold task; leaves one alone that was started already.
+pub(super) fn start_if_cold(cell: &Arc<dyn Cell>) {
+    let was_cold = with(&**cell, |state, _| {
+        let cold = state.phase == Phase::Cold;
+        if cold {
+            state.phase = Phase::Queued;
+        }
+        cold
+    });
+    if was_cold {
+        start(cell);
     }
 }
 

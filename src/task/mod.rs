@@ -4,7 +4,7 @@
 //   mod.rs        the handle: making, looking, dropping
 //   spawn.rs      starting work         builder.rs  with settings       context.rs  what it gets to know
 //   launch.rs     from a closure to a queued cell                       into_task.rs  what closures return
-//   chain.rs      then, catch, finally, ..    link.rs  the steps behind them
+//   chain.rs      then, catch, finally, ..    link.rs  the steps behind them     route.rs  on
 //   subscribe.rs  observers                   share/ SharedTask
 //   wait.rs       blocking                    ring.rs  who waits for whom
 //   future.rs     awaiting                    stop.rs  cancelling, shielding
@@ -17,6 +17,7 @@ mod into_task;
 mod launch;
 mod link;
 mod ring;
+mod route;
 mod share;
 mod spawn;
 mod stop;
@@ -29,7 +30,6 @@ use std::marker::PhantomData;
 pub use builder::TaskBuilder;
 pub use context::TaskContext;
 pub use into_task::IntoTask;
-pub(crate) use into_task::land;
 pub(crate) use link::{Consume, carrier};
 pub use share::SharedTask;
 pub use spawn::{attempt, attempt_with, spawn, spawn_with};
@@ -40,6 +40,7 @@ use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::{Phase, Role};
 use crate::cell::step::Step;
 use crate::cell::{self, Cell, with};
+use crate::error::TaskError;
 use crate::sync::{Arc, ThreadId};
 
 /// Work that was started, or will be: a promise for a `T`.
@@ -169,9 +170,7 @@ impl<T> Task<T> {
     /// The thread that runs, or ran, the task's closure; for a task without one, the thread that ran
     /// its continuations last. `None` before that.
     pub fn thread(&self) -> Option<ThreadId> {
-        with(&**self.cell.as_ref()?, |state, _| {
-            state.thread.or(state.driver)
-        })
+        thread_of(&**self.cell.as_ref()?)
     }
 
     /// The name it was given by [`TaskBuilder::name`].
@@ -180,15 +179,28 @@ impl<T> Task<T> {
     }
 }
 
-/// Takes the outcome of a settled task, which counts as looking at it.
+fn thread_of(cell: &dyn Cell) -> Option<ThreadId> {
+    with(cell, |state, _| state.thread.or(state.driver))
+}
+
+/// Takes the outcome of a settled task, which counts as looking at it. `None`: it is not settled.
 pub(crate) fn take_outcome<T: Send + 'static>(cell: &dyn Cell) -> Option<Outcome<T>> {
-    with(cell, |state, head| {
+    let taken = with(cell, |state, head| {
         if state.phase != Phase::Settled {
             return None;
         }
         state.looked = true;
-        cast::<T>(state.outcome(head)).take()
-    })
+        Some(cast::<T>(state.outcome(head)).take())
+    })?;
+    Some(taken.unwrap_or_else(|| Err(TaskError::taken(Some(cell.about().at())))))
+}
+
+/// Takes back a `take_outcome`, for whoever has the only handle. A failure is yet to be looked at.
+fn put_back<T: Send + 'static>(cell: &dyn Cell, outcome: Outcome<T>) {
+    with(cell, |state, head| {
+        state.looked = false;
+        *cast::<T>(state.outcome(head)) = Some(outcome);
+    });
 }
 
 impl<T> Drop for Task<T> {

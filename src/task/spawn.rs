@@ -3,11 +3,11 @@
 use std::panic::Location;
 
 use super::into_task::land;
-use super::launch::{cancel_with, launch, prepare, prepare_as};
+use super::launch::{cancel_with, launch, prepare, prepare_as, start_if_cold};
 use super::{IntoTask, Task, TaskBuilder, TaskContext};
+use crate::cell::About;
 use crate::cell::node::Returned;
 use crate::cell::state::Phase;
-use crate::cell::{About, start};
 use crate::error::At;
 use crate::pool::Pool;
 
@@ -135,16 +135,8 @@ impl<T: Send + 'static> Task<T> {
 
     /// Starts a task made by [`Task::new`]; does nothing to one that was started already.
     pub fn run(&self) {
-        let Some(cell) = self.cell() else { return };
-        let was_cold = crate::cell::with(&**cell, |state, _| {
-            let cold = state.phase == Phase::Cold;
-            if cold {
-                state.phase = Phase::Queued;
-            }
-            cold
-        });
-        if was_cold {
-            start(cell);
+        if let Some(cell) = self.cell() {
+            start_if_cold(cell);
         }
     }
 }
@@ -182,6 +174,29 @@ impl Pool {
         T: Send + 'static,
     {
         TaskBuilder::default().pool(self).spawn_with(f)
+    }
+
+    /// Runs `f`, which may fail or return another task, with a [`TaskContext`] on a thread of this
+    /// pool; see [`attempt_with`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = fast_async::Pool::new();
+    /// let port = pool.attempt_with(|ctx| {
+    ///     ctx.check()?;
+    ///     Ok("8080".parse::<u16>()?)
+    /// });
+    /// assert_eq!(port.wait()?, 8080);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn attempt_with<R, F>(&self, f: F) -> Task<R::Output>
+    where
+        F: FnOnce(&TaskContext) -> R + Send + 'static,
+        R: IntoTask,
+    {
+        TaskBuilder::default().pool(self).attempt_with(f)
     }
 
     /// Runs `f` if the queue has room for it; see

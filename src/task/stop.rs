@@ -1,7 +1,10 @@
 //! Cancelling a task, and keeping a cancel away from one.
 
 use std::fmt;
+use std::future::Future;
 use std::ops::Deref;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use super::{Consume, Task, carrier};
 use crate::cell::cancel::{CancelOutcome, Withdrawn, cancel, withdraw_all};
@@ -113,8 +116,8 @@ impl Upstream for Shield {
 
 /// A task that is cancelled when this is dropped; made by [`Task::cancel_on_drop`].
 ///
-/// Gives access to the task by reference; [`into_task`](CancelOnDrop::into_task) takes it out
-/// again.
+/// Gives access to the task by reference, and is a future as the task is;
+/// [`into_task`](CancelOnDrop::into_task) takes it out again.
 #[must_use = "the task is cancelled as soon as the guard is dropped"]
 pub struct CancelOnDrop<T: Send + 'static>(Option<Task<T>>);
 
@@ -144,6 +147,29 @@ impl<T: Send + 'static> Deref for CancelOnDrop<T> {
 
     fn deref(&self) -> &Task<T> {
         self.0.as_ref().expect("the task is taken only by value")
+    }
+}
+
+/// Resolves as the task does; dropped before that, it cancels the task.
+///
+/// # Examples
+///
+/// ```
+/// # fn assert_future<F: std::future::Future>(_: &F) {}
+/// async fn answer() -> Result<u32, fast_async::TaskError> {
+///     // Cancelled, if the caller drops this future while it waits.
+///     fast_async::spawn(|| 42).cancel_on_drop().await
+/// }
+/// # assert_future(&answer());
+/// ```
+impl<T: Send + 'static> Future for CancelOnDrop<T> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Some(task) => Pin::new(task).poll(context),
+            None => Poll::Pending,
+        }
     }
 }
 

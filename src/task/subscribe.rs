@@ -1,18 +1,18 @@
 //! Observers: any number of them look at a task's outcome before its consumer takes it.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::Location;
 
 use super::Task;
-use super::chain::observer;
-use super::link::observe;
+use super::link::{Observe, observe};
 use crate::cell::slot::Slot;
 use crate::cell::state::Role;
 use crate::cell::step::{Step, Turn};
 use crate::cell::{self, Cell, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, Weak};
-use crate::unhandled;
+use crate::{trace, unhandled};
 
 impl<T: Send + 'static> Task<T> {
     /// Calls `on_success` or `on_failure` with a reference to the outcome when the task is settled.
@@ -68,6 +68,60 @@ impl<T: Send + 'static> Task<T> {
         }
     }
 
+    /// Lets `f` look at the value on its way, as an observer: its panic is reported and changes
+    /// nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let n = fast_async::spawn(|| 7).inspect(|n| println!("got {n}")).wait()?;
+    /// assert_eq!(n, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn inspect<F>(self, f: F) -> Task<T>
+    where
+        F: FnOnce(&T) + Send + 'static,
+    {
+        let step = observer(
+            Location::caller(),
+            move |outcome: Result<&T, &TaskError>| {
+                if let Ok(value) = outcome {
+                    f(value);
+                }
+            },
+        );
+        self.append(step, Role::Observer)
+    }
+
+    /// Lets `f` look at the failure on its way, as an observer; the failure does not count as
+    /// looked at.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    ///
+    /// let task: Task<u8> = Task::failed("no");
+    /// assert_eq!(task.inspect_err(|err| eprintln!("{err}")).catch(|_| 0).wait()?, 0);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn inspect_err<F>(self, f: F) -> Task<T>
+    where
+        F: FnOnce(&TaskError) + Send + 'static,
+    {
+        let step = observer(
+            Location::caller(),
+            move |outcome: Result<&T, &TaskError>| {
+                if let Err(error) = outcome {
+                    f(error);
+                }
+            },
+        );
+        self.append(step, Role::Observer)
+    }
+
     /// Blocks until the task is settled and calls one of the closures with the outcome, on the
     /// calling thread.
     ///
@@ -94,6 +148,26 @@ impl<T: Send + 'static> Task<T> {
             Err(error) => on_failure(error),
         }
         outcome
+    }
+}
+
+/// An observer's step, in the tracing context of the caller.
+fn observer<T, F>(location: &'static Location<'static>, work: F) -> Box<dyn Step>
+where
+    T: Send + 'static,
+    F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
+{
+    match trace::capture() {
+        None => Box::new(Observe {
+            work: Some(work),
+            location,
+            _type: PhantomData,
+        }),
+        Some(context) => Box::new(Observe {
+            work: Some(move |outcome: Result<&T, &TaskError>| context.run(|| work(outcome))),
+            location,
+            _type: PhantomData,
+        }),
     }
 }
 
@@ -158,9 +232,28 @@ impl fmt::Debug for Subscription {
 }
 
 /// A subscription that ends with its scope; made by [`Subscription::guard`].
+///
+/// [`into_inner`](SubscriptionGuard::into_inner) takes the subscription out again.
 #[derive(Debug)]
 #[must_use = "the observer is unsubscribed as soon as the guard is dropped"]
 pub struct SubscriptionGuard(Option<Subscription>);
+
+impl SubscriptionGuard {
+    /// The subscription, no longer ended by a drop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// let guard = task.on_settled(|outcome| println!("{outcome:?}")).guard();
+    /// let subscription = guard.into_inner();
+    /// assert!(subscription.unsubscribe());
+    /// # drop(resolver.resolve(1));
+    /// ```
+    pub fn into_inner(mut self) -> Subscription {
+        self.0.take().unwrap_or_else(Subscription::none)
+    }
+}
 
 impl Drop for SubscriptionGuard {
     fn drop(&mut self) {

@@ -6,10 +6,11 @@
 
 use std::task::Waker;
 
+use super::launch::start_if_cold;
 use super::{Task, ring, take_outcome};
 use crate::cell::state::{Phase, State};
 use crate::cell::step::Route;
-use crate::cell::{Cell, Upstream, address, start, with};
+use crate::cell::{Cell, Upstream, address, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
     Arc, Duration, Instant, Ordering, chaos_point, deadline_after, spin_hint, thread,
@@ -97,7 +98,7 @@ impl<T: Send + 'static> Task<T> {
             match block(cell, deadline) {
                 End::Settled => {}
                 End::TimedOut => return Err(self),
-                End::Cycle => return Ok(Err(TaskError::of(ErrorKind::Cycle, cell.about().at()))),
+                End::Cycle => return Ok(Err(cycle(&**cell))),
             }
         }
         match take_outcome(&**cell) {
@@ -117,6 +118,15 @@ impl<T: Send + 'static> Task<T> {
             self.cell().map(|cell| cell.about().at()),
         )
     }
+}
+
+/// The caller stands between `cell` and its outcome.
+pub(super) fn cycle(cell: &dyn Cell) -> TaskError {
+    TaskError::noted(
+        ErrorKind::Cycle,
+        "return the task or chain it with `and_then` instead of waiting for it",
+        Some(cell.about().at()),
+    )
 }
 
 pub(super) enum End {
@@ -151,7 +161,10 @@ pub(super) fn block_on(
     if on_worker && deadline.is_none() && pool::run_back(address(&**cell)) && done() {
         return End::Settled;
     }
-    start_if_cold(cell, deadline.is_none() && cell.about().pool().is_current());
+    // Where the waiter will run a cold task itself, no queue needs to know.
+    if deadline.is_some() || !cell.about().pool().is_current() {
+        start_if_cold(cell);
+    }
     if deadline.is_none() && (on_worker || dispatch::is_open()) {
         help(cell, done);
     }
@@ -208,21 +221,6 @@ fn sleep(done: &dyn Fn() -> bool, deadline: Option<Instant>) -> End {
     }
 }
 
-/// A cold task is started by waiting for it. Where the waiter will run it itself, no queue needs to
-/// know.
-fn start_if_cold(cell: &Arc<dyn Cell>, runs_here: bool) {
-    let was_cold = with(&**cell, |state, _| {
-        let cold = state.phase == Phase::Cold;
-        if cold && !runs_here {
-            state.phase = Phase::Queued;
-        }
-        cold
-    });
-    if was_cold && !runs_here {
-        start(cell);
-    }
-}
-
 /// Runs what `cell` waits for, as far as it has not started, on this thread.
 fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
     loop {
@@ -275,16 +273,7 @@ fn run_here(cell: &Arc<dyn Cell>) -> bool {
     });
     if ran.is_none() {
         // Too deep for this stack. A stand-in will find it in a queue, unless it never was in one.
-        let cold = with(&**cell, |state, _| {
-            let cold = state.phase == Phase::Cold;
-            if cold {
-                state.phase = Phase::Queued;
-            }
-            cold
-        });
-        if cold {
-            start(cell);
-        }
+        start_if_cold(cell);
     }
     ran.is_some()
 }

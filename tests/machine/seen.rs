@@ -41,6 +41,7 @@ pub(crate) enum Said {
     Pending,
     Was(bool),
     Stopped,
+    Wanted,
     TooLate,
     Outcome(Outcome),
 }

@@ -8,7 +8,7 @@ use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Step, Turn};
 use crate::cell::{self, About, Cell, Extra, Tie, with};
-use crate::error::{At, ErrorKind, TaskError};
+use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
 use crate::task::Task;
 use crate::{dispatch, trace};
@@ -90,10 +90,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             shared.consumers.leave();
             let outcome = match shared.value.get() {
                 Some(outcome) => f(outcome.as_ref()),
-                None => Err(TaskError::of(
-                    ErrorKind::Abandoned,
-                    shared.cell.about().at(),
-                )),
+                None => Err(shared.without_outcome()),
             };
             Returned::Outcome(outcome)
         };

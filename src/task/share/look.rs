@@ -8,7 +8,7 @@ use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::Role;
 use crate::cell::step::{Step, Turn};
 use crate::cell::{self, with};
-use crate::error::{ErrorKind, TaskError};
+use crate::error::TaskError;
 use crate::sync::{Arc, AtomicBool, Duration, Instant, Ordering, deadline_after};
 use crate::task::link::observe;
 use crate::task::subscribe::Subscription;
@@ -60,10 +60,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     pub fn wait(&self) -> Result<&T, TaskError> {
         match self.wait_until(None) {
             Some(outcome) => outcome,
-            None => Err(TaskError::of(
-                ErrorKind::TimedOut,
-                self.shared.cell.about().at(),
-            )),
+            None => Err(self.shared.without_outcome()),
         }
     }
 
@@ -78,6 +75,22 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     /// The outcome, if the task is settled.
     pub fn try_wait(&self) -> Option<Result<&T, TaskError>> {
         self.shared.value.get().map(|outcome| self.give(outcome))
+    }
+
+    /// The failure, if the task is settled and failed; it counts as looked at then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    /// let shared = Task::<u8>::failed("no").share();
+    /// assert!(shared.error().is_some());
+    /// ```
+    pub fn error(&self) -> Option<TaskError> {
+        let failure = self.try_wait()?.err()?;
+        // Looked at for good, as by `Task::error`.
+        let _ = failure.claim_report();
+        Some(failure)
     }
 
     fn give<'a>(&self, outcome: &'a Outcome<T>) -> Result<&'a T, TaskError> {
@@ -116,7 +129,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                     // to look.
                     return Some(match self.shared.value.get() {
                         Some(outcome) => self.give(outcome),
-                        None => Err(TaskError::of(ErrorKind::Cycle, cell.about().at())),
+                        None => Err(wait::cycle(&**cell)),
                     });
                 }
             }

@@ -15,12 +15,13 @@ use std::fmt;
 use consumers::{Consumers, Left};
 
 use super::link::Consume;
-use super::{Status, Task};
+use super::{Status, Task, thread_of};
 use crate::cell::cancel::{CancelOutcome, Withdrawn, withdraw_all};
 use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::Outcome;
 use crate::cell::{About, Cell, Tie, Upstream, is_driven_here, with};
-use crate::sync::{Arc, AtomicBool, OnceLock, Ordering};
+use crate::error::{ErrorKind, TaskError};
+use crate::sync::{Arc, AtomicBool, OnceLock, Ordering, ThreadId};
 use crate::unhandled;
 
 /// A task that can be cloned: every clone borrows the one value, which is dropped with the last of
@@ -107,6 +108,15 @@ impl<T> Shared<T> {
         left
     }
 
+    /// What is told to whoever has his turn though there is nothing to lend.
+    fn without_outcome(&self) -> TaskError {
+        TaskError::noted(
+            ErrorKind::Abandoned,
+            "the task that is shared came to no outcome",
+            Some(self.cell.about().at()),
+        )
+    }
+
     fn source(&self) -> Tie {
         Tie {
             to: self.cell.clone(),
@@ -118,21 +128,37 @@ impl<T> Shared<T> {
 impl<T: Send + Sync + 'static> SharedTask<T> {
     /// Gives up this handle's interest; the task itself is cancelled when nobody else is left who
     /// wants it.
-    pub fn cancel(self) -> CancelOutcome {
+    ///
+    /// `None`: another handle or branch still wants it, and the task goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{deferred, CancelOutcome};
+    ///
+    /// let (resolver, task) = deferred::<u32>();
+    /// let one = task.share();
+    /// let other = one.clone();
+    /// assert_eq!(one.cancel(), None);
+    /// assert!(resolver.is_wanted());
+    /// assert_eq!(other.cancel(), Some(CancelOutcome::Prevented));
+    /// assert!(!resolver.is_wanted());
+    /// ```
+    pub fn cancel(self) -> Option<CancelOutcome> {
         if self.is_settled() {
-            return CancelOutcome::TooLate;
+            return Some(CancelOutcome::TooLate);
         }
         let shared = self.shared.clone();
         // The count of this handle goes below, with the question whether it was the last.
         shared.consumers.join();
         drop(self);
         match shared.leave() {
-            Left::Others => CancelOutcome::Prevented,
-            Left::Value => CancelOutcome::TooLate,
+            Left::Others => None,
+            Left::Value => Some(CancelOutcome::TooLate),
             Left::Nobody => match withdraw_all([shared.source()]) {
                 // The value was on its way here, and nobody will have it.
-                Some(CancelOutcome::TooLate) => CancelOutcome::Signalled,
-                outcome => outcome.unwrap_or(CancelOutcome::Prevented),
+                Some(CancelOutcome::TooLate) => Some(CancelOutcome::Signalled),
+                outcome => outcome.or(Some(CancelOutcome::Prevented)),
             },
         }
     }
@@ -151,6 +177,11 @@ impl<T> SharedTask<T> {
     /// True once the outcome is decided.
     pub fn is_settled(&self) -> bool {
         self.shared.value.get().is_some()
+    }
+
+    /// The thread that runs, or ran, the task's closure; see [`Task::thread`].
+    pub fn thread(&self) -> Option<ThreadId> {
+        thread_of(&*self.shared.cell)
     }
 
     /// The name it was given by [`TaskBuilder::name`](crate::TaskBuilder::name).

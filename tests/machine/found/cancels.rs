@@ -57,7 +57,7 @@ fn a_branch_that_panicked_is_no_consumer_of_its_source() {
     let shared = Task::ready(1).share();
     let branch = shared.then(|_| panics::<()>());
     assert_eq!(branch.wait().unwrap_err().kind(), ErrorKind::Panicked);
-    assert_eq!(shared.cancel(), CancelOutcome::TooLate);
+    assert_eq!(shared.cancel(), Some(CancelOutcome::TooLate));
 }
 
 // Contract: S5
@@ -256,11 +256,11 @@ fn cancelling_what_waits_for_a_settled_task_too_is_not_too_late() {
     let _alone = alone();
     let (resolver, task) = deferred::<u32>();
     let shared = any([task, Task::failed("no")]).share();
-    assert_eq!(shared.cancel(), CancelOutcome::Prevented);
+    assert_eq!(shared.cancel(), Some(CancelOutcome::Prevented));
     assert_eq!(resolver.resolve(1), Err(1));
 
     let (resolver, task) = deferred::<u32>();
     let shared = all([task, Task::ready(2)]).share();
-    assert_eq!(shared.cancel(), CancelOutcome::Prevented);
+    assert_eq!(shared.cancel(), Some(CancelOutcome::Prevented));
     assert_eq!(resolver.resolve(1), Err(1));
 }

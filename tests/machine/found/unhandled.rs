@@ -55,7 +55,7 @@ fn a_failure_is_reported_when_its_last_shared_handle_goes_by_a_cancel() {
     let shared = task.share();
     reports();
     drop(resolver);
-    assert_eq!(shared.cancel(), CancelOutcome::TooLate);
+    assert_eq!(shared.cancel(), Some(CancelOutcome::TooLate));
     assert_eq!(reports(), [Failure(Kind::Abandoned, 0)]);
 }
 

@@ -99,7 +99,7 @@ impl Machine<'_> {
                 match (shared.value, shared.consumers) {
                     (Some(_), _) => Said::TooLate,
                     (None, 0) => self.cancel(self.program.grips[grip]),
-                    (None, _) => Said::Stopped,
+                    (None, _) => Said::Wanted,
                 }
             }
             Op::DropShared(grip) => {

@@ -173,7 +173,12 @@ impl World {
                     .lend(|shared| shared.on_settled(move |outcome| closure.observe(saw(outcome))));
                 self.subscriptions[body].put(subscription);
             }
-            Op::CancelShared(grip) => return cancelled(self.grips[grip].take().cancel()),
+            Op::CancelShared(grip) => {
+                return self.grips[grip]
+                    .take()
+                    .cancel()
+                    .map_or(Said::Wanted, cancelled);
+            }
             Op::DropShared(grip) => drop(self.grips[grip].take()),
             Op::TryShared(grip) => {
                 let tried = |shared: &SharedTask<Value>| match shared.try_wait() {

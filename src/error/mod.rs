@@ -1,9 +1,15 @@
 //! What a task fails with: the user's own error, a panic, or a reason of the crate's own.
 
+mod aggregate;
+mod kind;
+
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
+
+pub use aggregate::AggregateError;
+pub use kind::ErrorKind;
 
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
@@ -11,50 +17,14 @@ use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 /// and [`and_then`](crate::Task::and_then).
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// Why a task failed, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The user's code returned an error.
-    Failed,
-    /// The user's code panicked.
-    Panicked,
-    /// The task was cancelled.
-    Cancelled,
-    /// A time limit ran out.
-    TimedOut,
-    /// The [`Resolver`](crate::Resolver) was dropped before it settled its task.
-    Abandoned,
-    /// The task would have had to wait for itself.
-    Cycle,
-    /// No thread or executor would take the task.
-    Rejected,
-    /// There was nothing to choose from: an empty list was given where at least one task is needed.
-    Empty,
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ErrorKind::Failed => "failed",
-            ErrorKind::Panicked => "panicked",
-            ErrorKind::Cancelled => "was cancelled",
-            ErrorKind::TimedOut => "timed out",
-            ErrorKind::Abandoned => "was abandoned: its resolver was dropped before settling it",
-            ErrorKind::Cycle => "waits for itself",
-            ErrorKind::Rejected => "was rejected",
-            ErrorKind::Empty => "had nothing to choose from: the list of tasks was empty",
-        })
-    }
-}
-
 /// The failure of a task.
 ///
 /// Cheap to clone (one pointer); every subscriber of one failure sees the same object. The user's
 /// error stays what it was: [`downcast_ref`](TaskError::downcast_ref) gives it back at every link
 /// of a chain.
 ///
-/// `Display` says what happened, in which task, and where that task was started.
+/// `Display` says what happened, in which task, and where what failed was registered: the task, or
+/// one of its continuations.
 ///
 /// # Examples
 ///
@@ -184,6 +154,20 @@ impl TaskError {
         }
     }
 
+    /// The user's error in its box, if this is the only clone.
+    pub(crate) fn into_cause(mut self) -> Result<BoxError, TaskError> {
+        let Some(inner) = Arc::get_mut(&mut self.0) else {
+            return Err(self);
+        };
+        match std::mem::replace(&mut inner.cause, Cause::None) {
+            Cause::Error(error) => Ok(error),
+            other => {
+                inner.cause = other;
+                Err(self)
+            }
+        }
+    }
+
     /// True when the user's error is an `E`.
     pub fn is<E: Error + 'static>(&self) -> bool {
         self.downcast_ref::<E>().is_some()
@@ -256,9 +240,9 @@ impl fmt::Display for TaskError {
             Cause::None => write!(f, "{}", self.0.kind)?,
         }
         match (&self.0.task, self.0.location) {
-            (Some(task), Some(at)) => write!(f, " [task `{task}`, started at {at}]"),
+            (Some(task), Some(at)) => write!(f, " [task `{task}`, at {at}]"),
             (Some(task), None) => write!(f, " [task `{task}`]"),
-            (None, Some(at)) => write!(f, " [task started at {at}]"),
+            (None, Some(at)) => write!(f, " [at {at}]"),
             (None, None) => Ok(()),
         }
     }
@@ -299,65 +283,3 @@ impl Error for TaskError {
         }
     }
 }
-
-/// What [`any`](crate::any) fails with when every task failed: all failures, in the order of the
-/// tasks.
-#[derive(Clone)]
-pub struct AggregateError {
-    pub(crate) errors: Vec<TaskError>,
-    pub(crate) first: usize,
-}
-
-impl AggregateError {
-    /// Every failure, in the order in which the tasks were given.
-    pub fn errors(&self) -> &[TaskError] {
-        &self.errors
-    }
-
-    /// The failure that came first in time.
-    pub fn first(&self) -> &TaskError {
-        &self.errors[self.first]
-    }
-}
-
-/// An aggregate may hold another one, and so on, as deep as `any` was nested. None of the following
-/// calls itself for it.
-impl Drop for AggregateError {
-    fn drop(&mut self) {
-        let mut pending = std::mem::take(&mut self.errors);
-        while let Some(mut error) = pending.pop() {
-            if let Some(inner) = error.aggregate_mut() {
-                pending.append(&mut inner.errors);
-            }
-        }
-    }
-}
-
-impl fmt::Display for AggregateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut first = self.first();
-        while let Some(inner) = first.downcast_ref::<AggregateError>() {
-            first = inner.first();
-        }
-        write!(
-            f,
-            "all {} tasks failed; the first failure: {first}",
-            self.errors.len(),
-        )
-    }
-}
-
-impl fmt::Debug for AggregateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = f.debug_list();
-        for error in &self.errors {
-            match error.downcast_ref::<AggregateError>() {
-                Some(inner) => list.entry(&format_args!("{inner}")),
-                None => list.entry(error),
-            };
-        }
-        list.finish()
-    }
-}
-
-impl Error for AggregateError {}

@@ -1,0 +1,73 @@
+//! Several failures as one.
+
+use std::error::Error;
+use std::fmt;
+
+use super::TaskError;
+
+/// What [`any`](crate::any) fails with when every task failed: all failures, in the order of the
+/// tasks.
+#[derive(Clone)]
+pub struct AggregateError {
+    pub(crate) errors: Vec<TaskError>,
+    pub(crate) first: usize,
+}
+
+impl AggregateError {
+    /// Every failure, in the order in which the tasks were given.
+    pub fn errors(&self) -> &[TaskError] {
+        &self.errors
+    }
+
+    /// The failure that came first in time.
+    pub fn first(&self) -> &TaskError {
+        &self.errors[self.first]
+    }
+}
+
+/// An aggregate may hold another one, and so on, as deep as `any` was nested. None of the following
+/// calls itself for it.
+impl Drop for AggregateError {
+    fn drop(&mut self) {
+        let mut pending = std::mem::take(&mut self.errors);
+        while let Some(mut error) = pending.pop() {
+            if let Some(inner) = error.aggregate_mut() {
+                pending.append(&mut inner.errors);
+            }
+        }
+    }
+}
+
+impl fmt::Display for AggregateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut first = self.first();
+        while let Some(inner) = first.downcast_ref::<AggregateError>() {
+            first = inner.first();
+        }
+        write!(
+            f,
+            "all {} tasks failed; the first failure: {first}",
+            self.errors.len(),
+        )
+    }
+}
+
+impl fmt::Debug for AggregateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for error in &self.errors {
+            match error.downcast_ref::<AggregateError>() {
+                Some(inner) => list.entry(&format_args!("{inner}")),
+                None => list.entry(error),
+            };
+        }
+        list.finish()
+    }
+}
+
+impl Error for AggregateError {
+    /// The failure that came first in time.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.first())
+    }
+}

@@ -1,0 +1,39 @@
+//! What may be used on after a caught panic.
+//!
+//! A panic leaves none of these half changed. What is inside is changed under locks that no user
+//! code runs under, and a panic in user code is caught before it gets to where they are held. A
+//! handle does not even lend a user's value that such code might have left half changed, except
+//! `SharedTask`: that is as safe as a reference to its value.
+
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use crate::cancel::{CancelCallback, CancelToken};
+use crate::error::TaskError;
+use crate::pool::Pool;
+use crate::promise::Resolver;
+use crate::task::{SharedTask, Subscription, Task};
+
+impl<T> UnwindSafe for Task<T> {}
+impl<T> RefUnwindSafe for Task<T> {}
+
+impl<T: RefUnwindSafe> UnwindSafe for SharedTask<T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for SharedTask<T> {}
+
+impl<T: Send + 'static> UnwindSafe for Resolver<T> {}
+impl<T: Send + 'static> RefUnwindSafe for Resolver<T> {}
+
+// It lends the user's error, which nobody can change any more but through a lock of its own.
+impl UnwindSafe for TaskError {}
+impl RefUnwindSafe for TaskError {}
+
+impl UnwindSafe for Pool {}
+impl RefUnwindSafe for Pool {}
+
+impl UnwindSafe for CancelToken {}
+impl RefUnwindSafe for CancelToken {}
+
+impl UnwindSafe for CancelCallback {}
+impl RefUnwindSafe for CancelCallback {}
+
+impl UnwindSafe for Subscription {}
+impl RefUnwindSafe for Subscription {}
