@@ -167,6 +167,17 @@ impl TaskError {
     }
 
     /// The user's error, if it is an `E`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{fs, io};
+    ///
+    /// let read = fast_async::attempt(|| Ok(fs::read("/no/such/file")?));
+    /// let err = read.wait().unwrap_err();
+    /// let err = err.downcast_ref::<io::Error>().unwrap();
+    /// assert_eq!(err.kind(), io::ErrorKind::NotFound);
+    /// ```
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         match &self.0.cause {
             Cause::Error(error) => error.downcast_ref::<E>(),
@@ -185,6 +196,16 @@ impl TaskError {
     ///
     /// Gives the error back when it is no panic, or when a clone of it has given the payload away
     /// already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let err = fast_async::spawn(|| -> u32 { panic!("no disk") }).wait().unwrap_err();
+    /// match err.into_panic() {
+    ///     Ok(payload) => assert_eq!(payload.downcast_ref(), Some(&"no disk")),
+    ///     Err(err) => panic!("it failed without a panic: {err}"),
+    /// }
+    /// ```
     pub fn into_panic(self) -> Result<Box<dyn Any + Send + 'static>, TaskError> {
         let payload = match &self.0.cause {
             Cause::Panic { payload, .. } => payload.lock().take(),
@@ -207,6 +228,15 @@ impl TaskError {
     }
 
     /// Where the task or the continuation that failed was registered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let line = line!() + 1;
+    /// let task = fast_async::attempt(|| Ok("x".parse::<u32>()?));
+    /// let at = task.wait().unwrap_err().location();
+    /// assert_eq!(at.map(|at| at.line()), Some(line));
+    /// ```
     pub fn location(&self) -> Option<&'static Location<'static>> {
         self.0.location
     }
@@ -300,11 +330,40 @@ pub struct AggregateError {
 
 impl AggregateError {
     /// Every failure, in the order in which the tasks were given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{any, AggregateError, Task};
+    ///
+    /// let mirrors = [Task::<u32>::failed("1 is down"), Task::failed("2 is slow")];
+    /// let err = any(mirrors).wait().unwrap_err();
+    /// let all = err.downcast_ref::<AggregateError>().unwrap();
+    /// for err in all.errors() {
+    ///     eprintln!("{err}");
+    /// }
+    /// assert!(all.errors()[1].to_string().starts_with("2 is slow"));
+    /// ```
     pub fn errors(&self) -> &[TaskError] {
         &self.errors
     }
 
     /// The failure that came first in time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{any, deferred, AggregateError};
+    ///
+    /// let (one, first) = deferred::<u32>();
+    /// let (two, second) = deferred();
+    /// let task = any([first, second]);
+    /// two.reject("2 is slow").unwrap();
+    /// one.reject("1 is down").unwrap();
+    /// let err = task.wait().unwrap_err();
+    /// let all = err.downcast_ref::<AggregateError>().unwrap();
+    /// assert!(all.first().to_string().starts_with("2 is slow"));
+    /// ```
     pub fn first(&self) -> &TaskError {
         &self.errors[self.first]
     }
