@@ -1,5 +1,7 @@
 //! The `#[make_async]` attribute of fast-async.
 
+#![forbid(unsafe_code)]
+
 // For maintainers: a decorated function goes read -> model -> refuse -> emit. What cannot be read comes back as it was;
 // what was read and refused comes back as a fallback, next to the reasons. Generated code names one module only,
 // `::fast_async::__private`.
