@@ -38,6 +38,9 @@ use syn::parse::Parser;
 ///
 /// **The location** of the task, which its errors show, is the place of the call.
 ///
+/// **The crate** must be known as `fast_async`, for the generated code names `::fast_async`. Where `Cargo.toml` renames
+/// the dependency, to `fa` say, the root of the crate needs `extern crate fa as fast_async;`.
+///
 /// # Options
 ///
 /// | option | meaning |
