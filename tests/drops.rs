@@ -16,6 +16,7 @@ fn one_thread() -> Pool {
 }
 
 // Contract: D6. When the next link runs, the closures of those before it are gone, whether they ran or were passed over.
+// Case: 31
 #[test]
 fn a_closure_is_dropped_before_the_next_link_runs() {
     within(LIMIT, || {
