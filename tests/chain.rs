@@ -239,6 +239,12 @@ mod failure {
                 });
                 assert_eq!(n.unwrap(), 1, "{case:?}");
                 assert_eq!(kinds.take(), [ErrorKind::Panicked; 2], "{case:?}");
+
+                let missing = BoxError::from(io::Error::from(io::ErrorKind::NotFound));
+                let error = case.run(Err(missing), |task: Task<u32>| {
+                    task.catch_as(|_: &io::Error| expected("in catch_as"))
+                });
+                assert_eq!(error.unwrap_err().kind(), ErrorKind::Panicked, "{case:?}");
             });
         });
     }
@@ -333,6 +339,14 @@ mod always {
                     task.inspect(move |_| expected(&panics)).then(|n| n + 1)
                 });
                 assert_eq!(value.unwrap(), 2, "{case:?}");
+                assert_eq!(support::reports(&text), 1, "{case:?}");
+
+                let text = format!("a tap of failures in {case:?}");
+                let panics = text.clone();
+                let error = case.run(Err(no()), move |task: Task<u32>| {
+                    task.inspect_err(move |_| expected(&panics))
+                });
+                assert!(is_no(&error.unwrap_err()), "{case:?}");
                 assert_eq!(support::reports(&text), 1, "{case:?}");
             });
         });
