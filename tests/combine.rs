@@ -429,6 +429,48 @@ mod any_of {
         });
     }
 
+    // The winner settles while the race is being put together.
+    // Case: 42
+    #[test]
+    fn a_race_that_is_won_while_it_begins_leaves_nothing_on_its_losers() {
+        const ROUNDS: usize = 1000;
+        within(LIMIT, || {
+            let (never, task) = deferred::<u32>();
+            let never_settles = task.share();
+            let drops = Drops::new();
+            let start = Arc::new(Barrier::new(2));
+            let (hand, take) = std::sync::mpsc::channel::<Resolver<u32>>();
+            let settler = thread::spawn({
+                let start = start.clone();
+                move || {
+                    for resolver in take {
+                        start.wait();
+                        resolver.resolve(7).unwrap();
+                    }
+                }
+            });
+            for round in 0..ROUNDS {
+                let loser = || {
+                    let token = drops.token();
+                    never_settles.then(move |n| {
+                        token.hold();
+                        *n
+                    })
+                };
+                let (resolver, winner) = deferred();
+                let race = [loser(), winner, loser()];
+                hand.send(resolver).unwrap();
+                start.wait();
+                assert_eq!(any(race).wait().unwrap(), 7);
+                // Whoever comes last cancels the losers, perhaps a moment later.
+                drops.wait_for(2 * (round + 1));
+            }
+            drop(hand);
+            settler.join().unwrap();
+            assert!(never.is_wanted());
+        });
+    }
+
     // Contract: S1
     #[test]
     fn tasks_that_settle_at_once_have_one_winner() {
