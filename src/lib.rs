@@ -94,6 +94,7 @@ pub use task::{
 pub use unhandled::{clear_unhandled_hook, set_unhandled_hook};
 
 /// Longer texts, from the repository's `docs`.
+#[cfg(any(doc, doctest))]
 pub mod _documentation {
     #[doc = include_str!("../docs/DESIGN.md")]
     pub mod design {}
