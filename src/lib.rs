@@ -32,6 +32,11 @@
 //! | end | [`wait`](Task::wait), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`CancelToken`], [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |
+//!
+//! Why it is built as it is: [design](_documentation::design). What it promises, and how each
+//! promise is checked: [reliability](_documentation::reliability).
+
+#![forbid(unsafe_code)]
 
 // The map of the house, for maintainers. Data goes one way: spawn -> pool -> run -> settle ->
 // dispatch -> wake. Imports go down this list only; `tests/tidy.rs` keeps it so.
@@ -89,6 +94,15 @@ pub use task::{
     TaskContext, attempt, attempt_with, spawn, spawn_with,
 };
 pub use unhandled::{clear_unhandled_hook, set_unhandled_hook};
+
+/// Longer texts, from the repository's `docs`.
+#[cfg(any(doc, doctest))]
+pub mod _documentation {
+    #[doc = include_str!("../docs/DESIGN.md")]
+    pub mod design {}
+    #[doc = include_str!("../docs/RELIABILITY.md")]
+    pub mod reliability {}
+}
 
 /// The README's code is compiled and run with the other examples.
 #[cfg(doctest)]

@@ -59,6 +59,25 @@ impl LoopQueue {
 
     /// An empty queue that calls `notify` whenever a job arrives, on the thread that brings it:
     /// post an event to the window there.
+    ///
+    /// It is also called when the task that [`run_until`](LoopQueue::run_until) waits for is
+    /// settled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, LoopQueue};
+    ///
+    /// let (wake, events) = std::sync::mpsc::channel();
+    /// let queue = LoopQueue::with_notify(move || {
+    ///     let _ = wake.send(());
+    /// });
+    /// let task = spawn(|| 21).on(&queue).then(|n| n * 2);
+    /// events.recv()?; // where the loop sleeps
+    /// queue.run_pending();
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_notify(notify: impl Fn() + Send + Sync + 'static) -> LoopQueue {
         LoopQueue::build(Some(Box::new(notify)))
     }
@@ -76,6 +95,18 @@ impl LoopQueue {
 
     /// Runs the jobs that are queued now, on this thread, and says how many; jobs that arrive
     /// meanwhile wait for the next call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{LoopQueue, Task};
+    ///
+    /// let queue = LoopQueue::new();
+    /// let task = Task::ready(21).on(&queue).then(|n| n * 2);
+    /// assert_eq!(queue.run_pending(), 1);
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn run_pending(&self) -> usize {
         let waiting = self.0.jobs.len();
         (0..waiting).take_while(|_| self.run_one()).count()
@@ -116,6 +147,24 @@ impl LoopQueue {
     }
 
     /// Sleeps until a job is queued or `timeout` is over; true when there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{spawn, LoopQueue};
+    ///
+    /// let queue = LoopQueue::new();
+    /// let task = spawn(|| 21).on(&queue).then(|n| n * 2);
+    /// while !task.is_settled() {
+    ///     if queue.wait_pending(Duration::from_millis(16)) {
+    ///         queue.run_pending();
+    ///     }
+    ///     // Draw the next frame.
+    /// }
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn wait_pending(&self, timeout: Duration) -> bool {
         let deadline = deadline_after(timeout);
         let is_queued = || !self.0.jobs.is_empty();

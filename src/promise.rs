@@ -54,6 +54,19 @@ impl<T: Send + 'static> Resolver<T> {
     /// # Errors
     ///
     /// Hands the value back when the task was cancelled meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// assert_eq!(resolver.resolve(7), Ok(()));
+    /// assert_eq!(task.wait()?, 7);
+    ///
+    /// let (resolver, task) = fast_async::deferred();
+    /// task.cancel();
+    /// assert_eq!(resolver.resolve(7), Err(7));
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn resolve(self, value: T) -> Result<(), T> {
         match self.settle(Ok(value)) {
             Err(Ok(value)) => Err(value),
@@ -66,6 +79,14 @@ impl<T: Send + 'static> Resolver<T> {
     /// # Errors
     ///
     /// Hands the error back when the task was cancelled meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred::<u32>();
+    /// resolver.reject("no answer").unwrap();
+    /// assert!(task.wait().unwrap_err().to_string().starts_with("no answer"));
+    /// ```
     pub fn reject(mut self, error: impl Into<BoxError>) -> Result<(), BoxError> {
         let error = error.into();
         let Some(cell) = self.cell.take() else {
@@ -143,6 +164,15 @@ impl<T: Send + 'static> Resolver<T> {
     }
 
     /// False once the task was cancelled: what this resolver says is no longer heard.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred::<u32>();
+    /// assert!(resolver.is_wanted());
+    /// task.cancel();
+    /// assert!(!resolver.is_wanted());
+    /// ```
     pub fn is_wanted(&self) -> bool {
         self.cell
             .as_ref()

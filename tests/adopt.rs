@@ -38,6 +38,7 @@ mod outcome {
     use super::*;
 
     // Contract: S5
+    // Case: 12
     #[test]
     fn a_returned_task_is_adopted_whatever_its_state() {
         within(LIMIT, || {
@@ -78,6 +79,7 @@ mod outcome {
     }
 
     // Contract: S5
+    // Case: 13
     #[test]
     fn adoption_goes_as_deep_as_it_likes() {
         within(LIMIT, || {
@@ -219,6 +221,7 @@ mod rings {
     use super::*;
 
     // Contract: S5
+    // Case: 14
     #[test]
     fn a_task_that_is_settled_with_itself_is_a_cycle() {
         within(LIMIT, || {
@@ -230,6 +233,7 @@ mod rings {
     }
 
     // Contract: S5
+    // Case: 14
     #[test]
     fn a_continuation_that_returns_its_own_task_is_a_cycle() {
         within(LIMIT, || {
@@ -269,6 +273,7 @@ mod rings {
     }
 
     // Contract: S5
+    // Case: 14
     #[test]
     fn a_ring_of_any_size_is_a_cycle() {
         within(LIMIT, || {

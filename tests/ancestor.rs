@@ -2,9 +2,12 @@
 
 mod support;
 
+use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use fast_async::{
     ErrorKind, Pool, Status, Task, attempt, await_all, await_first, deferred, set_max_threads,
@@ -78,6 +81,34 @@ fn both_of_two_subscribers_are_called_in_their_order() {
     });
 }
 
+// There: `blocks=True`, which runs the callbacks on the caller's thread.
+#[test]
+fn blocking_callbacks_run_on_the_callers_thread_and_may_capture_what_stays_there() {
+    within(LIMIT, || {
+        let here = thread::current().id();
+        // Neither `Send` nor `'static`.
+        let seen = RefCell::new(Vec::new());
+        let count = Rc::new(Cell::new(0));
+        for task in [spawn(|| 7), Task::failed(NoSuchUser(7))] {
+            let (ok, err) = (count.clone(), count.clone());
+            let outcome = task.subscribe_blocking(
+                |n| {
+                    ok.set(ok.get() + 1);
+                    seen.borrow_mut().push((Some(*n), thread::current().id()));
+                },
+                |error| {
+                    assert!(error.is::<NoSuchUser>());
+                    err.set(err.get() + 1);
+                    seen.borrow_mut().push((None, thread::current().id()));
+                },
+            );
+            assert_eq!(outcome.ok(), seen.borrow().last().unwrap().0);
+        }
+        assert_eq!(seen.into_inner(), [(Some(7), here), (None, here)]);
+        assert_eq!(count.get(), 2);
+    });
+}
+
 // There: a deadlock. In a process of its own, because the limit is the whole process's.
 // Contract: W1
 #[test]
@@ -144,9 +175,17 @@ fn the_first_success_wins_though_others_fail() {
             let first = await_first(tasks).unwrap();
             assert!([2, 3].contains(&first));
         }
-        let all_fail: Vec<Task<u32>> = (0..3).map(|n| Task::failed(NoSuchUser(n))).collect();
-        let error = await_first(all_fail).unwrap_err();
-        assert!(error.downcast_ref::<NoSuchUser>().is_some());
+        let (one, first) = deferred();
+        let (two, second) = deferred();
+        // Cold: it starts when it is registered, which is after the others.
+        let third = Task::new(move || -> u32 {
+            assert!(two.reject(NoSuchUser(2)).is_ok());
+            assert!(one.reject(NoSuchUser(1)).is_ok());
+            expected("the last to fail")
+        });
+        let error = await_first(vec![first, second, third]).unwrap_err();
+        let user = error.downcast_ref::<NoSuchUser>().map(|user| user.0);
+        assert_eq!(user, Some(2), "the first failure, in time");
     });
 }
 

@@ -41,6 +41,7 @@ mod outcome {
     use super::*;
 
     // Contract: C1
+    // Case: 55
     #[test]
     fn what_has_not_started_never_runs_and_lets_go_at_once() {
         within(|| {
@@ -103,6 +104,7 @@ mod outcome {
     }
 
     // Contract: C1
+    // Case: 49
     #[test]
     fn what_is_settled_stays() {
         within(|| {
@@ -246,6 +248,7 @@ mod downstream {
     }
 
     // Contract: C2
+    // Case: 52
     #[test]
     fn a_cancelled_tail_runs_finally_and_observers_and_drops_the_rest() {
         let (resolver, task) = deferred::<u32>();
@@ -281,6 +284,7 @@ mod downstream {
     }
 
     // Contract: C2, S2
+    // Case: 52
     #[test]
     fn panics_in_finally_and_in_drops_stay_inside_a_cancel() {
         struct Bomb;
@@ -330,6 +334,7 @@ mod upstream {
     use super::*;
 
     // Contract: C3
+    // Case: 50
     #[test]
     fn the_tail_cancels_the_running_head() {
         within(|| {
@@ -348,6 +353,7 @@ mod upstream {
     }
 
     // Contract: C3
+    // Case: 50
     #[test]
     fn an_adopted_task_is_cancelled_with_its_adopter() {
         within(|| {
@@ -450,6 +456,7 @@ mod upstream {
     }
 
     // Contract: C3
+    // Case: 51
     #[test]
     fn a_shared_source_goes_with_its_last_consumer() {
         within(|| {
@@ -497,6 +504,7 @@ mod upstream {
     }
 
     // Contract: C3
+    // Case: 51
     #[test]
     fn one_branch_is_cancelled_the_others_get_the_value() {
         within(|| {
@@ -651,6 +659,7 @@ mod token {
     }
 
     // Contract: C1, D8
+    // Case: 49
     #[test]
     fn callbacks_run_once_in_order_or_not_at_all() {
         let token = CancelToken::new();
@@ -796,6 +805,7 @@ mod race {
     }
 
     // Contract: C1, S1
+    // Case: 53
     #[test]
     fn cancel_against_resolve_has_one_winner() {
         within(|| {
@@ -833,6 +843,7 @@ mod race {
     }
 
     // Contract: C1, C2
+    // Case: 53
     #[test]
     fn cancel_against_a_chain_has_one_outcome() {
         within(|| {

@@ -53,6 +53,7 @@ fn never() -> (fast_async::Resolver<[u8; 64]>, SharedTask<[u8; 64]>) {
 }
 
 // Contract: C3, D6
+// Case: 54
 #[test]
 fn cancelled_branches() {
     let _alone = alone();

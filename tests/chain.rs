@@ -34,6 +34,7 @@ mod success {
         });
     }
 
+    // Case: 8, 29
     #[test]
     fn a_value_passes_handlers_of_failures() {
         within(LIMIT, || {
@@ -102,6 +103,7 @@ mod success {
         });
     }
 
+    // Case: 11
     #[test]
     fn and_then_fails_with_the_error_it_returns() {
         within(LIMIT, || {
@@ -132,6 +134,7 @@ mod success {
 mod failure {
     use super::*;
 
+    // Case: 8
     #[test]
     fn a_failure_passes_handlers_of_values() {
         within(LIMIT, || {
@@ -189,6 +192,7 @@ mod failure {
         });
     }
 
+    // Case: 30
     #[test]
     fn catch_as_takes_its_own_kind_of_error_only() {
         within(LIMIT, || {
@@ -218,6 +222,7 @@ mod failure {
         });
     }
 
+    // Case: 11, 30
     #[test]
     fn a_handler_that_panics_fails_anew() {
         within(LIMIT, || {
@@ -234,6 +239,12 @@ mod failure {
                 });
                 assert_eq!(n.unwrap(), 1, "{case:?}");
                 assert_eq!(kinds.take(), [ErrorKind::Panicked; 2], "{case:?}");
+
+                let missing = BoxError::from(io::Error::from(io::ErrorKind::NotFound));
+                let error = case.run(Err(missing), |task: Task<u32>| {
+                    task.catch_as(|_: &io::Error| expected("in catch_as"))
+                });
+                assert_eq!(error.unwrap_err().kind(), ErrorKind::Panicked, "{case:?}");
             });
         });
     }
@@ -242,6 +253,7 @@ mod failure {
 mod always {
     use super::*;
 
+    // Case: 25
     #[test]
     fn finally_runs_once_and_changes_nothing() {
         within(LIMIT, || {
@@ -262,6 +274,7 @@ mod always {
         });
     }
 
+    // Case: 26
     #[test]
     fn a_panic_in_finally_replaces_the_outcome() {
         within(LIMIT, || {
@@ -275,6 +288,7 @@ mod always {
         });
     }
 
+    // Case: 52
     #[test]
     fn finally_runs_on_a_cancel() {
         within(LIMIT, || {
@@ -314,6 +328,7 @@ mod always {
     }
 
     // Contract: D4
+    // Case: 28
     #[test]
     fn a_tap_that_panics_changes_nothing() {
         within(LIMIT, || {
@@ -325,6 +340,14 @@ mod always {
                 });
                 assert_eq!(value.unwrap(), 2, "{case:?}");
                 assert_eq!(support::reports(&text), 1, "{case:?}");
+
+                let text = format!("a tap of failures in {case:?}");
+                let panics = text.clone();
+                let error = case.run(Err(no()), move |task: Task<u32>| {
+                    task.inspect_err(move |_| expected(&panics))
+                });
+                assert!(is_no(&error.unwrap_err()), "{case:?}");
+                assert_eq!(support::reports(&text), 1, "{case:?}");
             });
         });
     }
@@ -333,6 +356,7 @@ mod always {
 mod flattening {
     use super::*;
 
+    // Case: 13
     #[test]
     fn a_task_of_a_task_becomes_the_task_inside() {
         within(LIMIT, || {
@@ -369,6 +393,7 @@ mod flattening {
 mod never_and_once {
     use super::*;
 
+    // Case: 9
     #[test]
     fn nothing_runs_on_a_task_that_never_settles() {
         within(LIMIT, || {
@@ -390,6 +415,7 @@ mod never_and_once {
     }
 
     // Contract: S1, D1. Registering races with settling; the continuation runs once, whoever wins.
+    // Case: 10
     #[test]
     fn a_continuation_that_races_with_settling_runs_once() {
         const ROUNDS: usize = 1000;

@@ -4,6 +4,9 @@
 
 #![cfg(unix)]
 
+#[path = "../examples/checksum/hash.rs"]
+mod hash;
+
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -258,6 +261,28 @@ fn a_file_that_fails_while_it_is_read_is_reported() {
     assert_eq!(line(&ran.stdout, "errors"), "1");
 }
 
+/// Between the walk that found a file and the task that opens it, anything may take its place.
+#[test]
+fn a_file_that_has_become_a_pipe_is_no_wait_but_an_error() {
+    let tree = tree();
+    let hash = |name: &str| {
+        let (sender, receiver) = mpsc::channel();
+        let path = tree.path().join(name);
+        thread::spawn(move || sender.send(hash::hash_file(path)));
+        receiver
+            .recv_timeout(DEADLINE)
+            .expect("it waits for a writer")
+    };
+    let error = hash("a/pipe").err().unwrap();
+    assert_eq!(error.to_string(), "no regular file any more");
+    assert!(hash("a").is_err());
+    let one = hash("b/one").unwrap();
+    assert_eq!((one.path, one.bytes), (tree.path().join("b/one"), 3));
+    assert_eq!(one.hash, blake3::hash(b"one"));
+    let (z, other_name) = (hash("z").unwrap(), hash("zz hard link").unwrap());
+    assert!(z.identity.is_some() && z.identity == other_name.identity);
+}
+
 #[test]
 fn what_permissions_forbid_is_reported() {
     let tree = tree();
@@ -306,6 +331,8 @@ fn a_command_line_that_makes_no_sense_is_refused() {
         (&["--threads"], "--threads"),
         (&["--frobnicate"], "--frobnicate"),
         (&["a", "b"], "\"b\""),
+        (&[""], "the path is empty"),
+        (&["", "a"], "the path is empty"),
         (&["missing"], "missing: No such file"),
         (
             &["a/pipe"],

@@ -20,6 +20,7 @@ fn many<T: Send + 'static>(count: usize) -> (Vec<Resolver<T>>, Vec<Task<T>>) {
 mod all_of {
     use super::*;
 
+    // Case: 32
     #[test]
     fn nothing_to_wait_for_is_nothing() {
         within(LIMIT, || {
@@ -31,6 +32,7 @@ mod all_of {
         });
     }
 
+    // Case: 33
     #[test]
     fn values_come_in_the_order_of_the_tasks() {
         const COUNT: usize = 50;
@@ -82,6 +84,7 @@ mod all_of {
         });
     }
 
+    // Case: 34
     #[test]
     fn the_first_failure_in_time_wins() {
         within(LIMIT, || {
@@ -133,6 +136,7 @@ mod all_of {
         });
     }
 
+    // Case: 35
     #[test]
     fn one_source_may_be_listed_as_often_as_one_likes() {
         within(LIMIT, || {
@@ -150,6 +154,7 @@ mod all_of {
         });
     }
 
+    // Case: 36
     #[test]
     fn tasks_that_are_settled_already_are_taken_as_they_are() {
         within(LIMIT, || {
@@ -174,6 +179,7 @@ mod all_of {
     }
 
     // The losers of a failed whole give up what they hold, and so does the whole.
+    // Case: 40
     #[test]
     fn values_that_came_in_are_dropped_when_the_whole_fails() {
         within(LIMIT, || {
@@ -252,6 +258,7 @@ mod all_of {
 mod any_of {
     use super::*;
 
+    // Case: 32
     #[test]
     fn nothing_to_choose_from_is_a_clear_error() {
         within(LIMIT, || {
@@ -278,6 +285,7 @@ mod any_of {
         });
     }
 
+    // Case: 38
     #[test]
     fn of_several_values_that_are_there_the_first_in_the_list_wins() {
         within(LIMIT, || {
@@ -292,6 +300,7 @@ mod any_of {
         });
     }
 
+    // Case: 37
     #[test]
     fn if_all_fail_every_failure_is_told_in_the_order_of_the_tasks() {
         within(LIMIT, || {
@@ -365,6 +374,7 @@ mod any_of {
         });
     }
 
+    // Case: 35
     #[test]
     fn one_source_may_be_listed_as_often_as_one_likes() {
         within(LIMIT, || {
@@ -418,6 +428,7 @@ mod any_of {
     }
 
     // A source that never settles does not collect the losers of every race it was in.
+    // Case: 41
     #[test]
     fn losers_leave_nothing_on_a_long_lived_source() {
         within(LIMIT, || {
@@ -441,6 +452,48 @@ mod any_of {
                 );
             }
             drop(never);
+        });
+    }
+
+    // The winner settles while the race is being put together.
+    // Case: 42
+    #[test]
+    fn a_race_that_is_won_while_it_begins_leaves_nothing_on_its_losers() {
+        const ROUNDS: usize = 1000;
+        within(LIMIT, || {
+            let (never, task) = deferred::<u32>();
+            let never_settles = task.share();
+            let drops = Drops::new();
+            let start = Arc::new(Barrier::new(2));
+            let (hand, take) = std::sync::mpsc::channel::<Resolver<u32>>();
+            let settler = thread::spawn({
+                let start = start.clone();
+                move || {
+                    for resolver in take {
+                        start.wait();
+                        resolver.resolve(7).unwrap();
+                    }
+                }
+            });
+            for round in 0..ROUNDS {
+                let loser = || {
+                    let token = drops.token();
+                    never_settles.then(move |n| {
+                        token.hold();
+                        *n
+                    })
+                };
+                let (resolver, winner) = deferred();
+                let race = [loser(), winner, loser()];
+                hand.send(resolver).unwrap();
+                start.wait();
+                assert_eq!(any(race).wait().unwrap(), 7);
+                // Whoever comes last cancels the losers, perhaps a moment later.
+                drops.wait_for(2 * (round + 1));
+            }
+            drop(hand);
+            settler.join().unwrap();
+            assert!(never.is_wanted());
         });
     }
 

@@ -19,6 +19,7 @@ mod order {
     use super::*;
 
     // Contract: D1
+    // Case: 17
     #[test]
     fn subscribers_run_in_the_order_in_which_they_subscribed() {
         within(LIMIT, || {
@@ -58,6 +59,7 @@ mod order {
     }
 
     // Contract: D1. The list is open while it is worked through.
+    // Case: 24
     #[test]
     fn a_subscriber_that_arrives_while_others_run_comes_after_them() {
         within(LIMIT, || {
@@ -90,6 +92,7 @@ mod order {
     }
 
     // Contract: D1, D8
+    // Case: 19
     #[test]
     fn a_subscriber_added_by_a_subscriber_comes_after_those_there_were() {
         within(LIMIT, || {
@@ -263,6 +266,7 @@ mod threads {
     }
 
     // Contract: D3
+    // Case: 20
     #[test]
     fn a_continuation_never_runs_inside_the_call_that_registers_it() {
         within(LIMIT, || {
@@ -328,6 +332,7 @@ mod threads {
     }
 
     // Contract: D3. The named way to ask for the opposite.
+    // Case: 20
     #[test]
     fn inline_runs_inside_the_call_on_a_settled_task() {
         within(LIMIT, || {
@@ -463,6 +468,7 @@ mod unharmed {
     use super::*;
 
     // Contract: D4
+    // Case: 18
     #[test]
     fn one_panicking_subscriber_starves_no_other() {
         within(LIMIT, || {
@@ -487,6 +493,7 @@ mod unharmed {
     }
 
     // Contract: D4
+    // Case: 18
     #[test]
     fn one_failing_branch_starves_no_other() {
         within(LIMIT, || {

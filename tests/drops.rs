@@ -16,6 +16,7 @@ fn one_thread() -> Pool {
 }
 
 // Contract: D6. When the next link runs, the closures of those before it are gone, whether they ran or were passed over.
+// Case: 31
 #[test]
 fn a_closure_is_dropped_before_the_next_link_runs() {
     within(LIMIT, || {
@@ -180,7 +181,7 @@ fn cancelling_drops_the_value_that_nobody_can_have_any_more() {
     });
 }
 
-// Contract: D6
+// Contract: D6, D3. Not in the call that registers it: dropping a closure runs the user's code.
 #[test]
 fn a_refused_job_drops_the_closure() {
     within(LIMIT, || {
@@ -189,8 +190,8 @@ fn a_refused_job_drops_the_closure() {
         let task = Task::ready(1)
             .on(&|job: Job| drop(job))
             .then(move |_| token.hold());
-        assert_eq!(drops.count(), 1);
         assert_eq!(task.wait().unwrap_err().kind(), ErrorKind::Rejected);
+        assert_eq!(drops.count(), 1);
     });
 }
 

@@ -26,6 +26,7 @@ fn place() -> String {
 mod choice {
     use super::*;
 
+    // Case: 60
     #[test]
     fn a_choice_sticks_until_the_next_one() {
         within(LIMIT, || {
@@ -215,6 +216,7 @@ mod failing {
     use super::*;
 
     // Contract: S3
+    // Case: 59
     #[test]
     fn a_refused_link_fails_and_what_follows_can_recover() {
         within(LIMIT, || {
@@ -240,6 +242,7 @@ mod failing {
     }
 
     // Contract: S3, S2
+    // Case: 59
     #[test]
     fn an_executor_that_panics_fails_its_link_only() {
         within(LIMIT, || {

@@ -4,6 +4,7 @@ mod support;
 
 use std::error::Error;
 use std::fs;
+use std::path::PathBuf;
 
 use fast_async::{
     Pool, Task, TaskError, all, any, attempt, await_all, deferred, make_async, spawn, spawn_with,
@@ -33,6 +34,35 @@ fn the_expression_of_the_guide() {
         Ok(())
     })
     .unwrap();
+}
+
+// The expression in which the rules of inference were first asked for, word for word.
+#[test]
+fn a_flow_of_values_errors_and_tasks() {
+    fn flow(p: PathBuf) -> Task<usize> {
+        attempt(|| Ok(std::fs::read_to_string(p)?))
+            .then(|s| s.len())
+            .and_then(|n| {
+                if n > 9 {
+                    return Err("big".into());
+                }
+                Ok(n)
+            })
+            .and_then(|n| spawn(move || n + 1))
+    }
+    within(LIMIT, || {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |text: &str| {
+            let path = dir.path().join(text);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        assert_eq!(flow(file("four")).wait().unwrap(), 5);
+        let error = flow(file("more than nine")).wait().unwrap_err();
+        assert!(error.to_string().starts_with("big"), "{error}");
+        let error = flow(dir.path().join("none")).wait().unwrap_err();
+        assert!(error.is::<std::io::Error>(), "{error}");
+    });
 }
 
 #[test]

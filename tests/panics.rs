@@ -4,7 +4,7 @@ mod support;
 
 use std::error::Error;
 use std::fmt;
-use std::panic::panic_any;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
@@ -341,5 +341,21 @@ fn a_value_that_comes_after_a_cancel_may_panic_when_dropped() {
         drops.wait_for(2);
         assert_still_dispatches();
         pool.spawn(assert_still_dispatches).wait().unwrap();
+    });
+}
+
+// The one callback that runs in the call of the user's own code, and so does its panic.
+#[test]
+fn a_panic_in_a_blocking_callback_goes_on_to_the_caller() {
+    within(LIMIT, || {
+        let drops = Drops::new();
+        let token = drops.token();
+        let task = spawn(move || token);
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            task.subscribe_blocking(|_| expected("in a blocking callback"), |_| ())
+        }));
+        assert!(caught.is_err());
+        assert_eq!(drops.count(), 1, "the outcome is lost");
+        assert_still_dispatches();
     });
 }

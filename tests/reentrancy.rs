@@ -15,6 +15,7 @@ fn slot<T>() -> Slot<T> {
 }
 
 // Contract: D8
+// Case: 22, 23
 #[test]
 fn a_callback_may_drop_the_last_handle_of_its_own_task() {
     within(LIMIT, || {
@@ -121,6 +122,7 @@ fn a_callback_may_share_chain_and_wait_for_other_tasks() {
 }
 
 // Contract: D8. What it waits for lies in this thread's own list, behind it.
+// Case: 58
 #[test]
 fn a_callback_may_wait_for_what_its_own_thread_has_yet_to_dispatch() {
     within(LIMIT, || {

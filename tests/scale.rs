@@ -109,6 +109,7 @@ mod chains {
     use super::*;
 
     // Contract: D2
+    // Case: 62
     #[test]
     fn a_million_links_settle() {
         alone("a million links settle", |memory| {
@@ -135,6 +136,7 @@ mod chains {
     }
 
     // Contract: D2. Each link finds the task settled.
+    // Case: 21
     #[test]
     fn a_million_inline_links_on_a_settled_task() {
         alone("a million inline links on a settled task", |_| {
@@ -147,6 +149,7 @@ mod chains {
     }
 
     // Contract: D2, S3. A failure passes them all.
+    // Case: 62
     #[test]
     fn a_million_links_whose_resolver_is_dropped() {
         alone("a million links whose resolver is dropped", |memory| {
@@ -158,6 +161,7 @@ mod chains {
     }
 
     // Contract: D2, C4
+    // Case: 62
     #[test]
     fn a_million_links_that_nobody_holds() {
         alone("a million links that nobody holds", |memory| {
@@ -291,6 +295,7 @@ mod adoption {
     }
 
     // Contract: S5
+    // Case: 63
     #[test]
     fn a_loop_of_spawned_rounds_runs_in_constant_memory() {
         alone("a loop of spawned rounds", |memory| {
@@ -301,6 +306,7 @@ mod adoption {
     }
 
     // Contract: S5
+    // Case: 63
     #[test]
     fn a_loop_of_ready_rounds_runs_in_constant_memory() {
         alone("a loop of ready rounds", |memory| {
@@ -444,6 +450,7 @@ mod subscribers {
     use super::*;
 
     // Contract: D1
+    // Case: 64
     #[test]
     fn a_million_observers_run_in_their_order() {
         alone("a million observers", |memory| {
@@ -530,6 +537,7 @@ mod garbage {
     const TIMES: usize = 100_000;
 
     // Contract: D6. What was cancelled leaves nothing on a source that never settles.
+    // Case: 54
     #[test]
     fn cancelled_branches_leave_nothing() {
         alone("cancelled branches", |memory| {
@@ -572,6 +580,7 @@ mod garbage {
         });
     }
 
+    // Case: 65
     #[test]
     fn races_against_a_source_that_never_settles_leave_nothing() {
         alone("lost races", |memory| {

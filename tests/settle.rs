@@ -36,6 +36,7 @@ mod once {
     use super::*;
 
     // Contract: S1. One of the racing settlers wins; the resolver that loses gets its value back, cancels that lose say so.
+    // Case: 2
     #[test]
     fn of_racing_settlers_exactly_one_wins() {
         const ROUNDS: usize = 500;
@@ -86,6 +87,7 @@ mod once {
     }
 
     // Contract: S1
+    // Case: 7
     #[test]
     fn a_late_settle_hands_back_what_it_was_given() {
         within(LIMIT, || {
@@ -269,6 +271,7 @@ mod once {
     }
 
     // Contract: S1
+    // Case: 3
     #[test]
     fn a_panic_after_settling_changes_nothing() {
         within(LIMIT, || {
@@ -345,6 +348,7 @@ mod lost {
     use super::*;
 
     // Contract: S3
+    // Case: 6
     #[test]
     fn a_dropped_resolver_abandons_its_task() {
         within(LIMIT, || {
@@ -417,6 +421,7 @@ mod lost {
     }
 
     // Contract: S3
+    // Case: 59
     #[test]
     fn a_job_that_an_executor_drops_rejects_its_task() {
         within(LIMIT, || {
@@ -436,6 +441,7 @@ mod lost {
     }
 
     // Contract: S3. The executor lost the job in a panic of its own.
+    // Case: 59
     #[test]
     fn a_job_that_an_executor_loses_in_a_panic_rejects_its_task() {
         within(LIMIT, || {
@@ -468,6 +474,7 @@ mod lost {
     }
 
     // Contract: S3
+    // Case: 59
     #[test]
     fn a_job_that_its_pool_discards_settles_its_task() {
         within(LIMIT, || {
@@ -502,6 +509,7 @@ mod errors {
     }
 
     // Contract: S4
+    // Case: 15, 16
     #[test]
     fn the_users_error_passes_every_link_as_it_is() {
         within(LIMIT, || {
@@ -640,6 +648,7 @@ mod errors {
     }
 
     // Contract: S4. Cloning a failure clones a pointer.
+    // Case: 16
     #[test]
     fn clones_of_a_failure_share_the_users_error() {
         within(LIMIT, || {

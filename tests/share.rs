@@ -51,6 +51,7 @@ fn waiting_lends_the_value_as_often_as_one_likes() {
     });
 }
 
+// Case: 16
 #[test]
 fn a_failure_reaches_every_branch_as_one_object() {
     within(LIMIT, || {
@@ -165,6 +166,7 @@ fn a_settled_task_stays_settled_when_it_is_shared() {
 }
 
 // Contract: W2
+// Case: 56
 #[test]
 fn many_threads_wait_for_one_task() {
     const WAITERS: usize = 16;
@@ -330,6 +332,7 @@ fn on_any_thread_a_branch_may_wait_for_a_sibling_that_comes_after_it() {
 }
 
 // Contract: C3
+// Case: 51
 #[test]
 fn the_source_goes_on_until_the_last_consumer_cancels() {
     within(LIMIT, || {

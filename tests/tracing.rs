@@ -74,6 +74,7 @@ where
 }
 
 // Contract: P6
+// Case: 61
 #[test]
 fn every_closure_runs_in_the_span_in_which_it_was_registered() {
     within(|| {

@@ -450,6 +450,7 @@ const LOOKS: &[(&str, Look, usize, usize)] = &[
 ];
 
 // Contract: C5, C4
+// Case: 66
 #[test]
 fn every_ending_and_every_look() {
     within(|| {

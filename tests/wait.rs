@@ -32,6 +32,7 @@ fn nested(pool: &Pool, depth: u32) -> Task<u32> {
 }
 
 // Contract: W1
+// Case: 57
 #[test]
 fn a_thousand_nested_waits_at_one_thread() {
     within(|| {
@@ -269,6 +270,7 @@ fn waits_in_every_kind_of_callback_at_one_thread() {
 }
 
 // Contract: W1
+// Case: 58
 #[test]
 fn a_continuation_waits_for_a_task_whose_continuation_is_on_its_own_work_list() {
     fn go() -> u32 {
@@ -554,6 +556,7 @@ fn a_task_that_another_thread_cancels_is_no_cycle() {
 }
 
 // Contract: W2
+// Case: 56
 #[test]
 fn many_waiters_on_a_shared_task() {
     within(|| {
@@ -605,6 +608,7 @@ fn many_tasks_wait_for_a_shared_task_at_one_thread() {
 }
 
 // Contract: W2
+// Case: 56
 #[test]
 fn a_wait_races_a_settle_without_a_lost_wake_up() {
     within(|| {
@@ -647,6 +651,7 @@ fn a_wait_races_a_settle_without_a_lost_wake_up() {
 }
 
 // Contract: W2
+// Case: 56
 #[test]
 fn a_timed_wait_that_expires_gives_the_task_back_as_it_was() {
     within(|| {

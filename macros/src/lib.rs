@@ -1,5 +1,7 @@
 //! The `#[make_async]` attribute of fast-async.
 
+#![forbid(unsafe_code)]
+
 // For maintainers: a decorated function goes read -> model -> refuse -> emit. What cannot be read comes back as it was;
 // what was read and refused comes back as a fallback, next to the reasons. Generated code names one module only,
 // `::fast_async::__private`.
@@ -35,6 +37,9 @@ use syn::parse::Parser;
 /// or two type arguments. So `io::Result<T>` counts, and makes a `Task<T>` as well.
 ///
 /// **The location** of the task, which its errors show, is the place of the call.
+///
+/// **The crate** must be known as `fast_async`, for the generated code names `::fast_async`. Where `Cargo.toml` renames
+/// the dependency, to `fa` say, the root of the crate needs `extern crate fa as fast_async;`.
 ///
 /// # Options
 ///

@@ -34,7 +34,8 @@ pub fn all<A: All>(tasks: A) -> Task<A::Output> {
 /// Blocks until all `tasks` have a value, or one has failed; gives the values in their order, or
 /// the first failure at once.
 ///
-/// The same as `all(tasks).wait()`.
+/// The same as `all(tasks).wait()`: a failure cancels the tasks that are not settled, except
+/// [shielded](Task::shielded) ones.
 ///
 /// # Errors
 ///

@@ -69,7 +69,8 @@ where
     task
 }
 
-/// Blocks until the first of `tasks` succeeds, and gives its value.
+/// Blocks until the first of `tasks` succeeds, and gives its value; the others are cancelled then,
+/// except [shielded](Task::shielded) ones.
 ///
 /// # Errors
 ///

@@ -15,11 +15,40 @@ pub struct AggregateError {
 
 impl AggregateError {
     /// Every failure, in the order in which the tasks were given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{any, AggregateError, Task};
+    ///
+    /// let mirrors = [Task::<u32>::failed("1 is down"), Task::failed("2 is slow")];
+    /// let err = any(mirrors).wait().unwrap_err();
+    /// let all = err.downcast_ref::<AggregateError>().unwrap();
+    /// for err in all.errors() {
+    ///     eprintln!("{err}");
+    /// }
+    /// assert!(all.errors()[1].to_string().starts_with("2 is slow"));
+    /// ```
     pub fn errors(&self) -> &[TaskError] {
         &self.errors
     }
 
     /// The failure that came first in time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{any, deferred, AggregateError};
+    ///
+    /// let (one, first) = deferred::<u32>();
+    /// let (two, second) = deferred();
+    /// let task = any([first, second]);
+    /// two.reject("2 is slow").unwrap();
+    /// one.reject("1 is down").unwrap();
+    /// let err = task.wait().unwrap_err();
+    /// let all = err.downcast_ref::<AggregateError>().unwrap();
+    /// assert!(all.first().to_string().starts_with("2 is slow"));
+    /// ```
     pub fn first(&self) -> &TaskError {
         &self.errors[self.first]
     }

@@ -147,6 +147,17 @@ impl TaskError {
     }
 
     /// The user's error, if it is an `E`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{fs, io};
+    ///
+    /// let read = fast_async::attempt(|| Ok(fs::read("/no/such/file")?));
+    /// let err = read.wait().unwrap_err();
+    /// let err = err.downcast_ref::<io::Error>().unwrap();
+    /// assert_eq!(err.kind(), io::ErrorKind::NotFound);
+    /// ```
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         match &self.0.cause {
             Cause::Error(error) => error.downcast_ref::<E>(),
@@ -179,6 +190,16 @@ impl TaskError {
     ///
     /// Gives the error back when it is no panic, or when a clone of it has given the payload away
     /// already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let err = fast_async::spawn(|| -> u32 { panic!("no disk") }).wait().unwrap_err();
+    /// match err.into_panic() {
+    ///     Ok(payload) => assert_eq!(payload.downcast_ref(), Some(&"no disk")),
+    ///     Err(err) => panic!("it failed without a panic: {err}"),
+    /// }
+    /// ```
     pub fn into_panic(self) -> Result<Box<dyn Any + Send + 'static>, TaskError> {
         let payload = match &self.0.cause {
             Cause::Panic { payload, .. } => payload.lock().take(),
@@ -201,6 +222,15 @@ impl TaskError {
     }
 
     /// Where the task or the continuation that failed was registered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let line = line!() + 1;
+    /// let task = fast_async::attempt(|| Ok("x".parse::<u32>()?));
+    /// let at = task.wait().unwrap_err().location();
+    /// assert_eq!(at.map(|at| at.line()), Some(line));
+    /// ```
     pub fn location(&self) -> Option<&'static Location<'static>> {
         self.0.location
     }

@@ -20,7 +20,7 @@ use crate::sync::Arc;
 /// ```
 /// use fast_async::Task;
 ///
-/// let err = Task::<()>::builder()
+/// let err = Task::builder()
 ///     .name("load")
 ///     .attempt(|| Ok(std::fs::read("/no/such/file")?))
 ///     .wait()
@@ -44,12 +44,42 @@ impl TaskBuilder {
     }
 
     /// Runs the task, and those of its continuations that need a thread, on `pool`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{Pool, Task};
+    ///
+    /// let disk = Pool::builder().name("disk").build()?;
+    /// let task = Task::builder()
+    ///     .pool(&disk)
+    ///     .spawn(|| std::thread::current().name().map(str::to_owned));
+    /// assert!(task.wait()?.is_some_and(|name| name.starts_with("disk")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pool(mut self, pool: &Pool) -> TaskBuilder {
         self.pool = Some(pool.clone());
         self
     }
 
     /// Cancels the task when `token` is raised.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{CancelToken, Task};
+    ///
+    /// let shutting_down = CancelToken::new();
+    /// let task = Task::builder()
+    ///     .cancel_token(&shutting_down)
+    ///     .spawn_with(|ctx| {
+    ///         while !ctx.is_cancelled() {
+    ///             std::thread::yield_now();
+    ///         }
+    ///     });
+    /// shutting_down.cancel();
+    /// assert!(task.wait().unwrap_err().is_cancelled());
+    /// ```
     pub fn cancel_token(mut self, token: &CancelToken) -> TaskBuilder {
         self.parent = Some(token.clone());
         self

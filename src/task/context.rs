@@ -5,7 +5,8 @@ use std::panic::Location;
 use crate::cancel::CancelToken;
 use crate::error::{At, ErrorKind, TaskError};
 
-/// What a task started with [`spawn_with`](crate::spawn_with) or [`attempt_with`](crate::attempt_with) can ask about itself.
+/// What a task started with [`spawn_with`](crate::spawn_with) or
+/// [`attempt_with`](crate::attempt_with) can ask about itself.
 #[derive(Clone, Debug)]
 pub struct TaskContext {
     token: CancelToken,
@@ -22,6 +23,21 @@ impl TaskContext {
     /// # Errors
     ///
     /// A [`TaskError`] of kind [`Cancelled`](ErrorKind::Cancelled).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let sum = fast_async::attempt_with(|ctx| {
+    ///     let mut sum = 0;
+    ///     for n in 1..=100 {
+    ///         ctx.check()?;
+    ///         sum += n;
+    ///     }
+    ///     Ok(sum)
+    /// });
+    /// assert_eq!(sum.wait()?, 5050);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn check(&self) -> Result<(), TaskError> {
         if self.is_cancelled() {

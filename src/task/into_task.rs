@@ -183,6 +183,9 @@ impl<T: Send + 'static> Task<T> {
 
     /// The outcome's failure, if the task is settled and failed; it counts as looked at then.
     ///
+    /// `None` as long as observers that subscribed before are still looking, though
+    /// [`status`](Task::status) says [`Failure`](crate::Status::Failure) already.
+    ///
     /// # Examples
     ///
     /// ```

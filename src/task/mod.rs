@@ -124,6 +124,17 @@ impl<T> Task<T> {
     }
 
     /// Lets the task go on without a handle; the same as dropping it, said aloud.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{spawn, Pool};
+    ///
+    /// spawn(|| println!("saved")).detach();
+    /// // Before `main` returns:
+    /// Pool::global().wait_idle(Duration::from_secs(10));
+    /// ```
     pub fn detach(self) {}
 
     /// True once the outcome is decided. Observers that subscribed before may still be looking at

@@ -87,15 +87,15 @@ where
 /// # Examples
 ///
 /// ```
+/// use std::time::Duration;
 /// use fast_async::attempt_with;
 ///
 /// let task = attempt_with(|ctx| {
-///     loop {
+///     for _page in 1..=1000 {
 ///         ctx.check()?;
-///         std::thread::yield_now();
+///         std::thread::sleep(Duration::from_millis(10)); // or some real work
 ///     }
-///     #[allow(unreachable_code)]
-///     Ok(())
+///     Ok("all pages")
 /// });
 /// task.cancel();
 /// assert!(task.wait().unwrap_err().is_cancelled());
@@ -134,6 +134,17 @@ impl<T: Send + 'static> Task<T> {
     }
 
     /// Starts a task made by [`Task::new`]; does nothing to one that was started already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    ///
+    /// let tasks = [Task::new(|| 1), Task::new(|| 2)];
+    /// tasks.iter().for_each(Task::run);
+    /// assert_eq!(fast_async::await_all(tasks)?, [1, 2]);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn run(&self) {
         if let Some(cell) = self.cell() {
             start_if_cold(cell);
@@ -143,6 +154,10 @@ impl<T: Send + 'static> Task<T> {
 
 impl Pool {
     /// Runs `f` on a thread of this pool; see [`spawn`].
+    ///
+    /// In a pool with a [`queue_limit`](crate::PoolBuilder::queue_limit) it waits for room, except
+    /// on the threads of a pool. After a [`shutdown`](Pool::shutdown) the task fails as
+    /// [`Rejected`](crate::ErrorKind::Rejected).
     #[track_caller]
     pub fn spawn<T, F>(&self, f: F) -> Task<T>
     where
@@ -154,7 +169,17 @@ impl Pool {
         })
     }
 
-    /// Runs `f`, which may fail or return another task, on a thread of this pool; see [`attempt`].
+    /// Runs `f`, which may fail or return another task, on a thread of this pool; see [`attempt`]
+    /// and [`Pool::spawn`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = fast_async::Pool::new();
+    /// let port = pool.attempt(|| Ok("8080".parse::<u16>()?));
+    /// assert_eq!(port.wait()?, 8080);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn attempt<R, F>(&self, f: F) -> Task<R::Output>
     where
@@ -166,7 +191,19 @@ impl Pool {
         })
     }
 
-    /// Runs `f` with a [`TaskContext`] on a thread of this pool; see [`spawn_with`].
+    /// Runs `f` with a [`TaskContext`] on a thread of this pool; see [`spawn_with`] and
+    /// [`Pool::spawn`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = fast_async::Pool::new();
+    /// let task = pool.spawn_with(|ctx| {
+    ///     (1..=100).take_while(|_| !ctx.is_cancelled()).count()
+    /// });
+    /// assert_eq!(task.wait()?, 100);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn spawn_with<T, F>(&self, f: F) -> Task<T>
     where

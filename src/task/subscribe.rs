@@ -129,6 +129,11 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// The failure, after `on_failure` has seen it.
     ///
+    /// # Panics
+    ///
+    /// If the closure that is called panics: the panic goes on to the caller, and the outcome is
+    /// lost.
+    ///
     /// # Examples
     ///
     /// ```
@@ -220,6 +225,18 @@ impl Subscription {
     }
 
     /// Unsubscribes when the guard is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// {
+    ///     let _listening = task.on_settled(|_| panic!("never called")).guard();
+    /// }
+    /// resolver.resolve(1).unwrap();
+    /// assert_eq!(task.wait()?, 1);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn guard(self) -> SubscriptionGuard {
         SubscriptionGuard(Some(self))
     }

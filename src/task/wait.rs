@@ -76,12 +76,26 @@ impl<T: Send + 'static> Task<T> {
         }
     }
 
-    /// Gives the outcome if the task is settled and its observers have run.
+    /// Gives the outcome if the task is settled and its observers have run. Starts a cold task.
     ///
     /// # Errors
     ///
     /// The outer `Err` gives the task back when it is not; the inner one is the task's failure.
-    /// Starts a cold task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut task = fast_async::spawn(|| 7);
+    /// let n = loop {
+    ///     match task.try_wait() {
+    ///         Ok(outcome) => break outcome?,
+    ///         Err(pending) => task = pending,
+    ///     }
+    ///     std::thread::yield_now(); // or something else to do meanwhile
+    /// };
+    /// assert_eq!(n, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn try_wait(self) -> Result<Result<T, TaskError>, Task<T>> {
         self.run();
         match self.cell().and_then(|cell| take_outcome(&**cell)) {

@@ -1,5 +1,7 @@
 //! fast-async beside its peers: the same workloads, in one process, round by round.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod contest;
 mod json;

@@ -37,6 +37,15 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     }
 
     /// Calls `f` with a reference to the outcome, whichever it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let parsed = fast_async::attempt(|| Ok("http".parse::<u16>()?)).share();
+    /// let port = parsed.handle(|outcome| outcome.copied().unwrap_or(80));
+    /// assert_eq!(port.wait()?, 80);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn handle<U, F>(&self, f: F) -> Task<U>
     where

@@ -16,7 +16,17 @@ use crate::task::wait::{self, End};
 use crate::{trace, waiting};
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
-    /// Calls one of the closures when the task is settled; see [`Task::subscribe`](crate::Task::subscribe).
+    /// Calls one of the closures when the task is settled; see
+    /// [`Task::subscribe`](crate::Task::subscribe).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let shared = fast_async::spawn(|| "text".to_string()).share();
+    /// shared.subscribe(|text| println!("{text}"), |err| eprintln!("{err}"));
+    /// assert_eq!(shared.wait()?, "text");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn subscribe<S, F>(&self, on_success: S, on_failure: F) -> Subscription
     where
@@ -57,6 +67,15 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     /// # Errors
     ///
     /// The task's failure; see [`Task::wait`](crate::Task::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let names = fast_async::spawn(|| vec!["Ada", "Grace"]).share();
+    /// let first: &str = names.wait()?[0];
+    /// assert_eq!((first, names.wait()?.len()), ("Ada", 2));
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn wait(&self) -> Result<&T, TaskError> {
         match self.wait_until(None) {
             Some(outcome) => outcome,
@@ -65,6 +84,23 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     }
 
     /// Blocks until the task is settled or `timeout` is over; `None` then.
+    ///
+    /// # Errors
+    ///
+    /// The task's failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (resolver, task) = fast_async::deferred();
+    /// let shared = task.share();
+    /// assert!(shared.wait_timeout(Duration::from_millis(1)).is_none());
+    /// resolver.resolve("now").unwrap();
+    /// assert_eq!(*shared.wait_timeout(Duration::MAX).unwrap()?, "now");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Option<Result<&T, TaskError>> {
         match deadline_after(timeout) {
             Some(deadline) => self.wait_until(Some(deadline)),
@@ -73,6 +109,21 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     }
 
     /// The outcome, if the task is settled.
+    ///
+    /// # Errors
+    ///
+    /// The task's failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// let shared = task.share();
+    /// assert!(shared.try_wait().is_none());
+    /// resolver.resolve("now").unwrap();
+    /// assert_eq!(*shared.try_wait().unwrap()?, "now");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn try_wait(&self) -> Option<Result<&T, TaskError>> {
         self.shared.value.get().map(|outcome| self.give(outcome))
     }

@@ -174,7 +174,8 @@ impl<T> SharedTask<T> {
         }
     }
 
-    /// True once the outcome is decided.
+    /// True once the outcome is there to borrow, which is after the observers that subscribed
+    /// before [`share`](Task::share) have run.
     pub fn is_settled(&self) -> bool {
         self.shared.value.get().is_some()
     }
