@@ -26,7 +26,9 @@ pub(crate) struct Contestant {
     pub(crate) run: Run,
     /// The largest `n` it can do, or can do in reasonable time.
     pub(crate) most: usize,
-    /// Why it is a reference, or why it stops at `most`.
+    /// Why it stops at `most`.
+    pub(crate) stops: Option<&'static str>,
+    /// What to know when reading its figures: why it is a reference, what limits it.
     pub(crate) note: Option<&'static str>,
 }
 
@@ -37,6 +39,7 @@ impl Contestant {
             kind,
             run,
             most: usize::MAX,
+            stops: None,
             note: None,
         }
     }
@@ -54,14 +57,17 @@ impl Contestant {
     }
 
     pub(crate) const fn reference(name: &'static str, why: &'static str, run: Run) -> Self {
-        let mut this = Self::new(name, Kind::Reference, run);
-        this.note = Some(why);
-        this
+        Self::new(name, Kind::Reference, run).noted(why)
+    }
+
+    pub(crate) const fn noted(mut self, note: &'static str) -> Self {
+        self.note = Some(note);
+        self
     }
 
     pub(crate) const fn at_most(mut self, n: usize, why: &'static str) -> Self {
         self.most = n;
-        self.note = Some(why);
+        self.stops = Some(why);
         self
     }
 

@@ -17,7 +17,7 @@ use ::futures::future::BoxFuture;
 use crate::contest::{Contestant, Workload, one_each};
 use crate::peer::{async_executor, tokio};
 
-const NO_JOB: &str = "no job: it recurses on the spot, and a million rounds overflow the stack";
+const NO_JOB: &str = "no job: it recurses on the spot";
 
 pub(crate) const WORKLOAD: Workload = Workload {
     name: "adopt",
@@ -33,7 +33,8 @@ pub(crate) const WORKLOAD: Workload = Workload {
         Contestant::ours(fast_async),
         Contestant::peer("tokio tasks", tokio),
         Contestant::peer("async-executor tasks", async_executor),
-        Contestant::reference("boxed futures", NO_JOB, boxed_futures).at_most(100_000, NO_JOB),
+        Contestant::reference("boxed futures", NO_JOB, boxed_futures)
+            .at_most(100_000, "a million rounds overflow the stack"),
         Contestant::reference("tokio, written as a loop", "no recursion", tokio_loop),
     ],
 };
