@@ -22,8 +22,8 @@ Usage: cargo run --release -p rivals -- [OPTIONS]
   --list                the workloads and their questions
   --help                this text
 
-Every contestant has a process of its own, which lives through all rounds. One of them runs at a time, one after another
-within each round, each round in an order of its own; the others sleep.
+Every contestant has a process of its own, which lives through all rounds unless the workload starts from rest. One of them
+runs at a time, one after another within each round, each round in an order of its own; the others sleep.
 Ratios are taken round by round; the median of them is reported. Figures of separate runs do not compare.
 ";
 

@@ -34,7 +34,11 @@ impl Child {
         let program = std::env::current_exe().map_err(|why| format!("{name}: {why}"))?;
         let mut command = Command::new(program);
         command.args(["--serve", workload.name, contestant.name]);
-        command.env(BLOCKING_LIMIT, peer::MANY.to_string());
+        if contestant.as_it_comes {
+            command.env_remove(BLOCKING_LIMIT);
+        } else {
+            command.env(BLOCKING_LIMIT, peer::MANY.to_string());
+        }
         Self::of(command, name, LIMIT)
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Contestant {
     pub(crate) stops: Option<&'static str>,
     /// What to know when reading its figures: why it is a reference, what limits it.
     pub(crate) note: Option<&'static str>,
+    /// Runs without the limit on threads that the environment sets for the `blocking` crate.
+    pub(crate) as_it_comes: bool,
 }
 
 impl Contestant {
@@ -41,6 +43,7 @@ impl Contestant {
             most: usize::MAX,
             stops: None,
             note: None,
+            as_it_comes: false,
         }
     }
 
@@ -62,6 +65,11 @@ impl Contestant {
 
     pub(crate) const fn noted(mut self, note: &'static str) -> Self {
         self.note = Some(note);
+        self
+    }
+
+    pub(crate) const fn as_it_comes(mut self) -> Self {
+        self.as_it_comes = true;
         self
     }
 
@@ -108,6 +116,9 @@ pub(crate) struct Workload {
     pub(crate) operations: fn(usize) -> usize,
     /// Runs are repeated within a round until they have done this many operations.
     pub(crate) fill: usize,
+    /// Each round has a process of its own, which is not warmed up but by the run itself: what is asked is how a pool grows, and one
+    /// that has grown takes up to ten seconds to shrink.
+    pub(crate) from_rest: bool,
     pub(crate) contestants: &'static [Contestant],
 }
 

@@ -55,15 +55,20 @@ pub(crate) fn bout(
         })
         .collect();
     let mut children = Vec::new();
-    for one in &series {
-        children.push(warmed_up(workload, one)?);
+    if !workload.from_rest {
+        for one in &series {
+            children.push(warmed_up(workload, one)?);
+        }
     }
     let field = series.len();
     for round in 0..rounds {
         for turn in order(field, round) {
             let one = &mut series[turn];
             std::thread::sleep(PAUSE);
-            let took = round_of(workload, one, &mut children[turn])?;
+            let took = match children.get_mut(turn) {
+                Some(child) => round_of(workload, one, child)?,
+                None => round_of(workload, one, &mut Child::start(workload, one.contestant)?)?,
+            };
             one.rounds.push(took);
         }
     }

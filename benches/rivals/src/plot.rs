@@ -224,17 +224,21 @@ fn legend(svg: &mut String, lines: &[Line<'_>], up: &Axis) {
     }
 }
 
-/// Why the dotted lines do not count as peers.
+/// Why the dotted lines do not count as peers, and what limits others: each note once, with the names it is about.
 fn footnote(lines: &[Line<'_>]) -> String {
-    let notes: Vec<_> = lines
-        .iter()
-        .filter(|line| line.kind == Kind::Reference)
-        .filter_map(|line| Some(format!("{}: {}", line.name, line.note?)))
-        .collect();
-    match notes.is_empty() {
-        true => String::new(),
-        false => format!("For reference: {}.", notes.join("; ")),
+    let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in lines {
+        let Some(note) = line.note else { continue };
+        match notes.iter_mut().find(|(said, _)| *said == note) {
+            Some((_, names)) => names.push(line.name),
+            None => notes.push((note, vec![line.name])),
+        }
     }
+    let said: Vec<_> = notes
+        .into_iter()
+        .map(|(note, names)| format!("{note}: {}", names.join(", ")))
+        .collect();
+    said.join("; ")
 }
 
 fn text(svg: &mut String, x: f64, y: f64, style: &str, words: &str) {

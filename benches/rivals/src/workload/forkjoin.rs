@@ -25,6 +25,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[10],
     operations: calls,
     fill: super::FILL,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor),
         Contestant::ours(fast_async),
