@@ -24,7 +24,7 @@ const STARTERS: u64 = 1_000;
 /// As long as threads may still look for work, and much less than any pool keeps an idle one.
 const CALM: Duration = Duration::from_millis(5);
 
-/// What is noted of those that cannot beat the naps when these are as many.
+/// What is noted of those that cannot beat the naps when these are as many, where the name does not say it.
 pub(super) const LIMITED: &str = "at most 64 threads";
 
 pub(crate) const WORKLOAD: Workload = Workload {
@@ -50,9 +50,8 @@ pub(crate) const WORKLOAD: Workload = Workload {
         Contestant::peer("blocking, as it comes", behind::<blocking::Blocking>)
             .noted(blocking::AS_IT_COMES)
             .as_it_comes(),
-        Contestant::peer("rayon, 64 threads", behind::<rayon::ManyThreads>).noted(LIMITED),
-        Contestant::peer("threadpool, 64 threads", behind::<threadpool::ManyThreads>)
-            .noted(LIMITED),
+        Contestant::peer("rayon, 64 threads", behind::<rayon::ManyThreads>),
+        Contestant::peer("threadpool, 64 threads", behind::<threadpool::ManyThreads>),
         Contestant::peer("rayon, 2 threads", behind::<rayon::Rayon>),
         Contestant::peer("threadpool, 2 threads", behind::<threadpool::Threadpool>),
         Contestant::reference(

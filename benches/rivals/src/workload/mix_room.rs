@@ -39,9 +39,8 @@ pub(crate) const WORKLOAD: Workload = Workload {
         Contestant::peer("blocking, as it comes", behind::<blocking::Blocking>)
             .noted(blocking::AS_IT_COMES)
             .as_it_comes(),
-        Contestant::peer("rayon, 64 threads", behind::<rayon::ManyThreads>).noted(LIMITED),
-        Contestant::peer("threadpool, 64 threads", behind::<threadpool::ManyThreads>)
-            .noted(LIMITED),
+        Contestant::peer("rayon, 64 threads", behind::<rayon::ManyThreads>),
+        Contestant::peer("threadpool, 64 threads", behind::<threadpool::ManyThreads>),
     ],
 };
 
