@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
-use crate::contest::{Size, Workload};
+use crate::contest::{Run, Size, Workload};
 use crate::workload;
 
 pub(crate) const HELP: &str = "\
@@ -22,7 +22,8 @@ Usage: cargo run --release -p rivals -- [OPTIONS]
   --list                the workloads and their questions
   --help                this text
 
-All contestants run in one process, one after another within each round, each round in an order of its own.
+Every contestant has a process of its own, which lives through all rounds unless the workload starts from rest. One of them
+runs at a time, one after another within each round, each round in an order of its own; the others sleep.
 Ratios are taken round by round; the median of them is reported. Figures of separate runs do not compare.
 ";
 
@@ -31,6 +32,8 @@ Ratios are taken round by round; the median of them is reported. Figures of sepa
 pub(crate) enum Asked {
     Help,
     List,
+    /// Not for people: a run starts itself once for each contestant.
+    Serve(Run),
     Run(Args),
 }
 
@@ -64,6 +67,11 @@ fn read(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
             Long("json") => json = true,
             Long("list") => return Ok(Asked::List),
             Long("help") | Short('h') => return Ok(Asked::Help),
+            Long("serve") => {
+                let workload = parser.value()?.string()?;
+                let contestant = parser.value()?.string()?;
+                return Ok(Asked::Serve(serving(&workload, &contestant)?));
+            }
             // `cargo bench` passes this on.
             Long("bench") => {}
             Value(_) | Long(_) | Short(_) => return Err(argument.unexpected()),
@@ -91,20 +99,30 @@ fn read(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
 }
 
 fn named(names: &str) -> Result<Vec<&'static Workload>, lexopt::Error> {
-    names
-        .split(',')
-        .map(|name| {
-            workload::ALL
-                .iter()
-                .copied()
-                .find(|workload| workload.name == name)
-                .ok_or_else(|| format!("no workload is called `{name}`; --list shows them").into())
-        })
-        .collect()
+    names.split(',').map(workload_called).collect()
+}
+
+fn workload_called(name: &str) -> Result<&'static Workload, lexopt::Error> {
+    workload::ALL
+        .iter()
+        .copied()
+        .find(|workload| workload.name == name)
+        .ok_or_else(|| format!("no workload is called `{name}`; --list shows them").into())
+}
+
+fn serving(workload: &str, contestant: &str) -> Result<Run, lexopt::Error> {
+    workload_called(workload)?
+        .contestants
+        .iter()
+        .find(|one| one.name == contestant)
+        .map(|one| one.run)
+        .ok_or_else(|| format!("`{workload}` has no contestant `{contestant}`").into())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn run(args: &[&str]) -> Args {
@@ -139,8 +157,25 @@ mod tests {
     }
 
     #[test]
+    fn every_contestant_can_be_served_and_none_twice() {
+        for workload in workload::ALL {
+            let names: HashSet<_> = workload.contestants.iter().map(|one| one.name).collect();
+            assert_eq!(names.len(), workload.contestants.len(), "{}", workload.name);
+            for name in names {
+                let asked = read(lexopt::Parser::from_args(["--serve", workload.name, name]));
+                assert!(matches!(asked, Ok(Asked::Serve(_))), "{asked:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
-        for args in [&["--only", "nothing"][..], &["--rounds", "0"], &["--fast"]] {
+        for args in [
+            &["--only", "nothing"][..],
+            &["--rounds", "0"],
+            &["--fast"],
+            &["--serve", "mix", "nobody"],
+        ] {
             assert!(
                 read(lexopt::Parser::from_args(args)).is_err(),
                 "{args:?} was accepted"

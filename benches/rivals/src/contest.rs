@@ -26,8 +26,12 @@ pub(crate) struct Contestant {
     pub(crate) run: Run,
     /// The largest `n` it can do, or can do in reasonable time.
     pub(crate) most: usize,
-    /// Why it is a reference, or why it stops at `most`.
+    /// Why it stops at `most`.
+    pub(crate) stops: Option<&'static str>,
+    /// What to know when reading its figures: why it is a reference, what limits it.
     pub(crate) note: Option<&'static str>,
+    /// Runs without the limit on threads that the environment sets for the `blocking` crate.
+    pub(crate) as_it_comes: bool,
 }
 
 impl Contestant {
@@ -37,7 +41,9 @@ impl Contestant {
             kind,
             run,
             most: usize::MAX,
+            stops: None,
             note: None,
+            as_it_comes: false,
         }
     }
 
@@ -54,14 +60,22 @@ impl Contestant {
     }
 
     pub(crate) const fn reference(name: &'static str, why: &'static str, run: Run) -> Self {
-        let mut this = Self::new(name, Kind::Reference, run);
-        this.note = Some(why);
-        this
+        Self::new(name, Kind::Reference, run).noted(why)
+    }
+
+    pub(crate) const fn noted(mut self, note: &'static str) -> Self {
+        self.note = Some(note);
+        self
+    }
+
+    pub(crate) const fn as_it_comes(mut self) -> Self {
+        self.as_it_comes = true;
+        self
     }
 
     pub(crate) const fn at_most(mut self, n: usize, why: &'static str) -> Self {
         self.most = n;
-        self.note = Some(why);
+        self.stops = Some(why);
         self
     }
 
@@ -102,6 +116,9 @@ pub(crate) struct Workload {
     pub(crate) operations: fn(usize) -> usize,
     /// Runs are repeated within a round until they have done this many operations.
     pub(crate) fill: usize,
+    /// Each round has a process of its own, which is not warmed up but by the run itself: what is asked is how a pool grows, and one
+    /// that has grown takes up to ten seconds to shrink.
+    pub(crate) from_rest: bool,
     pub(crate) contestants: &'static [Contestant],
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::child::Child;
 use crate::contest::{Contestant, Kind, Workload};
 
 /// Idle threads of the contestant before may still be looking for work: they get this long to fall asleep.
@@ -34,7 +35,14 @@ pub(crate) struct Ratio {
 }
 
 /// Lets all contestants of `workload` do `n` operations `rounds` times, one after another within each round.
-pub(crate) fn bout(workload: &'static Workload, n: usize, sizes: &[usize], rounds: usize) -> Bout {
+///
+/// One that dies or hangs ends the bout, with an error that names it.
+pub(crate) fn bout(
+    workload: &'static Workload,
+    n: usize,
+    sizes: &[usize],
+    rounds: usize,
+) -> Result<Bout, String> {
     let mut series: Vec<_> = workload
         .contestants
         .iter()
@@ -46,26 +54,40 @@ pub(crate) fn bout(workload: &'static Workload, n: usize, sizes: &[usize], round
             })
         })
         .collect();
-    for one in &series {
-        (one.contestant.run)(one.n.min(workload.short[0]));
+    let mut children = Vec::new();
+    if !workload.from_rest {
+        for one in &series {
+            children.push(warmed_up(workload, one)?);
+        }
     }
     let field = series.len();
     for round in 0..rounds {
         for turn in order(field, round) {
             let one = &mut series[turn];
             std::thread::sleep(PAUSE);
-            one.rounds.push(round_of(workload, one.contestant, one.n));
+            let took = match children.get_mut(turn) {
+                Some(child) => round_of(workload, one, child)?,
+                None => round_of(workload, one, &mut Child::start(workload, one.contestant)?)?,
+            };
+            one.rounds.push(took);
         }
     }
-    Bout {
+    Ok(Bout {
         workload,
         n,
         series,
-    }
+    })
 }
 
-/// Everyone once, in an order of this round's own: what the one before leaves behind, a warm cache or a torn heap, is not always
-/// the same one's gain or loss. The same in every run.
+/// A process that has done a round of the size it will be measured at: its heap has the extent and its pool the threads it needs.
+fn warmed_up(workload: &Workload, one: &Series) -> Result<Child, String> {
+    let mut child = Child::start(workload, one.contestant)?;
+    round_of(workload, one, &mut child)?;
+    Ok(child)
+}
+
+/// Everyone once, in an order of this round's own: what the one before leaves behind, such as threads that have yet to fall asleep,
+/// is not always the same one's loss. The same in every run.
 fn order(field: usize, round: usize) -> Vec<usize> {
     let mut order: Vec<_> = (0..field).collect();
     let mut random = (round as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -79,12 +101,12 @@ fn order(field: usize, round: usize) -> Vec<usize> {
 }
 
 /// Nanoseconds per operation over as many runs as it takes to fill a round.
-fn round_of(workload: &Workload, contestant: &Contestant, n: usize) -> f64 {
-    let each = (workload.operations)(n).max(1);
-    let wanted = workload.fill.min(contestant.most);
+fn round_of(workload: &Workload, one: &Series, child: &mut Child) -> Result<f64, String> {
+    let each = (workload.operations)(one.n).max(1);
+    let wanted = workload.fill.min(one.contestant.most);
     let runs = (wanted / each).max(1);
-    let spent: Duration = (0..runs).map(|_| (contestant.run)(n)).sum();
-    spent.as_secs_f64() * 1e9 / (runs * each) as f64
+    let spent = child.run(one.n, runs)?;
+    Ok(spent.as_secs_f64() * 1e9 / (runs * each) as f64)
 }
 
 impl Series {

@@ -9,7 +9,7 @@ use crate::measure::{Bout, Series};
 use axis::Axis;
 
 const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 580.0;
+const HEIGHT: f64 = 610.0;
 /// The field the lines are drawn in; the names stand to the right of it.
 const LEFT: f64 = 84.0;
 const RIGHT: f64 = 650.0;
@@ -69,7 +69,15 @@ pub(crate) fn svg(workload: &Workload, bouts: &[Bout], machine: &str) -> String 
         draw(&mut svg, line, &across, &up);
     }
     legend(&mut svg, &lines, &up);
-    text(&mut svg, LEFT, HEIGHT - 38.0, SMALL, &footnote(&lines));
+    for (row, words) in (1..).zip(footnote(&lines).iter().rev()) {
+        text(
+            &mut svg,
+            LEFT,
+            HEIGHT - 18.0 - 17.0 * f64::from(row),
+            SMALL,
+            words,
+        );
+    }
     let rounds = points(&lines)
         .map(|one| one.took.rounds.len())
         .max()
@@ -224,17 +232,37 @@ fn legend(svg: &mut String, lines: &[Line<'_>], up: &Axis) {
     }
 }
 
-/// Why the dotted lines do not count as peers.
-fn footnote(lines: &[Line<'_>]) -> String {
-    let notes: Vec<_> = lines
-        .iter()
-        .filter(|line| line.kind == Kind::Reference)
-        .filter_map(|line| Some(format!("{}: {}", line.name, line.note?)))
-        .collect();
-    match notes.is_empty() {
-        true => String::new(),
-        false => format!("For reference: {}.", notes.join("; ")),
+/// Why the dotted lines do not count as peers, and what limits others: each note once, with the names it is about.
+fn footnote(lines: &[Line<'_>]) -> Vec<String> {
+    let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in lines {
+        let Some(note) = line.note else { continue };
+        match notes.iter_mut().find(|(said, _)| *said == note) {
+            Some((_, names)) => names.push(line.name),
+            None => notes.push((note, vec![line.name])),
+        }
     }
+    let said: Vec<_> = notes
+        .into_iter()
+        .map(|(note, names)| format!("{note}: {}", names.join(", ")))
+        .collect();
+    wrapped(said)
+}
+
+/// As few rows as hold all of it, broken between the notes.
+fn wrapped(notes: Vec<String>) -> Vec<String> {
+    const WIDEST: usize = 140;
+    let mut rows: Vec<String> = Vec::new();
+    for note in notes {
+        match rows.last_mut() {
+            Some(row) if row.len() + note.len() < WIDEST => {
+                row.push_str("; ");
+                row.push_str(&note);
+            }
+            _ => rows.push(note),
+        }
+    }
+    rows
 }
 
 fn text(svg: &mut String, x: f64, y: f64, style: &str, words: &str) {
@@ -246,4 +274,15 @@ fn text(svg: &mut String, x: f64, y: f64, style: &str, words: &str) {
         svg,
         "<text x=\"{x:.1}\" y=\"{y:.1}\" {style}>{words}</text>"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn notes_are_kept_whole_and_in_order() {
+        let notes: Vec<_> = (0..4).map(|i| format!("{i}{}", "x".repeat(60))).collect();
+        let rows = super::wrapped(notes.clone());
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows.join("; "), notes.join("; "));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::contest::{Kind, Workload};
+use crate::contest::Workload;
 use crate::machine;
 use crate::measure::{Bout, Ratio, Series};
 
@@ -42,13 +42,8 @@ pub(crate) fn bout(bout: &Bout) -> String {
     let mut notes = Vec::new();
     for one in ranked(&bout.series) {
         let mut name = one.contestant.name.to_owned();
-        if let Some(note) = one.contestant.note
-            && (one.n < bout.n || one.contestant.kind == Kind::Reference)
-        {
-            notes.push(match one.n < bout.n {
-                true => format!("{name} at N = {}: {note}", grouped(one.n)),
-                false => format!("{name}: {note}"),
-            });
+        if let Some(note) = note(one, bout.n) {
+            notes.push(format!("{name}{note}"));
             let _ = write!(name, " [{}]", notes.len());
         }
         let _ = writeln!(
@@ -105,6 +100,18 @@ pub(crate) fn summary(bouts: &[Bout]) -> String {
         );
     }
     text
+}
+
+/// What is said about a line below the table: why it ran at a smaller size than the others, and what else is to be known.
+fn note(one: &Series, n: usize) -> Option<String> {
+    let stops = one.contestant.stops.filter(|_| one.n < n);
+    let stops = stops.map(|why| format!(" at N = {}: {why}", grouped(one.n)));
+    let known = one.contestant.note.map(|note| match stops {
+        Some(_) => format!("; {note}"),
+        None => format!(": {note}"),
+    });
+    (stops.is_some() || known.is_some())
+        .then(|| stops.unwrap_or_default() + &known.unwrap_or_default())
 }
 
 fn ranked(series: &[Series]) -> Vec<&Series> {

@@ -1,9 +1,12 @@
-//! The `blocking` crate: closures on a pool that grows up to the limit set in the environment.
+//! The `blocking` crate: closures on a pool that grows up to the limit set in the environment, where one is set.
 
 use ::blocking::{Task, unblock};
 use ::futures::executor::block_on;
 
 use super::Peer;
+
+/// What is noted of a contestant whose process sets no limit.
+pub(crate) const AS_IT_COMES: &str = "up to 500 threads";
 
 #[derive(Debug)]
 pub(crate) struct Blocking;

@@ -1,4 +1,4 @@
-//! tokio's multi-threaded runtime: tasks, and its pool for work that blocks.
+//! tokio's multi-threaded runtime: tasks, and its pool for work that blocks, limited as the others are and as it comes.
 
 use std::sync::OnceLock;
 
@@ -6,6 +6,9 @@ use ::tokio::runtime::{Builder, Runtime};
 use ::tokio::task::JoinHandle;
 
 use super::{FEW, MANY, Peer};
+
+/// What is noted of the runtime with its defaults.
+pub(crate) const AS_IT_COMES: &str = "up to 512 threads";
 
 pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -16,6 +19,11 @@ pub(crate) fn runtime() -> &'static Runtime {
 pub(crate) fn one_thread() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| build(1))
+}
+
+fn as_it_comes() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().expect("a runtime starts"))
 }
 
 fn build(threads: usize) -> Runtime {
@@ -38,7 +46,7 @@ impl Peer for Tasks {
     }
 
     fn wait(handles: impl IntoIterator<Item = Self::Handle>) -> u64 {
-        sum(handles)
+        sum(runtime(), handles)
     }
 }
 
@@ -54,12 +62,28 @@ impl Peer for Blocking {
     }
 
     fn wait(handles: impl IntoIterator<Item = Self::Handle>) -> u64 {
-        sum(handles)
+        sum(runtime(), handles)
     }
 }
 
-fn sum(handles: impl IntoIterator<Item = JoinHandle<u64>>) -> u64 {
-    runtime().block_on(async {
+/// The same in a runtime that was asked for nothing.
+#[derive(Debug)]
+pub(crate) struct BlockingAsItComes;
+
+impl Peer for BlockingAsItComes {
+    type Handle = JoinHandle<u64>;
+
+    fn spawn(work: impl FnOnce() -> u64 + Send + 'static) -> Self::Handle {
+        as_it_comes().spawn_blocking(work)
+    }
+
+    fn wait(handles: impl IntoIterator<Item = Self::Handle>) -> u64 {
+        sum(as_it_comes(), handles)
+    }
+}
+
+fn sum(runtime: &Runtime, handles: impl IntoIterator<Item = JoinHandle<u64>>) -> u64 {
+    runtime.block_on(async {
         let mut sum = 0;
         for handle in handles {
             sum += handle.await.expect("the task returns");

@@ -2,8 +2,8 @@
 //!
 //! N: 10 and 100 000 no-op closures, spawned from outside of the pool, joined, and waited for as one.
 //! Threads: 2 workers, and the one outside; up to 64 in pools that grow.
-//! Contestants: futures' join_all over each executor's handles, tokio's JoinSet, promisery's all (at most 2 000 threads). Channels
-//! received one after another are a reference: they make no joined promise. The floor queues and runs boxed closures.
+//! Contestants: futures' join_all over each executor's handles, tokio's JoinSet, promisery's all (at most 2 000 threads). Channels and
+//! poll-promise's promises received one after another are a reference: they make no joined promise. The floor queues and runs boxed closures.
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[1_000],
     operations: one_each,
     fill: super::FILL,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(fast_async),
@@ -46,6 +47,12 @@ pub(crate) const WORKLOAD: Workload = Workload {
             "no joined promise",
             collected::<threadpool::Threadpool>,
         ),
+        Contestant::reference(
+            "poll-promise, one by one",
+            "no joined promise",
+            collected::<threads::PollPromise>,
+        )
+        .at_most(threads::MOST, threads::WHY),
     ],
 };
 

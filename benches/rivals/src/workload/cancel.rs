@@ -27,6 +27,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[1_000],
     operations: one_each,
     fill: 1_000,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor),
         Contestant::ours(fast_async),

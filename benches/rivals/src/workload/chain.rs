@@ -4,7 +4,8 @@
 //! is waited for.
 //! Threads: the one that builds and settles; 2 workers for those that need an executor.
 //! Contestants: boxed futures polled on the spot (their poll recurses: the stack ends before a million), tasks each awaiting the
-//! task before, promisery's thread with its list of jobs. The floor calls a list of boxed closures, value by value.
+//! task before, promisery's thread with its list of jobs, poll-promise's thread for every link (at most 2 000). Jobs on rayon and
+//! threadpool can only block until the job before has sent: two links would hold both threads. The floor calls a list of boxed closures, value by value.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use ::futures::executor::block_on;
 use ::futures::future::BoxFuture;
 
 use crate::contest::{Contestant, Workload, one_each};
-use crate::peer::{async_executor, tokio};
+use crate::peer::{async_executor, futures, threads, tokio};
 
 type Step = Box<dyn FnOnce(u64) -> u64 + Send>;
 
@@ -28,6 +29,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[1_000],
     operations: one_each,
     fill: super::FILL,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor),
         Contestant::ours(fast_async),
@@ -37,7 +39,9 @@ pub(crate) const WORKLOAD: Workload = Workload {
         ),
         Contestant::peer("tokio tasks", tokio),
         Contestant::peer("async-executor tasks", async_executor),
+        Contestant::peer("futures ThreadPool tasks", futures),
         Contestant::peer("promisery", promisery),
+        Contestant::peer("poll-promise", poll_promise).at_most(threads::MOST, threads::WHY),
     ],
 };
 
@@ -98,6 +102,21 @@ fn async_executor(n: usize) -> Duration {
     spent
 }
 
+fn futures(n: usize) -> Duration {
+    let pool = futures::pool();
+    let start = Instant::now();
+    let (sender, receiver) = oneshot::channel::<u64>();
+    let mut task = futures::spawn_on(pool, async { receiver.await.expect("it is sent") });
+    for i in 1..=n as u64 {
+        task = futures::spawn_on(pool, async move { (task.await + 1).min(i) });
+    }
+    sender.send(0).expect("the receiver is held by a task");
+    let value = block_on(task);
+    let spent = start.elapsed();
+    assert_eq!(value, n as u64);
+    spent
+}
+
 fn promisery(n: usize) -> Duration {
     let start = Instant::now();
     let (sender, receiver) = ::oneshot::channel::<u64>();
@@ -107,6 +126,21 @@ fn promisery(n: usize) -> Duration {
     }
     sender.send(0).expect("the promise's thread receives it");
     let value = promise.wait_nopanic().expect("no link fails");
+    let spent = start.elapsed();
+    assert_eq!(value, n as u64);
+    spent
+}
+
+fn poll_promise(n: usize) -> Duration {
+    let start = Instant::now();
+    let (sender, mut promise) = poll_promise::Promise::<u64>::new();
+    for i in 1..=n as u64 {
+        promise = poll_promise::Promise::spawn_thread("link", move || {
+            (promise.block_and_take() + 1).min(i)
+        });
+    }
+    sender.send(0);
+    let value = promise.block_and_take();
     let spent = start.elapsed();
     assert_eq!(value, n as u64);
     spent

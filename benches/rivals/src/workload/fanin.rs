@@ -3,7 +3,7 @@
 //! N: 200 000 promises, joined while pending, then settled one after another by another thread; the joined result is waited for.
 //! Threads: the one that makes, joins and waits; the one that settles; 2 workers for those that need an executor.
 //! Contestants: futures' join_all over its own channels and over those of oneshot, tokio's JoinSet of tasks each awaiting a
-//! channel. Channels received one after another are a reference: they make no joined promise.
+//! channel, promisery's all over its threads (at most 2 000), each receiving. Channels received one after another are a reference: they make no joined promise.
 //! The floor queues and runs boxed closures.
 
 use std::fmt::Debug;
@@ -17,7 +17,7 @@ use ::tokio::task::JoinSet;
 
 use crate::contest::{Contestant, Workload, one_each};
 use crate::peer::floor::{self, sum_below};
-use crate::peer::{threadpool, tokio};
+use crate::peer::{threadpool, threads, tokio};
 use crate::stage::elsewhere;
 
 pub(crate) const WORKLOAD: Workload = Workload {
@@ -29,12 +29,14 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[1_000],
     operations: one_each,
     fill: super::FILL,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(fast_async),
         Contestant::peer("futures join_all", futures_join_all),
         Contestant::peer("oneshot + join_all", oneshot_join_all),
         Contestant::peer("tokio JoinSet", tokio_join_set),
+        Contestant::peer("promisery all", promisery).at_most(threads::MOST, threads::WHY),
         Contestant::reference("oneshot, one by one", "no joined promise", oneshot),
         Contestant::reference(
             "poll-promise, one by one",
@@ -118,6 +120,24 @@ fn tokio_join_set(n: usize) -> Duration {
     });
     let sum = tokio::runtime().block_on(set.join_all()).into_iter().sum();
     checked(n, sum, start.elapsed())
+}
+
+fn promisery(n: usize) -> Duration {
+    let start = Instant::now();
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        (0..n).map(|_| ::oneshot::channel::<u64>()).unzip();
+    let promises: Vec<_> = receivers
+        .into_iter()
+        .map(|receiver| promisery::Promise::<u64, ()>::new(|| receiver.recv().map_err(|_| ())))
+        .collect();
+    let joined = promisery::Promise::all(promises);
+    elsewhere(move || {
+        for (i, sender) in (0..).zip(senders) {
+            sender.send(i).expect("the receiver waits");
+        }
+    });
+    let values = joined.wait_nopanic().expect("none fails");
+    checked(n, values.into_iter().sum(), start.elapsed())
 }
 
 fn oneshot(n: usize) -> Duration {

@@ -3,8 +3,9 @@
 //! N: 1 to 1 000 000 observers of one pending promise, each capturing a word, which is then settled; all have seen the value at the
 //! end.
 //! Threads: the one that registers and settles; 2 workers for those that need an executor.
-//! Contestants: clones of futures' `Shared`, all polled once, then awaited in turn or together; tokio tasks watching one channel
-//! (some may come to look only after the value is there, which is to their advantage).
+//! Contestants: clones of futures' `Shared`, all polled once, then awaited in turn or together, or each by a task of an executor;
+//! tokio tasks watching one channel. Some tasks may come to look only after the value is there, which is to their advantage. The
+//! promise crates have no observers: theirs is consumed by whoever comes first; so is the value of a channel on rayon or threadpool.
 //! The floor calls a list of boxed closures.
 
 use std::hint::black_box;
@@ -17,8 +18,8 @@ use ::futures::future::{self, FutureExt};
 use ::tokio::sync::watch;
 
 use crate::contest::{Contestant, Workload, one_each};
-use crate::peer::Peer;
 use crate::peer::tokio::{self, Tasks};
+use crate::peer::{Peer, async_executor, futures};
 
 type Observer = Box<dyn FnOnce(&u64) + Send>;
 
@@ -31,11 +32,14 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[1_000],
     operations: one_each,
     fill: super::FILL,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor),
         Contestant::ours(fast_async),
         Contestant::peer("futures Shared, in turn", shared_in_turn),
         Contestant::peer("futures Shared + join_all", shared_joined),
+        Contestant::peer("async-executor + Shared", async_executor),
+        Contestant::peer("futures ThreadPool + Shared", thread_pool),
         Contestant::peer("tokio watch", tokio_watch),
     ],
 };
@@ -94,6 +98,55 @@ fn shared_joined(n: usize) -> Duration {
     block_on(future::join(observers, async {
         sender.send(1).expect("the receiver is held here");
     }));
+    let spent = start.elapsed();
+    assert_eq!(SEEN.swap(0, Ordering::Relaxed), n as u64);
+    spent
+}
+
+fn async_executor(n: usize) -> Duration {
+    let start = Instant::now();
+    let (sender, observers) = observers(n);
+    let tasks: Vec<_> = observers
+        .map(|observer| async_executor::pool().spawn(observer))
+        .collect();
+    settled(n, sender, tasks, start)
+}
+
+fn thread_pool(n: usize) -> Duration {
+    let start = Instant::now();
+    let (sender, observers) = observers(n);
+    let tasks: Vec<_> = observers
+        .map(|observer| futures::spawn_on(futures::pool(), observer))
+        .collect();
+    settled(n, sender, tasks, start)
+}
+
+/// Futures for an executor to run, and what they wait for.
+fn observers(
+    n: usize,
+) -> (
+    oneshot::Sender<u64>,
+    impl Iterator<Item = impl Future<Output = ()> + Send + 'static>,
+) {
+    let (sender, receiver) = oneshot::channel::<u64>();
+    let shared = receiver.map(|value| value.unwrap_or(0)).shared();
+    let observers = (0..n).map(move |i| shared.clone().map(move |value| see(value, i)));
+    (sender, observers)
+}
+
+/// Settles, and waits until every task has seen the value.
+fn settled(
+    n: usize,
+    sender: oneshot::Sender<u64>,
+    tasks: Vec<impl Future<Output = ()>>,
+    start: Instant,
+) -> Duration {
+    sender.send(1).expect("an observer holds the receiver");
+    block_on(async {
+        for task in tasks {
+            task.await;
+        }
+    });
     let spent = start.elapsed();
     assert_eq!(SEEN.swap(0, Ordering::Relaxed), n as u64);
     spent

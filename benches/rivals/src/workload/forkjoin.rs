@@ -2,8 +2,9 @@
 //!
 //! N: the argument of naive fib, 20 to 25: 21 891 to 242 785 calls, every one of them a task, waited for by the call above.
 //! Threads: 2 workers, and the one outside; up to 64 in pools that grow.
-//! Contestants: executors of futures, where the parent is suspended. `rayon::join` is a reference: it makes no task objects. Pools
-//! whose waiters block their thread would never return. The floor makes a boxed closure of every call, and runs it on the spot.
+//! Contestants: executors of futures, where the parent is suspended; the crates that start a thread for every promise, at 15, which
+//! is 1 973 threads. `rayon::join` is a reference: it makes no task objects. Pools whose waiters block their thread would never
+//! return. The floor makes a boxed closure of every call, and runs it on the spot.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use ::futures::executor::block_on;
 use ::futures::future::BoxFuture;
 
 use crate::contest::{Contestant, Workload};
-use crate::peer::{async_executor, futures, rayon, tokio};
+use crate::peer::{Peer, async_executor, futures, rayon, threads, tokio};
 
 pub(crate) const WORKLOAD: Workload = Workload {
     name: "forkjoin",
@@ -25,12 +26,16 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[10],
     operations: calls,
     fill: super::FILL,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor),
         Contestant::ours(fast_async),
         Contestant::peer("tokio spawn", tokio),
         Contestant::peer("async-executor", async_executor),
         Contestant::peer("futures ThreadPool", futures),
+        Contestant::peer("promisery", blocking::<threads::Promisery>).at_most(15, threads::WHY),
+        Contestant::peer("poll-promise", blocking::<threads::PollPromise>)
+            .at_most(15, threads::WHY),
         Contestant::reference("rayon::join", "no task objects", rayon_join),
     ],
 };
@@ -110,6 +115,23 @@ fn futures(n: usize) -> Duration {
     }
     let start = Instant::now();
     let result = block_on(futures::spawn_on(futures::pool(), call(n)));
+    checked(n, result, start)
+}
+
+/// The parent's thread waits for the children's.
+fn blocking<P: Peer>(n: usize) -> Duration {
+    fn call<P: Peer>(n: usize) -> u64 {
+        if n < 2 {
+            return n as u64;
+        }
+        let (a, b) = (
+            P::spawn(move || call::<P>(n - 1)),
+            P::spawn(move || call::<P>(n - 2)),
+        );
+        P::wait([a, b])
+    }
+    let start = Instant::now();
+    let result = P::wait([P::spawn(move || call::<P>(n))]);
     checked(n, result, start)
 }
 

@@ -2,14 +2,16 @@
 //!
 //! N: 200 000 no-op closures, 25 000 from each of 8 threads outside of the pool; each waits for its own.
 //! Threads: 8 producers, 2 workers; up to 64 in pools that grow.
-//! Contestants: every pool. The floor is one thread that queues and runs all of them.
+//! Contestants: every pool. The crates that start a thread for every promise run at 2 000. The floor is one thread that queues and runs all of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::contest::{Contestant, Workload, one_each};
 use crate::peer::floor::{self, sum_below};
-use crate::peer::{Peer, async_executor, blocking, fast_async, futures, rayon, threadpool, tokio};
+use crate::peer::{
+    Peer, async_executor, blocking, fast_async, futures, rayon, threadpool, threads, tokio,
+};
 use crate::stage::together;
 
 const PRODUCERS: usize = 8;
@@ -23,6 +25,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[800],
     operations: one_each,
     fill: super::FILL,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(run::<fast_async::FastAsync>),
@@ -33,6 +36,10 @@ pub(crate) const WORKLOAD: Workload = Workload {
         Contestant::peer("async-executor", run::<async_executor::AsyncExecutor>),
         Contestant::peer("blocking", run::<blocking::Blocking>),
         Contestant::peer("threadpool + oneshot", run::<threadpool::Threadpool>),
+        Contestant::peer("promisery", run::<threads::Promisery>)
+            .at_most(threads::MOST, threads::WHY),
+        Contestant::peer("poll-promise", run::<threads::PollPromise>)
+            .at_most(threads::MOST, threads::WHY),
     ],
 };
 

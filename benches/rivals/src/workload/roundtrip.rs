@@ -22,6 +22,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[100],
     operations: one_each,
     fill: 1_000,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor::one_by_one),
         Contestant::ours(run::<fast_async::FastAsync>),

@@ -22,6 +22,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[1_000],
     operations: one_each,
     fill: super::FILL,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor::one_by_one),
         Contestant::ours(fast_async),

@@ -22,6 +22,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     short: &[1_000],
     operations: one_each,
     fill: super::FILL,
+    from_rest: false,
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(run::<fast_async::FastAsync>),
