@@ -103,7 +103,7 @@ fn attach(
             let error = TaskError::of(ErrorKind::Cycle, outer.about().at());
             state.outcome(head).fail(error);
             state.decide(1);
-            state.head_done = true;
+            state.stage.finish();
             state.phase = Phase::Handed;
         } else {
             state.phase = Phase::Following;
@@ -309,7 +309,7 @@ impl<U: Send + 'static> Forward<U> {
                 return None;
             }
             *cast::<U>(state.outcome(head)) = outcome.take();
-            state.head_done = true;
+            state.stage.finish();
             state.decide(1);
             state.phase = Phase::Handed;
             Some((state.untie(), state.belongs_elsewhere()))

@@ -6,7 +6,7 @@ use super::step::{Step, Turn};
 use super::steps::Steps;
 use super::{Cell, Tie, with};
 use crate::error::{ErrorKind, TaskError};
-use crate::sync::{Arc, Ordering, chaos_point, thread_id};
+use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, unhandled};
 
 /// What [`Task::cancel`](crate::Task::cancel) achieved.
@@ -70,13 +70,13 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
         };
         if left_to.is_none() {
             state.phase = Phase::Driving;
-            state.driver = Some(thread_id());
+            state.drive_here();
             state.observing = true;
         }
         state.epoch = epoch;
         state.cancelled = true;
         state.looked = true;
-        state.head_done = true;
+        state.stage.finish();
         state.open = 0;
         let spared = match left_to {
             Some(_) => state.steps.take_leading_observers(),
@@ -111,7 +111,7 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
 fn prevent(cell: &dyn Cell, error: &TaskError) -> Option<(Duty, Option<Tie>)> {
     with(cell, |state, head| {
         let has_begun = !matches!(state.phase, Phase::Cold | Phase::Queued | Phase::Open);
-        if has_begun || state.head_done || !state.steps.is_empty() {
+        if has_begun || state.stage.is_over() || !state.steps.is_empty() {
             return None;
         }
         // No link was ever hung on it, so its outcome is the head's.
@@ -120,7 +120,7 @@ fn prevent(cell: &dyn Cell, error: &TaskError) -> Option<(Duty, Option<Tie>)> {
         state.cancelled = true;
         state.looked = true;
         state.failed = true;
-        state.head_done = true;
+        state.stage.finish();
         state.open = 0;
         let upstream = state.untie();
         cell.idle().store(true, Ordering::Release);

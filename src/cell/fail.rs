@@ -7,7 +7,7 @@ use super::step::{Route, Step};
 use super::steps::Steps;
 use super::{Cell, Tie, with};
 use crate::error::TaskError;
-use crate::sync::{Arc, Ordering, chaos_point, thread_id};
+use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, guard, unhandled};
 
 /// Why a task's head fails from outside.
@@ -64,7 +64,9 @@ where
             Phase::Cold | Phase::Queued | Phase::Open => {
                 Taken::Head(CancelOutcome::Prevented, state.untie())
             }
-            Phase::Driving | Phase::Following if state.head_done || is_refused => Taken::TooLate,
+            Phase::Driving | Phase::Following if state.stage.is_over() || is_refused => {
+                Taken::TooLate
+            }
             Phase::Driving => Taken::Head(CancelOutcome::Signalled, None),
             Phase::Following => Taken::Head(CancelOutcome::Prevented, state.untie()),
             Phase::Handed if is_refused && state.may_run(reason.pass()) => {
@@ -92,10 +94,10 @@ where
         };
         if matches!(taken, Taken::Head(..) | Taken::Rest(_) | Taken::Observed(_)) {
             state.phase = Phase::Driving;
-            state.driver = Some(thread_id());
+            state.drive_here();
             state.epoch = state.epoch.wrapping_add(1);
             state.leave_doom_to(state.epoch);
-            state.head_done = true;
+            state.stage.finish();
         }
         (taken, state.epoch)
     });

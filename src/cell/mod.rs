@@ -7,7 +7,7 @@
 // Map for maintainers:
 //   state.rs   the phases and transitions, as a table
 //   steps.rs   the subscriber list            step.rs  what an entry is
-//   slot.rs    an outcome without its type
+//   slot.rs    an outcome without its type         head.rs  a closure, then its outcome
 //   node.rs    the cell itself: closure and outcome with their types
 //   drive.rs   runs the steps: the only place that does
 //   adopt.rs   a task returned from a continuation
@@ -20,6 +20,7 @@ pub(crate) mod adopt;
 pub(crate) mod cancel;
 pub(crate) mod drive;
 mod fail;
+mod head;
 pub(crate) mod node;
 pub(crate) mod slot;
 pub(crate) mod state;

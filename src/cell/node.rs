@@ -4,8 +4,9 @@
 use super::cancel::{self, CancelOutcome, Withdrawn};
 use super::drive::{self, Hands, Next, drive, drive_from};
 use super::fail::{Reason, fail_head};
+use super::head::{Head, Instead};
 use super::slot::{Outcome, Slot};
-use super::state::{Phase, Progress, Registered, Role, State};
+use super::state::{Phase, Progress, Registered, Role, Stage, State};
 use super::step::{Follow, Step};
 use super::{About, Cell, Upstream, adopt, with};
 use crate::error::{At, ErrorKind, TaskError};
@@ -29,9 +30,7 @@ pub(crate) struct Node<F, T> {
 
 struct Inner<F, T> {
     state: State,
-    /// Until it is claimed or shed.
-    work: Option<F>,
-    value: Option<Outcome<T>>,
+    head: Head<F, T>,
 }
 
 /// The closure of a cell that has none: its outcome comes from outside.
@@ -54,8 +53,7 @@ where
             idle: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 state: State::new(phase),
-                work: Some(work),
-                value: None,
+                head: Head::Work(work),
             }),
         })
     }
@@ -63,7 +61,7 @@ where
     /// Under the lock: what the driver does next.
     #[inline(always)]
     fn advance(&self, inner: &mut Inner<F, T>, hands: &mut Hands<'_>, epoch: u32) -> Next {
-        let next = drive::next(&mut inner.state, &mut inner.value, hands, epoch);
+        let next = drive::next(&mut inner.state, inner.head.slot(), hands, epoch);
         if next.is_the_end() {
             self.idle.store(true, Ordering::Release);
         }
@@ -98,7 +96,7 @@ where
         let mut hands = Hands::of_head(&mut local);
         let mut inner = self.inner.lock();
         let inner_now = &mut *inner;
-        inner_now.state.head_done = true;
+        inner_now.state.stage.finish();
         if dispatch::is_open()
             && !inner_now.state.steps.is_empty()
             && inner_now.state.epoch == epoch
@@ -106,7 +104,7 @@ where
             // A step of another task runs this closure: the steps wait for their turn in the list,
             // or the stack would grow with every fork.
             inner_now.state.decide(1);
-            hands.local.move_into(&mut inner_now.value);
+            hands.local.move_into(inner_now.head.slot());
             inner_now.state.phase = Phase::Handed;
             drop(inner);
             dispatch::later(self);
@@ -147,11 +145,11 @@ where
         let claim = match state.phase {
             // An open cell with a closure is a branch of a shared task whose value is there.
             Phase::Queued | Phase::Cold | Phase::Open if pass.is_none() => {
-                inner_now.work.take().map(Claim::Work)
+                inner_now.head.take_work().map(Claim::Work)
             }
             Phase::Handed if state.may_run(pass) => Some(match state.last.take() {
                 Some(step) => Claim::Held(step),
-                None => Claim::Value(inner_now.value.take()),
+                None => Claim::Value(inner_now.head.slot().take()),
             }),
             _ => None,
         };
@@ -159,12 +157,13 @@ where
             return Ran::Other;
         };
         state.phase = Phase::Driving;
-        state.driver = Some(thread_id());
         let mut untied = None;
         if let Claim::Work(_) = claim {
-            state.thread = state.driver;
+            state.driver = Some(thread_id());
+            state.stage = Stage::Running;
             untied = state.untie();
         } else {
+            state.drive_here();
             // Observers may be first: a cancel leaves them to this driver.
             state.observing = true;
         }
@@ -206,8 +205,7 @@ impl<T: Send + 'static> Node<NoWork<T>, T> {
             idle: AtomicBool::new(value.is_some()),
             inner: Mutex::new(Inner {
                 state,
-                work: None,
-                value,
+                head: Head::Outcome(value),
             }),
         })
     }
@@ -242,8 +240,8 @@ where
             return None;
         }
         inner.state.phase = Phase::Driving;
-        inner.state.head_done = true;
-        inner.state.driver = Some(thread_id());
+        inner.state.stage.finish();
+        inner.state.drive_here();
         let epoch = inner.state.epoch;
         let next = self.advance(inner, hands, epoch);
         Some((epoch, next))
@@ -255,15 +253,28 @@ where
 
     fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot)) {
         let mut inner = self.inner.lock();
-        let inner = &mut *inner;
-        f(&mut inner.state, &mut inner.value);
+        let inner_now = &mut *inner;
+        let mut instead = Instead(None);
+        match &mut inner_now.head {
+            Head::Outcome(outcome) => return f(&mut inner_now.state, outcome),
+            Head::Work(_) => f(&mut inner_now.state, &mut instead),
+        }
+        if let Some(error) = instead.0 {
+            let work = inner_now.head.take_work();
+            inner_now.head = Head::Outcome(Some(Err(error)));
+            drop(inner);
+            unhandled::discard(work);
+        }
     }
 
     fn shed(&self, outcome: bool) {
         let (work, value) = {
             let mut inner = self.inner.lock();
-            let value = if outcome { inner.value.take() } else { None };
-            (inner.work.take(), value)
+            match &mut inner.head {
+                Head::Outcome(value) if outcome => (None, value.take()),
+                Head::Outcome(_) => (None, None),
+                Head::Work(_) => (inner.head.take_work(), None),
+            }
         };
         unhandled::discard(work);
         unhandled::discard(value);
@@ -334,8 +345,8 @@ impl<F, T> Drop for Node<F, T> {
         // The last reference may go anywhere, even while a panic unwinds; a panicking `Drop` of the
         // user's must not get past here.
         let inner = self.inner.get_mut();
-        unhandled::discard(inner.work.take());
-        unhandled::discard(inner.value.take());
+        unhandled::discard(inner.head.take_work());
+        unhandled::discard(inner.head.slot().take());
         if let Some(step) = inner.state.last.take() {
             unhandled::discard(step);
         }

@@ -23,7 +23,7 @@ use super::step::{Route, Step};
 use super::steps::Steps;
 use crate::error::TaskError;
 use crate::executor::Executor;
-use crate::sync::{Arc, ThreadId};
+use crate::sync::{Arc, ThreadId, thread_id};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -35,6 +35,36 @@ pub(crate) enum Phase {
     Handed,
     Settled,
     Gone,
+}
+
+/// The life of a task's head: its closure, or whoever settles it from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Waiting,
+    /// The closure was claimed.
+    Running,
+    /// The closure has run, and the head has its outcome or will never have one of its own.
+    Ran,
+    /// The same without a closure, or before it was claimed.
+    Over,
+}
+
+impl Stage {
+    pub(crate) fn finish(&mut self) {
+        *self = if self.had_closure() {
+            Stage::Ran
+        } else {
+            Stage::Over
+        };
+    }
+
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Stage::Ran | Stage::Over)
+    }
+
+    fn had_closure(self) -> bool {
+        matches!(self, Stage::Running | Stage::Ran)
+    }
 }
 
 pub(crate) struct State {
@@ -50,8 +80,8 @@ pub(crate) struct State {
     pub(crate) failed: bool,
     /// Others may wait for it by a step of its list: only such a task can be part of a ring.
     pub(crate) watched: bool,
-    /// The head has its outcome, or will never have one of its own.
-    pub(crate) head_done: bool,
+    /// How far the head is.
+    pub(crate) stage: Stage,
     /// Links that have yet to run, the head included. At 0 the outcome is decided, though observers
     /// may still be running.
     pub(crate) open: u32,
@@ -67,9 +97,8 @@ pub(crate) struct State {
     pub(crate) waiter: Option<Waker>,
     /// What most tasks never have.
     rare: Option<Box<Rare>>,
-    /// The thread that runs, or ran, the task's closure.
-    pub(crate) thread: Option<ThreadId>,
-    /// The thread that became the driver last.
+    /// The thread that became the driver last. While there was no other: the one that ran the
+    /// closure, if there is one.
     pub(crate) driver: Option<ThreadId>,
 }
 
@@ -81,6 +110,8 @@ struct Rare {
     /// The number of the last handing over to an executor: the job that has it may run.
     pass: u32,
     doom: Option<Doom>,
+    /// The thread that ran the closure, if another was the driver since.
+    thread: Option<ThreadId>,
 }
 
 /// To whom the steps of a task are handed.
@@ -170,7 +201,7 @@ impl State {
             cancelled: false,
             failed: false,
             watched: false,
-            head_done: false,
+            stage: Stage::Waiting,
             open: 1,
             observing: false,
             epoch: 0,
@@ -178,7 +209,6 @@ impl State {
             last: None,
             waiter: None,
             rare: None,
-            thread: None,
             driver: None,
         }
     }
@@ -246,6 +276,23 @@ impl State {
             Some(slot) => slot,
             None => head,
         }
+    }
+
+    /// The calling thread becomes the driver.
+    pub(crate) fn drive_here(&mut self) {
+        let me = Some(thread_id());
+        if self.stage.had_closure() && self.driver != me {
+            let before = self.driver;
+            let rare = self.rare.get_or_insert_default();
+            rare.thread = rare.thread.or(before);
+        }
+        self.driver = me;
+    }
+
+    /// The thread that ran the closure, or, without one, the last driver.
+    pub(crate) fn thread(&self) -> Option<ThreadId> {
+        let rare = self.rare.as_ref();
+        rare.and_then(|rare| rare.thread).or(self.driver)
     }
 
     /// All steps have run and the outcome lies where `failure` was looked up.

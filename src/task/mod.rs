@@ -191,7 +191,7 @@ impl<T> Task<T> {
 }
 
 fn thread_of(cell: &dyn Cell) -> Option<ThreadId> {
-    with(cell, |state, _| state.thread.or(state.driver))
+    with(cell, |state, _| state.thread())
 }
 
 /// Takes the outcome of a settled task, which counts as looking at it. `None`: it is not settled.

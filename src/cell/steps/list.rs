@@ -28,6 +28,8 @@ pub(super) struct List {
     waiting: usize,
     /// Entries behind `head` whose step was removed.
     holes: usize,
+    /// The next number to give out.
+    next: u64,
 }
 
 struct Front {
@@ -116,14 +118,32 @@ impl Front {
 }
 
 impl List {
-    pub(super) fn new() -> List {
+    pub(super) fn from_number(next: u64) -> List {
         List {
+            next,
             front: None,
             pieces: VecDeque::new(),
             head: 0,
             waiting: 0,
             holes: 0,
         }
+    }
+
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) fn go_on_from(&mut self, next: u64) {
+        self.next = next;
+    }
+
+    /// Appends a step and returns its number.
+    #[inline(always)]
+    pub(super) fn append_one(&mut self, step: Box<dyn Step>, role: Role) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.push(number, step, role);
+        number
     }
 
     #[inline(always)]
@@ -281,7 +301,7 @@ impl List {
 
     /// Takes the steps that stand before the first that is not `wanted`.
     pub(super) fn take_leading(&mut self, wanted: Role) -> List {
-        let mut taken = List::new();
+        let mut taken = List::from_number(self.next);
         // First away from whoever works through the front, then apart: else that driver would come
         // to a step behind one that is taken here.
         if !cfg!(planted = "apart_first") {
@@ -312,6 +332,7 @@ impl List {
     /// Puts the steps of a later list behind these.
     pub(super) fn append(&mut self, later: &mut List) {
         later.thaw();
+        self.next = later.next;
         self.waiting += std::mem::take(&mut later.waiting);
         self.pieces.append(&mut later.pieces);
     }

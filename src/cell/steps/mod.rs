@@ -18,8 +18,8 @@ pub(crate) struct Steps {
     /// The only step; its number is the last one given out. Empty while there is a list.
     one: Option<Box<dyn Step>>,
     many: Option<Box<List>>,
-    /// The next number to give out.
-    next: u64,
+    /// The next number to give out, while there is no list; a list has its own.
+    next: u32,
     /// What the only step is.
     role: Role,
 }
@@ -46,31 +46,43 @@ impl Steps {
     /// Appends a step and returns its number.
     #[inline(always)]
     pub(crate) fn push(&mut self, step: Box<dyn Step>, role: Role) -> u64 {
+        if let Some(list) = &mut self.many {
+            return list.append_one(step, role);
+        }
+        if self.one.is_some() || self.next == u32::MAX {
+            return self.list().append_one(step, role);
+        }
         let number = self.next;
         self.next = number + 1;
-        match &mut self.many {
-            Some(list) => list.push(number, step, role),
-            None if self.one.is_none() => {
-                self.one = Some(step);
-                self.role = role;
-            }
-            None => self.list().push(number, step, role),
-        }
-        number
+        self.one = Some(step);
+        self.role = role;
+        u64::from(number)
     }
 
     /// The list, made of what there is if there is none.
     #[cold]
     fn list(&mut self) -> &mut List {
-        let (one, role) = (self.one.take(), self.role);
-        let before_this = self.next.saturating_sub(2);
+        let (one, role, next) = (self.one.take(), self.role, u64::from(self.next));
         self.many.get_or_insert_with(|| {
-            let mut list = Box::new(List::new());
+            let mut list = Box::new(List::from_number(next));
             if let Some(one) = one {
-                list.push(before_this, one, role);
+                list.push(next - 1, one, role);
             }
             list
         })
+    }
+
+    /// No steps, and numbers that go on from here.
+    fn fresh(&self) -> Steps {
+        let mut fresh = Steps {
+            next: self.next,
+            ..Steps::new()
+        };
+        if let Some(list) = &self.many {
+            fresh.many = Some(Box::new(List::from_number(list.next())));
+            fresh.drop_empty_list();
+        }
+        fresh
     }
 
     /// Takes the oldest step.
@@ -106,7 +118,7 @@ impl Steps {
     /// drop.
     pub(crate) fn remove(&mut self, number: u64) -> Option<Box<dyn Step>> {
         let Some(list) = &mut self.many else {
-            let is_the_one = number + 1 == self.next;
+            let is_the_one = number + 1 == u64::from(self.next);
             return self.one.take_if(|_| is_the_one);
         };
         let step = list.remove(number);
@@ -125,10 +137,7 @@ impl Steps {
 
     /// Takes the observers that stand before the first step that decides an outcome.
     pub(crate) fn take_leading_observers(&mut self) -> Steps {
-        let mut taken = Steps {
-            next: self.next,
-            ..Steps::new()
-        };
+        let mut taken = self.fresh();
         match &mut self.many {
             None if self.role == Role::Observer => taken.one = self.one.take(),
             None => {}
@@ -150,24 +159,22 @@ impl Steps {
             *self = later;
             return;
         }
-        // The number of an only step is the last that was given out.
-        self.next += 1;
         let list = self.list();
-        if let Some(one) = later.one.take() {
-            list.push(later.next - 1, one, later.role);
+        match &mut later.many {
+            Some(many) => list.append(many),
+            None => {
+                let next = u64::from(later.next);
+                if let Some(one) = later.one.take() {
+                    list.push(next - 1, one, later.role);
+                }
+                list.go_on_from(next);
+            }
         }
-        if let Some(many) = &mut later.many {
-            list.append(many);
-        }
-        self.next = later.next;
     }
 
     /// Takes all steps. Numbers go on from where they were.
     pub(crate) fn take(&mut self) -> Steps {
-        let fresh = Steps {
-            next: self.next,
-            ..Steps::new()
-        };
+        let fresh = self.fresh();
         let mut taken = std::mem::replace(self, fresh);
         if let Some(list) = &mut taken.many {
             // A driver that works through them shall find none.
@@ -194,7 +201,8 @@ impl Steps {
 
     pub(crate) fn is_empty(&mut self) -> bool {
         self.drop_empty_list();
-        self.one.is_none() && self.many.is_none()
+        let has_list = |list: &mut Box<List>| !list.is_empty();
+        self.one.is_none() && !self.many.as_mut().is_some_and(has_list)
     }
 
     /// The step, if there is just one.
@@ -211,7 +219,12 @@ impl Steps {
 
     #[inline]
     fn drop_empty_list(&mut self) {
-        if self.many.as_mut().is_some_and(|list| list.is_empty()) {
+        if let Some(list) = &mut self.many
+            && list.is_empty()
+            // A list whose numbers have outgrown `next` stays.
+            && let Ok(next) = u32::try_from(list.next())
+        {
+            self.next = next;
             self.many = None;
         }
     }
