@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
+use crate::child::Heap;
 use crate::contest::{Run, Size, Workload};
 use crate::workload;
 
@@ -14,6 +15,8 @@ Usage: cargo run --release -p rivals -- [OPTIONS]
 
   --only NAME[,NAME..]  only these workloads (see --list)
   --rounds N            rounds per workload and size [7; 1 with --short]
+  --default-heap        leave the C library's allocator as it is: it gives freed memory back to the system in every round, and
+                        the rounds are mostly page faults; without this it keeps what it has, as in a program that goes on
   --short               small sizes, to see that everything works; the figures mean nothing
   --sweep               more sizes, from small to large
   --plot DIR            a sweep, drawn: one NAME.svg per workload
@@ -42,6 +45,7 @@ pub(crate) enum Asked {
 pub(crate) struct Args {
     pub(crate) workloads: Vec<&'static Workload>,
     pub(crate) rounds: usize,
+    pub(crate) heap: Heap,
     pub(crate) size: Size,
     pub(crate) json: bool,
     pub(crate) plot: Option<PathBuf>,
@@ -55,10 +59,12 @@ pub(crate) fn parse() -> Result<Asked, lexopt::Error> {
 fn read(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
     let (mut only, mut rounds, mut size) = (Vec::new(), None, Size::Table);
     let (mut json, mut plot, mut machine) = (false, None, None);
+    let mut heap = Heap::Kept;
     while let Some(argument) = parser.next()? {
         match argument {
             Long("only") => only.extend(named(&parser.value()?.string()?)?),
             Long("rounds") => rounds = Some(parser.value()?.parse::<usize>()?),
+            Long("default-heap") => heap = Heap::Default,
             Long("short") => size = Size::Short,
             Long("sweep") if size == Size::Table => size = Size::Sweep,
             Long("sweep") => {}
@@ -91,6 +97,7 @@ fn read(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
             only
         },
         rounds,
+        heap,
         size,
         json,
         plot,

@@ -81,7 +81,7 @@ fn hold(workload: &'static Workload, args: &Args) -> Result<Vec<Bout>, String> {
         .iter()
         .map(|&n| {
             eprintln!("{} at {n} ..", workload.name);
-            measure::bout(workload, n, sizes, args.rounds)
+            measure::bout(workload, n, sizes, args.rounds, args.heap)
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::child::Child;
+use crate::child::{Child, Heap};
 use crate::contest::{Contestant, Kind, Workload};
 
 /// Idle threads of the contestant before may still be looking for work: they get this long to fall asleep.
@@ -42,6 +42,7 @@ pub(crate) fn bout(
     n: usize,
     sizes: &[usize],
     rounds: usize,
+    heap: Heap,
 ) -> Result<Bout, String> {
     let mut series: Vec<_> = workload
         .contestants
@@ -57,7 +58,7 @@ pub(crate) fn bout(
     let mut children = Vec::new();
     if !workload.from_rest {
         for one in &series {
-            children.push(warmed_up(workload, one)?);
+            children.push(warmed_up(workload, one, heap)?);
         }
     }
     let field = series.len();
@@ -67,7 +68,10 @@ pub(crate) fn bout(
             std::thread::sleep(PAUSE);
             let took = match children.get_mut(turn) {
                 Some(child) => round_of(workload, one, child)?,
-                None => round_of(workload, one, &mut Child::start(workload, one.contestant)?)?,
+                None => {
+                    let mut child = Child::start(workload, one.contestant, heap)?;
+                    round_of(workload, one, &mut child)?
+                }
             };
             one.rounds.push(took);
         }
@@ -80,8 +84,8 @@ pub(crate) fn bout(
 }
 
 /// A process that has done a round of the size it will be measured at: its heap has the extent and its pool the threads it needs.
-fn warmed_up(workload: &Workload, one: &Series) -> Result<Child, String> {
-    let mut child = Child::start(workload, one.contestant)?;
+fn warmed_up(workload: &Workload, one: &Series, heap: Heap) -> Result<Child, String> {
+    let mut child = Child::start(workload, one.contestant, heap)?;
     round_of(workload, one, &mut child)?;
     Ok(child)
 }

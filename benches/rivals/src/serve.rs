@@ -3,9 +3,7 @@
 //! A request is a line `N RUNS` on standard input; the answer is the nanoseconds of all the runs together, a line on standard output.
 //! The end of the input is the end of the process. Between requests it sleeps in `read`.
 //!
-//! The heap is the system allocator's with its defaults. That of the GNU C library gives its end back to the system whenever much of it
-//! is free, so that who frees everything in order, as the floor does, pays for the same pages in every run. Settings of the allocator
-//! in the environment reach this process, and show how much that is.
+//! How its heap behaves is set in its environment, by `child`.
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
