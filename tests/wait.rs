@@ -87,6 +87,33 @@ fn a_cold_task_is_started_by_waiting_for_it_inside_a_task() {
     });
 }
 
+// Contract: W1
+#[test]
+fn a_worker_waits_below_forty_diamonds() {
+    within(|| {
+        let pool = pool_of(1);
+        let (resolver, source) = deferred::<u64>();
+        let mut shared = source.share();
+        for _ in 0..40 {
+            let both = (shared.then(|n| n + 1), shared.then(|n| n + 2));
+            shared = all(both).then(|(one, two)| two.max(one)).share();
+        }
+        let (running, begun) = (Count::default(), Count::default());
+        let (told, tail) = (running.clone(), shared.clone());
+        let waits = pool.spawn(move || {
+            told.add();
+            tail.wait().map(|n| *n).unwrap()
+        });
+        running.reach(1);
+        // Another job's turn comes when the first has looked at all it waits for.
+        let counted = begun.clone();
+        pool.spawn(move || counted.add()).detach();
+        begun.reach(1);
+        resolver.resolve(1).unwrap();
+        assert_eq!(waits.wait().unwrap(), 81);
+    });
+}
+
 /// The sum of a tree of tasks whose inner nodes all wait for their children.
 fn tree(pool: &Pool, width: usize, depth: u32) -> Task<usize> {
     let own = pool.clone();

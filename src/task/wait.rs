@@ -4,6 +4,7 @@
 //! awaited work itself if that has not started; it runs what is on its own work list; it lets
 //! another thread take its place and sleeps. It never takes unrelated work from a queue.
 
+use std::collections::HashSet;
 use std::task::Waker;
 
 use super::{Task, ring, take_outcome};
@@ -229,6 +230,9 @@ fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
         let mut progress = false;
         let mut above: Vec<Arc<dyn Upstream>> = Vec::new();
         let mut pending = vec![cell.clone()];
+        // Which upstreams this round has come by: where fans meet again in a shared task, and fan out
+        // again above it, there are more ways up than anybody could walk.
+        let mut seen = HashSet::new();
         while let Some(cell) = pending.pop() {
             if done() {
                 return;
@@ -240,6 +244,11 @@ fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
             cell.above(&mut above);
             // A fan may be wide: each of its members is looked at once in a round.
             while let Some(upstream) = above.pop() {
+                // A line needs no memory of where it has been; a fan does.
+                let is_line = above.is_empty() && pending.is_empty() && seen.is_empty();
+                if !is_line && !seen.insert(Arc::as_ptr(&upstream).cast::<()>()) {
+                    continue;
+                }
                 match upstream.clone().cell() {
                     Some(cell) => pending.push(cell),
                     None => upstream.above(&mut above),
