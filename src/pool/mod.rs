@@ -8,18 +8,20 @@
 //   builder.rs   what a pool can be asked to be
 //   shared.rs    what the threads of one pool share; a job's way from a push to a worker
 //   grow.rs      waking and creating workers         rest.rs  sleeping and leaving
-//   room.rs      the bound on queued jobs            shutdown.rs  coming to rest, ending
+//   room.rs      the bound on queued jobs
+//   shutdown.rs  closing, discarding                  ending.rs  waiting until it is idle, or over
 //   injector.rs  jobs from outside            lane.rs  one worker's own jobs
 //   roster.rs    the counts of threads and their invariants: plain data, changed under one lock
 //   worker.rs    the life of one thread
 //   sentinel.rs  the thread that watches a backlog and adds workers when jobs block
-//   census.rs    asks the system whether a busy thread runs or sleeps
+//   sizing.rs    the rule by how much                 census.rs  asks the system what threads do
 //   block.rs     what a worker does before it blocks in `wait`
 //   metrics.rs   counters to read
 
 mod block;
 mod builder;
 mod census;
+mod ending;
 mod grow;
 mod injector;
 mod lane;
@@ -30,11 +32,13 @@ mod roster;
 mod sentinel;
 mod shared;
 mod shutdown;
+mod sizing;
 mod worker;
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
-pub(crate) use block::{blocking, deeper, on_worker};
+pub(crate) use block::{Place, blocking, deeper, on_worker};
 pub use builder::{ConfigError, PoolBuilder};
 pub use metrics::PoolMetrics;
 pub(crate) use shared::Refused;
@@ -264,6 +268,11 @@ impl Executor for Pool {
         }
     }
 }
+
+// What unwinding can leave half done in a pool is behind its locks, and user code runs outside of
+// them.
+impl UnwindSafe for Pool {}
+impl RefUnwindSafe for Pool {}
 
 impl Default for Pool {
     fn default() -> Pool {

@@ -156,7 +156,7 @@ pub(super) fn block_on(
     if deadline.is_none() && (on_worker || dispatch::is_open()) {
         help(cell, done);
     }
-    while !done() && dispatch::run_one() {}
+    run_own_list(done);
     for round in 0..SPINS + YIELDS {
         if done() {
             return End::Settled;
@@ -181,7 +181,7 @@ pub(super) fn block_on(
         return End::Settled;
     }
     chaos_point();
-    let end = pool::blocking(|| sleep(done, deadline));
+    let end = pool::blocking(|place| sleep(done, deadline, place));
     if matches!(end, End::TimedOut) {
         sleep_on(None);
         if done() {
@@ -191,22 +191,36 @@ pub(super) fn block_on(
     end
 }
 
-fn sleep(done: &dyn Fn() -> bool, deadline: Option<Instant>) -> End {
+fn sleep(done: &dyn Fn() -> bool, deadline: Option<Instant>, place: &pool::Place) -> End {
     loop {
         if done() {
             return End::Settled;
         }
-        match deadline {
+        let slice = place.keep_manned();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return End::TimedOut;
+        }
+        match left.into_iter().chain(slice).min() {
             None => thread::park(),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return End::TimedOut;
-                }
-                thread::park_timeout(left);
-            }
+            Some(nap) => thread::park_timeout(nap),
         }
     }
+}
+
+/// Runs what is on this thread's work list, until `done`. True when there was something.
+fn run_own_list(done: &dyn Fn() -> bool) -> bool {
+    let mut progress = false;
+    while !done() {
+        match pool::deeper(dispatch::run_one) {
+            Some(true) => progress = true,
+            Some(false) => break,
+            // Each callback waits for the next one's task. Others have the rest, on stacks of their
+            // own.
+            None => return dispatch::hand_over_all() || progress,
+        }
+    }
+    progress
 }
 
 /// A cold task is started by waiting for it. Where the waiter will run it itself, no queue needs to
@@ -255,9 +269,7 @@ fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
                 }
             }
         }
-        while !done() && dispatch::run_one() {
-            progress = true;
-        }
+        progress |= run_own_list(done);
         if !progress || done() {
             return;
         }
