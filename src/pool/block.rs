@@ -65,7 +65,8 @@ impl Place {
 pub(crate) fn blocking<R>(f: impl FnOnce(&Place) -> R) -> R {
     let current = worker::with_current(Rc::clone);
     // What is called in here may come to a `wait` of its own: a subscriber that hears of the cap.
-    let Some(current) = current.filter(|worker| !worker.lane.blocked.load(Ordering::Relaxed)) else {
+    let Some(current) = current.filter(|worker| !worker.lane.blocked.load(Ordering::Relaxed))
+    else {
         return f(&Place(None));
     };
     let (shared, lane) = (current.shared.clone(), current.lane.clone());

@@ -4,12 +4,7 @@ use super::block::{Place, blocking};
 use super::roster::Roster;
 use super::shared::Shared;
 use super::worker;
-use crate::sync::{
-    Arc, Duration, Instant, JoinHandle, MutexGuard, deadline_after, thread, wait_until,
-};
-
-/// How often a thread that has left is asked whether it has ended, where there is a deadline.
-const PAUSE: Duration = Duration::from_micros(100);
+use crate::sync::{Arc, Instant, JoinHandle, MutexGuard, deadline_after, thread, wait_until};
 
 impl Shared {
     pub(super) fn wait_idle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
@@ -38,6 +33,11 @@ impl Shared {
             roster.idle_waiters -= usize::from(own);
             idle
         })
+    }
+
+    fn count_joined(&self, threads: usize) {
+        self.roster.lock().joining -= threads;
+        self.changed.notify_all();
     }
 
     /// Waits until `done`, which is asked whenever something may have changed, or until `deadline`;
@@ -74,7 +74,7 @@ impl Shared {
 }
 
 /// Waits until the threads of a closed pool have ended, the calling one and such as wait here too
-/// not counted. Says how many have left the books, but not ended before the deadline.
+/// not counted. Says how many have not by the deadline.
 pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usize {
     let own = worker::is_on(shared);
     blocking(|place| {
@@ -96,29 +96,22 @@ pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usiz
             }
             over
         });
+        let others = roster.threads.saturating_sub(roster.enders);
         roster.enders -= usize::from(own);
         if !over {
-            return 0;
+            return others;
         }
         // They have left the books, and end within moments; their thread-local destructors run in
         // between.
         let handles = take_of_ended(shared, &mut roster, own);
         roster.joining += handles.len();
         drop(roster);
-        let count = handles.len();
-        let left: Vec<_> = handles
-            .into_iter()
-            .filter_map(|handle| join(handle, deadline))
-            .collect();
-        let unjoined = left.len();
-        let mut roster = shared.roster.lock();
-        roster.joining -= count;
-        roster.handles.extend(left);
-        shared.changed.notify_all();
-        // Somebody else may be joining the others.
-        let (roster, _) =
-            shared.await_change(place, roster, deadline, |roster| roster.joining == 0);
-        roster.joining + unjoined
+        join(shared, handles, deadline.is_some());
+        // Somebody else may be joining others.
+        let roster = shared.roster.lock();
+        let is_joined = |roster: &mut Roster| roster.joining == 0;
+        let (roster, _) = shared.await_change(place, roster, deadline, is_joined);
+        roster.joining
     })
 }
 
@@ -144,14 +137,22 @@ fn take_of_ended(shared: &Shared, roster: &mut Roster, own: bool) -> Vec<JoinHan
     ended
 }
 
-/// Joins a thread; gives the handle back when it has not ended by the deadline.
-fn join(handle: JoinHandle<()>, deadline: Option<Instant>) -> Option<JoinHandle<()>> {
-    while deadline.is_some() && !handle.is_finished() {
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Some(handle);
+/// Joins threads that are counted as `joining`. `may_return`: the caller has no time for those that
+/// take long, so another thread does it; where there is none to be had, they end by themselves.
+fn join(shared: &Arc<Shared>, handles: Vec<JoinHandle<()>>, may_return: bool) {
+    let joining = handles.len();
+    let watched = shared.clone();
+    let join_all = move || {
+        for handle in handles {
+            let _ = handle.join();
+            watched.count_joined(1);
         }
-        thread::park_timeout(PAUSE);
+    };
+    if !may_return || joining == 0 {
+        return join_all();
     }
-    let _ = handle.join();
-    None
+    let builder = thread::Builder::new().name(format!("{}-joiner", shared.settings.name));
+    if builder.spawn(join_all).is_err() {
+        shared.count_joined(joining);
+    }
 }

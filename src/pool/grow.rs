@@ -44,10 +44,7 @@ impl Shared {
             }
             return false;
         }
-        if roster
-            .refused_until
-            .is_some_and(|until| Instant::now() < until)
-        {
+        if roster.is_refused() {
             let deserted = roster.threads == 0;
             drop(roster);
             if deserted {
@@ -145,7 +142,10 @@ impl Shared {
     /// they changed.
     pub(super) fn mirror(&self, roster: &Roster) {
         #[cfg(all(test, any(loom, shuttle)))]
-        assert!(roster.adds_up(), "threads = active + idle + blocked + leaving");
+        assert!(
+            roster.adds_up(),
+            "threads = active + idle + blocked + leaving"
+        );
         self.active.store(roster.active, Ordering::Relaxed);
         self.target.store(roster.target, Ordering::Relaxed);
     }

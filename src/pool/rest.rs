@@ -154,8 +154,7 @@ impl Shared {
         }
         // A push may have counted on this thread.
         fence(Ordering::SeqCst);
-        if self.backlog() > 0
-            && !(self.closed.load(Ordering::Relaxed) && self.sweep_if_deserted())
+        if self.backlog() > 0 && !(self.closed.load(Ordering::Relaxed) && self.sweep_if_deserted())
         {
             self.notify();
         }

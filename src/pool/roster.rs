@@ -103,6 +103,12 @@ impl Roster {
         self.threads == self.active + self.idle.len() + self.blocked + self.leaving
     }
 
+    /// The system has refused a thread a moment ago.
+    pub(super) fn is_refused(&self) -> bool {
+        let until = self.refused_until;
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
     /// Threads that live: those that were asked for and have not come do not count.
     pub(super) fn alive(&self) -> usize {
         self.threads - self.asked_for

@@ -3,7 +3,7 @@
 //! It exists only while it is needed: started by the first push that finds every worker busy,
 //! asleep without a timer while there is no backlog, gone with the last worker of a closed pool.
 
-// Locks: `Sentinel::thread` alone.
+// Locks: `Sentinel::thread` may be taken under the roster's lock, and no other lock under it.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,9 @@ use super::census;
 use super::lane::Lane;
 use super::shared::Shared;
 use super::sizing::{FLOWING, Rule, Watched};
-use crate::sync::{Arc, AtomicBool, Duration, Instant, Mutex, Ordering, Thread, Weak, fence, thread};
+use crate::sync::{
+    Arc, AtomicBool, Duration, Instant, Mutex, Ordering, Thread, Weak, fence, thread,
+};
 
 /// How often it looks while there is a backlog.
 const TICK: Duration = Duration::from_millis(1);
@@ -57,10 +59,19 @@ impl Sentinel {
         if shared.is_over() || self.awake.swap(true, Ordering::SeqCst) {
             return true;
         }
+        let lacks_a_worker = {
+            let roster = shared.roster.lock();
+            roster.is_refused() && roster.active == 0
+        };
         let mut thread = self.thread.lock();
         if let Some(thread) = &*thread {
             thread.unpark();
             return true;
+        }
+        // The next thread that the system grants is better a worker.
+        if lacks_a_worker {
+            drop(thread);
+            return self.give_up(shared);
         }
         let watched = Arc::downgrade(shared);
         // Its stack is an ordinary one: the last thread that the system refuses settles tasks here.
@@ -76,16 +87,20 @@ impl Sentinel {
             }
             Err(_) => {
                 drop(thread);
-                // The pool works on with the threads it has; the next push asks again. Others may
-                // have relied on this one.
-                self.awake.store(false, Ordering::SeqCst);
-                if offer_shy_jobs(shared) {
-                    shared.recruit();
-                }
-                shared.alarm_blocked();
-                false
+                self.give_up(shared)
             }
         }
+    }
+
+    /// There will be no sentinel for now. The pool works on with the threads it has; the next push
+    /// asks again. Others may have relied on this one.
+    fn give_up(&self, shared: &Arc<Shared>) -> bool {
+        self.awake.store(false, Ordering::SeqCst);
+        if offer_shy_jobs(shared) {
+            shared.recruit();
+        }
+        shared.alarm_blocked();
+        false
     }
 
     /// Has it look now, if it exists.
@@ -167,7 +182,11 @@ fn look(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
     if active < target {
         // The system refuses threads, or all the stand-ins there may be are there.
         memory.futile += 1;
-        return if memory.futile < PATIENCE { Next::Soon } else { Next::Later };
+        return if memory.futile < PATIENCE {
+            Next::Soon
+        } else {
+            Next::Later
+        };
     }
     memory.futile = 0;
     if target >= max {

@@ -23,8 +23,8 @@ pub struct ShutdownReport {
     pub discarded: usize,
     /// Tasks still queued when the deadline passed.
     pub queued: usize,
-    /// Threads that were still running or blocked when the deadline passed; the calling thread, if
-    /// it is one of the pool's, not counted.
+    /// Threads that were still running or blocked when the deadline passed. The calling thread, if it
+    /// is one of the pool's, is not counted, nor are others of them that wait in `shutdown` too.
     pub threads: usize,
 }
 
@@ -103,17 +103,15 @@ pub(super) fn shutdown(
             shared.backlog(),
         );
     }
-    let own = usize::from(worker::is_on(shared));
     if close {
-        let unjoined = ending::await_end(shared, deadline);
-        report.threads = shared.roster.lock().threads + unjoined - own;
+        report.threads = ending::await_end(shared, deadline);
         if shared.sweep_if_deserted() {
             // A job that comes later is refused by whoever brings it.
             return report;
         }
     } else if !shared.wait_idle(deadline) {
         let roster = shared.roster.lock();
-        report.threads = roster.active + roster.blocked - own;
+        report.threads = roster.active + roster.blocked - usize::from(worker::is_on(shared));
     }
     report.queued = shared.backlog();
     report

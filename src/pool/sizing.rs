@@ -111,7 +111,11 @@ impl Rule {
         flows: bool,
         somebody_runs: impl FnOnce() -> bool,
     ) -> usize {
-        self.since_flow = if flows { 0 } else { self.since_flow.saturating_add(1) };
+        self.since_flow = if flows {
+            0
+        } else {
+            self.since_flow.saturating_add(1)
+        };
         if wanting >= core {
             self.has_grown = false;
             self.short = 0;
@@ -190,7 +194,10 @@ mod tests {
         // What ran or was ready for a quarter of the time since the last look is not.
         let slept = |wanted| {
             let wanted = Some(wanted);
-            Some(Told { asleep: true, wanted })
+            Some(Told {
+                asleep: true,
+                wanted,
+            })
         };
         assert!(!watch(&[(1, slept(0)), (1, slept(TICK / 4))]).is_blocked());
         assert!(watch(&[(1, slept(7)), (1, slept(7 + TICK / 8))]).is_blocked());
@@ -219,7 +226,11 @@ mod tests {
         let sizes = jam(2, 12, false, &mut Rule::new());
         assert_eq!(sizes, [2, 4, 4, 8, 8, 16, 16, 32, 32, 64, 64, 128]);
         assert_eq!(jam(1, 6, false, &mut Rule::new()), [1, 2, 2, 4, 4, 8]);
-        assert_eq!(jam(8, 6, false, &mut Rule::new())[1..3], [10, 10], "small at first");
+        assert_eq!(
+            jam(8, 6, false, &mut Rule::new())[1..3],
+            [10, 10],
+            "small at first"
+        );
     }
 
     #[test]
@@ -250,7 +261,11 @@ mod tests {
             assert_eq!(rule.growth(2, 2, false, || false), 0);
         }
         assert_eq!(rule.growth(2, 1, false, || false), 1, "one core is idle");
-        assert_eq!(rule.growth(2, 1, false, || false), 0, "the new one has yet to block");
+        assert_eq!(
+            rule.growth(2, 1, false, || false),
+            0,
+            "the new one has yet to block"
+        );
         assert_eq!(rule.growth(2, 1, false, || false), 2);
         rule.relax();
         assert_eq!(rule.growth(2, 0, false, || false), 2);
@@ -267,9 +282,8 @@ mod tests {
     #[test]
     fn where_the_system_does_not_tell_it_grows_by_one_and_late() {
         let mut rule = Rule::new();
-        let mut grown = |picked, looks| -> usize {
-            (0..looks).map(|_| rule.growth_unseen(picked)).sum()
-        };
+        let mut grown =
+            |picked, looks| -> usize { (0..looks).map(|_| rule.growth_unseen(picked)).sum() };
         assert_eq!(grown(false, 9), 0);
         assert_eq!(grown(true, 1), 0);
         assert_eq!((grown(false, 9), grown(false, 11)), (0, 2));
