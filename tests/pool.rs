@@ -495,6 +495,15 @@ mod size {
 mod settings {
     use super::*;
 
+    #[test]
+    fn a_pool_may_cross_a_wall_around_panics() {
+        fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>(_: &T) {}
+        is_unwind_safe(&Pool::new());
+        let builder = fast_async::PoolBuilder::default();
+        assert_eq!(builder.build().unwrap().max_threads(), 64);
+        assert_eq!(HashSet::from([Shutdown::Drain, Shutdown::Drain]).len(), 1);
+    }
+
     // Contract: P1
     #[test]
     fn threads_carry_the_pools_name_and_a_number() {
@@ -1249,12 +1258,14 @@ mod end {
             until(|| threads_named("w-sentinel") == 1);
             gates[0].open();
             running.reach(2);
-            drop(pool);
+            let report = pool.shutdown(Shutdown::Drain, Duration::ZERO);
+            assert_eq!(report.threads, 1, "{report:?}");
             // There is no backlog any more: long enough for it to go to sleep without a timer.
             let (_resolver, never) = deferred::<()>();
             assert!(never.wait_timeout(Duration::from_millis(100)).is_err());
             gates[1].open();
             until(|| threads_named("w-") == 0);
+            assert!(pool.shutdown(Shutdown::Drain, Duration::MAX).is_complete());
         });
     }
 

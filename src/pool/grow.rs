@@ -73,6 +73,7 @@ impl Shared {
     fn start(self: &Arc<Self>, number: usize, stands_in: bool) -> bool {
         match worker::spawn(self, number) {
             Ok(handle) => {
+                chaos_point();
                 let mut roster = self.roster.lock();
                 roster.unrecorded -= 1;
                 roster.handles.push(handle);

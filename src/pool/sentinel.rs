@@ -251,7 +251,7 @@ fn judge(shared: &Arc<Shared>, memory: &mut Memory, active: usize, core: usize) 
     // An active worker without a job is on its way to one, whatever keeps it: no job of the user's.
     let mut wanting = active.saturating_sub(busy);
     let total: u64 = lanes.iter().map(|lane| lane.started()).sum();
-    let before = std::mem::replace(&mut memory.started, Some(total));
+    let before = memory.started.replace(total);
     let picked = before.map_or(0, |before| total.saturating_sub(before));
     let flows = picked > FLOWING * active as u64;
     let (mut sampled, mut is_known) = (0, true);

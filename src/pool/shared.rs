@@ -3,6 +3,8 @@
 // Locks, in the order in which they may be taken together: roster -> lanes -> one lane, and
 // injector -> one lane. No user code runs, and no job is dropped, under any of them.
 
+use std::panic::RefUnwindSafe;
+
 use super::builder::PoolBuilder;
 use super::injector::Injector;
 use super::lane::Lane;
@@ -106,7 +108,7 @@ impl Shared {
         } else {
             self.notify();
         }
-        if self.closed.load(Ordering::Relaxed) {
+        if self.closed.load(Ordering::Relaxed) && !cfg!(planted = "late_push") {
             self.sweep_if_deserted();
         }
         Ok(())
@@ -197,6 +199,9 @@ impl Shared {
                 .sum::<usize>()
     }
 }
+
+// User code runs outside of all locks, so no panic of it leaves anything in here half done.
+impl RefUnwindSafe for Shared {}
 
 impl Drop for Shared {
     fn drop(&mut self) {
