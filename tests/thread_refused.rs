@@ -317,4 +317,32 @@ mod by_limit {
             assert!(report.is_complete(), "{report:?}");
         }
     }
+
+    // Contract: P2, W1
+    #[test]
+    fn the_watcher_has_the_last_thread() {
+        const NAME: &str = "by_limit::the_watcher_has_the_last_thread";
+        if !is_child(NAME) {
+            // Two are the test's own.
+            run_limited(NAME, 4);
+            return;
+        }
+        let pool = Pool::builder().max_threads(1).build().unwrap();
+        let (resolver, source) = deferred::<u32>();
+        let (running, go) = (Count::default(), Gate::default());
+        let (begun, ready) = (running.clone(), go.clone());
+        let waits = pool.spawn(move || {
+            begun.add();
+            ready.pass();
+            source.wait().unwrap()
+        });
+        running.reach(1);
+        // There is a backlog now, and who watches it takes the last thread.
+        pool.spawn(move || resolver.resolve(7).unwrap()).detach();
+        until(|| !can_have_a_thread());
+        go.open();
+        assert_eq!(waits.wait().unwrap(), 7);
+        let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
+        assert!(report.is_complete(), "{report:?}");
+    }
 }

@@ -76,6 +76,7 @@ impl Shared {
                 chaos_point();
                 let mut roster = self.roster.lock();
                 roster.unrecorded -= 1;
+                roster.refused_until = None;
                 roster.handles.push(handle);
                 drop(roster);
                 if self.closed.load(Ordering::Relaxed) {

@@ -39,7 +39,7 @@ pub(super) struct Roster {
     pub(super) spares: u64,
     pub(super) allowance: Allowance,
     pub(super) next_number: usize,
-    /// No thread is created before this moment, because the system refused one.
+    /// No thread is created before this moment, because the system refused the last one asked for.
     pub(super) refused_until: Option<Instant>,
     pub(super) capped: bool,
     /// Counters of threads that are gone.
@@ -112,6 +112,11 @@ impl Roster {
     pub(super) fn is_refused(&self) -> bool {
         let until = self.refused_until;
         until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Nobody works, because the system refused a thread: the next it grants should be a worker.
+    pub(super) fn lacks_a_worker(&self) -> bool {
+        self.active == 0 && self.threads > 0 && self.refused_until.is_some()
     }
 
     /// Threads that live: those that were asked for and have not come do not count.

@@ -12,7 +12,7 @@ use super::lane::Lane;
 use super::shared::Shared;
 use super::sizing::{FLOWING, Rule, Watched};
 use crate::sync::{
-    Arc, AtomicBool, Duration, Instant, Mutex, Ordering, Thread, Weak, fence, thread,
+    Arc, AtomicBool, Duration, Instant, Mutex, Ordering, Thread, Weak, fence, thread, thread_id,
 };
 
 /// How often it looks while there is a backlog.
@@ -59,10 +59,7 @@ impl Sentinel {
         if shared.is_over() || self.awake.swap(true, Ordering::SeqCst) {
             return true;
         }
-        let lacks_a_worker = {
-            let roster = shared.roster.lock();
-            roster.is_refused() && roster.active == 0
-        };
+        let lacks_a_worker = shared.roster.lock().lacks_a_worker();
         let mut thread = self.thread.lock();
         if let Some(thread) = &*thread {
             thread.unpark();
@@ -103,9 +100,10 @@ impl Sentinel {
         false
     }
 
-    /// Has it look now, if it exists.
+    /// Has it look now, if it exists. It does not nudge itself: its next look comes anyway.
     pub(super) fn nudge(&self) {
-        if let Some(thread) = &*self.thread.lock() {
+        let thread = self.thread.lock();
+        if let Some(thread) = thread.as_ref().filter(|thread| thread.id() != thread_id()) {
             thread.unpark();
         }
     }
@@ -150,6 +148,8 @@ enum Next {
     Later,
     /// When somebody asks for it.
     Called,
+    /// It is in the way.
+    Never,
 }
 
 fn watch(shared: &Weak<Shared>) {
@@ -162,6 +162,7 @@ fn watch(shared: &Weak<Shared>) {
         };
         match next {
             Next::Soon => thread::park_timeout(TICK),
+            Next::Never => return,
             Next::Later => thread::park_timeout(LONG_TICK),
             Next::Called => {
                 thread::park();
@@ -182,6 +183,12 @@ fn look(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
     if active < target {
         // The system refuses threads, or all the stand-ins there may be are there.
         memory.futile += 1;
+        if memory.futile >= PATIENCE && shared.roster.lock().lacks_a_worker() {
+            // Perhaps a worker could be had in its place.
+            *shared.sentinel.thread.lock() = None;
+            shared.sentinel.give_up(shared);
+            return Next::Never;
+        }
         return if memory.futile < PATIENCE {
             Next::Soon
         } else {
@@ -222,10 +229,8 @@ fn rest(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
 /// Jobs that their lanes' owners have not taken back since the last look are for everybody.
 fn offer_shy_jobs(shared: &Shared) -> bool {
     let lanes = shared.lanes.lock();
-    let shy = lanes
-        .iter()
-        .filter(|lane| lane.len() > 0 && lane.shy.swap(false, Ordering::SeqCst));
-    shy.count() > 0
+    let is_shy = |lane: &&Arc<Lane>| lane.len() > 0 && lane.shy.swap(false, Ordering::SeqCst);
+    lanes.iter().filter(is_shy).count() > 0
 }
 
 /// Recruits whoever is missing: a thread may have been refused, or put off. Says how many are active,
