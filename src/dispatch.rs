@@ -174,3 +174,14 @@ fn next() -> Option<Item> {
         .ok()
         .flatten()
 }
+
+/// Has everything on this thread's list done elsewhere; false when there is nothing. For a thread
+/// whose stack is too deep to run it.
+pub(crate) fn hand_over_all() -> bool {
+    let mut some = false;
+    while let Some(Item::Run(work) | Item::HandOver(work)) = next() {
+        work.hand_over();
+        some = true;
+    }
+    some
+}

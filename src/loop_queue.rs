@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::error::TaskError;
 use crate::executor::{Executor, Job};
 use crate::sync::{
-    Arc, Condvar, Duration, Mutex, Receiver, Sender, Weak, deadline_after, unbounded, wait_until,
+    Arc, Condvar, Duration, Instant, Mutex, Receiver, Sender, Weak, deadline_after, unbounded,
+    wait_until,
 };
 use crate::task::Task;
 use crate::{dispatch, pool};
@@ -137,12 +138,7 @@ impl LoopQueue {
             if dispatch::run_one() {
                 continue;
             }
-            pool::blocking(|| {
-                let mut arrivals = self.0.arrivals.lock();
-                while *arrivals == seen {
-                    wait_until(&self.0.arrived, &mut arrivals, None);
-                }
-            });
+            self.sleep(None, |arrivals| arrivals != seen);
         }
     }
 
@@ -172,13 +168,28 @@ impl LoopQueue {
         if is_queued() {
             return true;
         }
-        pool::blocking(|| {
-            let mut arrivals = self.0.arrivals.lock();
-            let mut is_over = false;
-            while !is_queued() && !is_over {
-                is_over = wait_until(&self.0.arrived, &mut arrivals, deadline);
+        self.sleep(deadline, |_| is_queued())
+    }
+
+    /// Sleeps until the number of arrivals says that there is something to wake for; false when
+    /// the deadline came first.
+    fn sleep(&self, deadline: Option<Instant>, wakes: impl Fn(u64) -> bool) -> bool {
+        pool::blocking(|place| {
+            loop {
+                // Before the lock is taken: it may come to start a thread.
+                let slice = place.keep_manned().and_then(deadline_after);
+                let mut arrivals = self.0.arrivals.lock();
+                if !wakes(*arrivals) {
+                    let until = deadline.into_iter().chain(slice).min();
+                    wait_until(&self.0.arrived, &mut arrivals, until);
+                }
+                if wakes(*arrivals) {
+                    return true;
+                }
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    return false;
+                }
             }
-            is_queued()
         })
     }
 

@@ -658,6 +658,45 @@ mod token {
         assert!(wide.iter().all(CancelToken::is_cancelled));
     }
 
+    // Contract: C1
+    #[test]
+    fn tokens_in_the_middle_that_nobody_holds_pass_it_on() {
+        let root = CancelToken::new();
+        let mut leaf = root.child();
+        for _ in 0..100_000 {
+            leaf = leaf.child();
+        }
+        let other = leaf.clone();
+        root.cancel();
+        assert!(leaf.is_cancelled());
+        // The whole line goes with its last token, without recursion.
+        drop((leaf, other));
+
+        let root = CancelToken::new();
+        let leaf = (0..100_000).fold(root.child(), |leaf, _| leaf.child());
+        drop((root, leaf));
+    }
+
+    // Contract: C1
+    #[test]
+    fn a_task_holds_the_token_that_cancels_it() {
+        within(|| {
+            let root = CancelToken::new();
+            let (running, pool) = (Count::default(), Pool::new());
+            let builder = Task::builder().pool(&pool);
+            let tasks: Vec<Task<u32>> = [root.child(), root.child().child()]
+                .iter()
+                .map(|token| builder.clone().cancel_token(token))
+                .map(|builder| builder.spawn_with(until_told(&running)))
+                .collect();
+            running.reach(2);
+            root.cancel();
+            for task in tasks {
+                assert!(task.wait().unwrap_err().is_cancelled());
+            }
+        });
+    }
+
     // Contract: C1, D8
     // Case: 49
     #[test]

@@ -147,6 +147,12 @@ fn tokens_of_tasks_that_are_done() {
         let builder = Task::builder().pool(&pool).cancel_token(&token);
         stays_small(|| builder.clone().spawn(|| ()).wait().unwrap());
         stays_small(|| drop(token.child()));
+        stays_small(|| drop(token.child().child()));
+        let builder = Task::builder().pool(&pool);
+        stays_small(|| {
+            let builder = builder.clone().cancel_token(&token.child().child());
+            builder.spawn(|| ()).wait().unwrap();
+        });
         stays_small(|| assert!(token.on_cancel(|| ()).unregister()));
         assert!(!token.is_cancelled());
     });

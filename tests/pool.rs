@@ -398,10 +398,111 @@ mod size {
         assert!(Pool::builder().queue_limit(0).build().is_err());
         assert_eq!(pool.spawn(|| 1).wait().unwrap(), 1);
     }
+
+    // Contract: P1
+    #[test]
+    fn one_job_that_computes_does_not_stop_the_growth() {
+        within(|| {
+            let pool = Pool::builder().core_threads(2).build().unwrap();
+            let (running, gate) = (Count::default(), Gate::default());
+            let over = Arc::new(AtomicUsize::new(0));
+            let seen = over.clone();
+            pool.spawn(move || {
+                while seen.load(Ordering::Relaxed) == 0 {
+                    grind(1_000);
+                }
+            })
+            .detach();
+            for _ in 0..200 {
+                let (running, gate) = (running.clone(), gate.clone());
+                pool.spawn(move || {
+                    running.add();
+                    gate.pass();
+                })
+                .detach();
+            }
+            running.reach(63);
+            over.store(1, Ordering::Relaxed);
+            gate.open();
+            assert!(pool.wait_idle(Duration::MAX));
+        });
+    }
+
+    // Contract: P1
+    #[test]
+    fn idle_threads_go_when_the_maximum_falls() {
+        within(|| {
+            let pool = Pool::builder()
+                .core_threads(4)
+                .keep_alive(Duration::from_millis(5))
+                .build()
+                .unwrap();
+            let (running, gate) = (Count::default(), Gate::default());
+            for _ in 0..4 {
+                let (running, gate) = (running.clone(), gate.clone());
+                pool.spawn(move || {
+                    running.add();
+                    gate.pass();
+                })
+                .detach();
+            }
+            running.reach(4);
+            gate.open();
+            // They sleep without a timer: there are no more than the core threads.
+            until(|| pool.metrics().idle == 4);
+            pool.set_max_threads(1).unwrap();
+            until(|| pool.metrics().threads == 1);
+            assert_eq!(pool.spawn(|| 7).wait().unwrap(), 7);
+        });
+    }
+
+    // Contract: P1
+    #[test]
+    fn a_stop_hook_that_takes_long_keeps_no_place() {
+        within(|| {
+            let (stopping, gate) = (Count::default(), Gate::default());
+            let (told, held) = (stopping.clone(), gate.clone());
+            let pool = Pool::builder()
+                .core_threads(1)
+                .max_threads(2)
+                .keep_alive(Duration::from_millis(1))
+                .on_thread_stop(move |_| {
+                    told.add();
+                    held.pass();
+                })
+                .build()
+                .unwrap();
+            let (running, go) = (Count::default(), Gate::default());
+            for _ in 0..2 {
+                let (running, go) = (running.clone(), go.clone());
+                pool.spawn(move || {
+                    running.add();
+                    go.pass();
+                })
+                .detach();
+            }
+            running.reach(2);
+            go.open();
+            stopping.reach(1);
+            assert!(pool.wait_idle(Duration::MAX), "no job runs");
+            assert_eq!(pool.spawn(|| 7).wait().unwrap(), 7);
+            gate.open();
+            until(|| pool.metrics().threads == 1);
+        });
+    }
 }
 
 mod settings {
     use super::*;
+
+    #[test]
+    fn a_pool_may_cross_a_wall_around_panics() {
+        fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>(_: &T) {}
+        is_unwind_safe(&Pool::new());
+        let builder = fast_async::PoolBuilder::default();
+        assert_eq!(builder.build().unwrap().max_threads(), 64);
+        assert_eq!(HashSet::from([Shutdown::Drain, Shutdown::Drain]).len(), 1);
+    }
 
     // Contract: P1
     #[test]
@@ -1015,6 +1116,234 @@ mod end {
             gate.open();
             ran.reach(10);
             until(|| threads_named("inner") == 0);
+        });
+    }
+
+    // Contract: P4
+    #[test]
+    fn drain_runs_accepted_chains_to_their_end() {
+        within(|| {
+            let pool = pool_of(1);
+            let (running, gate) = (Count::default(), Gate::default());
+            let (begun, held) = (running.clone(), gate.clone());
+            let name = || thread::current().name().map(str::to_owned);
+            let chain = pool
+                .spawn(move || {
+                    begun.add();
+                    held.pass();
+                })
+                .on(&pool)
+                .then(move |()| name());
+            // More links than one dispatch may run while others wait: the rest is handed on.
+            let (own, links) = (pool.clone(), Count::default());
+            let counted = links.clone();
+            let long = chain.then(move |name| {
+                for _ in 0..3 {
+                    own.spawn(|| ()).detach();
+                }
+                name
+            });
+            let long = (0..3_000).fold(long, |task, _| {
+                let links = counted.clone();
+                task.then(move |name| {
+                    links.add();
+                    name
+                })
+            });
+            running.reach(1);
+            let closing = pool.clone();
+            let closer = thread::spawn(move || closing.shutdown(Shutdown::Drain, Duration::MAX));
+            until(|| pool.try_spawn(|| ()).is_err());
+            gate.open();
+            assert!(closer.join().unwrap().is_complete());
+            assert!(long.is_settled() && links.get() == 3_000, "it is over");
+            let name = long.wait().unwrap().unwrap();
+            assert!(name.starts_with("pool-"), "{name}");
+        });
+    }
+
+    // Contract: P4, D8
+    #[test]
+    fn two_tasks_shut_their_pool_down_at_once() {
+        within(|| {
+            for _ in 0..20 {
+                let pool = Pool::builder().core_threads(2).build().unwrap();
+                let running = Count::default();
+                let enders = [0, 1].map(|_| {
+                    let (own, running) = (pool.clone(), running.clone());
+                    pool.spawn(move || {
+                        running.add();
+                        running.reach(2);
+                        own.shutdown(Shutdown::Drain, Duration::MAX).is_complete()
+                    })
+                });
+                running.reach(2);
+                assert!(pool.shutdown(Shutdown::Drain, Duration::MAX).is_complete());
+                for ender in enders {
+                    assert!(ender.wait().unwrap());
+                }
+            }
+        });
+    }
+
+    // Contract: P4, D8
+    #[test]
+    fn one_task_ends_the_pool_while_another_waits_for_it_to_be_idle() {
+        within(|| {
+            let pool = Pool::builder().core_threads(2).build().unwrap();
+            let (own, other, running) = (pool.clone(), pool.clone(), Count::default());
+            let (one, two) = (running.clone(), running.clone());
+            let ends = pool.spawn(move || {
+                one.add();
+                one.reach(2);
+                own.shutdown(Shutdown::Drain, Duration::MAX).is_complete()
+            });
+            let rests = pool.spawn(move || {
+                two.add();
+                two.reach(2);
+                other.wait_idle(Duration::MAX)
+            });
+            assert!(ends.wait().unwrap() && rests.wait().unwrap());
+        });
+    }
+
+    // Contract: P4
+    #[test]
+    fn a_thread_that_will_not_end_is_left_at_the_deadline() {
+        struct Slow(Gate);
+        impl Drop for Slow {
+            fn drop(&mut self) {
+                self.0.pass();
+            }
+        }
+        thread_local! {
+            static SLOW: std::cell::RefCell<Option<Slow>> = const { std::cell::RefCell::new(None) };
+        }
+        within(|| {
+            let (pool, gate) = (pool_of(1), Gate::default());
+            let held = Slow(gate.clone());
+            pool.spawn(move || SLOW.set(Some(held))).wait().unwrap();
+            let report = pool.shutdown(Shutdown::Drain, Duration::from_millis(20));
+            assert_eq!((report.queued, report.threads), (0, 1), "{report:?}");
+            // Somebody waits for it without a deadline, others must not follow.
+            let pools = [pool.clone(), pool.clone()];
+            let closers = pools
+                .map(|pool| thread::spawn(move || pool.shutdown(Shutdown::Drain, Duration::MAX)));
+            let report = pool.shutdown(Shutdown::Drain, Duration::from_millis(20));
+            assert_eq!(report.threads, 1, "{report:?}");
+            assert!(closers.iter().all(|closer| !closer.is_finished()));
+            gate.open();
+            for closer in closers {
+                assert!(closer.join().unwrap().is_complete());
+            }
+        });
+    }
+
+    // Contract: P4
+    #[test]
+    fn the_thread_that_watches_a_backlog_ends_with_its_pool() {
+        within(|| {
+            let pool = Pool::builder().name("w").max_threads(1).build().unwrap();
+            let running = Count::default();
+            let gates = [Gate::default(), Gate::default()];
+            for gate in gates.clone() {
+                let begun = running.clone();
+                pool.spawn(move || {
+                    begun.add();
+                    gate.pass();
+                })
+                .detach();
+            }
+            running.reach(1);
+            until(|| threads_named("w-sentinel") == 1);
+            gates[0].open();
+            running.reach(2);
+            let report = pool.shutdown(Shutdown::Drain, Duration::ZERO);
+            assert_eq!(report.threads, 1, "{report:?}");
+            // There is no backlog any more: long enough for it to go to sleep without a timer.
+            let (_resolver, never) = deferred::<()>();
+            assert!(never.wait_timeout(Duration::from_millis(100)).is_err());
+            gates[1].open();
+            until(|| threads_named("w-") == 0);
+            assert!(pool.shutdown(Shutdown::Drain, Duration::MAX).is_complete());
+        });
+    }
+
+    // Contract: P4, S2
+    #[test]
+    fn hooks_that_panic_as_they_are_dropped() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("dropped with its pool");
+            }
+        }
+        within(|| {
+            let (one, two) = (Bomb, Bomb);
+            let pool = Pool::builder()
+                .on_thread_start(move |_| {
+                    let _keeps = &one;
+                })
+                .on_thread_stop(move |_| {
+                    let _keeps = &two;
+                })
+                .build()
+                .unwrap();
+            drop(pool);
+        });
+    }
+
+    // Contract: P4, P7
+    #[test]
+    fn the_global_pool_discards_what_is_there_and_no_more() {
+        const NAME: &str = "end::the_global_pool_discards_what_is_there_and_no_more";
+        if !is_child(NAME) {
+            child(NAME);
+            return;
+        }
+        within(|| {
+            fast_async::set_max_threads(1).unwrap();
+            let (running, gate) = (Count::default(), Gate::default());
+            let (begun, held) = (running.clone(), gate.clone());
+            let first = spawn(move || {
+                begun.add();
+                held.pass();
+            });
+            running.reach(1);
+            let queued = spawn(|| ());
+            // Each that is cancelled spawns the next.
+            fn again(left: Arc<AtomicUsize>) {
+                let next = left.clone();
+                spawn(|| ())
+                    .catch(move |_| {
+                        if left.fetch_sub(1, Ordering::SeqCst) > 0 {
+                            again(next);
+                        }
+                    })
+                    .detach();
+            }
+            let left = Arc::new(AtomicUsize::new(100_000));
+            again(left.clone());
+            let report = Pool::global().shutdown(Shutdown::Discard, Duration::ZERO);
+            assert_eq!((report.discarded, report.threads), (2, 1), "{report:?}");
+            assert!(queued.wait().unwrap_err().is_cancelled());
+            assert_eq!(left.load(Ordering::SeqCst), 99_999);
+            gate.open();
+            first.wait().unwrap();
+
+            // A task of its own is not among those left.
+            fast_async::set_max_threads(2).unwrap();
+            let (running, gate) = (Count::default(), Gate::default());
+            let (begun, held) = (running.clone(), gate.clone());
+            spawn(move || {
+                begun.add();
+                held.pass();
+            })
+            .detach();
+            running.reach(1);
+            let report = spawn(|| Pool::global().shutdown(Shutdown::Drain, Duration::ZERO));
+            assert_eq!(report.wait().unwrap().threads, 1);
+            gate.open();
         });
     }
 }

@@ -5,7 +5,7 @@ mod support_pool;
 use std::time::Duration;
 
 use fast_async::{ErrorKind, Pool, Shutdown, Status, Task, all, deferred};
-use support_pool::{Count, until, within};
+use support_pool::{Count, Gate, until, within};
 
 /// No system has room for such a stack.
 const IMPOSSIBLE: usize = 1 << 46;
@@ -171,7 +171,7 @@ mod by_limit {
 
         // A privileged user has no limit, and the limit counts all threads of a user: it takes one with no others.
         if fs::metadata("/proc/self").unwrap().uid() != 0 {
-            eprintln!("skipped: only a privileged user can become one without processes");
+            skipped("only a privileged user can become one without processes");
             return false;
         }
         static RUNS: AtomicU32 = AtomicU32::new(0);
@@ -188,11 +188,17 @@ mod by_limit {
             asked.is_ok_and(|output| output.status.success())
         });
         if tools.contains(&false) {
-            eprintln!("skipped: `timeout`, `setpriv` or `prlimit` is missing");
+            skipped("`timeout`, `setpriv` or `prlimit` is missing");
             return false;
         }
         passed(as_child(command, test).output().unwrap());
         true
+    }
+
+    /// Past the test harness, which keeps what successful tests print to itself.
+    fn skipped(why: &str) {
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), "skipped, and so not shown: {why}");
     }
 
     /// Whether one more thread can be had right now.
@@ -267,6 +273,75 @@ mod by_limit {
             "no more than four can have lived at once: {metrics:?}"
         );
         assert_eq!(metrics.completed + metrics.failed, 8_000);
+        let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
+        assert!(report.is_complete(), "{report:?}");
+    }
+
+    // Contract: P2, W1
+    #[test]
+    fn a_refusal_that_passes() {
+        const NAME: &str = "by_limit::a_refusal_that_passes";
+        if !is_child(NAME) {
+            // Two are the test's own.
+            run_limited(NAME, 4);
+            return;
+        }
+        for is_late in [false, true] {
+            let gate = Gate::default();
+            let held = gate.clone();
+            let hog = std::thread::spawn(move || held.pass());
+            let pool = Pool::builder().max_threads(1).build().unwrap();
+            let (resolver, source) = deferred::<u32>();
+            let (running, go) = (Count::default(), Gate::default());
+            let (begun, ready) = (running.clone(), go.clone());
+            let waits = pool.spawn(move || {
+                begun.add();
+                ready.pass();
+                source.wait().unwrap()
+            });
+            running.reach(1);
+            assert!(!can_have_a_thread(), "the limit has no effect");
+            // The only thread blocks, before or after the job comes that it waits for.
+            if is_late {
+                go.open();
+                until(|| pool.metrics().blocked == 1);
+            }
+            pool.spawn(move || resolver.resolve(7).unwrap()).detach();
+            go.open();
+            until(|| pool.metrics().blocked == 1);
+            assert_eq!(pool.metrics().queued, 1);
+            gate.open();
+            hog.join().unwrap();
+            assert_eq!(waits.wait().unwrap(), 7);
+            let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
+            assert!(report.is_complete(), "{report:?}");
+        }
+    }
+
+    // Contract: P2, W1
+    #[test]
+    fn the_watcher_has_the_last_thread() {
+        const NAME: &str = "by_limit::the_watcher_has_the_last_thread";
+        if !is_child(NAME) {
+            // Two are the test's own.
+            run_limited(NAME, 4);
+            return;
+        }
+        let pool = Pool::builder().max_threads(1).build().unwrap();
+        let (resolver, source) = deferred::<u32>();
+        let (running, go) = (Count::default(), Gate::default());
+        let (begun, ready) = (running.clone(), go.clone());
+        let waits = pool.spawn(move || {
+            begun.add();
+            ready.pass();
+            source.wait().unwrap()
+        });
+        running.reach(1);
+        // There is a backlog now, and who watches it takes the last thread.
+        pool.spawn(move || resolver.resolve(7).unwrap()).detach();
+        until(|| !can_have_a_thread());
+        go.open();
+        assert_eq!(waits.wait().unwrap(), 7);
         let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
         assert!(report.is_complete(), "{report:?}");
     }

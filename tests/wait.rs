@@ -88,6 +88,33 @@ fn a_cold_task_is_started_by_waiting_for_it_inside_a_task() {
     });
 }
 
+// Contract: W1
+#[test]
+fn a_worker_waits_below_forty_diamonds() {
+    within(|| {
+        let pool = pool_of(1);
+        let (resolver, source) = deferred::<u64>();
+        let mut shared = source.share();
+        for _ in 0..40 {
+            let both = (shared.then(|n| n + 1), shared.then(|n| n + 2));
+            shared = all(both).then(|(one, two)| two.max(one)).share();
+        }
+        let (running, begun) = (Count::default(), Count::default());
+        let (told, tail) = (running.clone(), shared.clone());
+        let waits = pool.spawn(move || {
+            told.add();
+            tail.wait().copied().unwrap()
+        });
+        running.reach(1);
+        // Another job's turn comes when the first has looked at all it waits for.
+        let counted = begun.clone();
+        pool.spawn(move || counted.add()).detach();
+        begun.reach(1);
+        resolver.resolve(1).unwrap();
+        assert_eq!(waits.wait().unwrap(), 81);
+    });
+}
+
 /// The sum of a tree of tasks whose inner nodes all wait for their children.
 fn tree(pool: &Pool, width: usize, depth: u32) -> Task<usize> {
     let own = pool.clone();
@@ -161,12 +188,18 @@ fn fib(pool: &Pool, n: u64) -> u64 {
 // Contract: W1
 #[test]
 fn naive_fib() {
-    within(|| {
+    // Without optimisation the large one takes too long.
+    let (n, expected) = if cfg!(debug_assertions) {
+        (20, 6_765)
+    } else {
+        (25, 75_025)
+    };
+    within(move || {
         for max in [1, 2, 64] {
             let pool = pool_of(max);
             let own = pool.clone();
-            let result = pool.spawn(move || fib(&own, 20)).wait().unwrap();
-            assert_eq!(result, 6765, "at {max} threads");
+            let result = pool.spawn(move || fib(&own, n)).wait().unwrap();
+            assert_eq!(result, expected, "at {max} threads");
         }
     });
 }
@@ -731,6 +764,52 @@ fn every_kind_of_failure_wakes_the_waiter() {
     });
 }
 
+// Contract: W1
+#[test]
+fn a_job_beside_one_that_was_waited_for_is_picked_up() {
+    within(|| {
+        for _ in 0..50 {
+            let pool = Pool::builder().core_threads(4).build().unwrap();
+            let own = pool.clone();
+            let task = pool.spawn(move || {
+                let (tell, told) = mpsc::channel();
+                let beside = own.spawn(move || tell.send(7).unwrap());
+                own.spawn(|| ()).wait().unwrap();
+                // The pool does not know that this blocks.
+                let got = told.recv().unwrap();
+                beside.wait().unwrap();
+                got
+            });
+            assert_eq!(task.wait().unwrap(), 7);
+        }
+    });
+}
+
+// Contract: W1, D2
+#[test]
+fn callbacks_that_each_wait_for_the_next_need_no_deep_stack() {
+    const N: usize = 3_000;
+    within(|| {
+        let (start, started) = deferred::<()>();
+        let mut resolvers = Vec::new();
+        let mut next: Option<Task<usize>> = None;
+        for _ in 0..N {
+            let (resolver, task) = deferred::<()>();
+            resolvers.push(resolver);
+            let last = next.take();
+            next = Some(task.then(move |()| 1 + last.map_or(0, |last| last.wait().unwrap())));
+        }
+        let first = started.then(move |()| {
+            for resolver in resolvers.into_iter().rev() {
+                resolver.resolve(()).unwrap();
+            }
+        });
+        start.resolve(()).unwrap();
+        first.wait().unwrap();
+        assert_eq!(next.unwrap().wait().unwrap(), N);
+    });
+}
+
 /// Counts the events that speak of waits without a stand-in, and opens a gate at the first.
 struct Capped(Arc<AtomicUsize>, Gate);
 
@@ -782,8 +861,13 @@ fn past_the_cap_a_wait_only_blocks_and_says_so_once() {
         resolver.resolve(1).unwrap();
         assert_eq!(all(waiters).wait().unwrap().len(), 2_000);
         assert_eq!(said.load(Ordering::Relaxed), 1, "it is said once");
-        let peak = pool.metrics().peak_threads;
-        assert!((2..1_000).contains(&peak), "{peak} threads at once");
+        let metrics = pool.metrics();
+        assert_eq!(
+            metrics.peak_threads, 257,
+            "one, and 256 that stand in: {metrics:?}"
+        );
+        // Some may have been woken again in the end; those that were not to be had do not count.
+        assert!((256..1_000).contains(&metrics.spares), "{metrics:?}");
     });
 }
 
@@ -825,7 +909,7 @@ fn a_thread_that_waits_long_sleeps() {
         };
         for spent in [outside, on_worker] {
             let spent = Duration::from_nanos(spent);
-            assert!(spent < span / 4, "{spent:?} of processor time in {span:?}");
+            assert!(spent < span / 50, "{spent:?} of processor time in {span:?}");
         }
         // Idle workers do not look around all the time either.
         let idle: Vec<_> = std::fs::read_dir("/proc/self/task")
@@ -839,10 +923,35 @@ fn a_thread_that_waits_long_sleeps() {
         assert!(!idle.is_empty());
         let spent = || idle.iter().filter_map(|task| cpu_time(task)).sum::<u64>();
         let before = spent();
-        let (_resolver, never) = deferred::<()>();
-        assert!(never.wait_timeout(span).is_err());
+        assert!(never.wait_timeout(span).is_none());
         let spent = Duration::from_nanos(spent().saturating_sub(before));
-        assert!(spent < span / 4, "{spent:?} of idle threads in {span:?}");
+        assert!(spent < span / 50, "{spent:?} of idle threads in {span:?}");
+        // Nor does the one that watches a backlog about which nothing can be done.
+        let gate = Gate::default();
+        let jammed = Pool::builder()
+            .name("jammed")
+            .max_threads(1)
+            .build()
+            .unwrap();
+        for _ in 0..2 {
+            let held = gate.clone();
+            jammed.spawn(move || held.pass()).detach();
+        }
+        let watching = || {
+            let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+            let mut tasks = tasks.map(|task| task.unwrap().path());
+            tasks.find(|task| {
+                std::fs::read_to_string(task.join("comm"))
+                    .is_ok_and(|name| name.starts_with("jammed-sent"))
+            })
+        };
+        until(|| watching().is_some());
+        let sentinel = watching().unwrap();
+        let before = cpu_time(&sentinel).unwrap();
+        assert!(never.wait_timeout(span).is_none());
+        let spent = Duration::from_nanos(cpu_time(&sentinel).unwrap() - before);
+        assert!(spent < span / 50, "{spent:?} of the sentinel in {span:?}");
+        gate.open();
     });
 }
 

@@ -11,6 +11,7 @@ use callback::Callbacks;
 pub use callback::CancelCallback;
 
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, Weak};
+use crate::unhandled;
 
 /// Says whether work is still wanted.
 ///
@@ -34,7 +35,21 @@ pub struct CancelToken(Arc<Inner>);
 
 struct Inner {
     cancelled: AtomicBool,
+    /// Held, so that a token in the middle of the tree lives as long as one below it: what is raised
+    /// at the top comes all the way down.
+    parent: Option<Arc<Inner>>,
     tree: Mutex<Tree>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        unhandled::discard(std::mem::take(&mut self.tree.get_mut().callbacks));
+        // A loop, not recursion: the tree may be as deep as it likes.
+        let mut parent = self.parent.take();
+        while let Some(mut token) = parent.and_then(Arc::into_inner) {
+            parent = token.parent.take();
+        }
+    }
 }
 
 #[derive(Default)]
@@ -47,15 +62,23 @@ struct Tree {
 impl CancelToken {
     /// A token that is not raised.
     pub fn new() -> CancelToken {
+        CancelToken::below(None)
+    }
+
+    fn below(parent: Option<Arc<Inner>>) -> CancelToken {
         CancelToken(Arc::new(Inner {
             cancelled: AtomicBool::new(false),
+            parent,
             tree: Mutex::new(Tree::default()),
         }))
     }
 
     /// A token that is raised when this one is; raised from the start if this one is already.
+    ///
+    /// The child keeps this token alive. A token that nobody holds, no task and no child of it
+    /// either, is gone, and the callbacks registered with it are dropped.
     pub fn child(&self) -> CancelToken {
-        let child = CancelToken::new();
+        let child = CancelToken::below(Some(self.0.clone()));
         {
             let mut tree = self.0.tree.lock();
             // Looked at under the lock: a concurrent `cancel` sees the child, or the child sees it.

@@ -39,13 +39,7 @@ fn a_call_is_heard_once() {
 
 #[test]
 fn a_worker_retires_or_is_called() {
-    // To `loom` every timed sleep is over at once.
-    let ends: &[_] = if cfg!(loom) {
-        &["retired"]
-    } else {
-        &["retired", "stayed"]
-    };
-    explore(ends, || {
+    explore(&["retired", "stayed"], || {
         let pool = pool(1, 2);
         let (resolver, held) = open();
         let waiting = pool.spawn(move || held.wait().unwrap());
@@ -55,6 +49,7 @@ fn a_worker_retires_or_is_called() {
         assert_eq!(pool.spawn(|| 1).wait().unwrap(), 1);
         match pool.metrics().threads {
             1 => "retired",
+            // Or is about to leave.
             2 => "stayed",
             threads => panic!("{threads} threads"),
         }
@@ -156,6 +151,74 @@ fn a_job_is_run_or_refused_by_a_pool_that_drains() {
 fn a_job_is_run_or_refused_by_a_pool_that_discards() {
     explore(&["ran", "rejected", "discarded"], || {
         push_against(Shutdown::Discard)
+    });
+}
+
+/// Threads that have left before those who asked for them come to note that they were granted.
+#[cfg(shuttle)]
+#[test]
+fn threads_that_come_and_go_are_counted() {
+    explore(&["done"], || {
+        let pool = pool(2, 2);
+        let spawners = [0, 1].map(|n| {
+            let pool = pool.clone();
+            go(move || pool.spawn(move || n).wait())
+        });
+        let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
+        assert!(report.is_complete(), "{report:?}");
+        for (n, spawner) in spawners.into_iter().enumerate() {
+            match spawner.join().unwrap() {
+                Ok(value) => assert_eq!(value, n),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Rejected),
+            }
+        }
+        let metrics = pool.metrics();
+        // Two for the jobs, and one for each that is about to leave.
+        assert!(
+            metrics.threads == 0 && metrics.peak_threads <= 4,
+            "{metrics:?}"
+        );
+        "done"
+    });
+}
+
+/// Two tasks end their own pool, and each goes on afterwards (Contract: P4, D8).
+#[cfg(shuttle)]
+#[test]
+fn two_tasks_end_their_pool() {
+    explore(&["done"], || {
+        let pool = pool(2, 2);
+        let enders = [0, 1].map(|_| {
+            let own = pool.clone();
+            pool.spawn(move || own.shutdown(Shutdown::Drain, Duration::MAX))
+        });
+        let outside = pool.shutdown(Shutdown::Drain, Duration::MAX);
+        assert!(outside.is_complete(), "{outside:?}");
+        for ender in enders {
+            match ender.wait() {
+                Ok(report) => assert!(report.is_complete(), "{report:?}"),
+                // The other has closed it before.
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Rejected),
+            }
+        }
+        "done"
+    });
+}
+
+/// Work that was accepted goes on in a pool that has been closed meanwhile (Contract: P4).
+#[test]
+fn an_accepted_chain_is_run_to_its_end() {
+    explore(&["ran", "rejected"], || {
+        let pool = pool(1, 1);
+        let closed = pool.clone();
+        let closer = go(move || closed.shutdown(Shutdown::Drain, Duration::MAX));
+        let (resolver, settled) = open();
+        let chain = settled.on(&pool).then(|n: i32| n + 1);
+        let begins = pool.spawn(move || resolver.resolve(6).unwrap());
+        let outcome = chain.wait();
+        assert!(closer.join().unwrap().is_complete());
+        assert_eq!(outcome.is_ok(), begins.wait().is_ok());
+        if outcome.is_ok() { "ran" } else { "rejected" }
     });
 }
 

@@ -41,3 +41,23 @@ fn who_finds_a_job_passes_on() {
         "done"
     });
 }
+
+/// Who takes a job back makes the one beside it shy, which was on offer. Those who were called for that one, and found nothing, must be called again.
+#[test]
+fn a_job_beside_one_that_is_taken_back_is_not_forgotten() {
+    explore(&["done"], || {
+        let pool = pool(2, 2);
+        let own = pool.clone();
+        let holding = pool.spawn(move || {
+            let gate = Gate::new();
+            let key = gate.clone();
+            let beside = own.spawn(move || key.open());
+            own.spawn(|| ()).wait().unwrap();
+            // The pool does not know that this blocks.
+            gate.pass();
+            beside.wait().unwrap();
+        });
+        holding.wait().unwrap();
+        "done"
+    });
+}

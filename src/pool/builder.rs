@@ -94,7 +94,7 @@ impl PoolBuilder {
     ///
     /// At the limit `spawn` waits for room, except on the pool's own threads, where it goes over
     /// the limit instead: waiting there could wait for itself. [`Pool::try_spawn`] hands the
-    /// closure back.
+    /// closure back; on the pool's own threads it never does.
     pub fn queue_limit(mut self, jobs: usize) -> PoolBuilder {
         self.queue_limit = Some(jobs);
         self
@@ -144,6 +144,12 @@ impl PoolBuilder {
             return Err(ConfigError::ZERO_QUEUE);
         }
         Ok(Pool::from_builder(self))
+    }
+}
+
+impl Default for PoolBuilder {
+    fn default() -> PoolBuilder {
+        PoolBuilder::new()
     }
 }
 

@@ -1,9 +1,18 @@
-//! Asks the system whether a busy thread is running or asleep, and whether all cores are taken.
+//! Asks the system what a thread is doing: whether it sleeps, and how much processor time it has wanted.
 //!
 //! On Linux the answer stands in `/proc`; elsewhere, and where `/proc` is closed, the answer is
 //! "unknown".
 
-use crate::sync::cores;
+use std::fs;
+
+/// What the system says about one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    /// It neither runs nor is ready to.
+    pub(super) asleep: bool,
+    /// For how long it has run or been ready to, ever, in nanoseconds. Not every kernel counts it.
+    pub(super) wanted: Option<u64>,
+}
 
 /// The system's number of the calling thread, or 0.
 pub(super) fn own_system_id() -> u64 {
@@ -11,33 +20,42 @@ pub(super) fn own_system_id() -> u64 {
         return 0;
     }
     // A link to "<process>/task/<thread>".
-    std::fs::read_link("/proc/thread-self")
+    fs::read_link("/proc/thread-self")
         .ok()
         .and_then(|link| link.file_name()?.to_str()?.parse().ok())
         .unwrap_or(0)
 }
 
-/// Whether the thread wants the processor: it runs, or would run if a core were free.
-pub(super) fn wants_cpu(system_id: u64) -> Option<bool> {
-    if system_id == 0 {
-        return None;
-    }
-    let stat = std::fs::read_to_string(format!("/proc/self/task/{system_id}/stat")).ok()?;
+pub(super) fn ask(system_id: u64) -> Option<Told> {
+    let folder = format!("/proc/self/task/{system_id}");
+    let asleep = !is_runnable(&format!("{folder}/stat"))?;
+    // "<ran> <waited for a processor> <time slices>"
+    let times = asleep.then(|| fs::read_to_string(format!("{folder}/schedstat")).ok());
+    let wanted = times.flatten().and_then(|times| {
+        let mut times = times.split_whitespace().map(str::parse::<u64>);
+        Some(times.next()?.ok()? + times.next()?.ok()?)
+    });
+    Some(Told { asleep, wanted })
+}
+
+/// Whether a thread of this process, other than `except`, runs or is ready to. What sleeping threads
+/// wait for may be a lock that such a thread holds.
+pub(super) fn somebody_runs(except: u64) -> bool {
+    let Ok(threads) = fs::read_dir("/proc/self/task") else {
+        return true;
+    };
+    let own = except.to_string();
+    threads.flatten().any(|thread| {
+        let stat = thread.path().join("stat");
+        thread.file_name() != *own.as_str() && is_runnable(&stat.to_string_lossy()).unwrap_or(false)
+    })
+}
+
+fn is_runnable(stat: &str) -> Option<bool> {
+    let stat = fs::read_to_string(stat).ok()?;
     // "<number> (<name>) <state> ..."; the name may hold anything, parentheses too.
     let state = stat.rsplit_once(')')?.1.trim_start().chars().next()?;
     Some(state == 'R')
-}
-
-/// Whether fewer threads than there are cores want a processor in the whole system, the caller not
-/// counted.
-pub(super) fn a_core_is_idle() -> Option<bool> {
-    if cfg!(not(target_os = "linux")) {
-        return None;
-    }
-    // "<1 min> <5 min> <15 min> <running>/<all> <newest>"
-    let load = std::fs::read_to_string("/proc/loadavg").ok()?;
-    let running: usize = load.split(' ').nth(3)?.split('/').next()?.parse().ok()?;
-    Some(running.saturating_sub(1) < cores())
 }
 
 #[cfg(all(test, target_os = "linux", not(loom), not(shuttle)))]
@@ -69,19 +87,16 @@ mod tests {
             }
             of.load(Ordering::Acquire)
         };
-        assert_eq!(wants_cpu(id(&spinning.0)), Some(true));
+        assert!(!ask(id(&spinning.0)).unwrap().asleep);
+        assert!(somebody_runs(own_system_id()), "the spinner does");
         let sleeping = id(&blocked);
-        while wants_cpu(sleeping) != Some(false) {
+        while !ask(sleeping).unwrap().asleep {
             std::thread::yield_now();
         }
         spinning.1.store(true, Ordering::Release);
         drop(release);
         spinner.join().unwrap();
         sleeper.join().unwrap();
-        assert_eq!(
-            wants_cpu(sleeping),
-            None,
-            "a thread that is gone is unknown"
-        );
+        assert_eq!(ask(sleeping), None, "a thread that is gone is unknown");
     }
 }

@@ -1,5 +1,6 @@
 //! The grow protocol: waking or creating a worker, and what happens when the system refuses one.
 
+use super::lane::Lane;
 use super::roster::Roster;
 use super::shared::Shared;
 use super::worker;
@@ -9,7 +10,7 @@ use crate::sync::{Arc, Duration, Instant, Ordering, chaos_point, fence};
 /// How many threads beyond the maximum may stand in for blocked ones.
 const SPARE_CAP: usize = 256;
 /// How long no thread is asked for after the system refused one.
-const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
+pub(super) const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
 
 impl Shared {
     /// Wakes or creates one worker, if fewer are active than should be.
@@ -22,11 +23,10 @@ impl Shared {
         if roster.threads == 0 && self.closed.load(Ordering::SeqCst) {
             return false;
         }
-        if roster.blocked > 0 {
-            roster.spares += 1;
-        }
+        let stands_in = roster.blocked > 0;
         if let Some(seat) = roster.idle.pop() {
             roster.active += 1;
+            roster.spares += u64::from(stands_in);
             self.mirror(&roster);
             drop(roster);
             chaos_point();
@@ -44,10 +44,7 @@ impl Shared {
             }
             return false;
         }
-        if roster
-            .refused_until
-            .is_some_and(|until| Instant::now() < until)
-        {
+        if roster.is_refused() {
             let deserted = roster.threads == 0;
             drop(roster);
             if deserted {
@@ -55,42 +52,79 @@ impl Shared {
             }
             return false;
         }
+        // A model has no sentinel, and no program with as many threads.
+        if stands_in && !roster.allowance.take(Instant::now()) && !cfg!(any(loom, shuttle)) {
+            drop(roster);
+            self.sentinel.nudge();
+            return false;
+        }
         roster.threads += 1;
         roster.asked_for += 1;
+        roster.unrecorded += 1;
         roster.active += 1;
+        roster.spares += u64::from(stands_in);
         roster.next_number += 1;
         let number = roster.next_number;
         self.mirror(&roster);
         drop(roster);
-        self.start(number)
+        self.start(number, stands_in)
     }
 
-    fn start(self: &Arc<Self>, number: usize) -> bool {
+    fn start(self: &Arc<Self>, number: usize, stands_in: bool) -> bool {
         match worker::spawn(self, number) {
             Ok(handle) => {
+                chaos_point();
                 let mut roster = self.roster.lock();
-                roster.asked_for -= 1;
-                roster.peak = roster.peak.max(roster.threads - roster.asked_for);
-                roster.handles.retain(|handle| !handle.is_finished());
+                roster.unrecorded -= 1;
+                roster.refused_until = None;
                 roster.handles.push(handle);
+                drop(roster);
+                if self.closed.load(Ordering::Relaxed) {
+                    self.changed.notify_all();
+                }
                 true
             }
             Err(_) => {
                 let mut roster = self.roster.lock();
                 roster.threads -= 1;
                 roster.asked_for -= 1;
+                roster.unrecorded -= 1;
                 roster.active -= 1;
+                roster.spares -= u64::from(stands_in);
                 roster.refused_until = Some(Instant::now() + REFUSAL_PAUSE);
                 let deserted = roster.threads == 0;
                 self.mirror(&roster);
                 drop(roster);
                 if deserted {
                     self.give_up();
+                    if self.is_over() {
+                        self.sentinel.nudge();
+                    }
                 }
                 self.changed.notify_all();
                 false
             }
         }
+    }
+
+    /// A thread has begun to live.
+    pub(super) fn enter(&self, lane: &Arc<Lane>) {
+        let mut roster = self.roster.lock();
+        roster.asked_for -= 1;
+        roster.peak = roster.peak.max(roster.alive());
+        self.lanes.lock().push(lane.clone());
+    }
+
+    /// No sentinel can be had. Threads that are blocked in a `wait` see to it that somebody works.
+    pub(super) fn alarm_blocked(&self) {
+        for lane in self.lanes.lock().iter() {
+            if lane.blocked.load(Ordering::Relaxed) {
+                lane.thread.unpark();
+            }
+        }
+        // Through the lock, so that nobody is between its look and its sleep.
+        drop(self.roster.lock());
+        self.changed.notify_all();
     }
 
     fn give_up(&self) {
@@ -100,6 +134,7 @@ impl Shared {
         self.refuse_queued(
             ErrorKind::Rejected,
             "the system would not create a thread for it, and its pool has none",
+            usize::MAX,
         );
         drop(self.roster.lock());
         self.changed.notify_all();
@@ -109,7 +144,10 @@ impl Shared {
     /// they changed.
     pub(super) fn mirror(&self, roster: &Roster) {
         #[cfg(all(test, any(loom, shuttle)))]
-        assert!(roster.adds_up(), "threads = active + idle + blocked");
+        assert!(
+            roster.adds_up(),
+            "threads = active + idle + blocked + leaving"
+        );
         self.active.store(roster.active, Ordering::Relaxed);
         self.target.store(roster.target, Ordering::Relaxed);
     }
@@ -117,10 +155,15 @@ impl Shared {
     pub(super) fn set_max(self: &Arc<Self>, max: usize) {
         let mut roster = self.roster.lock();
         roster.max = max;
-        roster.target = self.base_target(max);
+        roster.target = roster.target.clamp(self.base_target(max), max);
         self.mirror(&roster);
+        // Some may have gone to sleep for ever, and are too many now.
+        for seat in &roster.idle {
+            seat.thread.unpark();
+        }
         drop(roster);
         while self.backlog() > 0 && self.recruit() {}
+        self.sentinel.nudge();
     }
 
     pub(super) fn base_target(&self, max: usize) -> usize {

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 
 use super::injector::shrink;
 use crate::executor::{Ran, Runnable};
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, thread};
 
 /// The owner pushes and takes back at the tail; every worker, the owner included, takes the oldest
 /// job at the head.
 pub(super) struct Lane {
+    /// The owner.
+    pub(super) thread: Thread,
     jobs: Mutex<VecDeque<Arc<dyn Runnable>>>,
     /// The length of `jobs`, for looking without the lock. Written under the lock.
     len: AtomicUsize,
@@ -20,6 +22,10 @@ pub(super) struct Lane {
     /// The owner's present job spawns tasks and waits for them at once: a lone job here is about to
     /// be taken back, and others keep their hands off it. The sentinel lifts this when the job lies
     /// here for longer.
+    ///
+    /// Invariant: while this is set and `jobs` is not empty, the sentinel is awake, or whoever would
+    /// have woken it has lifted this. Both ways into that state kick it: `take_back` sets this, and
+    /// `push` finds it set.
     pub(super) shy: AtomicBool,
     /// The system's number of the owner's thread; 0 when unknown.
     pub(super) system_id: AtomicU64,
@@ -30,8 +36,10 @@ pub(super) struct Lane {
 const REACH: usize = 8;
 
 impl Lane {
+    /// The lane of the calling thread.
     pub(super) fn new() -> Lane {
         Lane {
+            thread: thread::current(),
             jobs: Mutex::new(VecDeque::new()),
             len: AtomicUsize::new(0),
             tally: Tally::default(),
@@ -44,6 +52,16 @@ impl Lane {
 
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
+    }
+
+    /// The owner runs a job, and is not blocked in a `wait`.
+    pub(super) fn is_at_a_job(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) && !self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Jobs that the owner has begun, ever.
+    pub(super) fn started(&self) -> u64 {
+        self.tally.started.load(Ordering::Relaxed)
     }
 
     /// How many jobs others may take.

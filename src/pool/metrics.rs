@@ -70,7 +70,7 @@ impl Shared {
         let queued = self.backlog();
         let roster = self.roster.lock();
         PoolMetrics {
-            threads: roster.threads,
+            threads: roster.alive(),
             peak_threads: roster.peak,
             idle: roster.idle.len(),
             blocked: roster.blocked,

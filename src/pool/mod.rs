@@ -8,18 +8,18 @@
 //   builder.rs   what a pool can be asked to be
 //   shared.rs    what the threads of one pool share; a job's way from a push to a worker
 //   grow.rs      waking and creating workers         rest.rs  sleeping and leaving
-//   room.rs      the bound on queued jobs            shutdown.rs  coming to rest, ending
+//   shutdown.rs  closing, discarding                  ending.rs  waiting until it is idle, or over
 //   injector.rs  jobs from outside            lane.rs  one worker's own jobs
+//   worker.rs    the life of one thread       block.rs what it does before it blocks in `wait`
 //   roster.rs    the counts of threads and their invariants: plain data, changed under one lock
-//   worker.rs    the life of one thread
 //   sentinel.rs  the thread that watches a backlog and adds workers when jobs block
-//   census.rs    asks the system whether a busy thread runs or sleeps
-//   block.rs     what a worker does before it blocks in `wait`
-//   metrics.rs   counters to read
+//   sizing.rs    the rule by how much                 census.rs  asks the system what threads do
+//   metrics.rs   counters to read             room.rs  the bound on queued jobs
 
 mod block;
 mod builder;
 mod census;
+mod ending;
 mod grow;
 mod injector;
 mod lane;
@@ -30,11 +30,12 @@ mod roster;
 mod sentinel;
 mod shared;
 mod shutdown;
+mod sizing;
 mod worker;
 
 use std::fmt;
 
-pub(crate) use block::{blocking, deeper, on_worker};
+pub(crate) use block::{Place, blocking, deeper, on_worker};
 pub use builder::{ConfigError, PoolBuilder};
 pub use metrics::PoolMetrics;
 pub(crate) use shared::Refused;
@@ -57,7 +58,7 @@ use crate::sync::{Arc, Duration, OnceLock, deadline_after};
 ///
 /// Cloning gives another handle. When the last handle goes, accepted work is finished and the
 /// threads end; the drop does not block. Tasks, and continuations that were started on the pool,
-/// hold a handle.
+/// hold a handle. A process made by `fork` has none of the threads: use no pool of its parent's there.
 ///
 /// # Examples
 ///
@@ -150,7 +151,8 @@ impl Pool {
     }
 
     /// At most `max` tasks of this pool run at once from now on; tasks that block in
-    /// [`wait`](crate::Task::wait) do not count.
+    /// [`wait`](crate::Task::wait) do not count, and when one of them goes on it may be one more until
+    /// another has finished.
     ///
     /// May be called at any time. When the maximum shrinks, tasks that are running finish; surplus
     /// threads take no further work.

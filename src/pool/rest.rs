@@ -32,6 +32,12 @@ impl Shared {
             return true;
         }
         if self.closed.load(Ordering::Acquire) && self.backlog() == 0 {
+            roster.active -= 1;
+            roster.leaving += 1;
+            self.mirror(&roster);
+            if roster.is_quiet() {
+                self.changed.notify_all();
+            }
             return false;
         }
         seat.called.store(false, Ordering::Relaxed);
@@ -101,9 +107,7 @@ impl Shared {
                 continue;
             }
             if roster.unseat(seat) {
-                // `leave` takes an active thread off the books.
-                roster.active += 1;
-                roster.retiring += 1;
+                roster.leaving += 1;
                 self.mirror(&roster);
                 return false;
             }
@@ -121,15 +125,17 @@ impl Shared {
         // The lane and its counters change hands under both locks, so that sums never miss or
         // double them.
         while let Some(job) = lane.pop() {
+            if let Some(room) = &self.room {
+                room.take();
+            }
             self.injector.push(job);
         }
         let mut roster = self.roster.lock();
         self.lanes.lock().retain(|other| !Arc::ptr_eq(other, lane));
         roster.past.add(&lane.tally);
         roster.threads -= 1;
-        roster.active -= 1;
-        // On a closed pool they end without having retired, and nobody counts.
-        roster.retiring = roster.retiring.saturating_sub(1);
+        roster.leaving -= 1;
+        roster.handles.retain(|handle| !handle.is_finished());
         let seats = if self.closed.load(Ordering::SeqCst) {
             let seats = std::mem::take(&mut roster.idle);
             roster.active += seats.len();
@@ -143,14 +149,14 @@ impl Shared {
             seat.call();
         }
         self.changed.notify_all();
+        if self.is_over() {
+            self.sentinel.nudge();
+        }
         // A push may have counted on this thread.
         fence(Ordering::SeqCst);
-        if self.backlog() > 0 {
-            if self.closed.load(Ordering::Relaxed) {
-                self.sweep_if_deserted();
-            } else {
-                self.notify();
-            }
+        if self.backlog() > 0 && !(self.closed.load(Ordering::Relaxed) && self.sweep_if_deserted())
+        {
+            self.notify();
         }
     }
 }

@@ -1,20 +1,21 @@
 //! The counts of a pool's threads: plain data, changed under one lock.
 
-use crate::sync::{Arc, AtomicBool, Instant, JoinHandle, Ordering, Thread};
+use crate::sync::{Arc, AtomicBool, Duration, Instant, JoinHandle, Ordering, Thread};
 
 use super::metrics::Totals;
 
-/// Invariant: `threads == active + idle.len() + blocked`.
+/// Invariant: `threads == active + idle.len() + blocked + leaving`.
 ///
 /// `active` and `target` are mirrored in atomics of [`Shared`](super::shared::Shared), written
 /// under this lock, for the push path.
 pub(super) struct Roster {
     /// Threads that exist, or are being created.
     pub(super) threads: usize,
-    /// Those of them that the system has been asked for and has not granted yet.
+    /// Those of them that the system has been asked for and that have not begun to live; counted as
+    /// active. Each takes itself off.
     pub(super) asked_for: usize,
-    /// Those of them that have decided to retire and are about to leave; counted as active.
-    pub(super) retiring: usize,
+    /// Threads that have decided to end: they take no job any more, and are about to leave.
+    pub(super) leaving: usize,
     /// Threads that run a job or look for one.
     pub(super) active: usize,
     /// Threads asleep for want of work, the warmest last.
@@ -23,6 +24,12 @@ pub(super) struct Roster {
     pub(super) blocked: usize,
     /// How many of the blocked are themselves waiting for the pool to become idle.
     pub(super) idle_waiters: usize,
+    /// How many of the blocked are waiting for the other threads of the closed pool to end.
+    pub(super) enders: usize,
+    /// How often some of either kind have found what they waited for. It is true for all that waited
+    /// at that moment, also when the first of them has gone back to work.
+    pub(super) rests: u64,
+    pub(super) ends: u64,
     /// How many threads should be active: the core count, more while jobs block, never above `max`.
     pub(super) target: usize,
     pub(super) max: usize,
@@ -30,13 +37,19 @@ pub(super) struct Roster {
     pub(super) peak: usize,
     /// Stand-ins created or woken for blocked threads, ever.
     pub(super) spares: u64,
+    pub(super) allowance: Allowance,
     pub(super) next_number: usize,
-    /// No thread is created before this moment, because the system refused one.
+    /// No thread is created before this moment, because the system refused the last one asked for.
     pub(super) refused_until: Option<Instant>,
     pub(super) capped: bool,
     /// Counters of threads that are gone.
     pub(super) past: Totals,
+    /// Of the workers and of the sentinel; those of ended threads are cleared out now and then.
     pub(super) handles: Vec<JoinHandle<()>>,
+    /// Handles of threads that were granted and are not in `handles` yet, and such as somebody has
+    /// taken out to join them.
+    pub(super) unrecorded: usize,
+    pub(super) joining: usize,
 }
 
 impl Roster {
@@ -44,20 +57,26 @@ impl Roster {
         Roster {
             threads: 0,
             asked_for: 0,
-            retiring: 0,
+            leaving: 0,
             active: 0,
             idle: Vec::new(),
             blocked: 0,
             idle_waiters: 0,
+            enders: 0,
+            rests: 0,
+            ends: 0,
             target,
             max,
             peak: 0,
             spares: 0,
+            allowance: Allowance::default(),
             next_number: 0,
             refused_until: None,
             capped: false,
             past: Totals::default(),
             handles: Vec::new(),
+            unrecorded: 0,
+            joining: 0,
         }
     }
 
@@ -76,17 +95,80 @@ impl Roster {
     /// There are more threads than `core`, those not counted that are about to leave: two that tire
     /// at the same moment must not both count on the other to stay.
     pub(super) fn has_surplus(&self, core: usize) -> bool {
-        self.threads.saturating_sub(self.retiring) > core
+        let leaving = if cfg!(planted = "both_retire") {
+            0
+        } else {
+            self.leaving
+        };
+        self.threads - leaving > core
     }
 
     #[cfg(all(test, any(loom, shuttle)))]
     pub(super) fn adds_up(&self) -> bool {
-        self.threads == self.active + self.idle.len() + self.blocked
+        self.threads == self.active + self.idle.len() + self.blocked + self.leaving
     }
 
-    /// No job is running: the condition `wait_idle` waits for, next to empty queues.
+    /// The system has refused a thread a moment ago.
+    pub(super) fn is_refused(&self) -> bool {
+        let until = self.refused_until;
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Nobody works, because the system refused a thread: the next it grants should be a worker.
+    pub(super) fn lacks_a_worker(&self) -> bool {
+        self.active == 0 && self.threads > 0 && self.refused_until.is_some()
+    }
+
+    /// Threads that live: those that were asked for and have not come do not count.
+    pub(super) fn alive(&self) -> usize {
+        self.threads - self.asked_for
+    }
+
+    /// No job is running, but for such as wait for that themselves: the condition `wait_idle` waits
+    /// for, next to empty queues.
     pub(super) fn is_quiet(&self) -> bool {
-        self.active == 0 && self.blocked == self.idle_waiters
+        self.active == 0 && self.blocked <= self.idle_waiters + self.enders
+    }
+}
+
+/// How many stand-ins may be created in a while. The others come with the sentinel's next looks.
+#[derive(Default)]
+pub(super) struct Allowance {
+    /// When the present while began.
+    since: Option<Instant>,
+    used: usize,
+}
+
+impl Allowance {
+    const WHILE: Duration = Duration::from_millis(1);
+    const AT_ONCE: usize = 16;
+
+    /// Takes one; false when there is none left for now.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let is_new = self
+            .since
+            .is_none_or(|since| now.saturating_duration_since(since) >= Allowance::WHILE);
+        if is_new {
+            self.since = Some(now);
+            self.used = 0;
+        }
+        self.used += 1;
+        self.used <= Allowance::AT_ONCE
+    }
+}
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_allowance_is_renewed() {
+        let mut allowance = Allowance::default();
+        let start = Instant::now();
+        let mut taken = |at| (0..100).filter(|_| allowance.take(at)).count();
+        assert_eq!(taken(start), 16);
+        assert_eq!(taken(start + Allowance::WHILE / 2), 0);
+        assert_eq!(taken(start + Allowance::WHILE), 16);
     }
 }
 

@@ -1,28 +1,29 @@
 //! The thread that watches a backlog, and adds workers when the ones there are block.
 //!
 //! It exists only while it is needed: started by the first push that finds every worker busy,
-//! asleep without a timer while there is no backlog.
+//! asleep without a timer while there is no backlog, gone with the last worker of a closed pool.
+
+// Locks: `Sentinel::thread` may be taken under the roster's lock, and no other lock under it.
+
+use std::collections::HashMap;
 
 use super::census;
+use super::lane::Lane;
 use super::shared::Shared;
-use crate::sync::{Arc, AtomicBool, Duration, Mutex, Ordering, Thread, Weak, fence, thread};
+use super::sizing::{FLOWING, Rule, Watched};
+use crate::sync::{
+    Arc, AtomicBool, Duration, Instant, Mutex, Ordering, Thread, Weak, fence, thread, thread_id,
+};
 
 /// How often it looks while there is a backlog.
 const TICK: Duration = Duration::from_millis(1);
-/// Looks without a backlog before it goes to sleep.
+/// How often while it can do nothing about it: the pool is as large as it may be.
+const LONG_TICK: Duration = Duration::from_millis(16);
+/// Looks without a backlog before it goes to sleep, and such as could do nothing before they become
+/// rarer.
 const PATIENCE: u32 = 20;
-/// Looks in a row that must find too few workers that want a processor, while a core lies idle.
-const STRIKES: u32 = 2;
-/// The same while every core is taken. A worker that waits for a lock whose holder lost its
-/// processor looks blocked then, for some time slices.
-const STRIKES_WHEN_BUSY: u32 = 16;
-/// Looks between two growths while every core is taken.
-const PACE_WHEN_BUSY: u32 = 4;
-/// How many busy threads it asks the system about in one look.
+/// How many workers that were found blocked it asks the system about again in one look.
 const SAMPLE: usize = 8;
-/// Jobs picked up per worker in one look above which the queue flows well enough, whatever the
-/// workers do in between.
-const FLOWING: u64 = 4;
 
 pub(super) struct Sentinel {
     /// True from the push that wakes it until it decides to sleep.
@@ -38,168 +39,254 @@ impl Sentinel {
         }
     }
 
-    /// There is a backlog and every worker is busy: watch it.
-    pub(super) fn kick(&self, shared: &Arc<Shared>) {
-        if self.awake.load(Ordering::Relaxed) || cfg!(any(loom, shuttle)) {
-            return;
+    /// There is a backlog that nobody may come to by himself: watch it. Call it after a full fence
+    /// behind whatever made it so. False when the system refuses the thread.
+    pub(super) fn kick(&self, shared: &Arc<Shared>) -> bool {
+        if cfg!(any(loom, shuttle)) {
+            // In the models it is a look at the shy jobs and no more, so that whatever else it would
+            // repair late shows as a hang.
+            if cfg!(shuttle) && offer_shy_jobs(shared) {
+                shared.recruit();
+            }
+            return true;
         }
-        self.rouse(shared);
+        self.awake.load(Ordering::Relaxed) || self.rouse(shared)
     }
 
     #[cold]
-    fn rouse(&self, shared: &Arc<Shared>) {
-        if self.awake.swap(true, Ordering::SeqCst) {
-            return;
+    fn rouse(&self, shared: &Arc<Shared>) -> bool {
+        // On a closed pool without threads it would have nothing to watch, and nobody to join it.
+        if shared.is_over() || self.awake.swap(true, Ordering::SeqCst) {
+            return true;
         }
+        let lacks_a_worker = shared.roster.lock().lacks_a_worker();
         let mut thread = self.thread.lock();
         if let Some(thread) = &*thread {
             thread.unpark();
-            return;
+            return true;
+        }
+        // The next thread that the system grants is better a worker.
+        if lacks_a_worker {
+            drop(thread);
+            return self.give_up(shared);
         }
         let watched = Arc::downgrade(shared);
+        // Its stack is an ordinary one: the last thread that the system refuses settles tasks here.
         let started = thread::Builder::new()
             .name(format!("{}-sentinel", shared.settings.name))
-            .stack_size(128 << 10)
             .spawn(move || watch(&watched));
         match started {
-            Ok(handle) => *thread = Some(handle.thread().clone()),
-            // Without it the pool works on with the threads it has; the next push asks again.
-            Err(_) => self.awake.store(false, Ordering::SeqCst),
+            Ok(handle) => {
+                *thread = Some(handle.thread().clone());
+                drop(thread);
+                shared.roster.lock().handles.push(handle);
+                true
+            }
+            Err(_) => {
+                drop(thread);
+                self.give_up(shared)
+            }
         }
     }
 
-    pub(super) fn stop(&self) {
-        if let Some(thread) = &*self.thread.lock() {
+    /// There will be no sentinel for now. The pool works on with the threads it has; the next push
+    /// asks again. Others may have relied on this one.
+    fn give_up(&self, shared: &Arc<Shared>) -> bool {
+        self.awake.store(false, Ordering::SeqCst);
+        if offer_shy_jobs(shared) {
+            shared.recruit();
+        }
+        shared.alarm_blocked();
+        false
+    }
+
+    /// Has it look now, if it exists. It does not nudge itself: its next look comes anyway.
+    pub(super) fn nudge(&self) {
+        let thread = self.thread.lock();
+        if let Some(thread) = thread.as_ref().filter(|thread| thread.id() != thread_id()) {
             thread.unpark();
         }
+    }
+
+    pub(super) fn thread(&self) -> Option<Thread> {
+        self.thread.lock().clone()
     }
 }
 
 /// What it remembers between two looks.
-#[derive(Default)]
 struct Memory {
-    started: u64,
-    strikes: u32,
+    own_id: u64,
+    since: Instant,
+    turn: usize,
     quiet: u32,
-    step: usize,
+    futile: u32,
+    /// Jobs that the workers of the last look had begun, ever.
+    started: Option<u64>,
+    rule: Rule,
+    /// By the address of the lane. An address that is used again brings another count of jobs.
+    workers: HashMap<usize, Watched>,
+}
+
+impl Memory {
+    fn new() -> Memory {
+        Memory {
+            own_id: census::own_system_id(),
+            since: Instant::now(),
+            turn: 0,
+            quiet: 0,
+            futile: 0,
+            started: None,
+            rule: Rule::new(),
+            workers: HashMap::new(),
+        }
+    }
+}
+
+/// When to look again.
+enum Next {
+    Soon,
+    Later,
+    /// When somebody asks for it.
+    Called,
+    /// It is in the way.
+    Never,
 }
 
 fn watch(shared: &Weak<Shared>) {
-    let mut memory = Memory::default();
+    let mut memory = Memory::new();
     loop {
         // While it rests it holds nothing, so that a forgotten pool can go.
-        let rests = match shared.upgrade() {
-            None => return,
-            Some(shared) => {
-                let over =
-                    shared.closed.load(Ordering::Acquire) && shared.roster.lock().threads == 0;
-                if over {
-                    return;
-                }
-                look(&shared, &mut memory)
-            }
+        let next = match shared.upgrade() {
+            Some(shared) if !shared.is_over() => look(&shared, &mut memory),
+            _ => return,
         };
-        if rests {
-            thread::park();
-            memory = Memory::default();
-        } else {
-            thread::park_timeout(TICK);
+        match next {
+            Next::Soon => thread::park_timeout(TICK),
+            Next::Never => return,
+            Next::Later => thread::park_timeout(LONG_TICK),
+            Next::Called => {
+                thread::park();
+                memory = Memory::new();
+            }
         }
     }
 }
 
-/// One look; true when there is nothing to watch.
-fn look(shared: &Arc<Shared>, memory: &mut Memory) -> bool {
-    if shared.backlog() == 0 {
-        memory.quiet += 1;
-        memory.strikes = 0;
-        if memory.quiet < PATIENCE {
-            return false;
-        }
-        shared.sentinel.awake.store(false, Ordering::SeqCst);
-        // Pairs with the fence in `notify`: a push that saw it awake is seen here.
-        fence(Ordering::SeqCst);
-        let rests = shared.backlog() == 0;
-        if !rests {
-            shared.sentinel.awake.store(true, Ordering::SeqCst);
-        }
-        memory.quiet = 0;
-        return rests;
+fn look(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
+    let backlog = shared.backlog();
+    if backlog == 0 {
+        return rest(shared, memory);
     }
     memory.quiet = 0;
-
-    if offer_shy_jobs(shared) {
-        shared.recruit();
-    }
-    let started = shared.totals().started;
-    let picked = started.saturating_sub(memory.started);
-    memory.started = started;
-    let active = shared.roster.lock().active;
-    let core = shared.settings.core;
-    let wanting = if picked > FLOWING * active.max(1) as u64 {
-        core
-    } else {
-        wanting(shared, active, picked)
-    };
-    if wanting >= core {
-        memory.strikes = 0;
-        memory.step = 0;
-        return false;
-    }
-    memory.strikes += 1;
-    if memory.strikes < STRIKES {
-        return false;
-    }
-    // Where the system does not tell, jobs that are not picked up are what counts.
-    let busy = !census::a_core_is_idle().unwrap_or(true);
-    if busy {
-        if memory.strikes < STRIKES_WHEN_BUSY {
-            return false;
+    offer_shy_jobs(shared);
+    let (active, target, max) = fill(shared, backlog);
+    if active < target {
+        // The system refuses threads, or all the stand-ins there may be are there.
+        memory.futile += 1;
+        if memory.futile >= PATIENCE && shared.roster.lock().lacks_a_worker() {
+            // Perhaps a worker could be had in its place.
+            *shared.sentinel.thread.lock() = None;
+            shared.sentinel.give_up(shared);
+            return Next::Never;
         }
-        memory.strikes -= PACE_WHEN_BUSY;
+        return if memory.futile < PATIENCE {
+            Next::Soon
+        } else {
+            Next::Later
+        };
     }
-    // Twice as many each time, for as long as it does not help.
-    memory.step = match memory.step {
-        0 if wanting == 0 => active.max(1),
-        0 => core - wanting,
-        step => step.saturating_mul(2),
-    };
-    grow(shared, memory.step);
-    false
+    memory.futile = 0;
+    if target >= max {
+        memory.rule.relax();
+        return Next::Later;
+    }
+    let by = judge(shared, memory, active, shared.settings.core.min(max));
+    if by > 0 {
+        grow(shared, by);
+    }
+    Next::Soon
+}
+
+/// A look that finds no backlog.
+fn rest(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
+    memory.rule.relax();
+    memory.workers.values_mut().for_each(Watched::forget);
+    memory.quiet += 1;
+    if memory.quiet < PATIENCE {
+        return Next::Soon;
+    }
+    memory.quiet = 0;
+    shared.sentinel.awake.store(false, Ordering::SeqCst);
+    // Pairs with the fence before `kick`: a push that saw it awake is seen here.
+    fence(Ordering::SeqCst);
+    if shared.backlog() == 0 {
+        return Next::Called;
+    }
+    shared.sentinel.awake.store(true, Ordering::SeqCst);
+    Next::Soon
 }
 
 /// Jobs that their lanes' owners have not taken back since the last look are for everybody.
 fn offer_shy_jobs(shared: &Shared) -> bool {
     let lanes = shared.lanes.lock();
-    let shy = lanes
-        .iter()
-        .filter(|lane| lane.len() > 0 && lane.shy.swap(false, Ordering::SeqCst));
-    shy.count() > 0
+    let is_shy = |lane: &&Arc<Lane>| lane.len() > 0 && lane.shy.swap(false, Ordering::SeqCst);
+    lanes.iter().filter(is_shy).count() > 0
 }
 
-/// How many workers want a processor: they run, or would if a core were free. While these are fewer
-/// than the cores, another worker would use what lies idle.
-fn wanting(shared: &Shared, active: usize, picked: u64) -> usize {
-    let busy: Vec<u64> = shared
-        .lanes
-        .lock()
-        .iter()
-        .rev()
-        .filter(|lane| lane.busy.load(Ordering::Relaxed) && !lane.blocked.load(Ordering::Relaxed))
-        .map(|lane| lane.system_id.load(Ordering::Relaxed))
-        .collect();
-    let step = (busy.len() / SAMPLE).max(1);
-    // An active worker without a job is on its way to one, whatever keeps it: no job of the user's.
-    let mut wanting = active.saturating_sub(busy.len());
-    for &thread in busy.iter().step_by(step) {
-        match census::wants_cpu(thread) {
-            Some(wants) => wanting += usize::from(wants) * step,
-            // Without the system's word: no job was picked up since the last look.
-            None if picked == 0 => {}
-            None => return shared.settings.core,
-        }
+/// Recruits whoever is missing: a thread may have been refused, or put off. Says how many are active,
+/// and how many should and could be.
+fn fill(shared: &Arc<Shared>, backlog: usize) -> (usize, usize, usize) {
+    let size = || {
+        let roster = shared.roster.lock();
+        (roster.threads, (roster.active, roster.target, roster.max))
+    };
+    let (threads, (active, target, _)) = size();
+    // Where there is no thread at all, whoever pushes sees to the first.
+    if threads > 0 {
+        let missing = target.saturating_sub(active).min(backlog);
+        let _ = (0..missing).all(|_| shared.recruit());
     }
-    wanting
+    size().1
+}
+
+/// By how much to grow.
+fn judge(shared: &Arc<Shared>, memory: &mut Memory, active: usize, core: usize) -> usize {
+    let lanes: Vec<Arc<Lane>> = shared.lanes.lock().clone();
+    let busy = lanes.iter().filter(|lane| lane.is_at_a_job()).count();
+    // An active worker without a job is on its way to one, whatever keeps it: no job of the user's.
+    let mut wanting = active.saturating_sub(busy);
+    let total: u64 = lanes.iter().map(|lane| lane.started()).sum();
+    let before = memory.started.replace(total);
+    let picked = before.map_or(0, |before| total.saturating_sub(before));
+    let flows = picked > FLOWING * active as u64;
+    let (mut sampled, mut is_known) = (0, true);
+    let age = Instant::now().saturating_duration_since(memory.since);
+    let at = 1 + u64::try_from(age.as_nanos()).unwrap_or(u64::MAX - 1);
+    let mut workers = HashMap::with_capacity(lanes.len());
+    memory.turn += 1;
+    let first = memory.turn.wrapping_mul(SAMPLE) % lanes.len().max(1);
+    for lane in lanes[first..].iter().chain(&lanes[..first]) {
+        let place = Arc::as_ptr(lane) as usize;
+        let mut watched = memory.workers.remove(&place).unwrap_or_default();
+        let started = lane.started();
+        let is_busy = lane.is_at_a_job();
+        if wanting < core && !(is_busy && watched.is_still_at(started) && sampled >= SAMPLE) {
+            sampled += usize::from(is_busy && watched.is_blocked());
+            let id = lane.system_id.load(Ordering::Relaxed);
+            is_known &= id > 0;
+            let told = is_busy.then(|| census::ask(id)).flatten();
+            watched.note(at, started, told);
+        }
+        wanting += usize::from(is_busy && !watched.is_blocked());
+        workers.insert(place, watched);
+    }
+    memory.workers = workers;
+    if !is_known {
+        return memory.rule.growth_unseen(picked > 0);
+    }
+    let own_id = memory.own_id;
+    let somebody_runs = || census::somebody_runs(own_id);
+    memory.rule.growth(core, wanting, flows, somebody_runs)
 }
 
 fn grow(shared: &Arc<Shared>, by: usize) {
@@ -209,9 +296,5 @@ fn grow(shared: &Arc<Shared>, by: usize) {
         roster.target = wanted.min(roster.max).max(roster.target.min(roster.max));
         shared.mirror(&roster);
     }
-    for _ in 0..by {
-        if !shared.recruit() {
-            return;
-        }
-    }
+    let _ = (0..by).all(|_| shared.recruit());
 }

@@ -3,6 +3,8 @@
 // Locks, in the order in which they may be taken together: roster -> lanes -> one lane, and
 // injector -> one lane. No user code runs, and no job is dropped, under any of them.
 
+use std::panic::RefUnwindSafe;
+
 use super::builder::PoolBuilder;
 use super::injector::Injector;
 use super::lane::Lane;
@@ -13,6 +15,7 @@ use super::worker::{self, Pushed};
 use crate::error::ErrorKind;
 use crate::executor::Runnable;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, chaos_point, fence};
+use crate::unhandled;
 
 pub(crate) struct Shared {
     pub(super) settings: PoolBuilder,
@@ -75,7 +78,9 @@ impl Shared {
         work: Arc<dyn Runnable>,
         roomed: bool,
     ) -> Result<(), Refused> {
-        if self.closed.load(Ordering::Acquire) {
+        // What goes on belongs to work that was accepted. Its own workers look again before they leave.
+        let is_welcome = || !roomed && worker::is_on(self);
+        if self.closed.load(Ordering::Acquire) && !is_welcome() {
             return Err(Refused { work });
         }
         let mut shy = false;
@@ -97,11 +102,13 @@ impl Shared {
         }
         chaos_point();
         if shy {
+            // Pairs with the one of the sentinel before it rests.
+            fence(Ordering::SeqCst);
             self.sentinel.kick(self);
         } else {
             self.notify();
         }
-        if self.closed.load(Ordering::Relaxed) {
+        if self.closed.load(Ordering::Relaxed) && !cfg!(planted = "late_push") {
             self.sweep_if_deserted();
         }
         Ok(())
@@ -175,6 +182,11 @@ impl Shared {
                 .sum::<usize>()
     }
 
+    /// It is closed, and its last thread has left.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed.load(Ordering::Acquire) && self.roster.lock().threads == 0
+    }
+
     /// Jobs queued anywhere in the pool.
     pub(super) fn backlog(&self) -> usize {
         let injected = self.injector.len();
@@ -185,5 +197,17 @@ impl Shared {
                 .iter()
                 .map(|lane| lane.len())
                 .sum::<usize>()
+    }
+}
+
+// User code runs outside of all locks, so no panic of it leaves anything in here half done.
+impl RefUnwindSafe for Shared {}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // What the user's hooks and callbacks have captured is the user's code to drop.
+        unhandled::discard(self.settings.on_start.take());
+        unhandled::discard(self.settings.on_stop.take());
+        unhandled::discard(self.settings.cancel_token.take());
     }
 }

@@ -1,12 +1,12 @@
 //! Waiting for a pool to come to rest, and ending it: drain or discard, wait for the threads, report what was left.
 
 use super::shared::Shared;
-use super::worker;
+use super::{ending, worker};
 use crate::error::ErrorKind;
-use crate::sync::{Arc, Instant, Ordering, wait_until};
+use crate::sync::{Arc, Instant, Ordering};
 
 /// What [`Pool::shutdown`](super::Pool::shutdown) does with tasks that have not started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shutdown {
     /// Run them all.
     Drain,
@@ -19,12 +19,12 @@ pub enum Shutdown {
 #[non_exhaustive]
 #[must_use = "it says whether the pool has really come to rest"]
 pub struct ShutdownReport {
-    /// Tasks that were settled as cancelled because they had not started.
+    /// Jobs that were taken out of the queue because they had not started; their tasks are cancelled.
     pub discarded: usize,
     /// Tasks still queued when the deadline passed.
     pub queued: usize,
-    /// Threads that were still running or blocked when the deadline passed; the calling thread, if
-    /// it is one of the pool's, not counted.
+    /// Threads that were still running or blocked when the deadline passed. The calling thread, if it
+    /// is one of the pool's, is not counted, nor are others of them that wait in `shutdown` too.
     pub threads: usize,
 }
 
@@ -49,7 +49,7 @@ impl Shared {
         for seat in seats {
             seat.call();
         }
-        self.sentinel.stop();
+        self.sentinel.nudge();
         if let Some(room) = &self.room {
             room.open_up();
         }
@@ -63,16 +63,16 @@ impl Shared {
             self.refuse_queued(
                 ErrorKind::Rejected,
                 "its pool is shut down; spawn it on an open pool",
+                usize::MAX,
             );
         }
         is_deserted
     }
 
-    /// Takes every queued job out, settles its task with the given reason, and says how many there
-    /// were.
-    pub(super) fn refuse_queued(&self, kind: ErrorKind, why: &'static str) -> usize {
-        let mut refused = 0;
-        loop {
+    /// Takes queued jobs out, at most so many, settles their tasks with the given reason, and says how
+    /// many there were.
+    pub(super) fn refuse_queued(&self, kind: ErrorKind, why: &'static str, limit: usize) -> usize {
+        for refused in 0..limit {
             let job = self
                 .take_injected(None)
                 .or_else(|| self.lanes.lock().iter().find_map(|lane| lane.pop()));
@@ -80,34 +80,8 @@ impl Shared {
                 Some(job) => job.refuse(kind, why),
                 None => return refused,
             }
-            refused += 1;
         }
-    }
-
-    pub(super) fn wait_idle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
-        let wait = |counted: bool| {
-            let mut roster = self.roster.lock();
-            roster.idle_waiters += usize::from(counted);
-            let idle = loop {
-                if roster.is_quiet() && self.backlog() == 0 {
-                    break true;
-                }
-                if wait_until(&self.changed, &mut roster, deadline) {
-                    break roster.is_quiet() && self.backlog() == 0;
-                }
-            };
-            roster.idle_waiters -= usize::from(counted);
-            idle
-        };
-        // Another task that waits in here too may be what this one waits for.
-        if worker::is_on(self) {
-            super::blocking(|| {
-                self.changed.notify_all();
-                wait(true)
-            })
-        } else {
-            super::blocking(|| wait(false))
-        }
+        limit
     }
 }
 
@@ -122,49 +96,23 @@ pub(super) fn shutdown(
     }
     let mut report = ShutdownReport::default();
     if mode == Shutdown::Discard {
+        // What comes later is none of this call's: others may push without end.
         report.discarded = shared.refuse_queued(
             ErrorKind::Cancelled,
             "its pool was shut down before it started",
+            shared.backlog(),
         );
     }
     if close {
-        await_end(shared, deadline);
-        report.threads = survivors(shared);
+        report.threads = ending::await_end(shared, deadline);
         if shared.sweep_if_deserted() {
             // A job that comes later is refused by whoever brings it.
             return report;
         }
     } else if !shared.wait_idle(deadline) {
         let roster = shared.roster.lock();
-        report.threads = roster.active + roster.blocked;
+        report.threads = roster.active + roster.blocked - usize::from(worker::is_on(shared));
     }
     report.queued = shared.backlog();
     report
-}
-
-/// Threads alive, the calling one not counted.
-fn survivors(shared: &Arc<Shared>) -> usize {
-    shared.roster.lock().threads - usize::from(worker::is_on(shared))
-}
-
-fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) {
-    let own = usize::from(worker::is_on(shared));
-    super::blocking(|| {
-        let mut roster = shared.roster.lock();
-        while roster.threads > own {
-            if wait_until(&shared.changed, &mut roster, deadline) {
-                return;
-            }
-        }
-        // They have left the books, and end within moments; their thread-local destructors run in
-        // between.
-        let handles = std::mem::take(&mut roster.handles);
-        drop(roster);
-        let me = crate::sync::thread_id();
-        for handle in handles {
-            if handle.thread().id() != me {
-                let _ = handle.join();
-            }
-        }
-    });
 }

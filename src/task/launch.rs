@@ -19,11 +19,14 @@ pub(super) fn cancel_with(parent: &CancelToken, cell: &Arc<dyn Cell>) {
             cell.cancel_head();
         }
     });
-    // The first step there is: gone as soon as the head has its outcome.
+    // The first step there is: gone as soon as the head has its outcome. It holds the token, which
+    // may be a child that nobody else has kept; the token holds the cell weakly.
+    let token = parent.clone();
     register(
         cell,
         when_settled(move || {
             callback.unregister();
+            drop(token);
         }),
         Role::Observer,
     );

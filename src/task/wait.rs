@@ -4,6 +4,7 @@
 //! awaited work itself if that has not started; it runs what is on its own work list; it lets
 //! another thread take its place and sleeps. It never takes unrelated work from a queue.
 
+use std::collections::HashSet;
 use std::task::Waker;
 
 use super::launch::start_if_cold;
@@ -182,7 +183,7 @@ pub(super) fn block_on(
     if deadline.is_none() && (on_worker || dispatch::is_open()) {
         help(cell, done);
     }
-    while !done() && dispatch::run_one() {}
+    run_own_list(done);
     for round in 0..SPINS + YIELDS {
         if done() {
             return End::Settled;
@@ -207,7 +208,7 @@ pub(super) fn block_on(
         return End::Settled;
     }
     chaos_point();
-    let end = pool::blocking(|| sleep(done, deadline));
+    let end = pool::blocking(|place| sleep(done, deadline, place));
     if matches!(end, End::TimedOut) {
         sleep_on(None);
         if done() {
@@ -217,22 +218,36 @@ pub(super) fn block_on(
     end
 }
 
-fn sleep(done: &dyn Fn() -> bool, deadline: Option<Instant>) -> End {
+fn sleep(done: &dyn Fn() -> bool, deadline: Option<Instant>, place: &pool::Place) -> End {
     loop {
         if done() {
             return End::Settled;
         }
-        match deadline {
+        let slice = place.keep_manned();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return End::TimedOut;
+        }
+        match left.into_iter().chain(slice).min() {
             None => thread::park(),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return End::TimedOut;
-                }
-                thread::park_timeout(left);
-            }
+            Some(nap) => thread::park_timeout(nap),
         }
     }
+}
+
+/// Runs what is on this thread's work list, until `done`. True when there was something.
+fn run_own_list(done: &dyn Fn() -> bool) -> bool {
+    let mut progress = false;
+    while !done() {
+        match pool::deeper(dispatch::run_one) {
+            Some(true) => progress = true,
+            Some(false) => break,
+            // Each callback waits for the next one's task. Others have the rest, on stacks of their
+            // own.
+            None => return dispatch::hand_over_all() || progress,
+        }
+    }
+    progress
 }
 
 /// Runs what `cell` waits for, as far as it has not started, on this thread.
@@ -241,6 +256,9 @@ fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
         let mut progress = false;
         let mut above: Vec<Arc<dyn Upstream>> = Vec::new();
         let mut pending = vec![cell.clone()];
+        // Which upstreams this round has come by: where fans meet again in a shared task, and fan out
+        // again above it, there are more ways up than anybody could walk.
+        let mut seen = HashSet::new();
         while let Some(cell) = pending.pop() {
             if done() {
                 return;
@@ -252,15 +270,18 @@ fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
             cell.above(&mut above);
             // A fan may be wide: each of its members is looked at once in a round.
             while let Some(upstream) = above.pop() {
+                // A line needs no memory of where it has been; a fan does.
+                let is_line = above.is_empty() && pending.is_empty() && seen.is_empty();
+                if !is_line && !seen.insert(Arc::as_ptr(&upstream).cast::<()>()) {
+                    continue;
+                }
                 match upstream.clone().cell() {
                     Some(cell) => pending.push(cell),
                     None => upstream.above(&mut above),
                 }
             }
         }
-        while !done() && dispatch::run_one() {
-            progress = true;
-        }
+        progress |= run_own_list(done);
         if !progress || done() {
             return;
         }

@@ -1,0 +1,291 @@
+//! By how much a pool with a backlog grows: the rule alone, fed with what a look has found.
+//!
+//! A worker counts as blocked when two looks in a row have found it asleep. While the workers that
+//! are not blocked are fewer than the cores, another worker would use what lies idle, unless all the
+//! blocked wait for one of ours that has lost its processor: a lock's holder does, and then the
+//! others look blocked for as long as that lasts. So where some thread of the process runs or would
+//! like to, the shortage must last.
+
+use super::census::Told;
+
+/// Jobs that a worker begins between two looks above which it is not blocked, whatever it does
+/// in between.
+pub(super) const FLOWING: u64 = 4;
+/// Looks in a row that must find a worker asleep.
+const PROOF: u32 = 2;
+/// The first growth; each of the next is twice as large, for as long as the shortage goes on.
+const FIRST_STEP: usize = 2;
+/// Looks in a row that must find a shortage while some thread of the process runs, before the first
+/// growth, and before each of the next.
+const PATIENCE: u32 = 16;
+const PACE: u32 = 4;
+/// For how many looks it is remembered that the queue flowed. A shortage in the middle of a flood of
+/// short jobs is most likely none, and `PATIENCE` is asked for before every growth.
+const FLOOD: u32 = 64;
+/// Looks in a row without a shortage after which the next one begins small again. The threads of the
+/// last growth need a few to be found blocked.
+const RELIEF: u32 = 8;
+/// Looks in a row without a job picked up, where the system does not tell about threads.
+const UNSEEN: u32 = 10;
+
+/// What is remembered of one worker from look to look.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Watched {
+    /// When it was last looked at, in nanoseconds; 0: never.
+    at: u64,
+    started: u64,
+    wanted: Option<u64>,
+    asleep: u32,
+}
+
+impl Watched {
+    /// Takes note of what a worker does; `None`: it has no job. `started`: jobs it has begun, ever.
+    pub(super) fn note(&mut self, at: u64, started: u64, told: Option<Told>) {
+        let flows = self.at > 0 && started.saturating_sub(self.started) > FLOWING;
+        let wanted = told.and_then(|told| told.wanted);
+        // Asleep at this moment, but not for most of the time.
+        let works = wanted.zip(self.wanted).is_some_and(|(now, before)| {
+            now.saturating_sub(before) >= at.saturating_sub(self.at) / 4
+        });
+        let asleep = told.is_some_and(|told| told.asleep) && !flows && !works;
+        *self = Watched {
+            at,
+            started,
+            wanted,
+            asleep: if asleep { self.asleep + 1 } else { 0 },
+        };
+    }
+
+    pub(super) fn is_blocked(&self) -> bool {
+        self.asleep >= PROOF
+    }
+
+    /// It was found blocked, and has been at the same job since.
+    pub(super) fn is_still_at(&self, started: u64) -> bool {
+        self.is_blocked() && self.started == started
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.asleep = 0;
+    }
+}
+
+/// The rule, with what it remembers.
+pub(super) struct Rule {
+    /// Looks in a row with a shortage, and without one.
+    short: u32,
+    enough: u32,
+    /// The last growth of this shortage.
+    step: usize,
+    /// There was one at the last look: its threads have yet to show what they are worth.
+    has_grown: bool,
+    since_flow: u32,
+    unpicked: u32,
+}
+
+impl Rule {
+    pub(super) fn new() -> Rule {
+        Rule {
+            short: 0,
+            enough: 0,
+            step: 0,
+            has_grown: false,
+            since_flow: FLOOD,
+            unpicked: 0,
+        }
+    }
+
+    /// There is no backlog: whatever comes next is another matter.
+    pub(super) fn relax(&mut self) {
+        *self = Rule {
+            since_flow: self.since_flow.saturating_add(1),
+            ..Rule::new()
+        };
+    }
+
+    /// How many workers to add when `wanting` are not blocked. `flows`: the queue does.
+    pub(super) fn growth(
+        &mut self,
+        core: usize,
+        wanting: usize,
+        flows: bool,
+        somebody_runs: impl FnOnce() -> bool,
+    ) -> usize {
+        self.since_flow = if flows {
+            0
+        } else {
+            self.since_flow.saturating_add(1)
+        };
+        if wanting >= core {
+            self.has_grown = false;
+            self.short = 0;
+            self.enough += 1;
+            if self.enough > RELIEF {
+                self.step = 0;
+            }
+            return 0;
+        }
+        self.enough = 0;
+        if std::mem::take(&mut self.has_grown) {
+            return 0;
+        }
+        self.short += 1;
+        if self.short < PATIENCE && somebody_runs() {
+            let is_first = self.step == 0 || self.since_flow < FLOOD;
+            if is_first || self.short < PACE {
+                return 0;
+            }
+        }
+        self.short = 0;
+        self.has_grown = true;
+        self.step = match self.step {
+            0 => FIRST_STEP.min(core - wanting),
+            step => step.saturating_mul(2),
+        };
+        self.step
+    }
+
+    /// The same where the system does not tell: jobs that compute for long look like those that
+    /// block, so it grows by one, and late.
+    pub(super) fn growth_unseen(&mut self, picked: bool) -> usize {
+        self.unpicked = if picked { 0 } else { self.unpicked + 1 };
+        if self.unpicked < UNSEEN {
+            return 0;
+        }
+        self.unpicked = 0;
+        1
+    }
+}
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::*;
+
+    /// A look per millisecond.
+    const TICK: u64 = 1_000_000;
+    const ASLEEP: Option<Told> = Some(Told {
+        asleep: true,
+        wanted: Some(0),
+    });
+    const RUNS: Option<Told> = Some(Told {
+        asleep: false,
+        wanted: None,
+    });
+
+    fn watch(looks: &[(u64, Option<Told>)]) -> Watched {
+        let mut watched = Watched::default();
+        for (tick, &(started, told)) in (1..).zip(looks) {
+            watched.note(tick * TICK, started, told);
+        }
+        watched
+    }
+
+    #[test]
+    fn a_worker_is_blocked_when_two_looks_say_so() {
+        assert!(!watch(&[(1, ASLEEP)]).is_blocked());
+        assert!(watch(&[(1, ASLEEP), (1, ASLEEP)]).is_blocked());
+        assert!(!watch(&[(1, ASLEEP), (1, RUNS), (1, ASLEEP)]).is_blocked());
+        assert!(!watch(&[(1, ASLEEP), (1, None), (1, ASLEEP)]).is_blocked());
+        // Short naps, a few per look, are blocking too.
+        assert!(watch(&[(1, ASLEEP), (4, ASLEEP), (7, ASLEEP)]).is_blocked());
+        // A flood is not.
+        assert!(!watch(&[(1, ASLEEP), (900, ASLEEP), (901, ASLEEP)]).is_blocked());
+        assert!(!watch(&[(0, RUNS), (900, ASLEEP)]).is_blocked());
+        // What ran or was ready for a quarter of the time since the last look is not.
+        let slept = |wanted| {
+            let wanted = Some(wanted);
+            Some(Told {
+                asleep: true,
+                wanted,
+            })
+        };
+        assert!(!watch(&[(1, slept(0)), (1, slept(TICK / 4))]).is_blocked());
+        assert!(watch(&[(1, slept(7)), (1, slept(7 + TICK / 8))]).is_blocked());
+        let mut watched = watch(&[(5, ASLEEP), (5, ASLEEP)]);
+        assert!(watched.is_still_at(5) && !watched.is_still_at(6));
+        watched.forget();
+        assert!(!watched.is_blocked());
+    }
+
+    /// Workers after each look, when every one of them is blocked from its first moment on.
+    fn jam(core: usize, looks: usize, somebody_runs: bool, rule: &mut Rule) -> Vec<usize> {
+        // At which look each worker came.
+        let mut born = vec![0; core];
+        let mut sizes = Vec::new();
+        for look in 1..=looks {
+            let wanting = born.iter().filter(|born| **born + 2 > look).count();
+            let by = rule.growth(core, wanting, false, || somebody_runs);
+            born.extend(std::iter::repeat_n(look, by));
+            sizes.push(born.len());
+        }
+        sizes
+    }
+
+    #[test]
+    fn it_doubles_every_other_look_while_all_sleep() {
+        let sizes = jam(2, 12, false, &mut Rule::new());
+        assert_eq!(sizes, [2, 4, 4, 8, 8, 16, 16, 32, 32, 64, 64, 128]);
+        assert_eq!(jam(1, 6, false, &mut Rule::new()), [1, 2, 2, 4, 4, 8]);
+        assert_eq!(
+            jam(8, 6, false, &mut Rule::new())[1..3],
+            [10, 10],
+            "small at first"
+        );
+    }
+
+    #[test]
+    fn it_takes_its_time_while_somebody_runs() {
+        let sizes = jam(2, 40, true, &mut Rule::new());
+        let grown = |size| sizes.iter().filter(|other| **other <= size).count();
+        assert_eq!((grown(2), grown(4), grown(8)), (16, 21, 26), "{sizes:?}");
+    }
+
+    #[test]
+    fn a_stall_in_a_flood_is_worth_two_threads_at_the_most() {
+        let mut rule = Rule::new();
+        assert_eq!(rule.growth(2, 2, true, || true), 0);
+        let sizes = jam(2, 32, true, &mut rule);
+        assert_eq!(sizes.last(), Some(&4), "{sizes:?}");
+        // The queue flows again for a look, and stalls again.
+        for _ in 0..10 {
+            assert_eq!(rule.growth(2, 2, true, || true), 0);
+        }
+        assert_eq!(rule.growth(2, 0, false, || true), 0);
+    }
+
+    #[test]
+    fn it_begins_small_again_after_a_rest() {
+        let mut rule = Rule::new();
+        assert_eq!(jam(2, 6, false, &mut rule).last(), Some(&16));
+        for _ in 0..=RELIEF {
+            assert_eq!(rule.growth(2, 2, false, || false), 0);
+        }
+        assert_eq!(rule.growth(2, 1, false, || false), 1, "one core is idle");
+        assert_eq!(
+            rule.growth(2, 1, false, || false),
+            0,
+            "the new one has yet to block"
+        );
+        assert_eq!(rule.growth(2, 1, false, || false), 2);
+        rule.relax();
+        assert_eq!(rule.growth(2, 0, false, || false), 2);
+    }
+
+    #[test]
+    fn one_thread_that_computes_does_not_stop_it() {
+        let mut rule = Rule::new();
+        let looks = 1..=100;
+        let grown: usize = looks.map(|_| rule.growth(2, 1, false, || true)).sum();
+        assert!(grown > 60, "{grown}");
+    }
+
+    #[test]
+    fn where_the_system_does_not_tell_it_grows_by_one_and_late() {
+        let mut rule = Rule::new();
+        let mut grown =
+            |picked, looks| -> usize { (0..looks).map(|_| rule.growth_unseen(picked)).sum() };
+        assert_eq!(grown(false, 9), 0);
+        assert_eq!(grown(true, 1), 0);
+        assert_eq!((grown(false, 9), grown(false, 11)), (0, 2));
+    }
+}
