@@ -51,6 +51,7 @@ impl<'a> Hands<'a> {
     }
 
     /// Puts the outcome back into the cell.
+    #[inline]
     fn lay_down(&mut self, state: &mut State, head: &mut dyn Slot) {
         state.note(std::mem::take(&mut self.progress));
         match self.held.take() {

@@ -279,14 +279,20 @@ impl State {
     }
 
     /// The calling thread becomes the driver.
+    #[inline]
     pub(crate) fn drive_here(&mut self) {
         let me = Some(thread_id());
         if self.stage.had_closure() && self.driver != me {
-            let before = self.driver;
-            let rare = self.rare.get_or_insert_default();
-            rare.thread = rare.thread.or(before);
+            self.remember_thread();
         }
         self.driver = me;
+    }
+
+    #[cold]
+    fn remember_thread(&mut self) {
+        let before = self.driver;
+        let rare = self.rare.get_or_insert_default();
+        rare.thread = rare.thread.or(before);
     }
 
     /// The thread that ran the closure, or, without one, the last driver.

@@ -199,10 +199,20 @@ impl Steps {
         self.only_mut().map(|one| std::mem::replace(one, step))
     }
 
+    #[inline(always)]
     pub(crate) fn is_empty(&mut self) -> bool {
+        match self.many {
+            None => self.one.is_none(),
+            Some(_) => self.has_empty_list(),
+        }
+    }
+
+    fn has_empty_list(&mut self) -> bool {
         self.drop_empty_list();
-        let has_list = |list: &mut Box<List>| !list.is_empty();
-        self.one.is_none() && !self.many.as_mut().is_some_and(has_list)
+        match &mut self.many {
+            None => self.one.is_none(),
+            Some(list) => list.is_empty(),
+        }
     }
 
     /// The step, if there is just one.
