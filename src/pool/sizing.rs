@@ -22,7 +22,7 @@ const PACE: u32 = 4;
 /// For how many looks it is remembered that the queue flowed. A shortage in the middle of a flood of
 /// short jobs is most likely none: while some thread runs, it is worth `FIRST_STEP` workers beyond
 /// the cores and no more.
-const FLOOD: u32 = 64;
+const FLOOD: u32 = 40;
 /// Looks in a row without a shortage after which the next one begins small again. The threads of the
 /// last growth need a few to be found blocked.
 const RELIEF: u32 = 8;
@@ -250,7 +250,7 @@ mod tests {
     fn a_stall_in_a_flood_is_worth_two_threads_at_the_most() {
         let mut rule = Rule::new();
         assert_eq!(rule.growth(2, (2, 2), true, || true), 0);
-        let sizes = jam(2, 60, true, &mut rule);
+        let sizes = jam(2, FLOOD as usize - 1, true, &mut rule);
         assert_eq!(sizes.last(), Some(&4), "{sizes:?}");
         // The queue flows again for a look, and stalls again.
         for _ in 0..10 {
