@@ -284,9 +284,9 @@ fn judge(shared: &Arc<Shared>, memory: &mut Memory, active: usize, core: usize) 
     if !is_known {
         return memory.rule.growth_unseen(picked > 0);
     }
-    let own_id = memory.own_id;
+    let (own_id, rule) = (memory.own_id, &mut memory.rule);
     let somebody_runs = || census::somebody_runs(own_id);
-    memory.rule.growth(core, wanting, flows, somebody_runs)
+    rule.growth(core, (active, wanting), flows, somebody_runs)
 }
 
 fn grow(shared: &Arc<Shared>, by: usize) {

@@ -20,8 +20,9 @@ const FIRST_STEP: usize = 2;
 const PATIENCE: u32 = 16;
 const PACE: u32 = 4;
 /// For how many looks it is remembered that the queue flowed. A shortage in the middle of a flood of
-/// short jobs is most likely none, and `PATIENCE` is asked for before every growth.
-const FLOOD: u32 = 64;
+/// short jobs is most likely none: while some thread runs, it is worth `FIRST_STEP` workers beyond
+/// the cores and no more.
+const FLOOD: u32 = 40;
 /// Looks in a row without a shortage after which the next one begins small again. The threads of the
 /// last growth need a few to be found blocked.
 const RELIEF: u32 = 8;
@@ -103,11 +104,12 @@ impl Rule {
         };
     }
 
-    /// How many workers to add when `wanting` are not blocked. `flows`: the queue does.
+    /// How many workers to add when, of `active` ones, `wanting` are not blocked. `flows`: the queue
+    /// does.
     pub(super) fn growth(
         &mut self,
         core: usize,
-        wanting: usize,
+        (active, wanting): (usize, usize),
         flows: bool,
         somebody_runs: impl FnOnce() -> bool,
     ) -> usize {
@@ -130,9 +132,14 @@ impl Rule {
             return 0;
         }
         self.short += 1;
-        if self.short < PATIENCE && somebody_runs() {
-            let is_first = self.step == 0 || self.since_flow < FLOOD;
-            if is_first || self.short < PACE {
+        let mut most = usize::MAX;
+        if somebody_runs() {
+            let is_flood = self.since_flow < FLOOD;
+            let is_first = self.step == 0 || is_flood;
+            if is_flood {
+                most = (core + FIRST_STEP).saturating_sub(active);
+            }
+            if most == 0 || self.short < if is_first { PATIENCE } else { PACE } {
                 return 0;
             }
         }
@@ -142,7 +149,7 @@ impl Rule {
             0 => FIRST_STEP.min(core - wanting),
             step => step.saturating_mul(2),
         };
-        self.step
+        self.step.min(most)
     }
 
     /// The same where the system does not tell: jobs that compute for long look like those that
@@ -193,10 +200,9 @@ mod tests {
         assert!(!watch(&[(0, RUNS), (900, ASLEEP)]).is_blocked());
         // What ran or was ready for a quarter of the time since the last look is not.
         let slept = |wanted| {
-            let wanted = Some(wanted);
-            Some(Told {
-                asleep: true,
-                wanted,
+            ASLEEP.map(|told| Told {
+                wanted: Some(wanted),
+                ..told
             })
         };
         assert!(!watch(&[(1, slept(0)), (1, slept(TICK / 4))]).is_blocked());
@@ -214,7 +220,7 @@ mod tests {
         let mut sizes = Vec::new();
         for look in 1..=looks {
             let wanting = born.iter().filter(|born| **born + 2 > look).count();
-            let by = rule.growth(core, wanting, false, || somebody_runs);
+            let by = rule.growth(core, (born.len(), wanting), false, || somebody_runs);
             born.extend(std::iter::repeat_n(look, by));
             sizes.push(born.len());
         }
@@ -243,14 +249,14 @@ mod tests {
     #[test]
     fn a_stall_in_a_flood_is_worth_two_threads_at_the_most() {
         let mut rule = Rule::new();
-        assert_eq!(rule.growth(2, 2, true, || true), 0);
-        let sizes = jam(2, 32, true, &mut rule);
+        assert_eq!(rule.growth(2, (2, 2), true, || true), 0);
+        let sizes = jam(2, FLOOD as usize - 1, true, &mut rule);
         assert_eq!(sizes.last(), Some(&4), "{sizes:?}");
         // The queue flows again for a look, and stalls again.
         for _ in 0..10 {
-            assert_eq!(rule.growth(2, 2, true, || true), 0);
+            assert_eq!(rule.growth(2, (2, 2), true, || true), 0);
         }
-        assert_eq!(rule.growth(2, 0, false, || true), 0);
+        assert_eq!(rule.growth(2, (2, 0), false, || true), 0);
     }
 
     #[test]
@@ -258,24 +264,28 @@ mod tests {
         let mut rule = Rule::new();
         assert_eq!(jam(2, 6, false, &mut rule).last(), Some(&16));
         for _ in 0..=RELIEF {
-            assert_eq!(rule.growth(2, 2, false, || false), 0);
+            assert_eq!(rule.growth(2, (2, 2), false, || false), 0);
         }
-        assert_eq!(rule.growth(2, 1, false, || false), 1, "one core is idle");
         assert_eq!(
-            rule.growth(2, 1, false, || false),
+            rule.growth(2, (2, 1), false, || false),
+            1,
+            "one core is idle"
+        );
+        assert_eq!(
+            rule.growth(2, (2, 1), false, || false),
             0,
             "the new one has yet to block"
         );
-        assert_eq!(rule.growth(2, 1, false, || false), 2);
+        assert_eq!(rule.growth(2, (2, 1), false, || false), 2);
         rule.relax();
-        assert_eq!(rule.growth(2, 0, false, || false), 2);
+        assert_eq!(rule.growth(2, (2, 0), false, || false), 2);
     }
 
     #[test]
     fn one_thread_that_computes_does_not_stop_it() {
         let mut rule = Rule::new();
         let looks = 1..=100;
-        let grown: usize = looks.map(|_| rule.growth(2, 1, false, || true)).sum();
+        let grown: usize = looks.map(|_| rule.growth(2, (2, 1), false, || true)).sum();
         assert!(grown > 60, "{grown}");
     }
 
