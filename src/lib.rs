@@ -46,6 +46,7 @@
 //   error/         TaskError and its kinds
 //   executor.rs    what queues carry and who runs it
 //   waiting.rs     how a thread sleeps and is woken
+//   teardown.rs    drops of tasks that hold tasks
 //   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
 //   cancel/        CancelToken
 //   pool/          the threads                               dispatch.rs   the per-thread work list
@@ -69,6 +70,7 @@ mod pool;
 mod promise;
 mod sync;
 mod task;
+mod teardown;
 mod trace;
 mod unhandled;
 mod unwind;

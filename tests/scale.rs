@@ -215,6 +215,37 @@ mod chains {
     }
 }
 
+mod holders {
+    use super::*;
+
+    /// Each closure holds the task before.
+    // Contract: D2
+    #[test]
+    fn a_million_closures_that_hold_each_other_are_dropped() {
+        alone("closures that hold tasks", |_| {
+            let mut task = Task::ready(0);
+            for _ in 0..MILLION {
+                let before = task;
+                task = Task::new(move || before.wait().unwrap_or(0));
+            }
+            drop(task);
+        });
+    }
+
+    /// So does each value.
+    // Contract: D2
+    #[test]
+    fn a_million_values_that_hold_each_other_are_dropped() {
+        alone("values that hold tasks", |_| {
+            let mut value: Box<dyn std::any::Any + Send> = Box::new(());
+            for _ in 0..MILLION {
+                value = Box::new(Task::ready(value));
+            }
+            drop(value);
+        });
+    }
+}
+
 mod forks {
     use super::*;
 

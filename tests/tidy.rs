@@ -14,6 +14,7 @@ const ORDER: &[&[&str]] = &[
     &["executor"],
     &["trace"],
     &["unhandled"],
+    &["teardown"],
     &["waiting"],
     &["cancel"],
     &["pool"],

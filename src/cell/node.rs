@@ -12,6 +12,7 @@ use super::{About, Cell, Upstream, adopt, with};
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{HandedOut, Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread_id};
+use crate::teardown::tear_down;
 use crate::{dispatch, guard, unhandled};
 
 /// What a closure that starts or continues a task came to.
@@ -22,7 +23,7 @@ pub(crate) enum Returned<T> {
 }
 
 /// A cell whose closure is an `F`. `F` gives the head outcome; the steps make of it what they will.
-pub(crate) struct Node<F, T> {
+pub(crate) struct Node<F: 'static, T: 'static> {
     about: About,
     idle: AtomicBool,
     inner: Mutex<Inner<F, T>>,
@@ -340,24 +341,24 @@ where
     }
 }
 
-impl<F, T> Drop for Node<F, T> {
+impl<F: 'static, T: 'static> Drop for Node<F, T> {
     fn drop(&mut self) {
         // The last reference may go anywhere, even while a panic unwinds; a panicking `Drop` of the
         // user's must not get past here.
         let inner = self.inner.get_mut();
-        unhandled::discard(inner.head.take_work());
-        unhandled::discard(inner.head.slot().take());
+        tear_down(inner.head.take_work());
+        tear_down(inner.head.slot().take());
         if let Some(step) = inner.state.last.take() {
-            unhandled::discard(step);
+            tear_down(step);
         }
         while let Some((step, _)) = inner.state.steps.pop() {
-            unhandled::discard(step);
+            tear_down(step);
         }
-        unhandled::discard(inner.state.waiter.take());
+        tear_down(inner.state.waiter.take());
         // Executors, callbacks of tokens and hooks of pools are the user's too.
-        unhandled::discard(inner.state.take_rare());
-        unhandled::discard(self.about.extra.take());
-        unhandled::discard(self.about.pool.take());
+        tear_down(inner.state.take_rare());
+        tear_down(self.about.extra.take());
+        tear_down(self.about.pool.take());
     }
 }
 

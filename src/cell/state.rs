@@ -430,7 +430,7 @@ impl State {
     }
 
     /// What is left to be dropped with the cell.
-    pub(crate) fn take_rare(&mut self) -> Option<impl Sized> {
+    pub(crate) fn take_rare(&mut self) -> Option<impl Sized + use<>> {
         self.rare.take()
     }
 
