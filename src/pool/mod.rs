@@ -113,6 +113,12 @@ impl Pool {
         GLOBAL.get_or_init(Pool::new)
     }
 
+    /// Ends the global pool, for models: its threads must not outlive an execution.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(crate) fn close_global() {
+        Pool::global().0.shared.close();
+    }
+
     pub(crate) fn from_builder(builder: PoolBuilder) -> Pool {
         Pool(Arc::new(Handle {
             shared: Shared::new(builder),
