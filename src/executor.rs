@@ -28,8 +28,9 @@ pub(crate) trait Runnable: Send + Sync {
     /// Has the work done elsewhere: by the executor or the pool it belongs to.
     fn hand_over(self: Arc<Self>);
 
-    /// The work will never run: settle whatever hangs on it.
-    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str);
+    /// The work will never run: settle whatever hangs on it. False when there was nothing left to be
+    /// settled.
+    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool;
 }
 
 /// Work that is handed to executors, perhaps several times. A pass, the number of a handing over, is
@@ -37,7 +38,7 @@ pub(crate) trait Runnable: Send + Sync {
 pub(crate) trait HandedOut: Send + Sync {
     fn run_with(self: Arc<Self>, pass: u32);
 
-    fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str);
+    fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool;
 }
 
 /// Runs the jobs of a chain: where and when is the executor's choice.
@@ -153,10 +154,9 @@ impl Runnable for Queued {
         self.run();
     }
 
-    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) {
-        if let Some((work, pass)) = self.take().and_then(|mut job| job.0.take()) {
-            work.refuse_with(pass, kind, why);
-        }
+    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
+        let job = self.take().and_then(|mut job| job.0.take());
+        job.is_some_and(|(work, pass)| work.refuse_with(pass, kind, why))
     }
 }
 

@@ -838,6 +838,9 @@ mod end {
                     7
                 })
                 .finally(move || finished.add());
+            // Its entry in the queue stays, and is no task any more.
+            let cancelled = pool.spawn(|| ());
+            cancelled.cancel();
             let report = pool.shutdown(Shutdown::Discard, Duration::ZERO);
             assert_eq!((report.discarded, report.queued), (102, 0), "{report:?}");
             assert_eq!(report.threads, 1, "one job still runs");

@@ -10,7 +10,7 @@ use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, unhandled};
 
 /// What [`Task::cancel`](crate::Task::cancel) achieved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CancelOutcome {
     /// Nothing was running: what had not started never will, and what it captured is dropped.
     Prevented,

@@ -300,9 +300,9 @@ where
         super::hand_over(self);
     }
 
-    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) {
+    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
         let error = TaskError::noted(kind, why, Some(self.about.at()));
-        fail_head(self, error, Reason::RefusedByPool);
+        fail_head(self, error, Reason::RefusedByPool) != CancelOutcome::TooLate
     }
 }
 
@@ -315,9 +315,9 @@ where
         self.claim(Some(pass));
     }
 
-    fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) {
+    fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool {
         let error = TaskError::noted(kind, why, Some(self.about.at()));
-        fail_head(self, error, Reason::RefusedByExecutor(pass));
+        fail_head(self, error, Reason::RefusedByExecutor(pass)) != CancelOutcome::TooLate
     }
 }
 

@@ -19,7 +19,7 @@ pub enum Shutdown {
 #[non_exhaustive]
 #[must_use = "it says whether the pool has really come to rest"]
 pub struct ShutdownReport {
-    /// Jobs that were taken out of the queue because they had not started; their tasks are cancelled.
+    /// Tasks that were settled as cancelled because they had not started.
     pub discarded: usize,
     /// Tasks still queued when the deadline passed.
     pub queued: usize,
@@ -70,18 +70,19 @@ impl Shared {
     }
 
     /// Takes queued jobs out, at most so many, settles their tasks with the given reason, and says how
-    /// many there were.
+    /// many tasks that were: some may have been cancelled, or run by whoever waited for them.
     pub(super) fn refuse_queued(&self, kind: ErrorKind, why: &'static str, limit: usize) -> usize {
-        for refused in 0..limit {
+        let mut refused = 0;
+        for _ in 0..limit {
             let job = self
                 .take_injected(None)
                 .or_else(|| self.lanes.lock().iter().find_map(|lane| lane.pop()));
             match job {
-                Some(job) => job.refuse(kind, why),
-                None => return refused,
+                Some(job) => refused += usize::from(job.refuse(kind, why)),
+                None => break,
             }
         }
-        limit
+        refused
     }
 }
 
