@@ -22,32 +22,52 @@ crate::sync::thread_local! {
     } };
 }
 
-/// Drops `value`, here or, when the stack is deep in drops already, on the way back. A panic in
-/// that is reported.
-pub(crate) fn tear_down<V: 'static>(value: V) {
-    if !std::mem::needs_drop::<V>() {
-        return;
-    }
-    let mut value = Some(value);
-    let _ = LOCAL.try_with(|local| {
+/// A task is being dropped on this thread.
+pub(crate) struct Level(());
+
+/// Begins to drop a task. `None`: the stack is deep in drops already; what it leaves behind is for
+/// [`later`].
+#[inline]
+pub(crate) fn enter() -> Option<Level> {
+    let entered = LOCAL.try_with(|local| {
         let depth = local.depth.get();
-        if depth >= MAX_DEPTH {
-            if let Some(value) = value.take() {
-                local.waiting.borrow_mut().push(Box::new(value));
-            }
-            return;
-        }
-        local.depth.set(depth + 1);
-        unhandled::discard(value.take());
-        if depth == 0 {
-            while let Some(next) = pop(local) {
-                unhandled::discard(next);
-            }
-        }
-        local.depth.set(depth);
+        let fits = depth < MAX_DEPTH;
+        local.depth.set(depth + u32::from(fits));
+        fits.then(|| Level(()))
     });
-    // A thread whose locals are gone.
-    unhandled::discard(value);
+    // A thread whose locals are gone has nowhere to put anything.
+    entered.unwrap_or(Some(Level(())))
+}
+
+impl Drop for Level {
+    #[inline]
+    fn drop(&mut self) {
+        let _ = LOCAL.try_with(|local| {
+            let depth = local.depth.get();
+            if depth == 1 && !local.waiting.borrow().is_empty() {
+                drain(local);
+            }
+            local.depth.set(depth.saturating_sub(1));
+        });
+    }
+}
+
+/// Drops `remains` on the way back.
+#[cold]
+pub(crate) fn later(remains: impl Any) {
+    let mut remains = Some(remains);
+    let _ = LOCAL.try_with(|local| {
+        let remains: Box<dyn Any> = Box::new(remains.take());
+        local.waiting.borrow_mut().push(remains);
+    });
+    unhandled::discard(remains);
+}
+
+#[cold]
+fn drain(local: &Local) {
+    while let Some(next) = pop(local) {
+        unhandled::discard(next);
+    }
 }
 
 fn pop(local: &Local) -> Option<Box<dyn Any>> {

@@ -12,8 +12,7 @@ use super::{About, Cell, Upstream, adopt, with};
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{HandedOut, Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread_id};
-use crate::teardown::tear_down;
-use crate::{dispatch, guard, unhandled};
+use crate::{dispatch, guard, teardown, unhandled};
 
 /// What a closure that starts or continues a task came to.
 pub(crate) enum Returned<T> {
@@ -346,19 +345,34 @@ impl<F: 'static, T: 'static> Drop for Node<F, T> {
         // The last reference may go anywhere, even while a panic unwinds; a panicking `Drop` of the
         // user's must not get past here.
         let inner = self.inner.get_mut();
-        tear_down(inner.head.take_work());
-        tear_down(inner.head.slot().take());
+        let Some(_level) = teardown::enter() else {
+            let state = std::mem::replace(&mut inner.state, State::new(Phase::Gone));
+            let head = std::mem::replace(&mut inner.head, Head::Outcome(None));
+            let (extra, pool) = (self.about.extra.take(), self.about.pool.take());
+            let about = About {
+                location: self.about.location,
+                extra,
+                pool,
+            };
+            return teardown::later(Node {
+                about,
+                idle: AtomicBool::new(false),
+                inner: Mutex::new(Inner { state, head }),
+            });
+        };
+        unhandled::discard(inner.head.take_work());
+        unhandled::discard(inner.head.slot().take());
         if let Some(step) = inner.state.last.take() {
-            tear_down(step);
+            unhandled::discard(step);
         }
         while let Some((step, _)) = inner.state.steps.pop() {
-            tear_down(step);
+            unhandled::discard(step);
         }
-        tear_down(inner.state.waiter.take());
+        unhandled::discard(inner.state.waiter.take());
         // Executors, callbacks of tokens and hooks of pools are the user's too.
-        tear_down(inner.state.take_rare());
-        tear_down(self.about.extra.take());
-        tear_down(self.about.pool.take());
+        unhandled::discard(inner.state.take_rare());
+        unhandled::discard(self.about.extra.take());
+        unhandled::discard(self.about.pool.take());
     }
 }
 
