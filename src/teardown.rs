@@ -36,7 +36,7 @@ pub(crate) fn enter() -> Option<Level> {
         fits.then(|| Level(()))
     });
     // A thread whose locals are gone has nowhere to put anything.
-    entered.unwrap_or(Some(Level(())))
+    entered.unwrap_or_else(|_| Some(Level(())))
 }
 
 impl Drop for Level {
