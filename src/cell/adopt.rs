@@ -56,7 +56,7 @@ pub(crate) fn follow(
     chaos_point();
     match adopted {
         Adopted::Yes(Registered::Pending) => {}
-        Adopted::Yes(Registered::Late) => dispatch::later(inner),
+        Adopted::Yes(Registered::Late) => come_to(inner),
         Adopted::Yes(Registered::Cold) => start(&inner),
         Adopted::Superseded => super::release(&*inner),
         Adopted::Unwanted(source) => {
@@ -64,11 +64,17 @@ pub(crate) fn follow(
         }
         Adopted::Cycle => {
             super::release(&*inner);
-            match with(&**outer, |state, _| state.belongs_elsewhere()) {
-                true => dispatch::hand_over_later(outer.clone()),
-                false => dispatch::later(outer.clone()),
-            }
+            come_to(outer.clone());
         }
+    }
+}
+
+/// Has the steps of a task whose phase is `Handed` run when this thread's list comes to them, or
+/// where they belong.
+fn come_to(cell: Arc<dyn Cell>) {
+    match with(&*cell, |state, _| state.belongs_elsewhere()) {
+        true => dispatch::hand_over_later(cell),
+        false => dispatch::later(cell),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tasks that take over the outcomes of others (Contract: S5, C3).
 
 use super::{Counter, Log, explore, go, open, reports};
-use crate::{CancelOutcome, ErrorKind};
+use crate::{CancelOutcome, ErrorKind, Job};
 
 #[test]
 fn the_outer_task_gets_the_outcome_of_the_inner() {
@@ -125,5 +125,21 @@ fn a_cancel_reaches_what_is_adopted_or_comes_too_late() {
                 "cancelled"
             }
         }
+    });
+}
+
+/// The inner task settles on its executor while it is adopted.
+#[test]
+fn what_is_adopted_late_is_handed_to_its_executor() {
+    explore(&["done"], || {
+        let (inner, adopted) = open::<u32>();
+        let adopted = adopted.on(&|job: Job| job.run());
+        let (outer, task) = open::<()>();
+        let task = task.and_then(move |()| adopted);
+        let settler = go(move || inner.resolve(7).unwrap());
+        outer.resolve(()).unwrap();
+        assert_eq!(task.wait().unwrap(), 7);
+        settler.join().unwrap();
+        "done"
     });
 }
