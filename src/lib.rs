@@ -104,6 +104,8 @@ pub mod _documentation {
     pub mod design {}
     #[doc = include_str!("../docs/RELIABILITY.md")]
     pub mod reliability {}
+    #[doc = include_str!("../docs/PERFORMANCE.md")]
+    pub mod performance {}
 }
 
 /// The README's code is compiled and run with the other examples.
