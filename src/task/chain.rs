@@ -32,7 +32,10 @@ impl<T: Send + 'static> Task<T> {
         U: Send + 'static,
     {
         self.link(Location::caller(), move |outcome, _| {
-            Returned::Outcome(outcome.map(f))
+            Returned::Outcome(match outcome {
+                Ok(value) => Ok(f(value)),
+                Err(error) => Err(pass_by(f, error)),
+            })
         })
     }
 
@@ -59,7 +62,7 @@ impl<T: Send + 'static> Task<T> {
     {
         self.link(Location::caller(), move |outcome, at| match outcome {
             Ok(value) => land(f(value), at),
-            Err(error) => Returned::Outcome(Err(error)),
+            Err(error) => Returned::Outcome(Err(pass_by(f, error))),
         })
     }
 
@@ -83,7 +86,10 @@ impl<T: Send + 'static> Task<T> {
         F: FnOnce(TaskError) -> T + Send + 'static,
     {
         self.link(Location::caller(), move |outcome, _| {
-            Returned::Outcome(Ok(outcome.unwrap_or_else(f)))
+            Returned::Outcome(Ok(match outcome {
+                Ok(value) => pass_by(f, value),
+                Err(error) => f(error),
+            }))
         })
     }
 
@@ -107,7 +113,7 @@ impl<T: Send + 'static> Task<T> {
         R: IntoTask<Output = T>,
     {
         self.link(Location::caller(), move |outcome, at| match outcome {
-            Ok(value) => Returned::Outcome(Ok(value)),
+            Ok(value) => Returned::Outcome(Ok(pass_by(f, value))),
             Err(error) => land(f(error), at),
         })
     }
@@ -135,9 +141,9 @@ impl<T: Send + 'static> Task<T> {
             Returned::Outcome(match outcome {
                 Err(error) => match error.downcast_ref::<E>() {
                     Some(known) => Ok(f(known)),
-                    None => Err(error),
+                    None => Err(pass_by(f, error)),
                 },
-                value => value,
+                Ok(value) => Ok(pass_by(f, value)),
             })
         })
     }
@@ -236,4 +242,11 @@ where
             Err(error) => Returned::Outcome(Err(error)),
         })
     }
+}
+
+/// What passes by a closure that is not called. The closure goes first: were it to panic as the
+/// caller returns, what is returned would be leaked (rust-lang/rust#47949).
+fn pass_by<F, V>(closure: F, value: V) -> V {
+    drop(closure);
+    value
 }
