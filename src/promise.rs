@@ -197,9 +197,7 @@ fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Resul
             let postponed = state.phase == Phase::Open && !state.steps.is_empty();
             if postponed {
                 *cast::<T>(head) = local.take();
-                state.stage.finish();
-                state.decide(1);
-                state.phase = Phase::Handed;
+                state.outcome_is_in();
             }
             postponed
         });

@@ -108,9 +108,7 @@ fn attach(
         if is_ring {
             let error = TaskError::of(ErrorKind::Cycle, outer.about().at());
             state.outcome(head).fail(error);
-            state.decide(1);
-            state.stage.finish();
-            state.phase = Phase::Handed;
+            state.outcome_is_in();
         } else {
             state.phase = Phase::Following;
             removed.ties.push(state.tie_to(tie(inner)));
@@ -315,9 +313,7 @@ impl<U: Send + 'static> Forward<U> {
                 return None;
             }
             *cast::<U>(state.outcome(head)) = outcome.take();
-            state.stage.finish();
-            state.decide(1);
-            state.phase = Phase::Handed;
+            state.outcome_is_in();
             Some((state.untie(), state.belongs_elsewhere()))
         });
         unhandled::discard(outcome);

@@ -103,9 +103,8 @@ where
         {
             // A step of another task runs this closure: the steps wait for their turn in the list,
             // or the stack would grow with every fork.
-            inner_now.state.decide(1);
             hands.local.move_into(inner_now.head.slot());
-            inner_now.state.phase = Phase::Handed;
+            inner_now.state.outcome_is_in();
             drop(inner);
             dispatch::later(self);
             return ran;

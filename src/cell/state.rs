@@ -261,6 +261,14 @@ impl State {
         }
     }
 
+    /// The head, or the link that the task followed another for, has come to an outcome, which lies
+    /// in the cell: somebody is to come to the steps.
+    pub(crate) fn outcome_is_in(&mut self) {
+        self.stage.finish();
+        self.decide(1);
+        self.phase = Phase::Handed;
+    }
+
     /// What the driver has done since it last held the lock.
     #[inline]
     pub(crate) fn note(&mut self, progress: Progress) {
