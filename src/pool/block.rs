@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::grow::REFUSAL_PAUSE;
 use super::roster::Roster;
 use super::worker::{self, Worker};
-use crate::sync::{Duration, Ordering, fence};
+use crate::sync::{Duration, Ordering};
 
 crate::sync::thread_local! {
     /// How many `wait`s of this thread are running other work on its stack.
@@ -81,10 +81,8 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&Place) -> R) -> R {
     }
     lane.blocked.store(true, Ordering::Relaxed);
     lane.shy.store(false, Ordering::Relaxed);
-    // Pairs with the fence in `notify`, as for a worker that goes to sleep.
-    fence(Ordering::SeqCst);
     let looks = !cfg!(planted = "blocks_unseen");
-    if looks && shared.backlog() > 0 && !shared.recruit() {
+    if looks && shared.count_backlog() > 0 && !shared.recruit() {
         shared.sentinel.kick(&shared);
     }
     let result = f(&Place(Some(current)));

@@ -5,7 +5,7 @@ use super::roster::Roster;
 use super::shared::Shared;
 use super::worker;
 use crate::error::ErrorKind;
-use crate::sync::{Arc, Duration, Instant, Ordering, chaos_point, fence};
+use crate::sync::{Arc, Duration, Instant, Ordering, chaos_point};
 
 /// How many threads beyond the maximum may stand in for blocked ones.
 const SPARE_CAP: usize = 256;
@@ -128,9 +128,7 @@ impl Shared {
     }
 
     fn give_up(&self) {
-        // Pairs with the fence in `notify`: whoever counted on this thread has its job
-        // in the queue by now.
-        fence(Ordering::SeqCst);
+        // Whoever counted on this thread has its job in a queue by now, or asks for a thread.
         self.refuse_queued(
             ErrorKind::Rejected,
             "the system would not create a thread for it, and its pool has none",
@@ -162,7 +160,7 @@ impl Shared {
             seat.thread.unpark();
         }
         drop(roster);
-        while self.backlog() > 0 && self.recruit() {}
+        while self.count_backlog() > 0 && self.recruit() {}
         self.sentinel.nudge();
     }
 

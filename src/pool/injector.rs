@@ -30,8 +30,15 @@ impl Injector {
         }
     }
 
+    /// How many there are, at a glance.
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
+    }
+
+    /// How many there are, counted under the lock: whoever pushes later knows what the calling thread
+    /// has done before.
+    pub(super) fn count(&self) -> usize {
+        self.jobs.lock().len()
     }
 
     pub(super) fn push(&self, job: Arc<dyn Runnable>) {
@@ -42,9 +49,6 @@ impl Injector {
 
     /// Takes the oldest job.
     pub(super) fn pop(&self) -> Option<Arc<dyn Runnable>> {
-        if self.len() == 0 {
-            return None;
-        }
         let mut jobs = self.jobs.lock();
         let job = jobs.pop_front();
         self.len.store(jobs.len(), Ordering::Relaxed);

@@ -50,8 +50,15 @@ impl Lane {
         }
     }
 
+    /// How many jobs there are, at a glance.
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
+    }
+
+    /// How many there are, counted under the lock: whoever pushes later knows what the calling thread
+    /// has done before.
+    pub(super) fn count(&self) -> usize {
+        self.jobs.lock().len()
     }
 
     /// The owner runs a job, and is not blocked in a `wait`.
@@ -64,9 +71,9 @@ impl Lane {
         self.tally.started.load(Ordering::Relaxed)
     }
 
-    /// How many jobs others may take.
-    pub(super) fn on_offer(&self) -> usize {
-        match self.len() {
+    /// How many of `jobs` jobs others may take.
+    pub(super) fn on_offer(&self, jobs: usize) -> usize {
+        match jobs {
             1 if self.shy.load(Ordering::Relaxed) => 0,
             len => len,
         }
@@ -76,9 +83,10 @@ impl Lane {
     pub(super) fn push(&self, job: Arc<dyn Runnable>) -> bool {
         let mut jobs = self.jobs.lock();
         jobs.push_back(job);
-        self.len.store(jobs.len(), Ordering::Relaxed);
+        let len = jobs.len();
+        self.len.store(len, Ordering::Relaxed);
         drop(jobs);
-        self.on_offer() > 0
+        self.on_offer(len) > 0
     }
 
     /// Appends jobs that came from outside.
@@ -90,17 +98,19 @@ impl Lane {
 
     /// Takes the oldest job for another worker.
     pub(super) fn steal(&self) -> Option<Arc<dyn Runnable>> {
-        if self.on_offer() == 0 {
+        if self.on_offer(self.len()) == 0 {
             None
         } else {
             self.pop()
         }
     }
 
+    /// Takes the oldest job for the owner, who alone adds to them.
+    pub(super) fn pop_own(&self) -> Option<Arc<dyn Runnable>> {
+        if self.len() == 0 { None } else { self.pop() }
+    }
+
     pub(super) fn pop(&self) -> Option<Arc<dyn Runnable>> {
-        if self.len() == 0 {
-            return None;
-        }
         let mut jobs = self.jobs.lock();
         let job = jobs.pop_front();
         self.len.store(jobs.len(), Ordering::Relaxed);

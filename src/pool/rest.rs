@@ -3,7 +3,7 @@
 use super::lane::Lane;
 use super::roster::Seat;
 use super::shared::Shared;
-use crate::sync::{Arc, Ordering, chaos_point, fence};
+use crate::sync::{Arc, Ordering, chaos_point};
 
 impl Shared {
     /// True for the one worker that may look around a little before it sleeps.
@@ -16,8 +16,7 @@ impl Shared {
     /// Ends the search. Whoever pushed meanwhile relied on the searcher: it passes on, or looks
     /// again before it sleeps.
     pub(super) fn end_search(&self) {
-        self.searching.store(0, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        self.searching.store(0, Ordering::Relaxed);
     }
 
     /// More workers are active than should be.
@@ -31,7 +30,7 @@ impl Shared {
         if crowded && roster.active <= roster.target {
             return true;
         }
-        if self.closed.load(Ordering::Acquire) && self.backlog() == 0 {
+        if self.closed.load(Ordering::Acquire) && self.count_backlog() == 0 {
             roster.active -= 1;
             roster.leaving += 1;
             self.mirror(&roster);
@@ -56,14 +55,12 @@ impl Shared {
         drop(roster);
         chaos_point();
 
-        // Pairs with the fence in `notify`.
-        fence(Ordering::SeqCst);
         if crowded {
             // It may have been called for this backlog; the others may be about to block.
-            if self.backlog() > 0 {
+            if self.count_backlog() > 0 {
                 self.sentinel.kick(self);
             }
-        } else if self.on_offer() > 0 && !cfg!(planted = "lost_wakeup") {
+        } else if self.count_on_offer() > 0 && !cfg!(planted = "lost_wakeup") {
             let mut roster = self.roster.lock();
             if roster.unseat(seat) {
                 roster.active += 1;
@@ -153,8 +150,8 @@ impl Shared {
             self.sentinel.nudge();
         }
         // A push may have counted on this thread.
-        fence(Ordering::SeqCst);
-        if self.backlog() > 0 && !(self.closed.load(Ordering::Relaxed) && self.sweep_if_deserted())
+        if self.count_backlog() > 0
+            && !(self.closed.load(Ordering::Relaxed) && self.sweep_if_deserted())
         {
             self.notify();
         }

@@ -12,7 +12,7 @@ use super::lane::Lane;
 use super::shared::Shared;
 use super::sizing::{FLOWING, Rule, Watched};
 use crate::sync::{
-    Arc, AtomicBool, Duration, Instant, Mutex, Ordering, Thread, Weak, fence, thread, thread_id,
+    Arc, AtomicBool, Duration, Instant, Mutex, Ordering, Thread, Weak, thread, thread_id,
 };
 
 /// How often it looks while there is a backlog.
@@ -39,8 +39,8 @@ impl Sentinel {
         }
     }
 
-    /// There is a backlog that nobody may come to by himself: watch it. Call it after a full fence
-    /// behind whatever made it so. False when the system refuses the thread.
+    /// There is a backlog that nobody may come to by himself: watch it. Call it behind the lock of
+    /// the queue in which it is. False when the system refuses the thread.
     pub(super) fn kick(&self, shared: &Arc<Shared>) -> bool {
         if cfg!(any(loom, shuttle)) {
             // In the models it is a look at the shy jobs and no more, so that whatever else it would
@@ -216,10 +216,9 @@ fn rest(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
         return Next::Soon;
     }
     memory.quiet = 0;
+    // A push that sees it awake is counted here, as in `notify`.
     shared.sentinel.awake.store(false, Ordering::SeqCst);
-    // Pairs with the fence before `kick`: a push that saw it awake is seen here.
-    fence(Ordering::SeqCst);
-    if shared.backlog() == 0 {
+    if shared.count_backlog() == 0 {
         return Next::Called;
     }
     shared.sentinel.awake.store(true, Ordering::SeqCst);

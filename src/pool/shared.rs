@@ -14,7 +14,7 @@ use super::sentinel::Sentinel;
 use super::worker::{self, Pushed};
 use crate::error::ErrorKind;
 use crate::executor::Runnable;
-use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, chaos_point, fence};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, chaos_point};
 use crate::unhandled;
 
 pub(crate) struct Shared {
@@ -102,8 +102,6 @@ impl Shared {
         }
         chaos_point();
         if shy {
-            // Pairs with the one of the sentinel before it rests.
-            fence(Ordering::SeqCst);
             self.sentinel.kick(self);
         } else {
             self.notify();
@@ -116,10 +114,10 @@ impl Shared {
 
     /// Sees to it that somebody will look at a job that was just queued.
     ///
-    /// The fence pairs with the one in `settle_down`: either this thread sees that a worker has
-    /// stopped being active or searching, or that worker sees the job.
+    /// Whoever stops being active, searching or awake says so first, and then counts the jobs of each
+    /// queue under its lock. Either this thread has queued the job before, and it is counted; or it
+    /// took the lock later, and sees here what was said.
     pub(super) fn notify(self: &Arc<Self>) {
-        fence(Ordering::SeqCst);
         if self.searching.load(Ordering::Relaxed) > 0 {
             return;
         }
@@ -132,7 +130,7 @@ impl Shared {
     /// A worker that was called, created, or searching has found a job: it sees to the rest of the
     /// queue, because pushes relied on it.
     pub(super) fn pass_on(self: &Arc<Self>) {
-        if self.on_offer() > 0 && !cfg!(planted = "no_pass_on") {
+        if self.count_on_offer() > 0 && !cfg!(planted = "no_pass_on") {
             self.notify();
         }
     }
@@ -143,9 +141,9 @@ impl Shared {
         // Now and then the outside comes first, so that tasks which spawn tasks for ever cannot
         // shut it out.
         let job = if turn.is_multiple_of(64) {
-            self.take_injected(Some(own)).or_else(|| own.pop())
+            self.take_injected(Some(own)).or_else(|| own.pop_own())
         } else {
-            own.pop().or_else(|| self.take_injected(Some(own)))
+            own.pop_own().or_else(|| self.take_injected(Some(own)))
         };
         job.or_else(|| self.steal(own))
     }
@@ -171,15 +169,12 @@ impl Shared {
             .find_map(|lane| lane.steal())
     }
 
-    /// Jobs that a worker which looks for one could take.
-    pub(super) fn on_offer(&self) -> usize {
-        self.injector.len()
-            + self
-                .lanes
-                .lock()
-                .iter()
-                .map(|lane| lane.on_offer())
-                .sum::<usize>()
+    /// Jobs that a worker which looks for one could take, counted as `notify` wants it.
+    pub(super) fn count_on_offer(&self) -> usize {
+        let injected = self.injector.count();
+        let lanes = self.lanes.lock();
+        let on_offer = |lane: &Arc<Lane>| lane.on_offer(lane.count());
+        injected + lanes.iter().map(on_offer).sum::<usize>()
     }
 
     /// It is closed, and its last thread has left.
@@ -187,16 +182,18 @@ impl Shared {
         self.closed.load(Ordering::Acquire) && self.roster.lock().threads == 0
     }
 
-    /// Jobs queued anywhere in the pool.
+    /// Jobs queued anywhere in the pool, at a glance.
     pub(super) fn backlog(&self) -> usize {
         let injected = self.injector.len();
-        injected
-            + self
-                .lanes
-                .lock()
-                .iter()
-                .map(|lane| lane.len())
-                .sum::<usize>()
+        let lanes = self.lanes.lock();
+        injected + lanes.iter().map(|lane| lane.len()).sum::<usize>()
+    }
+
+    /// The same, counted as `notify` wants it.
+    pub(super) fn count_backlog(&self) -> usize {
+        let injected = self.injector.count();
+        let lanes = self.lanes.lock();
+        injected + lanes.iter().map(|lane| lane.count()).sum::<usize>()
     }
 }
 

@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::{block, census};
 use crate::error::{At, TaskError};
 use crate::executor::{Ran, Runnable};
-use crate::sync::{Arc, AtomicBool, JoinHandle, Ordering, fence, spin_hint, thread};
+use crate::sync::{Arc, AtomicBool, JoinHandle, Ordering, spin_hint, thread};
 use crate::{guard, unhandled};
 
 /// Looks before a worker without work goes to sleep, with a pause before each: some twenty
@@ -89,8 +89,6 @@ fn take_back(job: *const ()) -> Option<Arc<dyn Runnable>> {
             worker.lane.shy.store(true, Ordering::Relaxed);
             // What is left was on offer. Those who were called for it find nothing now.
             if worker.lane.len() > 0 && !cfg!(planted = "shy_leftover") {
-                // Pairs with the one of the sentinel before it rests.
-                fence(Ordering::SeqCst);
                 worker.shared.sentinel.kick(&worker.shared);
             }
         }

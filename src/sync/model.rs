@@ -16,7 +16,7 @@ use shuttle as checker;
 
 use super::{Arc, Duration};
 
-pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use checker::thread::ThreadId;
 
 /// Threads: creating, parking and naming them.
