@@ -75,9 +75,8 @@ mod sealed {
 
 /// What the collecting steps share.
 struct Collector<P: Send + 'static, V: Send + 'static> {
-    parts: Mutex<Parts<P>>,
+    group: Arc<Group<Parts<P>>>,
     resolver: Mutex<Option<Resolver<V>>>,
-    group: Arc<Group>,
 }
 
 struct Parts<P> {
@@ -91,15 +90,13 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
     #[track_caller]
     fn start(values: P, missing: usize) -> (Arc<Self>, Task<V>) {
         let (resolver, task) = deferred();
-        let group = Arc::new(Group::default());
+        let group = Group::new(Parts { values, missing });
         if let Some(cell) = task.cell() {
             bind(&**cell, &group);
         }
-        let parts = Parts { values, missing };
         let collector = Arc::new(Collector {
-            parts: Mutex::new(parts),
-            resolver: Mutex::new(Some(resolver)),
             group,
+            resolver: Mutex::new(Some(resolver)),
         });
         (collector, task)
     }
@@ -113,22 +110,22 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
         }
     }
 
-    /// One task has settled. `put` stores its value; `finish` makes the result of all values. Both
+    /// The task at `index` has settled. `put` stores its value; `finish` makes the result of all values. Both
     /// only move.
     fn settle_one<T>(
         &self,
+        index: usize,
         outcome: Outcome<T>,
         put: impl FnOnce(&mut P, T),
         finish: impl FnOnce(&mut P) -> V,
     ) {
         match outcome {
             Ok(value) => {
-                let whole = {
-                    let mut parts = self.parts.lock();
+                let whole = self.group.settle_one(index, |parts| {
                     put(&mut parts.values, value);
                     parts.missing -= 1;
                     (parts.missing == 0).then(|| finish(&mut parts.values))
-                };
+                });
                 if let Some(whole) = whole {
                     let resolver = self.resolver.lock().take();
                     self.group.clear();
@@ -177,6 +174,7 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
                 let collector = collector.clone();
                 Consume::new(move |outcome: Outcome<T>| {
                     collector.settle_one(
+                        index,
                         outcome,
                         |values, value| values[index] = Some(value),
                         collected,
@@ -241,6 +239,7 @@ macro_rules! tuple {
                     let collector = collector.clone();
                     let step = Consume::new(move |outcome: Outcome<$name>| {
                         collector.settle_one(
+                            $part,
                             outcome,
                             |values, value| values.$part = Some(value),
                             |values| std::mem::take(values).whole(),

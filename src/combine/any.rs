@@ -44,18 +44,17 @@ where
         let _ = resolver.settle(Err(error));
         return task;
     }
-    let group = Arc::new(Group::default());
+    let group = Group::new(Failures {
+        missing: cells.len(),
+        first: None,
+        errors: cells.iter().map(|_| None).collect(),
+    });
     if let Some(cell) = task.cell() {
         bind(&**cell, &group);
     }
     let first = Arc::new(First {
-        failures: Mutex::new(Failures {
-            missing: cells.len(),
-            first: None,
-            errors: cells.iter().map(|_| None).collect(),
-        }),
-        resolver: Mutex::new(Some(resolver)),
         group,
+        resolver: Mutex::new(Some(resolver)),
     });
     for (index, cell) in cells.iter().enumerate() {
         let first = first.clone();
@@ -102,9 +101,8 @@ where
 
 /// What the racing steps share.
 struct First<T: Send + 'static> {
-    failures: Mutex<Failures>,
+    group: Arc<Group<Failures>>,
     resolver: Mutex<Option<Resolver<T>>>,
-    group: Arc<Group>,
 }
 
 struct Failures {
@@ -119,8 +117,7 @@ impl<T: Send + 'static> First<T> {
         let verdict = match outcome {
             Ok(value) => Ok(value),
             Err(error) => {
-                let all = {
-                    let mut failures = self.failures.lock();
+                let all = self.group.settle_one(index, |failures| {
                     failures.errors[index] = Some(error);
                     failures.first.get_or_insert(index);
                     failures.missing -= 1;
@@ -131,7 +128,7 @@ impl<T: Send + 'static> First<T> {
                             .collect(),
                         first: failures.first.unwrap_or(0),
                     })
-                };
+                });
                 match all {
                     Some(all) => Err(all),
                     None => return,

@@ -1,18 +1,66 @@
-//! The inputs of a combinator, as what its task waits for.
+//! The inputs of a combinator, as what its task waits for, and what has come in from them.
 
 use crate::cell::cancel::{Withdrawn, withdraw_all};
 use crate::cell::{Cell, Tie, Upstream, with};
 use crate::sync::{Arc, Mutex};
 
-/// The tasks whose outcomes a combinator collects. Emptied when its task is settled.
-#[derive(Default)]
-pub(super) struct Group {
-    members: Mutex<Vec<Arc<dyn Cell>>>,
+/// The tasks whose outcomes a combinator collects, beside what it makes of them.
+pub(super) struct Group<P> {
+    inner: Mutex<Inner<P>>,
 }
 
-impl Group {
+struct Inner<P> {
+    parts: P,
+    /// In the order of the inputs, once all of them have their step. One that has settled leaves it,
+    /// and goes while its memory is still at hand.
+    members: Vec<Option<Arc<dyn Cell>>>,
+    /// Inputs that have settled before the list was there.
+    early: Vec<usize>,
+    /// Members that have settled, and are let go together: an allocator that joins what is free does
+    /// so once for all of them.
+    settled: Vec<Arc<dyn Cell>>,
+}
+
+/// So many members are let go at once.
+const TOGETHER: usize = 32;
+
+impl<P: Send + 'static> Group<P> {
+    pub(super) fn new(parts: P) -> Arc<Group<P>> {
+        Arc::new(Group {
+            inner: Mutex::new(Inner {
+                parts,
+                members: Vec::new(),
+                early: Vec::new(),
+                settled: Vec::new(),
+            }),
+        })
+    }
+
+    /// Every member has its step. Some may have settled since.
     pub(super) fn fill(&self, members: Vec<Arc<dyn Cell>>) {
-        *self.members.lock() = members;
+        let mut members: Vec<_> = members.into_iter().map(Some).collect();
+        let mut inner = self.inner.lock();
+        let early = std::mem::take(&mut inner.early);
+        let settled: Vec<_> = early.iter().map(|index| members[*index].take()).collect();
+        inner.members = members;
+        drop(inner);
+        drop(settled);
+    }
+
+    /// The member at `index` has settled: calls `f`, which only moves, with what has come in.
+    pub(super) fn settle_one<R>(&self, index: usize, f: impl FnOnce(&mut P) -> R) -> R {
+        let mut inner = self.inner.lock();
+        let result = f(&mut inner.parts);
+        match inner.members.get_mut(index).map(Option::take) {
+            Some(member) => inner.settled.extend(member),
+            None => inner.early.push(index),
+        }
+        if inner.settled.len() >= TOGETHER {
+            let settled = std::mem::take(&mut inner.settled);
+            drop(inner);
+            drop(settled);
+        }
+        result
     }
 
     /// Cancels the members that are not settled.
@@ -20,9 +68,16 @@ impl Group {
         withdraw_all(self.take());
     }
 
-    fn take(&self) -> impl Iterator<Item = Tie> + use<> {
-        let members = std::mem::take(&mut *self.members.lock());
-        members.into_iter().map(|member| Tie {
+    fn take(&self) -> impl Iterator<Item = Tie> + use<P> {
+        let (members, settled) = {
+            let mut inner = self.inner.lock();
+            (
+                std::mem::take(&mut inner.members),
+                std::mem::take(&mut inner.settled),
+            )
+        };
+        drop(settled);
+        members.into_iter().flatten().map(|member| Tie {
             to: member,
             ticket: 0,
         })
@@ -30,27 +85,26 @@ impl Group {
 
     /// Lets the members go.
     pub(super) fn clear(&self) {
-        let members = std::mem::take(&mut *self.members.lock());
-        drop(members);
+        drop(self.take());
     }
 }
 
-impl Upstream for Group {
+impl<P: Send + 'static> Upstream for Group<P> {
     fn withdraw(self: Arc<Self>, _ticket: u64) -> Withdrawn {
         Withdrawn::passing(self.take())
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
-        let members = self.members.lock();
+        let inner = self.inner.lock();
         // Last in, first out: whoever works through `found` meets the members in their order.
-        for member in members.iter().rev() {
+        for member in inner.members.iter().flatten().rev() {
             found.push(member.clone());
         }
     }
 }
 
 /// Makes `group` what the task of `cell` waits for, unless that is settled already.
-pub(super) fn bind(cell: &dyn Cell, group: &Arc<Group>) {
+pub(super) fn bind<P: Send + 'static>(cell: &dyn Cell, group: &Arc<Group<P>>) {
     let bound = with(cell, |state, _| {
         let open = state.phase == crate::cell::state::Phase::Open;
         if open {
