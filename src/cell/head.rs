@@ -21,6 +21,10 @@ impl<F, T> Head<F, T> {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Head::Outcome(None))
+    }
+
     /// Where the outcome lies, once there can be one.
     #[inline]
     pub(super) fn slot(&mut self) -> &mut Option<Outcome<T>> {

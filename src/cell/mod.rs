@@ -105,6 +105,9 @@ pub(crate) trait Cell: Runnable + HandedOut + Upstream {
     /// Calls `f` under the lock, with the state and the head's slot. Use [`with`].
     fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot));
 
+    /// The state and the head's slot, for the only owner of the cell. `None` while there is a closure.
+    fn alone(&mut self) -> Option<(&mut State, &mut dyn Slot)>;
+
     /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
     fn shed(&self, outcome: bool);
 

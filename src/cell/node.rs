@@ -266,6 +266,14 @@ where
         }
     }
 
+    fn alone(&mut self) -> Option<(&mut State, &mut dyn Slot)> {
+        let inner = self.inner.get_mut();
+        match &mut inner.head {
+            Head::Outcome(outcome) => Some((&mut inner.state, outcome)),
+            Head::Work(_) => None,
+        }
+    }
+
     fn shed(&self, outcome: bool) {
         let (work, value) = {
             let mut inner = self.inner.lock();
@@ -344,6 +352,10 @@ impl<F: 'static, T: 'static> Drop for Node<F, T> {
         // The last reference may go anywhere, even while a panic unwinds; a panicking `Drop` of the
         // user's must not get past here.
         let inner = self.inner.get_mut();
+        let is_bare = self.about.extra.is_none() && self.about.pool.is_none();
+        if is_bare && inner.head.is_empty() && inner.state.is_bare() {
+            return;
+        }
         let Some(_level) = teardown::enter() else {
             let state = std::mem::replace(&mut inner.state, State::new(Phase::Gone));
             let head = std::mem::replace(&mut inner.head, Head::Outcome(None));

@@ -437,6 +437,12 @@ impl State {
         }
     }
 
+    /// Nothing in here is anybody's to drop.
+    pub(crate) fn is_bare(&mut self) -> bool {
+        let holds_none = self.last.is_none() && self.waiter.is_none() && self.rare.is_none();
+        holds_none && self.steps.is_empty()
+    }
+
     /// What is left to be dropped with the cell.
     pub(crate) fn take_rare(&mut self) -> Option<impl Sized + use<>> {
         self.rare.take()

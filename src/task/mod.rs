@@ -36,8 +36,8 @@ pub use spawn::{attempt, attempt_with, spawn, spawn_with};
 pub use stop::CancelOnDrop;
 pub use subscribe::{Subscription, SubscriptionGuard};
 
-use crate::cell::slot::{Outcome, cast};
-use crate::cell::state::{Phase, Role};
+use crate::cell::slot::{Outcome, Slot, cast};
+use crate::cell::state::{Phase, Role, State};
 use crate::cell::step::Step;
 use crate::cell::{self, Cell, with};
 use crate::error::TaskError;
@@ -196,14 +196,40 @@ fn thread_of(cell: &dyn Cell) -> Option<ThreadId> {
 
 /// Takes the outcome of a settled task, which counts as looking at it. `None`: it is not settled.
 pub(crate) fn take_outcome<T: Send + 'static>(cell: &dyn Cell) -> Option<Outcome<T>> {
-    let taken = with(cell, |state, head| {
-        if state.phase != Phase::Settled {
-            return None;
-        }
-        state.looked = true;
-        Some(cast::<T>(state.outcome(head)).take())
-    })?;
+    let taken = with(cell, take_settled::<T>)?;
     Some(taken.unwrap_or_else(|| Err(TaskError::taken(Some(cell.about().at())))))
+}
+
+/// The same for a whole handle. Most often nobody else has the cell any more, and no lock is needed.
+/// Gives the handle back when the task is not settled.
+#[inline]
+fn redeem<T: Send + 'static>(mut task: Task<T>) -> Result<Outcome<T>, Task<T>> {
+    let alone = task.cell.as_mut().and_then(Arc::get_mut);
+    let outcome = match alone.and_then(|cell| cell.alone()) {
+        Some((state, head)) => take_settled(state, head).flatten(),
+        None => None,
+    };
+    let outcome = outcome.or_else(|| take_outcome(&**task.cell()?));
+    match outcome {
+        Some(outcome) => {
+            // It is looked at and gone: a drop of the handle would have nothing to do.
+            drop(task.into_cell());
+            Ok(outcome)
+        }
+        None => Err(task),
+    }
+}
+
+/// What there is to take, for a settled task.
+fn take_settled<T: Send + 'static>(
+    state: &mut State,
+    head: &mut dyn Slot,
+) -> Option<Option<Outcome<T>>> {
+    if state.phase != Phase::Settled {
+        return None;
+    }
+    state.looked = true;
+    Some(cast::<T>(state.outcome(head)).take())
 }
 
 /// Takes back a `take_outcome`, for whoever has the only handle. A failure is yet to be looked at.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::task::Waker;
 
 use super::launch::start_if_cold;
-use super::{Task, ring, take_outcome};
+use super::{Task, redeem, ring};
 use crate::cell::state::{Phase, State};
 use crate::cell::step::Route;
 use crate::cell::{Cell, Upstream, address, with};
@@ -99,10 +99,7 @@ impl<T: Send + 'static> Task<T> {
     /// ```
     pub fn try_wait(self) -> Result<Result<T, TaskError>, Task<T>> {
         self.run();
-        match self.cell().and_then(|cell| take_outcome(&**cell)) {
-            Some(outcome) => Ok(outcome),
-            None => Err(self),
-        }
+        redeem(self)
     }
 
     fn wait_until(self, deadline: Option<Instant>) -> Result<Result<T, TaskError>, Task<T>> {
@@ -116,14 +113,7 @@ impl<T: Send + 'static> Task<T> {
                 End::Cycle => return Ok(Err(cycle(&**cell))),
             }
         }
-        match take_outcome(&**cell) {
-            Some(outcome) => {
-                // The outcome is looked at and gone: a drop of the handle would have nothing to do.
-                drop(self.into_cell());
-                Ok(outcome)
-            }
-            None => Err(self),
-        }
+        redeem(self)
     }
 
     fn lost(&self) -> TaskError {
