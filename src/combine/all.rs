@@ -1,5 +1,7 @@
 //! All values, or the first failure.
 
+use smallvec::SmallVec;
+
 use super::group::{Group, bind};
 use crate::cell::slot::Outcome;
 use crate::cell::{About, Cell};
@@ -68,6 +70,9 @@ pub trait All: sealed::Sealed {
     #[track_caller]
     fn all(self) -> Task<Self::Output>;
 }
+
+/// So many steps are made at once.
+const STEPS: usize = 32;
 
 mod sealed {
     pub trait Sealed {}
@@ -167,23 +172,26 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
         let cells: Vec<Arc<dyn Cell>> = self.into_iter().map(claim).collect();
         let values: Vec<Option<T>> = cells.iter().map(|_| None).collect();
         let (collector, task) = Collector::start(values, cells.len());
-        // All steps are made before the first is registered: from then on other threads count the
-        // collector's references down.
-        let steps: Vec<_> = (0..cells.len())
-            .map(|index| {
-                let collector = collector.clone();
-                Consume::new(move |outcome: Outcome<T>| {
-                    collector.settle_one(
-                        index,
-                        outcome,
-                        |values, value| values[index] = Some(value),
-                        collected,
-                    );
-                })
+        let step = |index: usize| {
+            let collector = collector.clone();
+            Consume::new(move |outcome: Outcome<T>| {
+                collector.settle_one(
+                    index,
+                    outcome,
+                    |values, value| values[index] = Some(value),
+                    collected,
+                );
             })
-            .collect();
-        for (cell, step) in cells.iter().zip(steps) {
-            step.attach(cell);
+        };
+        // As soon as a step is registered, other threads may count the collector's references down: it
+        // costs less to have made some at once.
+        let mut steps: SmallVec<[_; STEPS]> = SmallVec::new();
+        for (part, cells) in cells.chunks(STEPS).enumerate() {
+            let first = part * STEPS;
+            steps.extend((first..first + cells.len()).map(step));
+            for (cell, step) in cells.iter().zip(steps.drain(..)) {
+                step.attach(cell);
+            }
         }
         collector.watch(cells);
         task

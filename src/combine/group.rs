@@ -22,7 +22,7 @@ struct Inner<P> {
 }
 
 /// So many members are let go at once.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 128;
 
 impl<P: Send + 'static> Group<P> {
     pub(super) fn new(parts: P) -> Arc<Group<P>> {
