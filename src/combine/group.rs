@@ -1,5 +1,7 @@
 //! The inputs of a combinator, as what its task waits for, and what has come in from them.
 
+use smallvec::SmallVec;
+
 use crate::cell::cancel::{Withdrawn, withdraw_all};
 use crate::cell::{Cell, Tie, Upstream, with};
 use crate::sync::{Arc, Mutex};
@@ -42,6 +44,7 @@ impl<P: Send + 'static> Group<P> {
         let mut inner = self.inner.lock();
         let early = std::mem::take(&mut inner.early);
         let settled: Vec<_> = early.iter().map(|index| members[*index].take()).collect();
+        inner.settled.reserve_exact(members.len().min(TOGETHER));
         inner.members = members;
         drop(inner);
         drop(settled);
@@ -56,7 +59,7 @@ impl<P: Send + 'static> Group<P> {
             None => inner.early.push(index),
         }
         if inner.settled.len() >= TOGETHER {
-            let settled = std::mem::take(&mut inner.settled);
+            let settled: SmallVec<[_; TOGETHER]> = inner.settled.drain(..).collect();
             drop(inner);
             drop(settled);
         }
