@@ -955,6 +955,14 @@ fn a_thread_that_waits_long_sleeps() {
     });
 }
 
+/// What `.ci/extended hangs` looks for: a lane that never sees a hang proves nothing.
+#[ignore = "it hangs"]
+#[test]
+fn a_wait_that_never_ends() {
+    let (_resolver, task) = deferred::<()>();
+    assert!(task.wait().is_ok());
+}
+
 // Contract: W4
 #[cfg(target_os = "linux")]
 #[test]

@@ -22,10 +22,10 @@ use std::time::Duration;
 use fast_async::deferred;
 
 /// Longer than any test takes on a busy machine: only a hang gets here.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// After this the meeting points give up: before the test does, so that it can say where it hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(50);
 
 /// Runs a test on a thread of its own and fails it when it is not done in time.
 pub(crate) fn within<R: Send + 'static>(
