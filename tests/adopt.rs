@@ -338,6 +338,20 @@ mod rings {
         });
     }
 
+    // Contract: S5. Where the task of the ring has a list of steps, `all` hears of its failure while it is
+    // among them; whatever `all` gives up then, it is not what it was to be settled with.
+    #[test]
+    fn a_ring_through_a_task_with_many_steps_is_a_cycle() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            let task = task.inspect(|_| ()).inspect_err(|_| ()).finally(|| ());
+            let sum = all([task]).then(|all| all.iter().sum());
+            let seen = watch(&sum);
+            assert!(resolver.settle_with(sum).is_ok());
+            assert_eq!(seen.take(), [Err(ErrorKind::Cycle)]);
+        });
+    }
+
     // Contract: S5. The last two links of a ring are closed at once, and one of them must see it.
     #[test]
     fn a_ring_that_two_threads_close_at_once_is_a_cycle() {

@@ -106,6 +106,8 @@ fn attach(
         state.note(progress);
         state.last = held;
         if is_ring {
+            // What was tied to it beforehand is not followed after all.
+            removed.ties.push(state.untie());
             let error = TaskError::of(ErrorKind::Cycle, outer.about().at());
             state.outcome(head).fail(error);
             state.outcome_is_in();

@@ -115,7 +115,11 @@ struct Failures {
 impl<T: Send + 'static> First<T> {
     fn settle_one(&self, index: usize, outcome: Outcome<T>) {
         let verdict = match outcome {
-            Ok(value) => Ok(value),
+            Ok(value) => {
+                // It is no loser itself.
+                self.group.settle_one(index, |_| ());
+                Ok(value)
+            }
             Err(error) => {
                 let all = self.group.settle_one(index, |failures| {
                     failures.errors[index] = Some(error);
