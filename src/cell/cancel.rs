@@ -107,15 +107,16 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
     })
 }
 
-/// The common case, a task that has not begun and on which nothing hangs: it is settled at one go.
-fn prevent(cell: &dyn Cell, error: &TaskError) -> Option<(Duty, Option<Tie>)> {
+/// The common case, a task that has not begun and on which nothing hangs: it is settled at one go, and
+/// its closure dropped. Gives `error` back in any other.
+fn prevent(cell: &dyn Cell, error: TaskError) -> Result<(Duty, Option<Tie>), TaskError> {
     with(cell, |state, head| {
         let has_begun = !matches!(state.phase, Phase::Cold | Phase::Queued | Phase::Open);
         if has_begun || state.stage.is_over() || !state.steps.is_empty() {
-            return None;
+            return Err(error);
         }
         // No link was ever hung on it, so its outcome is the head's.
-        head.fail(error.clone());
+        head.fail(error);
         state.epoch = state.epoch.wrapping_add(1);
         state.cancelled = true;
         state.looked = true;
@@ -124,7 +125,7 @@ fn prevent(cell: &dyn Cell, error: &TaskError) -> Option<(Duty, Option<Tie>)> {
         state.open = 0;
         let upstream = state.untie();
         cell.idle().store(true, Ordering::Release);
-        Some((state.settle(None), upstream))
+        Ok((state.settle(None), upstream))
     })
 }
 
@@ -143,15 +144,17 @@ pub(crate) fn cancel(
     carrier: Option<fn(TaskError) -> Box<dyn Step>>,
 ) -> Withdrawn {
     let error = TaskError::of(ErrorKind::Cancelled, cell.about().at());
-    if let Some((duty, upstream)) = prevent(&**cell, &error) {
-        chaos_point();
-        cell.shed(false);
-        duty.carry_out();
-        return Withdrawn {
-            outcome: CancelOutcome::Prevented,
-            next: upstream.into_iter().collect(),
-        };
-    }
+    let error = match prevent(&**cell, error) {
+        Ok((duty, upstream)) => {
+            chaos_point();
+            duty.carry_out();
+            return Withdrawn {
+                outcome: CancelOutcome::Prevented,
+                next: upstream.into_iter().collect(),
+            };
+        }
+        Err(error) => error,
+    };
     let held = carrier.map(|carrier| carrier(error.clone()));
     let Some(loot) = seize(&**cell, error, held) else {
         return Withdrawn {
