@@ -1,6 +1,8 @@
 //! The subscriber list: first in, first out, with removal of any entry.
 
 mod list;
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod twin;
 
 use list::List;
 
