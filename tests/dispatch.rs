@@ -513,6 +513,74 @@ mod threads {
         }
     }
 
+    // Contract: D5. Many short chains that one callback settles are as long as a long one.
+    #[test]
+    fn a_callback_that_settles_many_tasks_does_not_hold_its_worker_from_others() {
+        const TASKS: usize = 10_000;
+        within(LIMIT, || {
+            let pool = one_thread();
+            let hold = Gate::new();
+            let pass = hold.clone();
+            let blocker = pool.spawn(move || pass.pass());
+            let done = Arc::new(AtomicUsize::new(0));
+            let (resolvers, tasks): (Vec<_>, Vec<_>) = (0..TASKS)
+                .map(|_| {
+                    let (resolver, task) = deferred();
+                    let done = done.clone();
+                    // Carried from the one to the other by way of the work list.
+                    let (outer, followed) = deferred();
+                    assert!(outer.settle_with(task).is_ok());
+                    let followed = followed.then(move |()| {
+                        done.fetch_add(1, Ordering::Relaxed);
+                    });
+                    (resolver, followed)
+                })
+                .unzip();
+            let settler = pool.spawn(|| ()).then(move |()| {
+                for resolver in resolvers {
+                    resolver.resolve(()).unwrap();
+                }
+            });
+            let other = pool.spawn({
+                let done = done.clone();
+                move || done.load(Ordering::Relaxed)
+            });
+            hold.open();
+            let before = other.wait().unwrap();
+            assert!(before < TASKS, "it waited for all of them");
+            for task in tasks {
+                task.wait().unwrap();
+            }
+            settler.wait().unwrap();
+            blocker.wait().unwrap();
+        });
+    }
+
+    // Contract: D2. It has no other jobs: however long the chain is, a thread of the user's own hands nothing over.
+    #[test]
+    fn a_thread_of_ones_own_runs_all_that_it_settles() {
+        within(LIMIT, || {
+            for is_mixed in [false, true] {
+                let here = thread::current().id();
+                let elsewhere = Arc::new(AtomicUsize::new(0));
+                let (resolver, mut chain) = deferred();
+                for _ in 0..5_000 {
+                    let elsewhere = elsewhere.clone();
+                    chain = chain.then(move |()| {
+                        let strays = thread::current().id() != here;
+                        elsewhere.fetch_add(usize::from(strays), Ordering::Relaxed);
+                    });
+                    if is_mixed {
+                        chain = chain.inspect(|()| ());
+                    }
+                }
+                resolver.resolve(()).unwrap();
+                assert_eq!(chain.status(), Status::Success);
+                assert_eq!(elsewhere.load(Ordering::Relaxed), 0);
+            }
+        });
+    }
+
     // Contract: D2, D5. Where `Inline` says that there is nobody to hand over to, the chain goes on, and the stack stays flat.
     #[test]
     fn a_long_inline_chain_on_a_busy_worker_keeps_its_stack_flat() {

@@ -816,6 +816,10 @@ mod end {
             assert_eq!(ran.get(), 100);
             all(tasks).wait().unwrap();
             assert_eq!(pool.metrics().threads, 0);
+            assert!(
+                pool.wait_idle(Duration::ZERO),
+                "nobody is left in its books"
+            );
         });
     }
 
@@ -1385,6 +1389,31 @@ mod room {
             assert_eq!(pool.metrics().queued, 2);
             gate.open();
             assert_eq!(all(queued).wait().unwrap(), [0, 1]);
+            assert!(pool.wait_idle(Duration::MAX));
+            assert_eq!(pool.try_spawn(|| 7).ok().unwrap().wait().unwrap(), 7);
+        });
+    }
+
+    // Contract: P3. What goes on with accepted work never waits for room, but it takes some.
+    #[test]
+    fn a_late_continuation_fills_the_queue_too() {
+        within(|| {
+            let pool = limited(1);
+            let task = pool.spawn(|| 1);
+            assert!(pool.wait_idle(Duration::MAX));
+            let (running, gate) = (Count::default(), Gate::default());
+            let (begun, held) = (running.clone(), gate.clone());
+            pool.spawn(move || {
+                begun.add();
+                held.pass();
+            })
+            .detach();
+            running.reach(1);
+            let task = task.then(|n| n + 1);
+            let back = pool.try_spawn(|| 7);
+            assert!(back.is_err(), "the continuation has the only place");
+            gate.open();
+            assert_eq!(task.wait().unwrap(), 2);
             assert!(pool.wait_idle(Duration::MAX));
             assert_eq!(pool.try_spawn(|| 7).ok().unwrap().wait().unwrap(), 7);
         });
