@@ -86,7 +86,8 @@ mod stale {
             send.send(inner).unwrap();
             begun.pass();
             let report = pool.shutdown(Shutdown::Discard, Duration::ZERO);
-            assert_eq!(report.discarded, 0);
+            assert_eq!((report.discarded, report.queued), (0, 0));
+            assert!(!report.is_complete(), "its thread is still there");
             go_on.open();
             assert_eq!(outer.wait().unwrap().unwrap(), 7);
         });
