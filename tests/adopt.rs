@@ -6,8 +6,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use fast_async::{
-    AggregateError, BoxError, ErrorKind, Inline, Pool, Resolver, Status, Task, TaskError, all,
-    deferred, spawn,
+    AggregateError, BoxError, ErrorKind, Executor, Inline, Job, Pool, Resolver, Status, Task,
+    TaskError, all, deferred, spawn,
 };
 use support::{Drops, Gate, LIMIT, Latch, Log, every_case, expected, within};
 
@@ -237,6 +237,40 @@ mod outcome {
             let seen = watch(&task);
             assert!(source.settle_with(task).is_ok());
             assert_eq!(seen.take(), [Err(ErrorKind::Cycle)]);
+        });
+    }
+
+    /// Keeps its jobs. A task that was sent to one holds it, so its count of references tells what is still there.
+    #[derive(Default)]
+    struct Hoard(Mutex<Vec<Job>>);
+
+    impl Executor for Hoard {
+        fn execute(&self, job: Job) {
+            self.0.lock().unwrap().push(job);
+        }
+    }
+
+    // Contract: S5. What does nothing but carry an outcome is let go, or a loop of adoptions would grow.
+    #[test]
+    fn a_task_that_only_carries_is_left_out_of_the_line() {
+        within(LIMIT, || {
+            for follows_first in [false, true] {
+                let hoard = Arc::new(Hoard::default());
+                let (source, awaited) = deferred::<u32>();
+                let (outer, task) = deferred::<u32>();
+                let inner = Task::ready(()).on(&hoard).and_then(|()| awaited);
+                let job = hoard.0.lock().unwrap().pop().unwrap();
+                if follows_first {
+                    job.run();
+                    assert!(outer.settle_with(inner).is_ok());
+                } else {
+                    assert!(outer.settle_with(inner).is_ok());
+                    job.run();
+                }
+                assert_eq!(Arc::strong_count(&hoard), 1, "nobody needs the one between");
+                source.resolve(7).unwrap();
+                assert_eq!(task.wait().unwrap(), 7);
+            }
         });
     }
 

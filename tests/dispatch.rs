@@ -637,6 +637,18 @@ mod threads {
         });
     }
 
+    // Contract: D2. The same for a line of forks: a branch that has run leaves what hangs on it to the thread's list.
+    #[test]
+    fn a_line_of_forks_keeps_the_stack_flat() {
+        isolated("threads::a_line_of_forks_keeps_the_stack_flat", || {
+            const FORKS: u32 = 20_000;
+            let (resolver, source) = deferred::<u32>();
+            let last = (0..FORKS).fold(source, |task, _| task.share().then(|n| n + 1));
+            resolver.resolve(0).unwrap();
+            assert_eq!(last.wait().unwrap(), FORKS);
+        });
+    }
+
     // Contract: D2. An executor of the user's own that runs jobs on the spot.
     #[test]
     fn many_hops_to_an_executor_that_runs_on_the_spot_keep_the_stack_flat() {
