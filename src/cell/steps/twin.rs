@@ -69,7 +69,7 @@ impl Twin {
             }
             self.remove(unsubscribed);
             // Some drivers say how far they have come, others are asked before they can.
-            if unsubscribed % 2 == 0 {
+            if unsubscribed.is_multiple_of(2) {
                 self.steps.advance(place + 1);
             }
         }
