@@ -6,8 +6,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use fast_async::{
-    AggregateError, BoxError, ErrorKind, Inline, Pool, Resolver, Status, Task, TaskError, all,
-    deferred, spawn,
+    AggregateError, BoxError, ErrorKind, Executor, Inline, Job, Pool, Resolver, Status, Task,
+    TaskError, all, deferred, spawn,
 };
 use support::{Drops, Gate, LIMIT, Latch, Log, every_case, expected, within};
 
@@ -194,6 +194,110 @@ mod outcome {
             assert_eq!(drops.count(), 1);
             resolver.resolve(1).unwrap();
             assert_eq!(task.wait().unwrap(), 1);
+        });
+    }
+
+    // Contract: S5. An inner task that follows another itself has links and observers of its own: they have their turn.
+    #[test]
+    fn what_hangs_on_an_adopted_task_that_follows_another_has_its_turn() {
+        within(LIMIT, || {
+            let (source, first) = deferred::<u32>();
+            let (inner, second) = deferred::<u32>();
+            let (outer, third) = deferred::<u32>();
+            assert!(inner.settle_with(first).is_ok());
+            let seen = watch(&second);
+            assert!(outer.settle_with(second.then(|n| n + 1)).is_ok());
+            source.resolve(1).unwrap();
+            assert_eq!(seen.take(), [Ok(1)]);
+            assert_eq!(third.wait().unwrap(), 2);
+        });
+    }
+
+    // Contract: S5, C3. Built from its end: what only carries is left out of the line, and nobody misses it.
+    #[test]
+    fn a_line_that_is_built_from_its_end_carries_values_and_cancels() {
+        let line = || {
+            let (source, first) = deferred::<u32>();
+            let (inner, second) = deferred::<u32>();
+            let (outer, third) = deferred::<u32>();
+            assert!(inner.settle_with(first).is_ok());
+            assert!(outer.settle_with(second).is_ok());
+            (source, third)
+        };
+        within(LIMIT, move || {
+            let (source, task) = line();
+            source.resolve(7).unwrap();
+            assert_eq!(task.wait().unwrap(), 7);
+
+            let (source, task) = line();
+            task.cancel();
+            assert_eq!(source.resolve(7), Err(7), "nobody wants it any more");
+
+            let (source, task) = line();
+            let seen = watch(&task);
+            assert!(source.settle_with(task).is_ok());
+            assert_eq!(seen.take(), [Err(ErrorKind::Cycle)]);
+        });
+    }
+
+    /// Keeps its jobs. A task that was sent to one holds it, so its count of references tells what is still there.
+    #[derive(Default)]
+    struct Hoard(Mutex<Vec<Job>>);
+
+    impl Executor for Hoard {
+        fn execute(&self, job: Job) {
+            self.0.lock().unwrap().push(job);
+        }
+    }
+
+    // Contract: S5. What does nothing but carry an outcome is let go, or a loop of adoptions would grow.
+    #[test]
+    fn a_task_that_only_carries_is_left_out_of_the_line() {
+        within(LIMIT, || {
+            for follows_first in [false, true] {
+                let hoard = Arc::new(Hoard::default());
+                let (source, awaited) = deferred::<u32>();
+                let (outer, task) = deferred::<u32>();
+                let inner = Task::ready(()).on(&hoard).and_then(|()| awaited);
+                let job = hoard.0.lock().unwrap().pop().unwrap();
+                if follows_first {
+                    job.run();
+                    assert!(outer.settle_with(inner).is_ok());
+                } else {
+                    assert!(outer.settle_with(inner).is_ok());
+                    job.run();
+                }
+                assert_eq!(Arc::strong_count(&hoard), 1, "nobody needs the one between");
+                source.resolve(7).unwrap();
+                assert_eq!(task.wait().unwrap(), 7);
+            }
+        });
+    }
+
+    // Contract: C3. The task was cancelled while it followed one whose observer still looks; when that one delivers, it
+    // is to another life of the task.
+    #[test]
+    fn what_a_task_followed_before_its_cancel_has_no_say_in_what_it_follows_after() {
+        within(LIMIT, || {
+            let (looking, go_on) = (Gate::new(), Gate::new());
+            let (at, until) = (looking.clone(), go_on.clone());
+            let (before, inner) = deferred::<u32>();
+            inner.on_settled(move |_| {
+                at.open();
+                until.pass();
+            });
+            let (outer, task) = deferred::<u32>();
+            assert!(outer.settle_with(inner).is_ok());
+            let settler = thread::spawn(move || before.resolve(1));
+            looking.pass();
+            task.cancel();
+            let (after, other) = deferred::<u32>();
+            let task = task.on(&Inline).or_else(|_| other);
+            go_on.open();
+            settler.join().unwrap().unwrap();
+            assert_eq!(task.status(), Status::Pending);
+            after.resolve(2).unwrap();
+            assert_eq!(task.wait().unwrap(), 2);
         });
     }
 
@@ -388,6 +492,46 @@ mod rings {
             }
             drop(send);
             other.join().unwrap();
+        });
+    }
+
+    // Contract: S5. That an observer keeps the line from being shortened must not hide the ring.
+    #[test]
+    fn a_ring_through_a_task_that_is_observed_is_a_cycle() {
+        within(LIMIT, || {
+            let (source, first) = deferred::<u32>();
+            let (inner, second) = deferred::<u32>();
+            let (outer, third) = deferred::<u32>();
+            let seen = [watch(&first), watch(&third)];
+            assert!(inner.settle_with(first).is_ok());
+            assert!(outer.settle_with(second).is_ok());
+            assert!(source.settle_with(third).is_ok());
+            for seen in seen {
+                assert_eq!(seen.take(), [Err(ErrorKind::Cycle)]);
+            }
+        });
+    }
+
+    // No ring: each follows the next one, and the links are closed in an order in which every task that begins to follow is
+    // followed already, or follows one that does so.
+    #[test]
+    fn a_line_is_no_cycle() {
+        within(LIMIT, || {
+            let (mut resolvers, tasks): (Vec<_>, Vec<_>) =
+                (0..4).map(|_| deferred::<u32>()).unzip();
+            let seen: Vec<_> = tasks.iter().map(watch).collect();
+            let mut next: Vec<_> = tasks.into_iter().map(Some).collect();
+            let last = resolvers.pop().unwrap();
+            let mut resolvers: Vec<_> = resolvers.into_iter().map(Some).collect();
+            for follower in [0, 2, 1] {
+                let resolver = resolvers[follower].take().unwrap();
+                let followed = next[follower + 1].take().unwrap();
+                assert!(resolver.settle_with(followed).is_ok());
+            }
+            last.resolve(7).unwrap();
+            for seen in seen {
+                assert_eq!(seen.take(), [Ok(7)]);
+            }
         });
     }
 

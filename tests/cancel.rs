@@ -766,6 +766,25 @@ mod token {
         });
     }
 
+    #[test]
+    fn a_pools_token_cancels_the_tasks_of_the_pool_and_no_others() {
+        within(|| {
+            let quit = CancelToken::new();
+            let pool = Pool::builder().max_threads(1).cancel_token(&quit);
+            let pool = pool.build().unwrap();
+            let running = Count::default();
+            let at_work = pool.spawn_with(until_told(&running));
+            running.reach(1);
+            let queued = pool.spawn(|| 7);
+            let other = spawn(|| 7);
+            quit.cancel();
+            assert!(at_work.wait().unwrap_err().is_cancelled());
+            assert!(queued.wait().unwrap_err().is_cancelled());
+            assert!(pool.spawn(|| 7).wait().unwrap_err().is_cancelled());
+            assert_eq!(other.wait().unwrap(), 7);
+        });
+    }
+
     // Contract: C1
     #[test]
     fn a_builders_token_leaves_settled_tasks_alone() {

@@ -571,4 +571,39 @@ mod starting {
             assert_eq!(ran_on, Some(thread));
         });
     }
+
+    #[test]
+    fn a_task_remembers_the_thread_of_its_closure_wherever_its_continuations_run() {
+        within(LIMIT, || {
+            let pool = |name| Pool::builder().name(name).max_threads(1).build().unwrap();
+            let (first, second) = (pool("first"), pool("second"));
+            let (log, registered) = (Log::new(), Gate::new());
+            let (here, there, pass) = (log.clone(), log.clone(), registered.clone());
+            let task = first
+                .spawn(move || {
+                    pass.pass();
+                    here.push(thread::current().id());
+                })
+                .on(&second)
+                .then(move |()| there.push(thread::current().id()));
+            let done = Gate::new();
+            let open = done.clone();
+            task.on_settled(move |_| open.open());
+            registered.open();
+            done.pass();
+            let [closure, continuation] = log.take()[..] else {
+                panic!("each has run once");
+            };
+            assert_ne!(closure, continuation);
+            assert_eq!(task.thread(), Some(closure));
+
+            // One without a closure has only its continuations.
+            let task = Task::ready(())
+                .on(&second)
+                .then(|()| thread::current().id());
+            let shared = task.share();
+            let thread = *shared.wait().unwrap();
+            assert_eq!(shared.thread(), Some(thread));
+        });
+    }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use fast_async::{Inline, Job, Pool, Status, Task, deferred, spawn};
+use fast_async::{
+    CancelOutcome, ErrorKind, Inline, Job, Pool, Status, Task, TaskError, deferred, spawn,
+};
 use support::{Gate, LIMIT, Latch, Log, When, every_case, expected, isolated, within};
 
 fn one_thread() -> Pool {
@@ -216,6 +218,132 @@ mod order {
             assert_eq!(log.take(), ["first", "second"]);
         });
     }
+
+    /// Has an observer look at the task from when the first gate opens until the second is opened.
+    fn look(task: &Task<u32>) -> (Gate, Gate) {
+        let (looking, go_on) = (Gate::new(), Gate::new());
+        let (at, until) = (looking.clone(), go_on.clone());
+        task.on_settled(move |_| {
+            at.open();
+            until.pass();
+        });
+        (looking, go_on)
+    }
+
+    // Contract: D1, C1. The outcome that they subscribed to is there, and their turn has come: the cancel is of what
+    // comes after them.
+    #[test]
+    fn observers_whose_turn_has_come_see_the_value_and_later_ones_the_cancel() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            let seen = Log::new();
+            let watch = |task: &Task<u32>| {
+                let seen = seen.clone();
+                task.on_settled(move |outcome| seen.push(outcome.ok().copied()));
+            };
+            let (looking, go_on) = look(&task);
+            (0..5).for_each(|_| watch(&task));
+            let task = task.then(|_| unreachable!("cancelled before its turn"));
+            (0..5).for_each(|_| watch(&task));
+            let settler = thread::spawn(move || resolver.resolve(1).unwrap());
+            looking.pass();
+            assert_eq!(task.cancel(), CancelOutcome::Signalled);
+            assert_eq!(seen.len(), 0, "none runs beside the one that looks");
+            go_on.open();
+            settler.join().unwrap();
+            assert_eq!(seen.take(), [[Some(1); 5], [None; 5]].concat());
+        });
+    }
+
+    // Contract: C3. The branches hang behind the observer: to them the cancel comes in time.
+    #[test]
+    fn a_shared_task_that_is_cancelled_while_an_observer_looks_is_cancelled() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            let (looking, go_on) = look(&task);
+            let shared = task.share();
+            let seen = Log::new();
+            let saw = seen.clone();
+            shared.on_settled(move |outcome| saw.push(outcome.copied().map_err(TaskError::kind)));
+            let settler = thread::spawn(move || resolver.resolve(1).unwrap());
+            looking.pass();
+            assert_eq!(shared.cancel(), Some(CancelOutcome::Signalled));
+            go_on.open();
+            settler.join().unwrap();
+            assert_eq!(seen.take(), [Err(ErrorKind::Cancelled)]);
+        });
+    }
+
+    // Contract: D1, C2. Each cancel is left to the thread that runs the observer; what they tell of comes in the order in
+    // which it was registered, and not at all when it was unsubscribed meanwhile.
+    #[test]
+    fn what_is_cancelled_again_and_again_has_its_turn_once_and_in_order() {
+        within(LIMIT, || {
+            let (resolver, mut task) = deferred::<u32>();
+            let (looking, go_on) = look(&task);
+            let settler = thread::spawn(move || resolver.resolve(1).unwrap());
+            looking.pass();
+            let log = Log::new();
+            for turn in 0..4 {
+                let (seen, closed, gone) = (log.clone(), log.clone(), log.clone());
+                let subscription = (turn % 2 > 0).then(|| {
+                    task.on_settled(move |_| seen.push(("observer", turn)));
+                    task.on_settled(move |_| gone.push(("unsubscribed", turn)))
+                });
+                task = task.finally(move || closed.push(("finally", turn)));
+                assert_eq!(task.cancel(), CancelOutcome::Signalled);
+                if let Some(subscription) = subscription {
+                    assert!(subscription.unsubscribe());
+                }
+            }
+            go_on.open();
+            settler.join().unwrap();
+            assert_eq!(
+                log.take(),
+                [
+                    ("finally", 0),
+                    ("observer", 1),
+                    ("finally", 1),
+                    ("finally", 2),
+                    ("observer", 3),
+                    ("finally", 3),
+                ]
+            );
+            assert!(task.wait().unwrap_err().is_cancelled());
+        });
+    }
+
+    // Contract: D4. The next one in the list is gone, and those behind it are not.
+    #[test]
+    fn an_observer_that_is_unsubscribed_while_the_link_before_it_runs_is_skipped() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            let log = Log::new();
+            for number in 0..2 {
+                let log = log.clone();
+                task.on_settled(move |_| log.push(number));
+            }
+            let (running, go_on) = (Gate::new(), Gate::new());
+            let (at, until) = (running.clone(), go_on.clone());
+            let task = task.then(move |n| {
+                at.open();
+                until.pass();
+                n + 1
+            });
+            let subscriptions = [2, 3, 4].map(|number| {
+                let log = log.clone();
+                task.on_settled(move |_| log.push(number))
+            });
+            let settler = thread::spawn(move || resolver.resolve(1).unwrap());
+            running.pass();
+            let [first, second, _] = subscriptions;
+            assert!(first.unsubscribe() && second.unsubscribe());
+            go_on.open();
+            settler.join().unwrap();
+            assert_eq!(log.take(), [0, 1, 4]);
+            assert_eq!(task.wait().unwrap(), 2);
+        });
+    }
 }
 
 mod threads {
@@ -344,33 +472,113 @@ mod threads {
         });
     }
 
-    // Contract: D5. A chain longer than the budget lets a job that waits for its worker go first.
+    // Contract: D5. A chain longer than the budget lets a job that waits for its worker go first; one whose steps take
+    // turns with observers too, which are not given to the driver many at once.
     #[test]
     fn a_long_chain_does_not_hold_its_worker_from_others() {
         const LINKS: usize = 10_000;
+        type Link = fn(Task<()>, Arc<AtomicUsize>) -> Task<()>;
+        let count: Link = |chain, done| {
+            chain.then(move |()| {
+                done.fetch_add(1, Ordering::Relaxed);
+            })
+        };
+        let look: Link = |chain, done| {
+            chain.then(|()| ()).inspect(move |()| {
+                done.fetch_add(1, Ordering::Relaxed);
+            })
+        };
+        for link in [count, look] {
+            within(LIMIT, move || {
+                let pool = one_thread();
+                let hold = Gate::new();
+                let pass = hold.clone();
+                // Its continuation leaves the worker with a budget that is not used up.
+                let blocker = pool.spawn(move || pass.pass()).then(|()| ());
+                let done = Arc::new(AtomicUsize::new(0));
+                let mut chain = pool.spawn(|| ());
+                for _ in 0..LINKS {
+                    chain = link(chain, done.clone());
+                }
+                let other = pool.spawn({
+                    let done = done.clone();
+                    move || done.load(Ordering::Relaxed)
+                });
+                hold.open();
+                let before = other.wait().unwrap();
+                assert!(before < LINKS, "it waited for the whole chain");
+                chain.wait().unwrap();
+                assert_eq!(done.load(Ordering::Relaxed), LINKS);
+                blocker.wait().unwrap();
+            });
+        }
+    }
+
+    // Contract: D5. Many short chains that one callback settles are as long as a long one.
+    #[test]
+    fn a_callback_that_settles_many_tasks_does_not_hold_its_worker_from_others() {
+        const TASKS: usize = 10_000;
         within(LIMIT, || {
             let pool = one_thread();
             let hold = Gate::new();
             let pass = hold.clone();
             let blocker = pool.spawn(move || pass.pass());
             let done = Arc::new(AtomicUsize::new(0));
-            let mut chain = pool.spawn(|| ());
-            for _ in 0..LINKS {
-                let done = done.clone();
-                chain = chain.then(move |()| {
-                    done.fetch_add(1, Ordering::Relaxed);
-                });
-            }
+            let (resolvers, tasks): (Vec<_>, Vec<_>) = (0..TASKS)
+                .map(|_| {
+                    let (resolver, task) = deferred();
+                    let done = done.clone();
+                    // Carried from the one to the other by way of the work list.
+                    let (outer, followed) = deferred();
+                    assert!(outer.settle_with(task).is_ok());
+                    let followed = followed.then(move |()| {
+                        done.fetch_add(1, Ordering::Relaxed);
+                    });
+                    (resolver, followed)
+                })
+                .unzip();
+            let settler = pool.spawn(|| ()).then(move |()| {
+                for resolver in resolvers {
+                    resolver.resolve(()).unwrap();
+                }
+            });
             let other = pool.spawn({
                 let done = done.clone();
                 move || done.load(Ordering::Relaxed)
             });
             hold.open();
             let before = other.wait().unwrap();
-            assert!(before < LINKS, "it waited for the whole chain");
-            chain.wait().unwrap();
-            assert_eq!(done.load(Ordering::Relaxed), LINKS);
+            assert!(before < TASKS, "it waited for all of them");
+            for task in tasks {
+                task.wait().unwrap();
+            }
+            settler.wait().unwrap();
             blocker.wait().unwrap();
+        });
+    }
+
+    // Contract: D2. It has no other jobs: however long the chain is, a thread of the user's own hands nothing over.
+    #[test]
+    fn a_thread_of_ones_own_runs_all_that_it_settles() {
+        within(LIMIT, || {
+            for is_mixed in [false, true] {
+                let here = thread::current().id();
+                let elsewhere = Arc::new(AtomicUsize::new(0));
+                let (resolver, mut chain) = deferred();
+                for _ in 0..5_000 {
+                    let elsewhere = elsewhere.clone();
+                    chain = chain.then(move |()| {
+                        let strays = thread::current().id() != here;
+                        elsewhere.fetch_add(usize::from(strays), Ordering::Relaxed);
+                    });
+                    if is_mixed {
+                        chain = chain.inspect(|()| ());
+                    }
+                }
+                resolver.resolve(()).unwrap();
+                assert_eq!(chain.status(), Status::Success);
+                assert_eq!(elsewhere.load(Ordering::Relaxed), 0);
+            }
         });
     }
 
@@ -426,6 +634,18 @@ mod threads {
                 }
                 assert_eq!(task.wait().unwrap(), HOPS);
             }
+        });
+    }
+
+    // Contract: D2. The same for a line of forks: a branch that has run leaves what hangs on it to the thread's list.
+    #[test]
+    fn a_line_of_forks_keeps_the_stack_flat() {
+        isolated("threads::a_line_of_forks_keeps_the_stack_flat", || {
+            const FORKS: u32 = 20_000;
+            let (resolver, source) = deferred::<u32>();
+            let last = (0..FORKS).fold(source, |task, _| task.share().then(|n| n + 1));
+            resolver.resolve(0).unwrap();
+            assert_eq!(last.wait().unwrap(), FORKS);
         });
     }
 

@@ -156,6 +156,38 @@ fn cancelling_drops_what_can_no_longer_run_at_once() {
     });
 }
 
+// Contract: D6, C1. The driver is among observers and carries the cancel out when they have run; what can no longer run
+// does not wait for that. Neither does it run, though it comes next.
+#[test]
+fn cancelling_drops_what_can_no_longer_run_while_an_observer_looks() {
+    within(LIMIT, || {
+        for links in [1, 2] {
+            let (looking, go_on) = (Gate::new(), Gate::new());
+            let (at, until) = (looking.clone(), go_on.clone());
+            let (resolver, task) = deferred::<u32>();
+            task.on_settled(move |_| {
+                at.open();
+                until.pass();
+            });
+            let settler = thread::spawn(move || resolver.resolve(1).unwrap());
+            looking.pass();
+            let drops = Drops::new();
+            let task = (0..links).fold(task, |task, _| {
+                let token = drops.token();
+                task.then(move |_| {
+                    token.hold();
+                    unreachable!("cancelled before its turn")
+                })
+            });
+            assert_eq!(task.cancel(), CancelOutcome::Signalled);
+            assert_eq!(drops.count(), links);
+            go_on.open();
+            settler.join().unwrap();
+            assert_eq!(task.wait().unwrap_err().kind(), ErrorKind::Cancelled);
+        }
+    });
+}
+
 // Contract: D6. The link that was to take the value is cancelled, so nobody can have it any more.
 #[test]
 fn cancelling_drops_the_value_that_nobody_can_have_any_more() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fast_async::{
     CancelOutcome, ErrorKind, Executor, Inline, Job, LoopQueue, Pool, Shutdown, Status, Task,
-    attempt_with, deferred, spawn,
+    TaskError, attempt_with, deferred, spawn,
 };
 use support::{Gate, LIMIT, Log, within};
 
@@ -64,6 +64,45 @@ mod stale {
             assert!(report.is_complete(), "{report:?}");
             assert_eq!(task.status(), Status::Pending, "the pool had no say in it");
             assert!(here.run_until(task).unwrap().contains("cancelled"));
+        });
+    }
+
+    // Contract: W1, P4. The entry that a waiting worker has left in the queue is nobody's to refuse.
+    #[test]
+    fn a_pool_does_not_refuse_what_a_waiting_worker_runs() {
+        within(LIMIT, || {
+            let pool = Pool::builder().core_threads(1).max_threads(1);
+            let pool = pool.build().unwrap();
+            let (begun, go_on) = (Gate::new(), Gate::new());
+            let (at, until) = (begun.clone(), go_on.clone());
+            let (send, received) = channel::<Task<u32>>();
+            let outer = pool.spawn(move || received.recv().unwrap().wait());
+            // From outside, so that it lies in the pool's queue and not in the worker's own lane.
+            let inner = pool.spawn(move || {
+                at.open();
+                until.pass();
+                7
+            });
+            send.send(inner).unwrap();
+            begun.pass();
+            let report = pool.shutdown(Shutdown::Discard, Duration::ZERO);
+            assert_eq!((report.discarded, report.queued), (0, 0));
+            assert!(!report.is_complete(), "its thread is still there");
+            go_on.open();
+            assert_eq!(outer.wait().unwrap().unwrap(), 7);
+        });
+    }
+
+    // Contract: P4
+    #[test]
+    fn continuations_that_a_pool_discards_are_counted() {
+        within(LIMIT, || {
+            let (pool, gate) = jammed("counted");
+            let task = Task::ready(1).on(&pool).then(|n| n + 1);
+            let report = pool.shutdown(Shutdown::Discard, Duration::ZERO);
+            assert_eq!(report.discarded, 1);
+            gate.open();
+            assert!(task.wait().is_err());
         });
     }
 
@@ -167,6 +206,65 @@ mod cancelled {
             task.cancel();
             let place = task.handle(|_| thread::current().id());
             assert_eq!(here.run_until(place).unwrap(), thread::current().id());
+        });
+    }
+
+    #[test]
+    fn an_observer_behind_the_choice_of_the_executor_leaves_it_alone() {
+        within(LIMIT, || {
+            let here = LoopQueue::new();
+            let (_resolver, task) = deferred::<u32>();
+            let task = task.on(&here).inspect(|_| ()).then(|n| n + 1);
+            task.cancel();
+            let place = task.handle(|_| thread::current().id());
+            assert_eq!(here.run_until(place).unwrap(), thread::current().id());
+        });
+    }
+
+    /// What the observers of a task have seen.
+    type Seen = Log<Result<u32, ErrorKind>>;
+
+    fn watch(task: &Task<u32>, seen: &Seen) {
+        let seen = seen.clone();
+        task.on_settled(move |outcome| seen.push(outcome.copied().map_err(TaskError::kind)));
+    }
+
+    // Contract: D1, C1. The outcome is there, and only a thread is missing: a cancel of what comes after is not theirs.
+    #[test]
+    fn observers_that_wait_for_their_executor_see_the_outcome_from_before_the_cancel() {
+        within(LIMIT, || {
+            let (here, seen) = (LoopQueue::new(), Log::new());
+            let task = Task::ready(1).on(&here);
+            watch(&task, &seen);
+            watch(&task, &seen);
+            let task = task.then(|_| unreachable!("cancelled before its turn"));
+            watch(&task, &seen);
+            assert_eq!(task.cancel(), CancelOutcome::Prevented);
+            // So is what was chained on the cancelled task, before its executor comes to any of it.
+            let task = task.catch(|_| unreachable!("cancelled before its turn"));
+            assert_eq!(task.cancel(), CancelOutcome::Prevented);
+            here.run_pending();
+            assert_eq!(seen.take(), [Ok(1), Ok(1), Err(ErrorKind::Cancelled)]);
+            assert_eq!(task.wait().unwrap_err().kind(), ErrorKind::Cancelled);
+        });
+    }
+
+    // Contract: S3. The executor that was to carry the cancel out drops the job.
+    #[test]
+    fn a_cancel_that_is_left_to_a_dead_executor_is_carried_out() {
+        within(LIMIT, || {
+            let (here, seen) = (LoopQueue::new(), Log::new());
+            let task = Task::ready(1).on(&here);
+            watch(&task, &seen);
+            let task = task.then(|_| unreachable!("cancelled before its turn"));
+            watch(&task, &seen);
+            task.cancel();
+            drop(here);
+            assert_eq!(task.wait().unwrap_err().kind(), ErrorKind::Cancelled);
+            assert_eq!(
+                seen.take(),
+                [Err(ErrorKind::Rejected), Err(ErrorKind::Cancelled)]
+            );
         });
     }
 

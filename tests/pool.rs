@@ -733,16 +733,19 @@ mod rest {
         within(|| {
             for max in [1, 4] {
                 let pool = pool_of(max);
-                let done = Count::default();
+                let (done, met) = (Count::default(), Count::default());
                 let waiters: Vec<Task<usize>> = (0..3)
                     .map(|_| {
-                        let (own, done) = (pool.clone(), done.clone());
+                        let (own, done, met) = (pool.clone(), done.clone(), met.clone());
                         pool.spawn(move || {
                             for _ in 0..10 {
                                 let done = done.clone();
                                 own.spawn(move || done.add()).detach();
                             }
                             assert!(own.wait_idle(Duration::MAX));
+                            // The first to go on may wait for the others: the pool has come to rest for all of them.
+                            met.add();
+                            met.reach(3);
                             done.get()
                         })
                     })
@@ -752,6 +755,26 @@ mod rest {
                 }
                 assert_eq!(done.get(), 30);
             }
+        });
+    }
+
+    // Contract: P4. Tasks that wait for the pool's rest do not keep it from it, those that wait for something else do.
+    #[test]
+    fn a_task_that_waits_for_another_keeps_the_pool_from_its_rest() {
+        within(|| {
+            let pool = pool_of(4);
+            let rests = |limit| {
+                let own = pool.clone();
+                pool.spawn(move || own.wait_idle(limit)).wait().unwrap()
+            };
+            assert!(rests(Duration::MAX));
+            let (resolver, awaited) = deferred::<u32>();
+            let waiter = pool.spawn(move || awaited.wait());
+            until(|| pool.metrics().blocked == 1);
+            assert!(!rests(Duration::ZERO));
+            resolver.resolve(7).unwrap();
+            assert_eq!(waiter.wait().unwrap().unwrap(), 7);
+            assert!(rests(Duration::MAX));
         });
     }
 
@@ -816,6 +839,10 @@ mod end {
             assert_eq!(ran.get(), 100);
             all(tasks).wait().unwrap();
             assert_eq!(pool.metrics().threads, 0);
+            assert!(
+                pool.wait_idle(Duration::ZERO),
+                "nobody is left in its books"
+            );
         });
     }
 
@@ -1171,13 +1198,17 @@ mod end {
         within(|| {
             for _ in 0..20 {
                 let pool = Pool::builder().core_threads(2).build().unwrap();
-                let running = Count::default();
+                let (running, ended) = (Count::default(), Count::default());
                 let enders = [0, 1].map(|_| {
-                    let (own, running) = (pool.clone(), running.clone());
+                    let (own, running, ended) = (pool.clone(), running.clone(), ended.clone());
                     pool.spawn(move || {
                         running.add();
                         running.reach(2);
-                        own.shutdown(Shutdown::Drain, Duration::MAX).is_complete()
+                        let report = own.shutdown(Shutdown::Drain, Duration::MAX);
+                        // The first to go on may wait for the other: both are told of the end.
+                        ended.add();
+                        ended.reach(2);
+                        report.is_complete()
                     })
                 });
                 running.reach(2);
@@ -1344,8 +1375,15 @@ mod end {
             })
             .detach();
             running.reach(1);
-            let report = spawn(|| Pool::global().shutdown(Shutdown::Drain, Duration::ZERO));
-            assert_eq!(report.wait().unwrap().threads, 1);
+            let report = || spawn(|| Pool::global().shutdown(Shutdown::Drain, Duration::ZERO));
+            assert_eq!(report().wait().unwrap().threads, 1);
+            // One that waits is.
+            let (resolver, awaited) = deferred::<()>();
+            let waiter = spawn(move || awaited.wait());
+            until(|| Pool::global().metrics().blocked == 1);
+            assert_eq!(report().wait().unwrap().threads, 2);
+            resolver.resolve(()).unwrap();
+            waiter.wait().unwrap().unwrap();
             gate.open();
         });
     }
@@ -1385,6 +1423,31 @@ mod room {
             assert_eq!(pool.metrics().queued, 2);
             gate.open();
             assert_eq!(all(queued).wait().unwrap(), [0, 1]);
+            assert!(pool.wait_idle(Duration::MAX));
+            assert_eq!(pool.try_spawn(|| 7).ok().unwrap().wait().unwrap(), 7);
+        });
+    }
+
+    // Contract: P3. What goes on with accepted work never waits for room, but it takes some.
+    #[test]
+    fn a_late_continuation_fills_the_queue_too() {
+        within(|| {
+            let pool = limited(1);
+            let task = pool.spawn(|| 1);
+            assert!(pool.wait_idle(Duration::MAX));
+            let (running, gate) = (Count::default(), Gate::default());
+            let (begun, held) = (running.clone(), gate.clone());
+            pool.spawn(move || {
+                begun.add();
+                held.pass();
+            })
+            .detach();
+            running.reach(1);
+            let task = task.then(|n| n + 1);
+            let back = pool.try_spawn(|| 7);
+            assert!(back.is_err(), "the continuation has the only place");
+            gate.open();
+            assert_eq!(task.wait().unwrap(), 2);
             assert!(pool.wait_idle(Duration::MAX));
             assert_eq!(pool.try_spawn(|| 7).ok().unwrap().wait().unwrap(), 7);
         });
@@ -1546,6 +1609,44 @@ mod room {
                 "{error}"
             );
             gate.open();
+        });
+    }
+
+    // Contract: P3, P4. The worker is held, so there will be no room; nobody waits for that.
+    #[test]
+    fn a_shutdown_that_runs_nothing_frees_those_who_wait_for_room_too() {
+        within(|| {
+            for _ in 0..5 {
+                let pool = limited(1);
+                let (running, gate) = (Count::default(), Gate::default());
+                let (begun, held) = (running.clone(), gate.clone());
+                pool.spawn(move || {
+                    begun.add();
+                    held.pass();
+                })
+                .detach();
+                running.reach(1);
+                let queued = pool.spawn(|| 7);
+                let coming = Count::default();
+                let spawners = [0; 8].map(|_| {
+                    let (spawning, coming) = (pool.clone(), coming.clone());
+                    thread::spawn(move || {
+                        coming.add();
+                        spawning.spawn(|| ()).wait()
+                    })
+                });
+                coming.reach(8);
+                // Some of them wait by now, the others find the pool closed.
+                thread::yield_now();
+                let report = pool.shutdown(Shutdown::Drain, Duration::ZERO);
+                assert_eq!((report.queued, report.threads), (1, 1), "{report:?}");
+                for spawner in spawners {
+                    let error = spawner.join().unwrap().unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Rejected);
+                }
+                gate.open();
+                assert_eq!(queued.wait().unwrap(), 7);
+            }
         });
     }
 }

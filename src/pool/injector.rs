@@ -79,3 +79,33 @@ pub(super) fn shrink(jobs: &mut VecDeque<Arc<dyn Runnable>>) {
         jobs.shrink_to(KEPT);
     }
 }
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::executor::Ran;
+
+    struct Nothing;
+
+    impl Runnable for Nothing {
+        fn run(self: Arc<Self>) -> Ran {
+            Ran::Other
+        }
+        fn hand_over(self: Arc<Self>) {}
+        fn refuse(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn an_empty_queue_gives_back_what_a_flood_has_left() {
+        let mut jobs = VecDeque::with_capacity(4 * KEPT);
+        jobs.push_back(Arc::new(Nothing) as Arc<dyn Runnable>);
+        shrink(&mut jobs);
+        assert!(jobs.capacity() >= 4 * KEPT, "the flood may go on");
+        jobs.clear();
+        shrink(&mut jobs);
+        assert!((KEPT..4 * KEPT).contains(&jobs.capacity()));
+    }
+}

@@ -195,6 +195,7 @@ mod tests {
         assert!(!watch(&[(1, ASLEEP), (1, None), (1, ASLEEP)]).is_blocked());
         // Short naps, a few per look, are blocking too.
         assert!(watch(&[(1, ASLEEP), (4, ASLEEP), (7, ASLEEP)]).is_blocked());
+        assert!(watch(&[(1, ASLEEP), (5, ASLEEP), (9, ASLEEP)]).is_blocked());
         // A flood is not.
         assert!(!watch(&[(1, ASLEEP), (900, ASLEEP), (901, ASLEEP)]).is_blocked());
         assert!(!watch(&[(0, RUNS), (900, ASLEEP)]).is_blocked());
@@ -252,6 +253,15 @@ mod tests {
         assert_eq!(rule.growth(2, (2, 2), true, || true), 0);
         let sizes = jam(2, FLOOD as usize - 1, true, &mut rule);
         assert_eq!(sizes.last(), Some(&4), "{sizes:?}");
+        let flood_of = |core| {
+            let mut rule = Rule::new();
+            assert_eq!(rule.growth(core, (core, core), true, || true), 0);
+            rule
+        };
+        let sizes = jam(4, FLOOD as usize - 1, true, &mut flood_of(4));
+        assert_eq!(sizes.last(), Some(&6), "{sizes:?}");
+        let sizes = jam(2, FLOOD as usize, true, &mut flood_of(2));
+        assert_eq!(sizes.last(), Some(&8), "the flood is over: {sizes:?}");
         // The queue flows again for a look, and stalls again.
         for _ in 0..10 {
             assert_eq!(rule.growth(2, (2, 2), true, || true), 0);
@@ -279,6 +289,14 @@ mod tests {
         assert_eq!(rule.growth(2, (2, 1), false, || false), 2);
         rule.relax();
         assert_eq!(rule.growth(2, (2, 0), false, || false), 2);
+
+        let mut rule = Rule::new();
+        assert_eq!(jam(2, 6, false, &mut rule).last(), Some(&16));
+        for _ in 0..RELIEF {
+            assert_eq!(rule.growth(2, (2, 2), false, || false), 0);
+        }
+        let next = rule.growth(2, (2, 1), false, || false);
+        assert_eq!(next, 16, "a short rest is none");
     }
 
     #[test]

@@ -380,6 +380,15 @@ impl List {
         let places = self.pieces.iter().map(Vec::capacity).sum();
         (self.waiting, places)
     }
+
+    /// Steps and holes in the pieces: as they are, and as they were counted.
+    #[cfg(all(test, not(loom), not(shuttle)))]
+    pub(super) fn counts(&mut self) -> [(usize, usize); 2] {
+        let behind = self.pieces.iter_mut().flatten().skip(self.head);
+        let there: Vec<bool> = behind.map(Entry::is_there).collect();
+        let steps = there.iter().filter(|there| **there).count();
+        [(steps, there.len() - steps), (self.waiting, self.holes)]
+    }
 }
 
 fn find(entries: &[Entry], number: u64) -> Result<usize, usize> {

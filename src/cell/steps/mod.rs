@@ -1,6 +1,8 @@
 //! The subscriber list: first in, first out, with removal of any entry.
 
 mod list;
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod twin;
 
 use list::List;
 
@@ -263,7 +265,7 @@ mod tests {
         let numbers: Vec<u64> = (0..1000)
             .map(|i| steps.push(Box::new(Numbered(i)), Role::Observer))
             .collect();
-        for number in numbers.iter().filter(|number| *number % 3 != 0) {
+        for number in numbers.iter().filter(|number| *number % 10 != 0) {
             assert!(steps.remove(*number).is_some());
             assert!(
                 steps.remove(*number).is_none(),
@@ -271,15 +273,15 @@ mod tests {
             );
         }
         let (steps_left, capacity) = steps.many.as_ref().unwrap().places();
-        assert_eq!(steps_left, 334);
-        assert!(capacity <= 4 * 334 + 1, "{capacity}");
+        assert_eq!(steps_left, 100);
+        assert!(capacity <= 4 * 100 + 1, "{capacity}");
         assert!(steps.pop().is_some());
         assert!(
             steps.remove(0).is_none(),
             "what was taken cannot be removed"
         );
-        assert!(steps.remove(3).is_some());
-        assert_eq!(std::iter::from_fn(|| steps.pop()).count(), 332);
+        assert!(steps.remove(10).is_some());
+        assert_eq!(std::iter::from_fn(|| steps.pop()).count(), 98);
         assert!(steps.is_empty());
     }
 
