@@ -785,6 +785,50 @@ mod token {
         });
     }
 
+    /// Raises `quit`, which comes to the first of two tasks, and to the second when the thread that it has set free has been through
+    /// its queue. `held`: where the first one's callback is.
+    fn free_a_thread_in_the_middle_of(
+        quit: &CancelToken,
+        held: &CancelToken,
+        pool: &Pool,
+        tokens: [&CancelToken; 2],
+    ) {
+        let (running, ran, gate) = (Count::default(), Count::default(), Gate::default());
+        let builder = |token: &CancelToken| Task::builder().pool(pool).cancel_token(token);
+        let at_work = builder(tokens[0]).spawn_with(until_told(&running));
+        running.reach(1);
+        let until_open = gate.clone();
+        held.on_cancel(move || until_open.pass());
+        let run = ran.clone();
+        let queued = builder(tokens[1]).spawn(move || run.add());
+        let behind = pool.spawn(|| ());
+        let opened = behind.finally(move || gate.open());
+        quit.cancel();
+        assert!(at_work.wait().unwrap_err().is_cancelled());
+        assert!(queued.wait().unwrap_err().is_cancelled());
+        let _ = opened.wait();
+        assert_eq!(ran.get(), 0, "raised before the start");
+    }
+
+    // Contract: C1
+    #[test]
+    fn what_a_raise_sets_free_begins_nothing_that_it_is_to_prevent() {
+        within(|| {
+            let one_thread = || Pool::builder().max_threads(1);
+            let (quit, pool) = (CancelToken::new(), one_thread().build().unwrap());
+            free_a_thread_in_the_middle_of(&quit, &quit, &pool, [&quit, &quit]);
+            for (one, other) in [(0, 1), (1, 0)] {
+                let quit = CancelToken::new();
+                let children = [quit.child(), quit.child()];
+                let tokens = [&children[one], &children[other]];
+                free_a_thread_in_the_middle_of(&quit, tokens[0], &pool, tokens);
+            }
+            let (quit, other) = (CancelToken::new(), CancelToken::new());
+            let pool = one_thread().cancel_token(&quit).build().unwrap();
+            free_a_thread_in_the_middle_of(&quit, &quit, &pool, [&other, &other]);
+        });
+    }
+
     // Contract: C1
     #[test]
     fn a_builders_token_leaves_settled_tasks_alone() {

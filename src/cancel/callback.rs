@@ -26,8 +26,8 @@ impl Callbacks {
         number
     }
 
-    pub(super) fn run(self) {
-        self.waiting.into_values().for_each(call);
+    pub(super) fn into_ordered(self) -> impl Iterator<Item = Callback> {
+        self.waiting.into_values()
     }
 }
 

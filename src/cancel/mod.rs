@@ -95,8 +95,8 @@ impl CancelToken {
         child
     }
 
-    /// Raises the token and those below it, and runs their callbacks on this thread. True for the
-    /// call that did it.
+    /// Raises the token and those below it, and then runs their callbacks on this thread. True for
+    /// the call that did it.
     ///
     /// # Panics
     ///
@@ -105,6 +105,9 @@ impl CancelToken {
         let mut pending = vec![self.0.clone()];
         let mut first = true;
         let mut did_it = false;
+        // Called when all of them are raised: what the first ones set free must not begin what the
+        // later ones are to prevent.
+        let mut callbacks = Vec::new();
         // A list, not recursion: the tree may be as deep as it likes.
         while let Some(token) = pending.pop() {
             let tree = {
@@ -118,8 +121,9 @@ impl CancelToken {
             };
             first = false;
             pending.extend(tree.children.iter().filter_map(Weak::upgrade));
-            tree.callbacks.run();
+            callbacks.extend(tree.callbacks.into_ordered());
         }
+        callbacks.into_iter().for_each(callback::call);
         did_it
     }
 
@@ -163,6 +167,23 @@ impl CancelToken {
             token: Arc::downgrade(&self.0),
             number,
         }
+    }
+}
+
+impl CancelToken {
+    pub(crate) fn downgrade(&self) -> WeakToken {
+        WeakToken(Arc::downgrade(&self.0))
+    }
+}
+
+/// A token, seen by who does not keep it.
+pub(crate) struct WeakToken(Weak<Inner>);
+
+impl WeakToken {
+    /// False when it is gone.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        let token = self.0.upgrade();
+        token.is_some_and(|token| token.cancelled.load(Ordering::Acquire))
     }
 }
 

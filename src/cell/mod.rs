@@ -29,7 +29,7 @@ pub(crate) mod steps;
 
 use std::panic::Location;
 
-use crate::cancel::CancelToken;
+use crate::cancel::{CancelToken, WeakToken};
 use crate::error::At;
 use crate::executor::{HandedOut, Job, Runnable};
 use crate::pool::Pool;
@@ -53,6 +53,8 @@ pub(crate) struct Extra {
     pub(crate) name: Option<Arc<str>>,
     /// Raised when the task is cancelled while its closure runs.
     pub(crate) token: Option<CancelToken>,
+    /// Cancels the task when it is raised.
+    pub(crate) parent: Option<WeakToken>,
 }
 
 impl About {
@@ -71,6 +73,13 @@ impl About {
 
     pub(crate) fn token(&self) -> Option<&CancelToken> {
         self.extra.as_ref()?.token.as_ref()
+    }
+
+    /// A token that cancels the task is raised. Whoever raised it comes to this task in its turn.
+    pub(crate) fn is_called_off(&self) -> bool {
+        let parent = self.extra.as_ref().and_then(|extra| extra.parent.as_ref());
+        let pool = self.pool.as_ref().and_then(Pool::cancel_token);
+        parent.is_some_and(WeakToken::is_cancelled) || pool.is_some_and(CancelToken::is_cancelled)
     }
 
     pub(crate) fn at(&self) -> At<'_> {

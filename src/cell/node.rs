@@ -299,6 +299,10 @@ where
     T: Send + 'static,
 {
     fn run(self: Arc<Self>) -> Ran {
+        if self.about.is_called_off() && with(&*self, |state, _| state.phase == Phase::Queued) {
+            // A thread that the raise has set free is here before the raise is.
+            self.clone().cancel_head();
+        }
         self.claim(None)
     }
 

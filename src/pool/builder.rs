@@ -100,7 +100,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Cancels every task of the pool that is not settled when `token` is raised.
+    /// Cancels every task of the pool that is not settled when `token` is raised. A closure that has
+    /// not begun by then never does.
     ///
     /// # Examples
     ///

@@ -62,7 +62,7 @@ impl TaskBuilder {
         self
     }
 
-    /// Cancels the task when `token` is raised.
+    /// Cancels the task when `token` is raised. If its closure has not begun by then, it never does.
     ///
     /// # Examples
     ///
@@ -147,10 +147,11 @@ impl TaskBuilder {
         let about = About {
             location,
             pool: self.pool,
-            extra: (self.name.is_some() || token.is_some()).then(|| {
+            extra: (self.name.is_some() || token.is_some() || self.parent.is_some()).then(|| {
                 Box::new(Extra {
                     name: self.name,
                     token,
+                    parent: self.parent.as_ref().map(CancelToken::downgrade),
                 })
             }),
         };

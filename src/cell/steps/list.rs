@@ -323,8 +323,7 @@ impl List {
             .filter(|entry| entry.label.role() == unwanted)
             .filter_map(|entry| entry.step.get_mut().take())
             .collect();
-        self.waiting -= taken.len();
-        self.holes += taken.len();
+        // Closes the holes, and counts anew.
         self.thaw();
         taken
     }

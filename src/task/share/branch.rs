@@ -87,7 +87,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             extra: source.name().map(|name| {
                 Box::new(Extra {
                     name: Some(name.clone()),
-                    token: None,
+                    ..Extra::default()
                 })
             }),
         };
