@@ -3,11 +3,11 @@
 use super::{Counted, Counter, explore, go, open};
 use crate::cell::node::{Node, Returned};
 use crate::cell::state::Phase;
-use crate::cell::{About, Cell};
+use crate::cell::{About, Cell, Extra};
 use crate::error::At;
 use crate::executor::Runnable;
-use crate::sync::Arc;
-use crate::{CancelOutcome, Task};
+use crate::sync::{Arc, AtomicBool, Ordering};
+use crate::{CancelOutcome, CancelToken, Task};
 
 #[test]
 fn a_cancel_or_a_value_but_not_both() {
@@ -102,6 +102,59 @@ fn a_closure_that_is_cancelled_before_its_turn_never_runs() {
             }
             CancelOutcome::Signalled => "signalled",
             CancelOutcome::TooLate => "too late",
+        }
+    });
+}
+
+/// A worker that the raise of a token has set free comes to the next task before the raise does.
+#[test]
+fn what_a_raise_sets_free_begins_nothing_that_it_is_to_prevent() {
+    explore(&["told", "prevented", "ran"], || {
+        let token = CancelToken::new();
+        let ran = Counter::default();
+        let calls = ran.clone();
+        let extra = Extra {
+            parent: Some(token.downgrade()),
+            ..Extra::default()
+        };
+        let about = About {
+            extra: Some(Box::new(extra)),
+            ..About::here()
+        };
+        let node = Node::new(about, Phase::Queued, move |_: &At<'_>| {
+            calls.up();
+            Returned::Outcome(Ok(()))
+        });
+        let task = Task::<()>::from_cell(node.clone() as Arc<dyn Cell>);
+        let told = Arc::new(AtomicBool::new(false));
+        let tell = told.clone();
+        token.on_cancel(move || tell.store(true, Ordering::Release));
+        let next = node.clone();
+        token.on_cancel(move || {
+            next.cancel_head();
+        });
+        let worker = go(move || {
+            let was_told = told.load(Ordering::Acquire);
+            node.run();
+            was_told
+        });
+        token.cancel();
+        let was_told = worker.join().unwrap();
+        let outcome = task.wait();
+        if was_told {
+            assert_eq!(ran.get(), 0);
+        }
+        match (outcome, was_told) {
+            (Ok(()), false) => "ran",
+            (Err(error), _) if ran.get() == 1 => {
+                // It had begun.
+                assert!(error.is_cancelled());
+                "ran"
+            }
+            (outcome, _) => {
+                assert!(outcome.unwrap_err().is_cancelled());
+                if was_told { "told" } else { "prevented" }
+            }
         }
     });
 }
