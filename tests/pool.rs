@@ -589,7 +589,7 @@ mod settings {
             assert!(pool.shutdown(Shutdown::Drain, Duration::MAX).is_complete());
             let log = log.lock().unwrap();
             let numbers: HashSet<usize> = log.iter().map(|(_, number)| *number).collect();
-            assert_eq!(numbers.len(), 4);
+            assert_eq!(numbers.len(), 4, "{log:?}");
             for number in numbers {
                 let of_it = log.iter().filter(|(_, other)| *other == number);
                 let what: Vec<&str> = of_it.map(|(what, _)| *what).collect();

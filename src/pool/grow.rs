@@ -19,8 +19,10 @@ impl Shared {
         if roster.active >= roster.target {
             return false;
         }
-        // A closed pool whose last thread has left gets no new one: what comes late is swept.
-        if roster.threads == 0 && self.closed.load(Ordering::SeqCst) {
+        // A closed pool whose last thread has left gets no new one: what comes late is swept. Nor does
+        // one whose queues are empty: the sentinel may have looked long ago.
+        if self.closed.load(Ordering::SeqCst) && (roster.threads == 0 || self.count_backlog() == 0)
+        {
             return false;
         }
         let stands_in = roster.blocked > 0;
