@@ -156,7 +156,8 @@ impl Machine<'_> {
         let line = self.program.closures[body].line;
         let was_there = self.remove(line, Step::Call(body));
         if was_there {
-            self.drop_closure(body);
+            // It is dropped when the list's lock is gone: others may come in between.
+            self.state.todo.push(Todo::Drop(body));
         }
         was_there
     }
