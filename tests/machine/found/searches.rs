@@ -1,9 +1,11 @@
 //! What the search could not explain, or not in time, though it is allowed.
 
-use crate::program::Op::{Cancel, Deferred, Observe, Unsubscribe};
+use crate::program::Op::{
+    Cancel, CancelShared, Deferred, Observe, ObserveShared, Reject, Share, Unsubscribe,
+};
 use crate::program::{Closure, Deed, Ends, Program, Verb};
 use crate::search::Search;
-use crate::seen::{Said, Seen, Standing};
+use crate::seen::{Failure, Kind, Said, Seen, Standing};
 
 fn closure(verb: Verb, deed: Deed, line: usize) -> Closure {
     Closure {
@@ -50,4 +52,31 @@ fn a_cancel_comes_between_an_unsubscribe_and_the_drop() {
         standing: vec![Standing::Failure],
     };
     assert!(may_come_to(&program, Standing::Pending, &seen));
+}
+
+// Contract: C1, C5. The last who wants a shared task goes while it is being settled: the outcome comes before the cancel, and observers see it; nobody
+// else will, and it is not reported.
+#[test]
+fn the_outcome_comes_between_the_last_consumer_and_the_cancel() {
+    let program = Program {
+        rounds: vec![
+            vec![Deferred(0)],
+            vec![Share(0, 0)],
+            vec![ObserveShared(0, 0)],
+            vec![CancelShared(0), Reject(0)],
+        ],
+        closures: vec![closure(Verb::Observe, Deed::Nothing, 0)],
+        lines: 1,
+        grips: vec![0],
+        ..Program::default()
+    };
+    let failed = Failure(Kind::Failed, 1000);
+    let seen = Seen {
+        calls: vec![vec![(0, Some(Err(failed)))]],
+        said: vec![Said::Stopped, Said::Was(true)],
+        dropped: vec![true],
+        reports: Vec::new(),
+        standing: vec![Standing::NoHandle],
+    };
+    assert!(may_come_to(&program, Standing::NoHandle, &seen));
 }

@@ -72,10 +72,7 @@ impl Machine<'_> {
             }
             Todo::Withdraw(branch, source) => {
                 self.remove(source, Step::Start(branch));
-                self.at(source).shared.consumers -= 1;
-                if self.at(source).shared.consumers == 0 {
-                    self.cancel(source);
-                }
+                self.leave(source);
             }
             Todo::Zombie(body) => {
                 let closure = self.program.closures[body];
@@ -89,6 +86,19 @@ impl Machine<'_> {
                 }
             }
         }
+    }
+
+    /// A consumer of a shared task is cancelled. True for the last, if the value is not there yet: nobody wants the task then, nor hears of its failure,
+    /// though the outcome may come before the cancel does.
+    pub(super) fn leave(&mut self, source: Line) -> bool {
+        let shared = &mut self.at(source).shared;
+        shared.consumers -= 1;
+        let is_unwanted = shared.consumers == 0 && shared.value.is_none();
+        if is_unwanted {
+            shared.looked = true;
+            self.state.todo.push(Todo::Cancel(source));
+        }
+        is_unwanted
     }
 
     /// Somebody was given a task and does not want it. An outcome that it has already is dropped like any value.
