@@ -1,11 +1,13 @@
 //! What the search could not explain, or not in time, though it is allowed.
 
 use crate::program::Op::{
-    Cancel, CancelShared, Deferred, Observe, ObserveShared, Reject, Share, Unsubscribe,
+    Abandon, Cancel, CancelShared, Deferred, Follow, Link, Observe, ObserveShared, Reject, Share,
+    Unsubscribe,
 };
 use crate::program::{Closure, Deed, Ends, Program, Verb};
 use crate::search::Search;
 use crate::seen::{Failure, Kind, Said, Seen, Standing};
+use crate::{Crew, alone, check, pool};
 
 fn closure(verb: Verb, deed: Deed, line: usize) -> Closure {
     Closure {
@@ -79,4 +81,26 @@ fn the_outcome_comes_between_the_last_consumer_and_the_cancel() {
         standing: vec![Standing::NoHandle],
     };
     assert!(may_come_to(&program, Standing::NoHandle, &seen));
+}
+
+// Contract: C1, C3. A link that passes its input by comes to its end when its closure is gone: what that has captured may cancel the task before.
+#[test]
+fn a_closure_that_is_not_called_cancels_its_own_task() {
+    let _alone = alone();
+    let program = Program {
+        rounds: vec![
+            vec![Deferred(0), Deferred(1)],
+            vec![Link(0, 0)],
+            vec![Observe(0, 1)],
+            vec![Follow(1, 0)],
+            vec![Abandon(0)],
+        ],
+        closures: vec![
+            closure(Verb::Then, Deed::Cancel(1), 0),
+            closure(Verb::Observe, Deed::Nothing, 0),
+        ],
+        lines: 2,
+        ..Program::default()
+    };
+    check(&program, &Crew::new(2), &pool()).expect("it is explained");
 }

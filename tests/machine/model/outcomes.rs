@@ -10,6 +10,7 @@ impl Machine<'_> {
         match self.at(line).phase {
             Phase::Queued(body) => self.call(line, body, false, None),
             Phase::Running(body, doomed) => self.end(line, body, doomed),
+            Phase::Skipping(..) => self.at(line).phase = Phase::Ready,
             _ => {
                 let state = self.at(line);
                 let doomed = state.doomed > 0;
@@ -34,7 +35,7 @@ impl Machine<'_> {
             Step::Call(body) => {
                 let verb = self.program.closures[body].verb;
                 if !verb.wants(input.is_ok()) {
-                    return self.drop_closure(body);
+                    return self.skip(line, body, doomed);
                 }
                 let saw = (verb != Verb::Finally).then_some(input);
                 self.call(line, body, doomed, saw);
@@ -76,8 +77,16 @@ impl Machine<'_> {
         if called {
             self.call(branch, body, false, Some(input));
         } else {
-            self.drop_closure(body);
+            self.skip(branch, body, false);
         }
+    }
+
+    /// A closure is not wanted. Only when it is gone has its step come to an end: what it has captured may cancel the line.
+    pub(super) fn skip(&mut self, line: Line, body: Body, doomed: bool) {
+        if self.holds_anything(body) {
+            self.at(line).phase = Phase::Skipping(body, doomed);
+        }
+        self.drop_closure(body);
     }
 
     /// A closure is called: that must have been seen, next on its line.

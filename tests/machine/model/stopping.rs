@@ -20,7 +20,9 @@ impl Machine<'_> {
         let observers = observers.count();
         // Observers who have their turn see the outcome that they subscribed to.
         let observing = match cancelled.phase {
-            Phase::Running(body, doomed) => doomed || is_observer(body),
+            Phase::Running(body, doomed) | Phase::Skipping(body, doomed) => {
+                doomed || is_observer(body)
+            }
             Phase::Ready => observers > 0,
             _ => false,
         };
@@ -134,6 +136,13 @@ impl Machine<'_> {
             self.state.reports.push(failure);
             self.state.reports.sort_unstable();
         }
+    }
+
+    /// Whether dropping the closure does anything elsewhere.
+    pub(super) fn holds_anything(&self, body: Body) -> bool {
+        let closure = self.program.closures[body];
+        let is_idle = matches!(closure.deed, Deed::Nothing | Deed::Unsubscribe(_));
+        !is_idle || matches!(closure.ends, Ends::Task(_))
     }
 
     /// Reports what lies there without anybody who could look at it.
