@@ -111,6 +111,7 @@ impl<'p> Search<'p> {
                 machine.go_on(todo);
             }
         }
+        machine.hurry();
         machine.report_unseen();
         machine.state.todo.sort_unstable();
         (!machine.wrong).then_some(machine.state)

@@ -1,8 +1,8 @@
 //! What the search could not explain, or not in time, though it is allowed.
 
 use crate::program::Op::{
-    Abandon, Cancel, CancelShared, Deferred, Follow, Link, Observe, ObserveShared, Reject, Share,
-    Unsubscribe,
+    Abandon, All, Any, Cancel, CancelShared, Deferred, Follow, Link, Observe, ObserveShared, Ready,
+    Reject, Share, Try, Unsubscribe,
 };
 use crate::program::{Closure, Deed, Ends, Program, Verb};
 use crate::search::Search;
@@ -103,4 +103,49 @@ fn a_closure_that_is_not_called_cancels_its_own_task() {
         ..Program::default()
     };
     check(&program, &Crew::new(2), &pool()).expect("it is explained");
+}
+
+// What a cancel does to a nest of combinators comes to the same in every order: a search that tries them all goes through a hundred thousand states.
+#[test]
+fn a_cancelled_nest_of_combinators_is_explained_in_few_steps() {
+    let _alone = alone();
+    let program = Program {
+        rounds: vec![
+            vec![Deferred(0)],
+            vec![All(1)],
+            vec![Deferred(2)],
+            vec![Any(3)],
+            vec![Link(3, 0)],
+            vec![Deferred(4)],
+            vec![Any(5)],
+            vec![Link(5, 1)],
+            vec![Ready(6)],
+            vec![All(7)],
+            vec![Link(7, 2)],
+            vec![All(8)],
+            vec![Deferred(9), Deferred(10)],
+            vec![Observe(9, 3)],
+            vec![Abandon(10), Abandon(9), Abandon(4)],
+            vec![Abandon(2), Abandon(0)],
+            vec![Try(9)],
+            vec![Try(10)],
+        ],
+        closures: vec![
+            closure(Verb::Then, Deed::Nothing, 3),
+            closure(Verb::Catch, Deed::Nothing, 5),
+            closure(Verb::OrElse, Deed::Nothing, 7),
+            closure(Verb::Observe, Deed::Cancel(8), 9),
+        ],
+        lines: 11,
+        gathered: vec![
+            (1, true, vec![0]),
+            (3, false, vec![1, 2]),
+            (5, false, vec![3, 4]),
+            (7, true, vec![6, 5]),
+            (8, true, vec![7]),
+        ],
+        ..Program::default()
+    };
+    let states = check(&program, &Crew::new(2), &pool()).expect("it is explained");
+    assert!(states < 1_000, "{states} states");
 }

@@ -172,6 +172,9 @@ impl Machine<'_> {
     pub(super) fn collect(&mut self, to: Line, place: usize, out: Outcome) {
         let is_all = self.program.is_all(to);
         let group = self.at(to);
+        if !group.gathers {
+            return;
+        }
         group.parts[place] = Some(out);
         let parts = group
             .parts
@@ -186,9 +189,7 @@ impl Machine<'_> {
             (false, Err(_)) => parts.map(|_| Err(Failure(Kind::Aggregate, to))),
         };
         let Some(verdict) = verdict else { return };
-        if !std::mem::take(&mut group.gathers) {
-            return;
-        }
+        group.gathers = false;
         self.settle(to, verdict);
         if is_all == verdict.is_err() {
             self.cancel_members(to);

@@ -33,6 +33,7 @@ impl Machine<'_> {
                 todo.push(Todo::Drop(body));
                 false
             }
+            Step::Fold => false,
             _ => true,
         });
         if observing {
@@ -42,7 +43,10 @@ impl Machine<'_> {
         match cancelled.up {
             Some(Up::Line(up)) => todo.push(Todo::Cancel(up)),
             Some(Up::Shared(source)) => todo.push(Todo::Withdraw(line, source)),
-            Some(Up::Members) => self.cancel_members(line),
+            Some(Up::Members) => {
+                cancelled.gathers = false;
+                self.cancel_members(line);
+            }
             Some(Up::Shielded(_)) | None => {}
         }
         if observing {
@@ -135,6 +139,43 @@ impl Machine<'_> {
         if !self.state.reports.contains(&failure) {
             self.state.reports.push(failure);
             self.state.reports.sort_unstable();
+        }
+    }
+
+    /// Does at once what comes to the same whenever it is done, so that the search does not try every order of it.
+    pub(crate) fn hurry(&mut self) {
+        for line in 0..self.state.lines.len() {
+            if self.is_left_alone(line) {
+                self.advance(line);
+            }
+        }
+        for todo in std::mem::take(&mut self.state.todo) {
+            match self.is_idle(todo) {
+                true => self.go_on(todo),
+                false => self.state.todo.push(todo),
+            }
+        }
+    }
+
+    /// Whether it changes nothing elsewhere, now or later.
+    fn is_idle(&self, todo: Todo) -> bool {
+        match todo {
+            Todo::Drop(body) => !self.holds_anything(body),
+            // It is too late, and will be: only a handle could hang more links on it, and there is none.
+            Todo::Cancel(line) => self.is_decided(line),
+            Todo::Zombie(_) | Todo::Withdraw(..) => false,
+        }
+    }
+
+    /// Whether the line is about to bring its outcome to a combinator that waits no more. It has neither a handle nor steps behind that one, so nobody
+    /// can tell, whatever is done to it meanwhile.
+    fn is_left_alone(&self, line: Line) -> bool {
+        let line = &self.state.lines[line];
+        match line.steps.front() {
+            Some(Step::Member(to, _)) => {
+                line.phase == Phase::Ready && !self.state.lines[*to].gathers
+            }
+            _ => false,
         }
     }
 
