@@ -146,13 +146,16 @@ fn quiet() {
     set_unhandled_hook(|error| REPORTS.lock().unwrap().push(failure(error)));
 }
 
-fn run_programs(count: u32, seed: u64, begun: &Sender<Program>) -> (usize, usize) {
-    let crew = Crew::new(2);
+fn pool() -> Pool {
     let pool = Pool::builder()
         .name("machine")
         .core_threads(2)
         .max_threads(4);
-    let pool = pool.build().expect("a valid pool");
+    pool.build().expect("a valid pool")
+}
+
+fn run_programs(count: u32, seed: u64, begun: &Sender<Program>) -> (usize, usize) {
+    let (crew, pool) = (Crew::new(2), pool());
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {

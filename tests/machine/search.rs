@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::model::{LineState, Machine, Phase, State, Todo};
-use super::program::{Op, Program};
+use super::program::{Body, Deed, Op, Program};
 use super::seen::{Failure, Seen, Standing};
 
 /// Every state in which a program may be, as far as what was seen of it tells.
@@ -44,7 +44,7 @@ impl<'p> Search<'p> {
         let mut known: HashSet<State> = open.iter().cloned().collect();
         while let Some(state) = open.pop() {
             self.looked_at += 1;
-            let moves = moves(round, &state);
+            let moves = self.moves(round, &state);
             if moves.is_empty() && is_as_seen(round, &state, seen) {
                 self.states.push(state.clone());
             }
@@ -57,6 +57,38 @@ impl<'p> Search<'p> {
             }
         }
         !self.states.is_empty()
+    }
+
+    fn moves(&self, round: &[Op], state: &State) -> Vec<Move> {
+        let ops = (0..round.len()).filter(|at| {
+            let blocked = matches!(&round[*at], Op::Wait(line)
+                if state.done[*at] == 1 && !state.lines[*line].is_settled());
+            state.done[*at] < parts(&round[*at]) && !blocked
+        });
+        let lines = (0..state.lines.len()).filter(|line| {
+            let line = &state.lines[*line];
+            match line.phase {
+                Phase::Queued(_) | Phase::Skipping(..) => true,
+                Phase::Running(body, _) => !self.is_dropping(body, state),
+                Phase::Ready => !line.steps.is_empty(),
+                _ => false,
+            }
+        });
+        let mut todo = state.todo.clone();
+        todo.dedup();
+        todo.retain(|todo| !matches!(*todo, Todo::Zombie(body) if self.is_dropping(body, state)));
+        ops.map(Move::Op)
+            .chain(lines.map(Move::Line))
+            .chain(todo.into_iter().map(Move::Todo))
+            .collect()
+    }
+
+    /// Whether a closure is still at dropping the observer that it has unsubscribed.
+    fn is_dropping(&self, body: Body, state: &State) -> bool {
+        match self.program.closures[body].deed {
+            Deed::Unsubscribe(other) => state.todo.contains(&Todo::Drop(other)),
+            _ => false,
+        }
     }
 
     fn go(&self, state: State, to: Move, round: &[Op], seen: &Seen) -> Option<State> {
@@ -79,6 +111,7 @@ impl<'p> Search<'p> {
                 machine.go_on(todo);
             }
         }
+        machine.hurry();
         machine.report_unseen();
         machine.state.todo.sort_unstable();
         (!machine.wrong).then_some(machine.state)
@@ -97,28 +130,6 @@ fn parts(op: &Op) -> u8 {
         Op::Wait(_) | Op::Reject(_) | Op::Follow(..) => 2,
         _ => 1,
     }
-}
-
-fn moves(round: &[Op], state: &State) -> Vec<Move> {
-    let ops = (0..round.len()).filter(|at| {
-        let blocked = matches!(&round[*at], Op::Wait(line)
-            if state.done[*at] == 1 && !state.lines[*line].is_settled());
-        state.done[*at] < parts(&round[*at]) && !blocked
-    });
-    let lines = (0..state.lines.len()).filter(|line| {
-        let line = &state.lines[*line];
-        match line.phase {
-            Phase::Queued(_) | Phase::Running(..) => true,
-            Phase::Ready => !line.steps.is_empty(),
-            _ => false,
-        }
-    });
-    let mut todo = state.todo.clone();
-    todo.dedup();
-    ops.map(Move::Op)
-        .chain(lines.map(Move::Line))
-        .chain(todo.into_iter().map(Move::Todo))
-        .collect()
 }
 
 /// Nothing more can happen in `state`: what has happened must be all that was seen.

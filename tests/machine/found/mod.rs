@@ -1,6 +1,7 @@
 //! What random programs have found, each as the smallest program that shows it.
 
 mod cancels;
+mod searches;
 mod unhandled;
 
 use std::sync::mpsc::{Receiver, channel};

@@ -27,6 +27,8 @@ pub(crate) enum Phase {
     Ready,
     /// `true`: for a task that was cancelled before the turn of this closure.
     Running(Body, bool),
+    /// The closure is not called, but dropped in its turn; as in `Running`.
+    Skipping(Body, bool),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,9 +117,11 @@ impl LineState {
     /// Its outcome will not change, though observers may yet look at it.
     fn is_decided(&self, program: &Program) -> bool {
         let is_link = |body: Body| !program.closures[body].verb.is_observer();
-        let link_is_running = match self.phase {
+        let is_at_link = match self.phase {
             Phase::Ready => false,
-            Phase::Running(body, doomed) => !doomed && is_link(body),
+            Phase::Running(body, doomed) | Phase::Skipping(body, doomed) => {
+                !doomed && is_link(body)
+            }
             _ => return false,
         };
         let link_to_come = self.steps.range(self.doomed..).any(|step| match step {
@@ -127,7 +131,7 @@ impl LineState {
                 true
             }
         });
-        !link_is_running && !link_to_come
+        !is_at_link && !link_to_come
     }
 }
 

@@ -94,12 +94,11 @@ impl Machine<'_> {
                 Said::Nothing
             }
             Op::CancelShared(grip) => {
-                let shared = self.shared(grip);
-                shared.consumers -= 1;
-                match (shared.value, shared.consumers) {
-                    (Some(_), _) => Said::TooLate,
-                    (None, 0) => self.cancel(self.program.grips[grip]),
-                    (None, _) => Said::Wanted,
+                let is_there = self.shared(grip).value.is_some();
+                match self.leave(self.program.grips[grip]) {
+                    true => Said::Stopped,
+                    false if is_there => Said::TooLate,
+                    false => Said::Wanted,
                 }
             }
             Op::DropShared(grip) => {
@@ -156,7 +155,8 @@ impl Machine<'_> {
         let line = self.program.closures[body].line;
         let was_there = self.remove(line, Step::Call(body));
         if was_there {
-            self.drop_closure(body);
+            // It is dropped when the list's lock is gone: others may come in between.
+            self.state.todo.push(Todo::Drop(body));
         }
         was_there
     }

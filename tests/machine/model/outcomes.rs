@@ -10,6 +10,7 @@ impl Machine<'_> {
         match self.at(line).phase {
             Phase::Queued(body) => self.call(line, body, false, None),
             Phase::Running(body, doomed) => self.end(line, body, doomed),
+            Phase::Skipping(..) => self.at(line).phase = Phase::Ready,
             _ => {
                 let state = self.at(line);
                 let doomed = state.doomed > 0;
@@ -34,7 +35,7 @@ impl Machine<'_> {
             Step::Call(body) => {
                 let verb = self.program.closures[body].verb;
                 if !verb.wants(input.is_ok()) {
-                    return self.drop_closure(body);
+                    return self.skip(line, body, doomed);
                 }
                 let saw = (verb != Verb::Finally).then_some(input);
                 self.call(line, body, doomed, saw);
@@ -76,8 +77,16 @@ impl Machine<'_> {
         if called {
             self.call(branch, body, false, Some(input));
         } else {
-            self.drop_closure(body);
+            self.skip(branch, body, false);
         }
+    }
+
+    /// A closure is not wanted. Only when it is gone has its step come to an end: what it has captured may cancel the line.
+    pub(super) fn skip(&mut self, line: Line, body: Body, doomed: bool) {
+        if self.holds_anything(body) {
+            self.at(line).phase = Phase::Skipping(body, doomed);
+        }
+        self.drop_closure(body);
     }
 
     /// A closure is called: that must have been seen, next on its line.
@@ -163,6 +172,9 @@ impl Machine<'_> {
     pub(super) fn collect(&mut self, to: Line, place: usize, out: Outcome) {
         let is_all = self.program.is_all(to);
         let group = self.at(to);
+        if !group.gathers {
+            return;
+        }
         group.parts[place] = Some(out);
         let parts = group
             .parts
@@ -177,9 +189,7 @@ impl Machine<'_> {
             (false, Err(_)) => parts.map(|_| Err(Failure(Kind::Aggregate, to))),
         };
         let Some(verdict) = verdict else { return };
-        if !std::mem::take(&mut group.gathers) {
-            return;
-        }
+        group.gathers = false;
         self.settle(to, verdict);
         if is_all == verdict.is_err() {
             self.cancel_members(to);

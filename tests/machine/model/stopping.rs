@@ -20,7 +20,9 @@ impl Machine<'_> {
         let observers = observers.count();
         // Observers who have their turn see the outcome that they subscribed to.
         let observing = match cancelled.phase {
-            Phase::Running(body, doomed) => doomed || is_observer(body),
+            Phase::Running(body, doomed) | Phase::Skipping(body, doomed) => {
+                doomed || is_observer(body)
+            }
             Phase::Ready => observers > 0,
             _ => false,
         };
@@ -31,6 +33,7 @@ impl Machine<'_> {
                 todo.push(Todo::Drop(body));
                 false
             }
+            Step::Fold => false,
             _ => true,
         });
         if observing {
@@ -40,7 +43,10 @@ impl Machine<'_> {
         match cancelled.up {
             Some(Up::Line(up)) => todo.push(Todo::Cancel(up)),
             Some(Up::Shared(source)) => todo.push(Todo::Withdraw(line, source)),
-            Some(Up::Members) => self.cancel_members(line),
+            Some(Up::Members) => {
+                cancelled.gathers = false;
+                self.cancel_members(line);
+            }
             Some(Up::Shielded(_)) | None => {}
         }
         if observing {
@@ -72,10 +78,7 @@ impl Machine<'_> {
             }
             Todo::Withdraw(branch, source) => {
                 self.remove(source, Step::Start(branch));
-                self.at(source).shared.consumers -= 1;
-                if self.at(source).shared.consumers == 0 {
-                    self.cancel(source);
-                }
+                self.leave(source);
             }
             Todo::Zombie(body) => {
                 let closure = self.program.closures[body];
@@ -89,6 +92,19 @@ impl Machine<'_> {
                 }
             }
         }
+    }
+
+    /// A consumer of a shared task is cancelled. True for the last, if the value is not there yet: nobody wants the task then, nor hears of its failure,
+    /// though the outcome may come before the cancel does.
+    pub(super) fn leave(&mut self, source: Line) -> bool {
+        let shared = &mut self.at(source).shared;
+        shared.consumers -= 1;
+        let is_unwanted = shared.consumers == 0 && shared.value.is_none();
+        if is_unwanted {
+            shared.looked = true;
+            self.state.todo.push(Todo::Cancel(source));
+        }
+        is_unwanted
     }
 
     /// Somebody was given a task and does not want it. An outcome that it has already is dropped like any value.
@@ -124,6 +140,50 @@ impl Machine<'_> {
             self.state.reports.push(failure);
             self.state.reports.sort_unstable();
         }
+    }
+
+    /// Does at once what comes to the same whenever it is done, so that the search does not try every order of it.
+    pub(crate) fn hurry(&mut self) {
+        for line in 0..self.state.lines.len() {
+            if self.is_left_alone(line) {
+                self.advance(line);
+            }
+        }
+        for todo in std::mem::take(&mut self.state.todo) {
+            match self.is_idle(todo) {
+                true => self.go_on(todo),
+                false => self.state.todo.push(todo),
+            }
+        }
+    }
+
+    /// Whether it changes nothing elsewhere, now or later.
+    fn is_idle(&self, todo: Todo) -> bool {
+        match todo {
+            Todo::Drop(body) => !self.holds_anything(body),
+            // It is too late, and will be: only a handle could hang more links on it, and there is none.
+            Todo::Cancel(line) => self.is_decided(line),
+            Todo::Zombie(_) | Todo::Withdraw(..) => false,
+        }
+    }
+
+    /// Whether the line is about to bring its outcome to a combinator that waits no more. It has neither a handle nor steps behind that one, so nobody
+    /// can tell, whatever is done to it meanwhile.
+    fn is_left_alone(&self, line: Line) -> bool {
+        let line = &self.state.lines[line];
+        match line.steps.front() {
+            Some(Step::Member(to, _)) => {
+                line.phase == Phase::Ready && !self.state.lines[*to].gathers
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether dropping the closure does anything elsewhere.
+    pub(super) fn holds_anything(&self, body: Body) -> bool {
+        let closure = self.program.closures[body];
+        let is_idle = matches!(closure.deed, Deed::Nothing | Deed::Unsubscribe(_));
+        !is_idle || matches!(closure.ends, Ends::Task(_))
     }
 
     /// Reports what lies there without anybody who could look at it.

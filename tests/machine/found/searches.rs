@@ -1,0 +1,151 @@
+//! What the search could not explain, or not in time, though it is allowed.
+
+use crate::program::Op::{
+    Abandon, All, Any, Cancel, CancelShared, Deferred, Follow, Link, Observe, ObserveShared, Ready,
+    Reject, Share, Try, Unsubscribe,
+};
+use crate::program::{Closure, Deed, Ends, Program, Verb};
+use crate::search::Search;
+use crate::seen::{Failure, Kind, Said, Seen, Standing};
+use crate::{Crew, alone, check, pool};
+
+fn closure(verb: Verb, deed: Deed, line: usize) -> Closure {
+    Closure {
+        verb,
+        ends: Ends::Value,
+        deed,
+        line,
+    }
+}
+
+/// Whether a program of one line and one closure, that does nothing to be seen before its last round, may come to `seen` then.
+fn may_come_to(program: &Program, before: Standing, seen: &Seen) -> bool {
+    let mut search = Search::new(program);
+    let (last, others) = program.rounds.split_last().expect("a round");
+    let nothing = Seen {
+        calls: vec![Vec::new()],
+        said: vec![Said::Nothing],
+        dropped: vec![false],
+        reports: Vec::new(),
+        standing: vec![before],
+    };
+    others.iter().all(|round| search.explain(round, &nothing)) && search.explain(last, seen)
+}
+
+// Contract: D2. An observer is dropped outside the lock under which it was taken off the list: its task may be cancelled in between, before the
+// resolver that it holds abandons it.
+#[test]
+fn a_cancel_comes_between_an_unsubscribe_and_the_drop() {
+    let program = Program {
+        rounds: vec![
+            vec![Deferred(0)],
+            vec![Observe(0, 0)],
+            vec![Cancel(0), Unsubscribe(0)],
+        ],
+        closures: vec![closure(Verb::Observe, Deed::Resolve(0), 0)],
+        lines: 1,
+        ..Program::default()
+    };
+    let seen = Seen {
+        calls: vec![Vec::new()],
+        said: vec![Said::Stopped, Said::Was(true)],
+        dropped: vec![true],
+        reports: Vec::new(),
+        standing: vec![Standing::Failure],
+    };
+    assert!(may_come_to(&program, Standing::Pending, &seen));
+}
+
+// Contract: C1, C5. The last who wants a shared task goes while it is being settled: the outcome comes before the cancel, and observers see it; nobody
+// else will, and it is not reported.
+#[test]
+fn the_outcome_comes_between_the_last_consumer_and_the_cancel() {
+    let program = Program {
+        rounds: vec![
+            vec![Deferred(0)],
+            vec![Share(0, 0)],
+            vec![ObserveShared(0, 0)],
+            vec![CancelShared(0), Reject(0)],
+        ],
+        closures: vec![closure(Verb::Observe, Deed::Nothing, 0)],
+        lines: 1,
+        grips: vec![0],
+        ..Program::default()
+    };
+    let failed = Failure(Kind::Failed, 1000);
+    let seen = Seen {
+        calls: vec![vec![(0, Some(Err(failed)))]],
+        said: vec![Said::Stopped, Said::Was(true)],
+        dropped: vec![true],
+        reports: Vec::new(),
+        standing: vec![Standing::NoHandle],
+    };
+    assert!(may_come_to(&program, Standing::NoHandle, &seen));
+}
+
+// Contract: C1, C3. A link that passes its input by comes to its end when its closure is gone: what that has captured may cancel the task before.
+#[test]
+fn a_closure_that_is_not_called_cancels_its_own_task() {
+    let _alone = alone();
+    let program = Program {
+        rounds: vec![
+            vec![Deferred(0), Deferred(1)],
+            vec![Link(0, 0)],
+            vec![Observe(0, 1)],
+            vec![Follow(1, 0)],
+            vec![Abandon(0)],
+        ],
+        closures: vec![
+            closure(Verb::Then, Deed::Cancel(1), 0),
+            closure(Verb::Observe, Deed::Nothing, 0),
+        ],
+        lines: 2,
+        ..Program::default()
+    };
+    check(&program, &Crew::new(2), &pool()).expect("it is explained");
+}
+
+// What a cancel does to a nest of combinators comes to the same in every order: a search that tries them all goes through a hundred thousand states.
+#[test]
+fn a_cancelled_nest_of_combinators_is_explained_in_few_steps() {
+    let _alone = alone();
+    let program = Program {
+        rounds: vec![
+            vec![Deferred(0)],
+            vec![All(1)],
+            vec![Deferred(2)],
+            vec![Any(3)],
+            vec![Link(3, 0)],
+            vec![Deferred(4)],
+            vec![Any(5)],
+            vec![Link(5, 1)],
+            vec![Ready(6)],
+            vec![All(7)],
+            vec![Link(7, 2)],
+            vec![All(8)],
+            vec![Deferred(9), Deferred(10)],
+            vec![Observe(9, 3)],
+            vec![Abandon(10), Abandon(9), Abandon(4)],
+            vec![Abandon(2), Abandon(0)],
+            vec![Try(9)],
+            vec![Try(10)],
+        ],
+        closures: vec![
+            closure(Verb::Then, Deed::Nothing, 3),
+            closure(Verb::Catch, Deed::Nothing, 5),
+            closure(Verb::OrElse, Deed::Nothing, 7),
+            closure(Verb::Observe, Deed::Cancel(8), 9),
+        ],
+        lines: 11,
+        gathered: vec![
+            (1, true, vec![0]),
+            (3, false, vec![1, 2]),
+            (5, false, vec![3, 4]),
+            (7, true, vec![6, 5]),
+            (8, true, vec![7]),
+        ],
+        ..Program::default()
+    };
+    let states = check(&program, &Crew::new(2), &pool()).expect("it is explained");
+    assert!(states < 1_000, "{states} states");
+}
