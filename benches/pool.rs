@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     let scale = |n: usize| if short { n / 100 } else { n };
 
     naps(&mut table);
+    naps_beside_a_computation(&mut table);
     flood(&mut table, scale(1_000_000), cores);
     no_ops_behind_naps(&mut table, scale(100_000));
     rest(&mut table, short, cores);
@@ -113,6 +114,24 @@ fn naps(table: &mut Table) {
     table.demand("64 sleeps of 100 ms: ms", milliseconds(start), 160.0);
     let peak = pool.metrics().peak_threads;
     table.demand("64 sleeps of 100 ms: threads", peak as f64, 64.0);
+}
+
+/// A thread that computes takes no processor from jobs that sleep: the pool grows as it does without.
+fn naps_beside_a_computation(table: &mut Table) {
+    let pool = Pool::new();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let start = Instant::now();
+        table.gather(spawn_naps(&pool, Duration::from_millis(100)));
+        let took = milliseconds(start);
+        is_over.store(true, Ordering::Relaxed);
+        table.demand("64 sleeps of 100 ms, a thread computes: ms", took, 180.0);
+    });
 }
 
 fn flood(table: &mut Table, n: usize, cores: usize) {

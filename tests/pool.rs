@@ -3,7 +3,7 @@
 mod support_pool;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -112,6 +112,48 @@ mod size {
     }
 
     // Contract: P1
+    /// A task that spawns another, and so on until it is over.
+    fn go_on(pool: &Pool, is_over: &Arc<AtomicBool>) {
+        let (own, over) = (pool.clone(), is_over.clone());
+        let next = move || {
+            if !over.load(Ordering::Relaxed) {
+                go_on(&own, &over);
+            }
+        };
+        pool.spawn(next).detach();
+    }
+
+    #[test]
+    fn jobs_behind_one_that_blocks_come_before_what_is_queued_later_without_end() {
+        within(|| {
+            let pool = Pool::builder().max_threads(2).build().unwrap();
+            let (running, gate, behind) = (Count::default(), Gate::default(), Count::default());
+            for _ in 0..2 {
+                let (running, gate) = (running.clone(), gate.clone());
+                let hold = move || {
+                    running.add();
+                    gate.pass();
+                };
+                pool.spawn(hold).detach();
+            }
+            running.reach(2);
+            // Whichever worker takes the first of these takes some of the others with it.
+            let all = behind.clone();
+            let blocks = pool.spawn(move || all.reach(40));
+            for _ in 0..40 {
+                let behind = behind.clone();
+                pool.spawn(move || behind.add()).detach();
+            }
+            // The other worker never runs out of work of its own.
+            let is_over = Arc::new(AtomicBool::new(false));
+            go_on(&pool, &is_over);
+            gate.open();
+            blocks.wait().unwrap();
+            is_over.store(true, Ordering::Relaxed);
+            assert!(pool.wait_idle(Duration::MAX));
+        });
+    }
+
     #[test]
     fn the_maximum_is_respected() {
         within(|| {

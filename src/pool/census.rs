@@ -1,4 +1,4 @@
-//! Asks the system what a thread is doing: whether it sleeps, and how much processor time it has wanted.
+//! Asks the system what a thread is doing: whether it sleeps and in which call, and how much processor time it has wanted.
 //!
 //! On Linux the answer stands in `/proc`; elsewhere, and where `/proc` is closed, the answer is
 //! "unknown".
@@ -10,9 +10,24 @@ use std::fs;
 pub(super) struct Told {
     /// It neither runs nor is ready to.
     pub(super) asleep: bool,
+    /// It sleeps, and for all we know until another thread of this process gives up a lock.
+    pub(super) perhaps_locked: bool,
     /// For how long it has run or been ready to, ever, in nanoseconds. Not every kernel counts it.
     pub(super) wanted: Option<u64>,
 }
+
+/// The system calls in which threads wait for one another: those behind locks, condition variables and
+/// parked threads, and those that change the memory of the process, of which one runs at a time.
+/// Whoever sleeps in any other waits for the world outside: for time, a device, a peer.
+const AMONG_OURSELVES: &[u64] = if cfg!(target_arch = "x86_64") {
+    // futex; mmap, mprotect, munmap, brk, mremap, madvise; futex_waitv, futex_wait
+    &[202, 9, 10, 11, 12, 25, 28, 449, 455]
+} else if cfg!(any(target_arch = "aarch64", target_arch = "riscv64")) {
+    // The same.
+    &[98, 222, 226, 215, 214, 216, 233, 449, 455]
+} else {
+    &[]
+};
 
 /// The system's number of the calling thread, or 0.
 pub(super) fn own_system_id() -> u64 {
@@ -35,7 +50,21 @@ pub(super) fn ask(system_id: u64) -> Option<Told> {
         let mut times = times.split_whitespace().map(str::parse::<u64>);
         Some(times.next()?.ok()? + times.next()?.ok()?)
     });
-    Some(Told { asleep, wanted })
+    let perhaps_locked = asleep && waits_outside(&format!("{folder}/syscall")) != Some(true);
+    Some(Told {
+        asleep,
+        perhaps_locked,
+        wanted,
+    })
+}
+
+/// Whether a thread sleeps in a call that no other thread of this process has a part in. `None`: it is
+/// in no call, or nobody can tell.
+fn waits_outside(syscall: &str) -> Option<bool> {
+    let syscall = fs::read_to_string(syscall).ok()?;
+    // "<number> <arguments>", "-1 .." outside of calls, "running"
+    let number: u64 = syscall.split_whitespace().next()?.parse().ok()?;
+    (!AMONG_OURSELVES.is_empty()).then(|| !AMONG_OURSELVES.contains(&number))
 }
 
 /// Whether a thread of this process, other than `except`, runs or is ready to. What sleeping threads
@@ -93,6 +122,10 @@ mod tests {
         while !ask(sleeping).unwrap().asleep {
             std::thread::yield_now();
         }
+        assert!(
+            ask(sleeping).unwrap().perhaps_locked,
+            "it waits for a channel"
+        );
         spinning.1.store(true, Ordering::Release);
         drop(release);
         spinner.join().unwrap();

@@ -27,6 +27,8 @@ pub(super) struct Lane {
     /// have woken it has lifted this. Both ways into that state kick it: `take_back` sets this, and
     /// `push` finds it set.
     pub(super) shy: AtomicBool,
+    /// The owner was found blocked, with jobs behind the one it is at: advice to whoever looks for one.
+    pub(super) stuck: AtomicBool,
     /// The system's number of the owner's thread; 0 when unknown.
     pub(super) system_id: AtomicU64,
 }
@@ -46,6 +48,7 @@ impl Lane {
             busy: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             shy: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
             system_id: AtomicU64::new(0),
         }
     }

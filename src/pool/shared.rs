@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     /// Workers that are awake and looking for a job: at most one, and it looks again after it has
     /// stopped being one.
     pub(super) searching: AtomicUsize,
+    /// Some lane is stuck; cleared by whoever finds none that has a job to offer.
+    pub(super) overdue: AtomicBool,
     pub(super) closed: AtomicBool,
     pub(super) sentinel: Sentinel,
     pub(super) room: Option<Room>,
@@ -62,6 +64,7 @@ impl Shared {
             active: AtomicUsize::new(0),
             target: AtomicUsize::new(target),
             searching: AtomicUsize::new(0),
+            overdue: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             sentinel: Sentinel::new(),
             room: settings.queue_limit.map(Room::new),
@@ -135,17 +138,39 @@ impl Shared {
         }
     }
 
-    /// The next job for the owner of `own`: its own oldest, then one from outside, then another
-    /// worker's oldest.
+    /// The next job for the owner of `own`: its own oldest, then one that lies behind a job which
+    /// blocks, then one from outside, then another worker's oldest.
     pub(super) fn find(&self, own: &Lane, turn: u64) -> Option<Arc<dyn Runnable>> {
-        // Now and then the outside comes first, so that tasks which spawn tasks for ever cannot
-        // shut it out.
-        let job = if turn.is_multiple_of(64) {
-            self.take_injected(Some(own)).or_else(|| own.pop_own())
+        // Now and then the others come first, so that tasks which spawn tasks for ever cannot shut
+        // them out.
+        let own_first = !turn.is_multiple_of(64);
+        let job = if own_first { own.pop_own() } else { None };
+        let job = job
+            .or_else(|| self.take_overdue())
+            .or_else(|| self.take_injected(Some(own)));
+        let job = if own_first {
+            job
         } else {
-            own.pop_own().or_else(|| self.take_injected(Some(own)))
+            job.or_else(|| own.pop_own())
         };
         job.or_else(|| self.steal(own))
+    }
+
+    /// The oldest job of a lane whose owner is blocked: it came from outside before what is there now,
+    /// which may never end.
+    fn take_overdue(&self) -> Option<Arc<dyn Runnable>> {
+        if !self.overdue.load(Ordering::Relaxed) {
+            return None;
+        }
+        let lanes = self.lanes.lock();
+        let mut stuck = lanes
+            .iter()
+            .filter(|lane| lane.stuck.load(Ordering::Relaxed));
+        let job = stuck.find_map(|lane| lane.steal());
+        if job.is_none() {
+            self.overdue.store(false, Ordering::Relaxed);
+        }
+        job
     }
 
     /// The oldest job from outside; with a lane to put them in, some of those behind it too.

@@ -1,10 +1,11 @@
 //! By how much a pool with a backlog grows: the rule alone, fed with what a look has found.
 //!
 //! A worker counts as blocked when two looks in a row have found it asleep. While the workers that
-//! are not blocked are fewer than the cores, another worker would use what lies idle, unless all the
+//! are not blocked are fewer than the cores, another worker would use what lies idle, unless the
 //! blocked wait for one of ours that has lost its processor: a lock's holder does, and then the
 //! others look blocked for as long as that lasts. So where some thread of the process runs or would
-//! like to, the shortage must last.
+//! like to, and so many may be waiting for it that with them there would be workers enough, the
+//! shortage must last.
 
 use super::census::Told;
 
@@ -13,6 +14,10 @@ use super::census::Told;
 pub(super) const FLOWING: u64 = 4;
 /// Looks in a row that must find a worker asleep.
 const PROOF: u32 = 2;
+/// For how long a worker must have been asleep, in nanoseconds, before the jobs that lie behind its
+/// own are taken first. Until then most queues have come to an end, and whoever is free takes them
+/// anyway.
+const OVERDUE: u64 = 20_000_000;
 /// The first growth; each of the next is twice as large, for as long as the shortage goes on.
 const FIRST_STEP: usize = 2;
 /// Looks in a row that must find a shortage while some thread of the process runs, before the first
@@ -37,6 +42,9 @@ pub(super) struct Watched {
     started: u64,
     wanted: Option<u64>,
     asleep: u32,
+    perhaps_locked: bool,
+    /// When it was first found asleep.
+    since: u64,
 }
 
 impl Watched {
@@ -49,11 +57,14 @@ impl Watched {
             now.saturating_sub(before) >= at.saturating_sub(self.at) / 4
         });
         let asleep = told.is_some_and(|told| told.asleep) && !flows && !works;
+        let is_same = asleep && self.asleep > 0;
         *self = Watched {
             at,
             started,
             wanted,
             asleep: if asleep { self.asleep + 1 } else { 0 },
+            perhaps_locked: told.is_some_and(|told| told.perhaps_locked),
+            since: if is_same { self.since } else { at },
         };
     }
 
@@ -61,9 +72,24 @@ impl Watched {
         self.asleep >= PROOF
     }
 
+    /// The last look has not found it asleep.
+    pub(super) fn is_awake(&self) -> bool {
+        self.asleep == 0
+    }
+
+    /// It is blocked, and may be waiting for a lock whose holder has lost its processor.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.is_blocked() && self.perhaps_locked
+    }
+
     /// It was found blocked, and has been at the same job since.
     pub(super) fn is_still_at(&self, started: u64) -> bool {
         self.is_blocked() && self.started == started
+    }
+
+    /// It has been at this job, blocked, for so long that those behind it should wait no longer.
+    pub(super) fn is_stuck(&self, at: u64, started: u64) -> bool {
+        self.is_still_at(started) && at.saturating_sub(self.since) >= OVERDUE
     }
 
     pub(super) fn forget(&mut self) {
@@ -105,7 +131,7 @@ impl Rule {
     }
 
     /// How many workers to add when, of `active` ones, `wanting` are not blocked. `flows`: the queue
-    /// does.
+    /// does. `somebody_runs`: on whom so many of the blocked may depend that it matters.
     pub(super) fn growth(
         &mut self,
         core: usize,
@@ -172,10 +198,12 @@ mod tests {
     const TICK: u64 = 1_000_000;
     const ASLEEP: Option<Told> = Some(Told {
         asleep: true,
+        perhaps_locked: false,
         wanted: Some(0),
     });
     const RUNS: Option<Told> = Some(Told {
         asleep: false,
+        perhaps_locked: false,
         wanted: None,
     });
 
@@ -210,6 +238,17 @@ mod tests {
         assert!(watch(&[(1, slept(7)), (1, slept(7 + TICK / 8))]).is_blocked());
         let mut watched = watch(&[(5, ASLEEP), (5, ASLEEP)]);
         assert!(watched.is_still_at(5) && !watched.is_still_at(6));
+        assert!(!watched.is_doubtful());
+        let locked = ASLEEP.map(|told| Told {
+            perhaps_locked: true,
+            ..told
+        });
+        let doubtful = |second, third| watch(&[(1, second), (1, third)]).is_doubtful();
+        assert!(doubtful(ASLEEP, locked) && !doubtful(locked, ASLEEP));
+        assert!(!doubtful(RUNS, locked), "not blocked yet");
+        let later = TICK + OVERDUE;
+        assert!(watched.is_stuck(later, 5) && !watched.is_stuck(later, 6));
+        assert!(!watched.is_stuck(later - 1, 5));
         watched.forget();
         assert!(!watched.is_blocked());
     }
