@@ -13,7 +13,8 @@
 //   worker.rs    the life of one thread       block.rs what it does before it blocks in `wait`
 //   roster.rs    the counts of threads and their invariants: plain data, changed under one lock
 //   sentinel.rs  the thread that watches a backlog and adds workers when jobs block
-//   sizing.rs    the rule by how much                 census.rs  asks the system what threads do
+//   survey.rs    what it finds at a look: who is blocked, who wants a processor
+//   census.rs    asks the system what a thread does    sizing.rs    by how much to grow
 //   metrics.rs   counters to read             room.rs  the bound on queued jobs
 
 mod block;
@@ -31,6 +32,7 @@ mod sentinel;
 mod shared;
 mod shutdown;
 mod sizing;
+mod survey;
 mod worker;
 
 use std::fmt;

@@ -5,15 +5,11 @@
 
 // Locks: `Sentinel::thread` may be taken under the roster's lock, and no other lock under it.
 
-use std::collections::HashMap;
-
-use super::census;
 use super::lane::Lane;
 use super::shared::Shared;
-use super::sizing::{FLOWING, Rule, Watched};
-use crate::sync::{
-    Arc, AtomicBool, Duration, Instant, Mutex, Ordering, Thread, Weak, thread, thread_id,
-};
+use super::sizing::Rule;
+use super::survey::Surveyor;
+use crate::sync::{Arc, AtomicBool, Duration, Mutex, Ordering, Thread, Weak, thread, thread_id};
 
 /// How often it looks while there is a backlog.
 const TICK: Duration = Duration::from_millis(1);
@@ -22,10 +18,6 @@ const LONG_TICK: Duration = Duration::from_millis(16);
 /// Looks without a backlog before it goes to sleep, and such as could do nothing before they become
 /// rarer.
 const PATIENCE: u32 = 20;
-/// How many workers it asks the system about in one look, and of those that were found blocked before
-/// it asks about again.
-const MOST: usize = 64;
-const SAMPLE: usize = 8;
 
 pub(super) struct Sentinel {
     /// True from the push that wakes it until it decides to sleep.
@@ -117,29 +109,19 @@ impl Sentinel {
 
 /// What it remembers between two looks.
 struct Memory {
-    own_id: u64,
-    since: Instant,
-    turn: usize,
     quiet: u32,
     futile: u32,
-    /// Jobs that the workers of the last look had begun, ever.
-    started: Option<u64>,
+    surveyor: Surveyor,
     rule: Rule,
-    /// By the address of the lane. An address that is used again brings another count of jobs.
-    workers: HashMap<usize, Watched>,
 }
 
 impl Memory {
     fn new() -> Memory {
         Memory {
-            own_id: census::own_system_id(),
-            since: Instant::now(),
-            turn: 0,
             quiet: 0,
             futile: 0,
-            started: None,
+            surveyor: Surveyor::new(),
             rule: Rule::new(),
-            workers: HashMap::new(),
         }
     }
 }
@@ -198,11 +180,15 @@ fn look(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
         };
     }
     memory.futile = 0;
-    let by = judge(shared, memory, active, shared.settings.core.min(max));
+    let core = shared.settings.core.min(max);
+    let survey = memory.surveyor.look(shared, active, core);
     if target >= max {
         memory.rule.relax();
         return Next::Later;
     }
+    let by = memory
+        .rule
+        .growth(core, &survey, || memory.surveyor.somebody_runs());
     if by > 0 {
         grow(shared, by);
     }
@@ -212,7 +198,7 @@ fn look(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
 /// A look that finds no backlog.
 fn rest(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
     memory.rule.relax();
-    memory.workers.values_mut().for_each(Watched::forget);
+    memory.surveyor.forget();
     memory.quiet += 1;
     if memory.quiet < PATIENCE {
         return Next::Soon;
@@ -248,59 +234,6 @@ fn fill(shared: &Arc<Shared>, backlog: usize) -> (usize, usize, usize) {
         let _ = (0..missing).all(|_| shared.recruit());
     }
     size().1
-}
-
-/// By how much to grow. Marks the lanes whose owners are blocked.
-fn judge(shared: &Arc<Shared>, memory: &mut Memory, active: usize, core: usize) -> usize {
-    // Whether a worker is at a job is asked once: with short ones the answer changes all the time.
-    let with_busy = |lane: &Arc<Lane>| (lane.clone(), lane.is_at_a_job());
-    let lanes: Vec<(Arc<Lane>, bool)> = shared.lanes.lock().iter().map(with_busy).collect();
-    let busy = lanes.iter().filter(|(_, is_busy)| *is_busy).count();
-    // An active worker without a job is on its way to one, whatever keeps it: no job of the user's.
-    let mut wanting = active.saturating_sub(busy);
-    let total: u64 = lanes.iter().map(|(lane, _)| lane.started()).sum();
-    let before = memory.started.replace(total);
-    let picked = before.map_or(0, |before| total.saturating_sub(before));
-    let flows = picked > FLOWING * active as u64;
-    // When so many are awake as there are cores, the others do not matter.
-    let (mut awake, mut asked, mut sampled, mut doubtful) = (wanting, 0, 0, 0);
-    let (mut system_tells, mut is_overdue) = (true, false);
-    let age = Instant::now().saturating_duration_since(memory.since);
-    let at = 1 + u64::try_from(age.as_nanos()).unwrap_or(u64::MAX - 1);
-    let mut workers = HashMap::with_capacity(lanes.len());
-    memory.turn += 1;
-    let first = memory.turn.wrapping_mul(SAMPLE) % lanes.len().max(1);
-    for &(ref lane, is_busy) in lanes[first..].iter().chain(&lanes[..first]) {
-        let place = Arc::as_ptr(lane) as usize;
-        let mut watched = memory.workers.remove(&place).unwrap_or_default();
-        let started = lane.started();
-        let is_known = is_busy && watched.is_still_at(started);
-        if awake < core && asked < MOST && !(is_known && sampled >= SAMPLE) {
-            asked += usize::from(is_busy);
-            sampled += usize::from(is_known);
-            let id = lane.system_id.load(Ordering::Relaxed);
-            system_tells &= id > 0;
-            let told = is_busy.then(|| census::ask(id)).flatten();
-            watched.note(at, started, told);
-            awake += usize::from(is_busy && watched.is_awake());
-        }
-        wanting += usize::from(is_busy && !watched.is_blocked());
-        doubtful += usize::from(is_busy && watched.is_doubtful());
-        let is_stuck = is_busy && watched.is_stuck(at, started) && lane.len() > 0;
-        lane.stuck.store(is_stuck, Ordering::Relaxed);
-        is_overdue |= is_stuck;
-        workers.insert(place, watched);
-    }
-    if is_overdue {
-        shared.overdue.store(true, Ordering::Relaxed);
-    }
-    memory.workers = workers;
-    if !system_tells {
-        return memory.rule.growth_unseen(picked > 0);
-    }
-    let (own_id, rule) = (memory.own_id, &mut memory.rule);
-    let somebody_runs = || wanting + doubtful >= core && census::somebody_runs(own_id);
-    rule.growth(core, (active, wanting), flows, somebody_runs)
 }
 
 fn grow(shared: &Arc<Shared>, by: usize) {

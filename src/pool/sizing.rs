@@ -97,6 +97,20 @@ impl Watched {
     }
 }
 
+/// What a look has found.
+pub(super) struct Survey {
+    pub(super) active: usize,
+    /// Workers that are not blocked.
+    pub(super) wanting: usize,
+    /// Those of the others that may be waiting for a thread which has lost its processor.
+    pub(super) doubtful: usize,
+    /// Some job was begun since the last look, or so many that the queue flows.
+    pub(super) picked: bool,
+    pub(super) flows: bool,
+    /// Nothing is known of blocked workers otherwise.
+    pub(super) system_tells: bool,
+}
+
 /// The rule, with what it remembers.
 pub(super) struct Rule {
     /// Looks in a row with a shortage, and without one.
@@ -130,16 +144,21 @@ impl Rule {
         };
     }
 
-    /// How many workers to add when, of `active` ones, `wanting` are not blocked. `flows`: the queue
-    /// does. `somebody_runs`: on whom so many of the blocked may depend that it matters.
+    /// How many workers to add after a look that found `survey`. `somebody_runs` asks whether any thread
+    /// of the process does.
     pub(super) fn growth(
         &mut self,
         core: usize,
-        (active, wanting): (usize, usize),
-        flows: bool,
+        survey: &Survey,
         somebody_runs: impl FnOnce() -> bool,
     ) -> usize {
-        self.since_flow = if flows {
+        if !survey.system_tells {
+            return self.growth_unseen(survey.picked);
+        }
+        let &Survey {
+            active, wanting, ..
+        } = survey;
+        self.since_flow = if survey.flows {
             0
         } else {
             self.since_flow.saturating_add(1)
@@ -159,7 +178,7 @@ impl Rule {
         }
         self.short += 1;
         let mut most = usize::MAX;
-        if somebody_runs() {
+        if wanting + survey.doubtful >= core && somebody_runs() {
             let is_flood = self.since_flow < FLOOD;
             let is_first = self.step == 0 || is_flood;
             if is_flood {
@@ -180,7 +199,7 @@ impl Rule {
 
     /// The same where the system does not tell: jobs that compute for long look like those that
     /// block, so it grows by one, and late.
-    pub(super) fn growth_unseen(&mut self, picked: bool) -> usize {
+    fn growth_unseen(&mut self, picked: bool) -> usize {
         self.unpicked = if picked { 0 } else { self.unpicked + 1 };
         if self.unpicked < UNSEEN {
             return 0;
@@ -253,6 +272,25 @@ mod tests {
         assert!(!watched.is_blocked());
     }
 
+    /// By how much it grows where everybody who is blocked may wait for a lock.
+    fn grow(
+        rule: &mut Rule,
+        core: usize,
+        (active, wanting): (usize, usize),
+        flows: bool,
+        somebody_runs: bool,
+    ) -> usize {
+        let survey = Survey {
+            active,
+            wanting,
+            doubtful: active - wanting,
+            picked: flows,
+            flows,
+            system_tells: true,
+        };
+        rule.growth(core, &survey, || somebody_runs)
+    }
+
     /// Workers after each look, when every one of them is blocked from its first moment on.
     fn jam(core: usize, looks: usize, somebody_runs: bool, rule: &mut Rule) -> Vec<usize> {
         // At which look each worker came.
@@ -260,7 +298,7 @@ mod tests {
         let mut sizes = Vec::new();
         for look in 1..=looks {
             let wanting = born.iter().filter(|born| **born + 2 > look).count();
-            let by = rule.growth(core, (born.len(), wanting), false, || somebody_runs);
+            let by = grow(rule, core, (born.len(), wanting), false, somebody_runs);
             born.extend(std::iter::repeat_n(look, by));
             sizes.push(born.len());
         }
@@ -287,14 +325,31 @@ mod tests {
     }
 
     #[test]
+    fn it_takes_no_time_when_those_who_run_matter_to_too_few() {
+        let grown = |core, blocked: usize, doubtful| {
+            let survey = Survey {
+                active: blocked,
+                wanting: 0,
+                doubtful,
+                picked: false,
+                flows: false,
+                system_tells: true,
+            };
+            Rule::new().growth(core, &survey, || true)
+        };
+        assert_eq!((grown(2, 9, 0), grown(2, 9, 1), grown(2, 9, 2)), (2, 2, 0));
+        assert_eq!((grown(4, 4, 3), grown(4, 4, 4)), (2, 0));
+    }
+
+    #[test]
     fn a_stall_in_a_flood_is_worth_two_threads_at_the_most() {
         let mut rule = Rule::new();
-        assert_eq!(rule.growth(2, (2, 2), true, || true), 0);
+        assert_eq!(grow(&mut rule, 2, (2, 2), true, true), 0);
         let sizes = jam(2, FLOOD as usize - 1, true, &mut rule);
         assert_eq!(sizes.last(), Some(&4), "{sizes:?}");
         let flood_of = |core| {
             let mut rule = Rule::new();
-            assert_eq!(rule.growth(core, (core, core), true, || true), 0);
+            assert_eq!(grow(&mut rule, core, (core, core), true, true), 0);
             rule
         };
         let sizes = jam(4, FLOOD as usize - 1, true, &mut flood_of(4));
@@ -303,9 +358,9 @@ mod tests {
         assert_eq!(sizes.last(), Some(&8), "the flood is over: {sizes:?}");
         // The queue flows again for a look, and stalls again.
         for _ in 0..10 {
-            assert_eq!(rule.growth(2, (2, 2), true, || true), 0);
+            assert_eq!(grow(&mut rule, 2, (2, 2), true, true), 0);
         }
-        assert_eq!(rule.growth(2, (2, 0), false, || true), 0);
+        assert_eq!(grow(&mut rule, 2, (2, 0), false, true), 0);
     }
 
     #[test]
@@ -313,28 +368,28 @@ mod tests {
         let mut rule = Rule::new();
         assert_eq!(jam(2, 6, false, &mut rule).last(), Some(&16));
         for _ in 0..=RELIEF {
-            assert_eq!(rule.growth(2, (2, 2), false, || false), 0);
+            assert_eq!(grow(&mut rule, 2, (2, 2), false, false), 0);
         }
         assert_eq!(
-            rule.growth(2, (2, 1), false, || false),
+            grow(&mut rule, 2, (2, 1), false, false),
             1,
             "one core is idle"
         );
         assert_eq!(
-            rule.growth(2, (2, 1), false, || false),
+            grow(&mut rule, 2, (2, 1), false, false),
             0,
             "the new one has yet to block"
         );
-        assert_eq!(rule.growth(2, (2, 1), false, || false), 2);
+        assert_eq!(grow(&mut rule, 2, (2, 1), false, false), 2);
         rule.relax();
-        assert_eq!(rule.growth(2, (2, 0), false, || false), 2);
+        assert_eq!(grow(&mut rule, 2, (2, 0), false, false), 2);
 
         let mut rule = Rule::new();
         assert_eq!(jam(2, 6, false, &mut rule).last(), Some(&16));
         for _ in 0..RELIEF {
-            assert_eq!(rule.growth(2, (2, 2), false, || false), 0);
+            assert_eq!(grow(&mut rule, 2, (2, 2), false, false), 0);
         }
-        let next = rule.growth(2, (2, 1), false, || false);
+        let next = grow(&mut rule, 2, (2, 1), false, false);
         assert_eq!(next, 16, "a short rest is none");
     }
 
@@ -342,7 +397,7 @@ mod tests {
     fn one_thread_that_computes_does_not_stop_it() {
         let mut rule = Rule::new();
         let looks = 1..=100;
-        let grown: usize = looks.map(|_| rule.growth(2, (2, 1), false, || true)).sum();
+        let grown: usize = looks.map(|_| grow(&mut rule, 2, (2, 1), false, true)).sum();
         assert!(grown > 60, "{grown}");
     }
 

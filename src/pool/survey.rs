@@ -1,0 +1,113 @@
+//! One look of the sentinel at all workers: who is blocked, who wants a processor, and whose jobs lie behind one that blocks.
+
+use std::collections::HashMap;
+
+use super::census;
+use super::lane::Lane;
+use super::shared::Shared;
+use super::sizing::{FLOWING, Survey, Watched};
+use crate::sync::{Arc, Instant, Ordering};
+
+/// How many workers it asks the system about in one look, and of those that were found blocked before
+/// it asks about again.
+const MOST: usize = 64;
+const SAMPLE: usize = 8;
+
+/// What is remembered from look to look.
+pub(super) struct Surveyor {
+    own_id: u64,
+    since: Instant,
+    turn: usize,
+    /// Jobs that the workers of the last look had begun, ever.
+    started: Option<u64>,
+    /// By the address of the lane. An address that is used again brings another count of jobs.
+    workers: HashMap<usize, Watched>,
+}
+
+impl Surveyor {
+    pub(super) fn new() -> Surveyor {
+        Surveyor {
+            own_id: census::own_system_id(),
+            since: Instant::now(),
+            turn: 0,
+            started: None,
+            workers: HashMap::new(),
+        }
+    }
+
+    /// The workers that were found asleep may have had no job meanwhile.
+    pub(super) fn forget(&mut self) {
+        self.workers.values_mut().for_each(Watched::forget);
+    }
+
+    /// Whether a thread of the process, other than the calling one, runs or would like to.
+    pub(super) fn somebody_runs(&self) -> bool {
+        census::somebody_runs(self.own_id)
+    }
+
+    /// Looks at the workers, of which `active` should be awake or blocked in a job, and marks the lanes
+    /// of those that are stuck.
+    pub(super) fn look(&mut self, shared: &Shared, active: usize, core: usize) -> Survey {
+        // Whether a worker is at a job is asked once: with short ones the answer changes all the time.
+        let with_busy = |lane: &Arc<Lane>| (lane.clone(), lane.is_at_a_job());
+        let lanes: Vec<(Arc<Lane>, bool)> = shared.lanes.lock().iter().map(with_busy).collect();
+        let busy = lanes.iter().filter(|(_, is_busy)| *is_busy).count();
+        let picked = self.count_picked(&lanes);
+        let mut survey = Survey {
+            active,
+            // An active worker without a job is on its way to one, whatever keeps it: no job of the
+            // user's.
+            wanting: active.saturating_sub(busy),
+            doubtful: 0,
+            picked: picked > 0,
+            flows: picked > FLOWING * active as u64,
+            system_tells: true,
+        };
+        // When so many are awake as there are cores, the others do not matter.
+        let (mut awake, mut asked, mut sampled) = (survey.wanting, 0, 0);
+        let at = self.now();
+        let mut workers = HashMap::with_capacity(lanes.len());
+        self.turn += 1;
+        let first = self.turn.wrapping_mul(SAMPLE) % lanes.len().max(1);
+        let mut is_overdue = false;
+        for &(ref lane, is_busy) in lanes[first..].iter().chain(&lanes[..first]) {
+            let place = Arc::as_ptr(lane) as usize;
+            let mut watched = self.workers.remove(&place).unwrap_or_default();
+            let started = lane.started();
+            let is_known = is_busy && watched.is_still_at(started);
+            if awake < core && asked < MOST && !(is_known && sampled >= SAMPLE) {
+                asked += usize::from(is_busy);
+                sampled += usize::from(is_known);
+                let id = lane.system_id.load(Ordering::Relaxed);
+                survey.system_tells &= id > 0;
+                let told = is_busy.then(|| census::ask(id)).flatten();
+                watched.note(at, started, told);
+                awake += usize::from(is_busy && watched.is_awake());
+            }
+            survey.wanting += usize::from(is_busy && !watched.is_blocked());
+            survey.doubtful += usize::from(is_busy && watched.is_doubtful());
+            let is_stuck = is_busy && watched.is_stuck(at, started) && lane.len() > 0;
+            lane.stuck.store(is_stuck, Ordering::Relaxed);
+            is_overdue |= is_stuck;
+            workers.insert(place, watched);
+        }
+        self.workers = workers;
+        if is_overdue {
+            shared.overdue.store(true, Ordering::Relaxed);
+        }
+        survey
+    }
+
+    /// Jobs begun since the last look.
+    fn count_picked(&mut self, lanes: &[(Arc<Lane>, bool)]) -> u64 {
+        let total = lanes.iter().map(|(lane, _)| lane.started()).sum();
+        let before = self.started.replace(total);
+        before.map_or(0, |before| total.saturating_sub(before))
+    }
+
+    /// Nanoseconds; never 0, which says "never" to [`Watched`].
+    fn now(&self) -> u64 {
+        let age = Instant::now().saturating_duration_since(self.since);
+        1 + u64::try_from(age.as_nanos()).unwrap_or(u64::MAX - 1)
+    }
+}
