@@ -130,6 +130,9 @@ mod tests {
         drop(release);
         spinner.join().unwrap();
         sleeper.join().unwrap();
-        assert_eq!(ask(sleeping), None, "a thread that is gone is unknown");
+        // A thread that is gone is unknown; the system forgets it a moment after it can be joined.
+        while ask(sleeping).is_some() {
+            std::thread::yield_now();
+        }
     }
 }
