@@ -162,6 +162,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn threads_beyond_the_core_are_too_many_unless_they_leave() {
+        let mut roster = Roster::new(2, 8);
+        let mut surplus = |threads, leaving| {
+            (roster.threads, roster.leaving) = (threads, leaving);
+            roster.has_surplus(2)
+        };
+        assert!(!surplus(1, 0) && !surplus(2, 0) && surplus(3, 0));
+        assert!(!surplus(3, 1) && surplus(4, 1));
+    }
+
+    #[test]
     fn an_allowance_is_renewed() {
         let mut allowance = Allowance::default();
         let start = Instant::now();
