@@ -173,6 +173,28 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_holds_for_a_while() {
+        let mut roster = Roster::new(2, 8);
+        assert!(!roster.is_refused());
+        roster.refused_until = Some(Instant::now() + Duration::from_secs(1_000));
+        assert!(roster.is_refused());
+        roster.refused_until = Some(Instant::now());
+        assert!(!roster.is_refused(), "it is over");
+    }
+
+    #[test]
+    fn a_worker_is_lacking_where_one_was_refused_and_none_works() {
+        let mut roster = Roster::new(2, 8);
+        let mut lacks = |threads, active, is_refused: bool| {
+            (roster.threads, roster.active) = (threads, active);
+            roster.refused_until = is_refused.then(Instant::now);
+            roster.lacks_a_worker()
+        };
+        assert!(lacks(1, 0, true));
+        assert!(!lacks(0, 0, true) && !lacks(1, 1, true) && !lacks(1, 0, false));
+    }
+
+    #[test]
     fn an_allowance_is_renewed() {
         let mut allowance = Allowance::default();
         let start = Instant::now();

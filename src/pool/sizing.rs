@@ -82,14 +82,14 @@ impl Watched {
         self.is_blocked() && self.perhaps_locked
     }
 
-    /// It was found blocked, and has been at the same job since.
-    pub(super) fn is_still_at(&self, started: u64) -> bool {
-        self.is_blocked() && self.started == started
+    /// It has been at the same job since the last look.
+    pub(super) fn is_same(&self, started: u64) -> bool {
+        self.at > 0 && self.started == started
     }
 
     /// It has been at this job, blocked, for so long that those behind it should wait no longer.
     pub(super) fn is_stuck(&self, at: u64, started: u64) -> bool {
-        self.is_still_at(started) && at.saturating_sub(self.since) >= OVERDUE
+        self.is_blocked() && self.is_same(started) && at.saturating_sub(self.since) >= OVERDUE
     }
 
     pub(super) fn forget(&mut self) {
@@ -256,7 +256,7 @@ mod tests {
         assert!(!watch(&[(1, slept(0)), (1, slept(TICK / 4))]).is_blocked());
         assert!(watch(&[(1, slept(7)), (1, slept(7 + TICK / 8))]).is_blocked());
         let mut watched = watch(&[(5, ASLEEP), (5, ASLEEP)]);
-        assert!(watched.is_still_at(5) && !watched.is_still_at(6));
+        assert!(watched.is_same(5) && !watched.is_same(6) && !Watched::default().is_same(0));
         assert!(!watched.is_doubtful());
         let locked = ASLEEP.map(|told| Told {
             perhaps_locked: true,

@@ -8,8 +8,8 @@ use super::shared::Shared;
 use super::sizing::{FLOWING, Survey, Watched};
 use crate::sync::{Arc, Instant, Ordering};
 
-/// How many workers it asks the system about in one look, and of those that were found blocked before
-/// it asks about again.
+/// How many workers it asks the system about in one look; of those that were found blocked before, and
+/// of those that matter only because jobs lie behind theirs.
 const MOST: usize = 64;
 const SAMPLE: usize = 8;
 
@@ -63,8 +63,8 @@ impl Surveyor {
             flows: picked > FLOWING * active as u64,
             system_tells: true,
         };
-        // When so many are awake as there are cores, the others do not matter.
-        let (mut awake, mut asked, mut sampled) = (survey.wanting, 0, 0);
+        // When so many are awake as there are cores, the others matter only to jobs that lie behind theirs.
+        let (mut awake, mut asked, mut sampled, mut in_the_way) = (survey.wanting, 0, 0, 0);
         let at = self.now();
         let mut workers = HashMap::with_capacity(lanes.len());
         self.turn += 1;
@@ -74,15 +74,21 @@ impl Surveyor {
             let place = Arc::as_ptr(lane) as usize;
             let mut watched = self.workers.remove(&place).unwrap_or_default();
             let started = lane.started();
-            let is_known = is_busy && watched.is_still_at(started);
-            if awake < core && asked < MOST && !(is_known && sampled >= SAMPLE) {
+            let is_same = is_busy && watched.is_same(started);
+            let is_known = is_same && watched.is_blocked();
+            let is_in_the_way = is_same && lane.len() > 0 && in_the_way < SAMPLE;
+            let matters = awake < core || is_in_the_way;
+            if matters && asked < MOST && !(is_known && sampled >= SAMPLE) {
                 asked += usize::from(is_busy);
+                in_the_way += usize::from(awake >= core);
                 sampled += usize::from(is_known);
                 let id = lane.system_id.load(Ordering::Relaxed);
                 survey.system_tells &= id > 0;
                 let told = is_busy.then(|| census::ask(id)).flatten();
                 watched.note(at, started, told);
                 awake += usize::from(is_busy && watched.is_awake());
+            } else if !is_same {
+                watched.note(at, started, None);
             }
             survey.wanting += usize::from(is_busy && !watched.is_blocked());
             survey.doubtful += usize::from(is_busy && watched.is_doubtful());
