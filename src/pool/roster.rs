@@ -195,6 +195,25 @@ mod tests {
     }
 
     #[test]
+    fn it_is_quiet_when_all_who_are_there_wait_for_that() {
+        let mut roster = Roster::new(2, 8);
+        (roster.idle_waiters, roster.enders) = (1, 2);
+        let mut is_quiet = |active, blocked| {
+            (roster.active, roster.blocked) = (active, blocked);
+            roster.is_quiet()
+        };
+        assert!(is_quiet(0, 3) && is_quiet(0, 0));
+        assert!(!is_quiet(0, 4) && !is_quiet(1, 0));
+    }
+
+    #[test]
+    fn a_thread_lives_when_it_has_come() {
+        let mut roster = Roster::new(2, 8);
+        (roster.threads, roster.asked_for) = (5, 2);
+        assert_eq!(roster.alive(), 3);
+    }
+
+    #[test]
     fn an_allowance_is_renewed() {
         let mut allowance = Allowance::default();
         let start = Instant::now();
