@@ -356,6 +356,14 @@ mod tests {
         assert_eq!(sizes.last(), Some(&6), "{sizes:?}");
         let sizes = jam(2, FLOOD as usize, true, &mut flood_of(2));
         assert_eq!(sizes.last(), Some(&8), "the flood is over: {sizes:?}");
+        let mut emptied = flood_of(2);
+        emptied.relax();
+        let sizes = jam(2, FLOOD as usize - 2, true, &mut emptied);
+        assert_eq!(
+            sizes.last(),
+            Some(&4),
+            "an empty queue does not end it: {sizes:?}"
+        );
         // The queue flows again for a look, and stalls again.
         for _ in 0..10 {
             assert_eq!(grow(&mut rule, 2, (2, 2), true, true), 0);
