@@ -111,7 +111,6 @@ mod size {
         });
     }
 
-    // Contract: P1
     /// A task that spawns another, and so on until it is over.
     fn go_on(pool: &Pool, is_over: &Arc<AtomicBool>) {
         let (own, over) = (pool.clone(), is_over.clone());
@@ -158,6 +157,7 @@ mod size {
         assert!(pool.wait_idle(Duration::MAX));
     }
 
+    // Contract: P1
     #[test]
     fn the_maximum_is_respected() {
         within(|| {

@@ -127,6 +127,10 @@ impl CancelToken {
         did_it
     }
 
+    pub(crate) fn downgrade(&self) -> WeakToken {
+        WeakToken(Arc::downgrade(&self.0))
+    }
+
     /// True once the token is raised.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Acquire)
@@ -170,20 +174,14 @@ impl CancelToken {
     }
 }
 
-impl CancelToken {
-    pub(crate) fn downgrade(&self) -> WeakToken {
-        WeakToken(Arc::downgrade(&self.0))
-    }
-}
-
 /// A token, seen by who does not keep it.
 pub(crate) struct WeakToken(Weak<Inner>);
 
 impl WeakToken {
     /// False when it is gone.
     pub(crate) fn is_cancelled(&self) -> bool {
-        let token = self.0.upgrade();
-        token.is_some_and(|token| token.cancelled.load(Ordering::Acquire))
+        let token = self.0.upgrade().map(CancelToken);
+        token.is_some_and(|token| token.is_cancelled())
     }
 }
 

@@ -141,19 +141,18 @@ impl Shared {
     /// The next job for the owner of `own`: its own oldest, then one that lies behind a job which
     /// blocks, then one from outside, then another worker's oldest.
     pub(super) fn find(&self, own: &Lane, turn: u64) -> Option<Arc<dyn Runnable>> {
+        let from_others = || {
+            self.take_overdue()
+                .or_else(|| self.take_injected(Some(own)))
+        };
         // Now and then the others come first, so that tasks which spawn tasks for ever cannot shut
         // them out.
-        let own_first = !turn.is_multiple_of(64);
-        let job = if own_first { own.pop_own() } else { None };
-        let job = job
-            .or_else(|| self.take_overdue())
-            .or_else(|| self.take_injected(Some(own)));
-        let job = if own_first {
-            job
+        let job = if turn.is_multiple_of(64) {
+            from_others().or_else(|| own.pop_own())
         } else {
-            job.or_else(|| own.pop_own())
+            own.pop_own().or_else(from_others)
         };
-        job.or_else(|| self.steal(own))
+        job.or_else(|| self.steal(|lane| !std::ptr::eq(lane, own)))
     }
 
     /// The oldest job of a lane whose owner is blocked: it came from outside before what is there now,
@@ -162,11 +161,7 @@ impl Shared {
         if !self.overdue.load(Ordering::Relaxed) {
             return None;
         }
-        let lanes = self.lanes.lock();
-        let mut stuck = lanes
-            .iter()
-            .filter(|lane| lane.stuck.load(Ordering::Relaxed));
-        let job = stuck.find_map(|lane| lane.steal());
+        let job = self.steal(|lane| lane.stuck.load(Ordering::Relaxed));
         if job.is_none() {
             self.overdue.store(false, Ordering::Relaxed);
         }
@@ -186,12 +181,11 @@ impl Shared {
         }
     }
 
-    fn steal(&self, own: &Lane) -> Option<Arc<dyn Runnable>> {
+    /// The oldest job of a lane for which `is_meant` holds.
+    fn steal(&self, is_meant: impl Fn(&Lane) -> bool) -> Option<Arc<dyn Runnable>> {
         let lanes = self.lanes.lock();
-        lanes
-            .iter()
-            .filter(|lane| !std::ptr::eq(&***lane, own))
-            .find_map(|lane| lane.steal())
+        let mut meant = lanes.iter().filter(|lane| is_meant(lane));
+        meant.find_map(|lane| lane.steal())
     }
 
     /// Jobs that a worker which looks for one could take, counted as `notify` wants it.
