@@ -45,7 +45,7 @@
 //   guard.rs       the wall around user code
 //   error/         TaskError and its kinds
 //   executor.rs    what queues carry and who runs it
-//   waiting.rs     how a thread sleeps and is woken
+//   waiting.rs     how whoever sleeps on a task is woken
 //   teardown.rs    drops of tasks that hold tasks
 //   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
 //   cancel/        CancelToken

@@ -12,11 +12,8 @@ mod real {
     pub(crate) use std::thread_local;
     pub(crate) use std::time::Instant;
 
-    /// Threads: creating, parking and naming them.
-    pub(crate) mod thread {
-        pub(crate) use std::thread::{Builder, current, park, park_timeout, yield_now};
-    }
-    pub(crate) use std::thread::{JoinHandle, Thread, ThreadId};
+    /// What `thread.rs` builds on.
+    pub(super) use std::thread as system;
 
     /// Values that live as long as the process.
     macro_rules! statics {
@@ -47,7 +44,8 @@ mod real {
     }
 
     /// The calling thread's id, without touching a reference count after the first call.
-    pub(crate) fn thread_id() -> ThreadId {
+    pub(crate) fn thread_id() -> std::thread::ThreadId {
+        use std::thread::ThreadId;
         std::thread_local! {
             static ID: std::cell::OnceCell<ThreadId> = const { std::cell::OnceCell::new() };
         }
@@ -67,6 +65,8 @@ pub(crate) use real::*;
 
 mod take_once;
 pub(crate) use take_once::TakeOnce;
+pub(crate) mod thread;
+pub(crate) use thread::{JoinHandle, Thread, ThreadId};
 
 // The counts of an `Arc` are the standard library's in every build: the checkers' own `Arc` cannot
 // hold a `dyn`.

@@ -90,12 +90,12 @@ impl Shared {
                 tired.map(|tired| tired.saturating_duration_since(crate::sync::Instant::now()));
             match left {
                 Some(left) if surplus && !left.is_zero() => {
-                    crate::sync::thread::park_timeout(left);
+                    seat.thread.park_timeout(left);
                     continue;
                 }
                 Some(_) if surplus => {}
                 _ => {
-                    crate::sync::thread::park();
+                    seat.thread.park();
                     continue;
                 }
             }
@@ -111,7 +111,7 @@ impl Shared {
             drop(roster);
             // Somebody has taken the seat: the call comes as soon as they get to it.
             while !seat.called.load(Ordering::Acquire) {
-                crate::sync::thread::park();
+                seat.thread.park();
             }
             return true;
         }

@@ -137,6 +137,7 @@ enum Next {
 }
 
 fn watch(shared: &Weak<Shared>) {
+    let me = thread::current();
     let mut memory = Memory::new();
     loop {
         // While it rests it holds nothing, so that a forgotten pool can go.
@@ -145,11 +146,11 @@ fn watch(shared: &Weak<Shared>) {
             _ => return,
         };
         match next {
-            Next::Soon => thread::park_timeout(TICK),
+            Next::Soon => me.park_timeout(TICK),
             Next::Never => return,
-            Next::Later => thread::park_timeout(LONG_TICK),
+            Next::Later => me.park_timeout(LONG_TICK),
             Next::Called => {
-                thread::park();
+                me.park();
                 memory = Memory::new();
             }
         }

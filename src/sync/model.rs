@@ -3,7 +3,7 @@
 //! Time is a clock of its own here. It moves only when a timed wait gives up, so a wait with a
 //! deadline can end at any moment of an execution, however long its deadline is.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::ops::{Add, Deref, DerefMut};
@@ -17,13 +17,9 @@ use shuttle as checker;
 use super::{Arc, Duration};
 
 pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-pub(crate) use checker::thread::ThreadId;
-
-/// Threads: creating, parking and naming them.
-pub(crate) mod thread {
-    pub(crate) use super::checker::thread::yield_now;
-    pub(crate) use super::{Builder, current, park, park_timeout};
-}
+/// What `thread.rs` builds on. Not with the checkers' own parking: `loom` forgets a wake-up that
+/// comes while the thread waits for a lock.
+pub(super) use checker::thread as system;
 
 /// Values that live as long as the process; here: as long as one execution.
 macro_rules! statics {
@@ -255,123 +251,6 @@ impl<T> Receiver<T> {
     }
 }
 
-/// What a parked thread waits for. Not the checkers' own parking: `loom` forgets a wake-up that comes while the thread waits for a lock.
-struct Token {
-    is_there: Mutex<bool>,
-    arrived: Condvar,
-}
-
-impl Token {
-    fn new() -> Arc<Token> {
-        Arc::new(Token {
-            is_there: Mutex::new(false),
-            arrived: Condvar::new(),
-        })
-    }
-}
-
-thread_local! {
-    static TOKEN: OnceCell<Arc<Token>> = OnceCell::new();
-}
-
-/// The calling thread's token.
-fn token() -> Arc<Token> {
-    TOKEN.with(|token| token.get_or_init(Token::new).clone())
-}
-
-#[derive(Clone)]
-pub(crate) struct Thread {
-    id: ThreadId,
-    token: Arc<Token>,
-}
-
-impl Thread {
-    pub(crate) fn id(&self) -> ThreadId {
-        self.id
-    }
-
-    pub(crate) fn unpark(&self) {
-        *self.token.is_there.lock() = true;
-        self.token.arrived.notify_one();
-    }
-}
-
-pub(crate) fn current() -> Thread {
-    Thread {
-        id: thread_id(),
-        token: token(),
-    }
-}
-
-pub(crate) fn park() {
-    let token = token();
-    let mut is_there = token.is_there.lock();
-    while !std::mem::take(&mut *is_there) {
-        wait_until(&token.arrived, &mut is_there, None);
-    }
-}
-
-pub(crate) struct JoinHandle<T> {
-    handle: checker::thread::JoinHandle<T>,
-    thread: Thread,
-}
-
-impl<T> JoinHandle<T> {
-    pub(crate) fn join(self) -> std::thread::Result<T> {
-        self.handle.join()
-    }
-
-    pub(crate) fn thread(&self) -> &Thread {
-        &self.thread
-    }
-
-    /// Always false: the checkers cannot tell, and an ended thread may be joined as well.
-    pub(crate) fn is_finished(&self) -> bool {
-        false
-    }
-}
-
-pub(crate) struct Builder(checker::thread::Builder);
-
-impl Builder {
-    pub(crate) fn new() -> Builder {
-        Builder(checker::thread::Builder::new())
-    }
-
-    pub(crate) fn name(self, name: String) -> Builder {
-        Builder(self.0.name(name))
-    }
-
-    /// Does nothing: the checkers' stacks are as large as the models need.
-    pub(crate) fn stack_size(self, _bytes: usize) -> Builder {
-        self
-    }
-
-    pub(crate) fn spawn<T: Send + 'static>(
-        self,
-        f: impl FnOnce() -> T + Send + 'static,
-    ) -> std::io::Result<JoinHandle<T>> {
-        let token = Token::new();
-        let own = token.clone();
-        let handle = self.0.spawn(move || {
-            TOKEN.with(|token| drop(token.set(own)));
-            f()
-        })?;
-        let id = handle.thread().id();
-        let thread = Thread { id, token };
-        Ok(JoinHandle { handle, thread })
-    }
-}
-
-/// Sleeps for `limit`: others may act meanwhile, and then it is over. A wake-up is found by whoever
-/// looks afterwards.
-pub(crate) fn park_timeout(limit: Duration) {
-    dawdle();
-    if let Some(end) = Instant::now().checked_add(limit) {
-        Instant::move_to(end);
-    }
-}
-
 /// A place where a thread may lose its turn for long, once in a while: what takes two long pauses at the right places would hardly ever happen by the
 /// throw of a coin at each step.
 #[cfg(shuttle)]
@@ -399,7 +278,7 @@ pub(crate) fn spin_hint() {
 }
 
 /// The calling thread's id.
-pub(crate) fn thread_id() -> ThreadId {
+pub(crate) fn thread_id() -> checker::thread::ThreadId {
     checker::thread::current().id()
 }
 

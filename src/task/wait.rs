@@ -14,9 +14,9 @@ use crate::cell::step::Route;
 use crate::cell::{Cell, Upstream, address, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
-    Arc, Duration, Instant, Ordering, chaos_point, deadline_after, spin_hint, thread,
+    Arc, Duration, Instant, Ordering, Thread, chaos_point, deadline_after, spin_hint, thread,
 };
-use crate::{dispatch, pool, unhandled, waiting};
+use crate::{dispatch, pool, unhandled};
 
 /// Looks before a waiting thread goes to sleep; a few microseconds in all. To a model checker they
 /// are but more of the same.
@@ -143,7 +143,7 @@ pub(super) enum End {
 /// Blocks until `cell` is idle.
 pub(super) fn block(cell: &Arc<dyn Cell>, deadline: Option<Instant>) -> End {
     let idle = || cell.idle().load(Ordering::Acquire);
-    block_on(cell, &idle, deadline, |waiter| {
+    block_on(cell, &thread::current(), &idle, deadline, |waiter| {
         let replaced = with(&**cell, |state, _| {
             (state.phase != Phase::Settled).then(|| std::mem::replace(&mut state.waiter, waiter))
         });
@@ -154,10 +154,11 @@ pub(super) fn block(cell: &Arc<dyn Cell>, deadline: Option<Instant>) -> End {
     })
 }
 
-/// Blocks until `done`. `sleep_on(Some(..))` registers this thread to be woken, unless it is done
-/// already; `sleep_on(None)` takes that back.
+/// Blocks until `done`. `sleep_on(Some(..))` registers this thread, which is `me`, to be woken,
+/// unless it is done already; `sleep_on(None)` takes that back.
 pub(super) fn block_on(
     cell: &Arc<dyn Cell>,
+    me: &Thread,
     done: &dyn Fn() -> bool,
     deadline: Option<Instant>,
     mut sleep_on: impl FnMut(Option<Waker>) -> bool,
@@ -194,11 +195,11 @@ pub(super) fn block_on(
     } else {
         None
     };
-    if !sleep_on(Some(waiting::own_waker())) {
+    if !sleep_on(Some(me.waker())) {
         return End::Settled;
     }
     chaos_point();
-    let end = pool::blocking(|place| sleep(done, deadline, place));
+    let end = pool::blocking(|place| sleep(me, done, deadline, place));
     if matches!(end, End::TimedOut) {
         sleep_on(None);
         if done() {
@@ -208,7 +209,12 @@ pub(super) fn block_on(
     end
 }
 
-fn sleep(done: &dyn Fn() -> bool, deadline: Option<Instant>, place: &pool::Place) -> End {
+fn sleep(
+    me: &Thread,
+    done: &dyn Fn() -> bool,
+    deadline: Option<Instant>,
+    place: &pool::Place,
+) -> End {
     loop {
         if done() {
             return End::Settled;
@@ -219,8 +225,8 @@ fn sleep(done: &dyn Fn() -> bool, deadline: Option<Instant>, place: &pool::Place
             return End::TimedOut;
         }
         match left.into_iter().chain(slice).min() {
-            None => thread::park(),
-            Some(nap) => thread::park_timeout(nap),
+            None => me.park(),
+            Some(nap) => me.park_timeout(nap),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::cell::state::Role;
 use crate::cell::step::{Step, Turn};
 use crate::cell::{self, with};
 use crate::error::TaskError;
-use crate::sync::{Arc, AtomicBool, Duration, Instant, Ordering, deadline_after};
+use crate::sync::{Arc, AtomicBool, Duration, Instant, Ordering, deadline_after, thread};
 use crate::task::link::observe;
 use crate::task::subscribe::Subscription;
 use crate::task::wait::{self, End};
@@ -158,12 +158,13 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             // its turn (Contract: D7).
             let turn = Arc::new(AtomicBool::new(false));
             let done = || turn.load(Ordering::Acquire);
+            let me = thread::current();
             let number = cell::register(
                 cell,
-                Box::new(Wake::new(turn.clone(), waiting::own_waker())),
+                Box::new(Wake::new(turn.clone(), me.waker())),
                 Role::Observer,
             );
-            let end = wait::block_on(cell, &done, deadline, |waiter| {
+            let end = wait::block_on(cell, &me, &done, deadline, |waiter| {
                 if waiter.is_none() {
                     let step = with(&**cell, |state, _| state.remove(number));
                     drop(step);

@@ -1,0 +1,164 @@
+//! Threads, and where each of them sleeps until another wakes it.
+//!
+//! Not `std::thread::park`: its token belongs to the code that the user runs on the thread. A token
+//! that this code holds must survive a `wait`, and none may be left over from one.
+
+use std::cell::OnceCell;
+use std::io;
+use std::task::{Wake, Waker};
+
+use super::{Arc, Condvar, Duration, Mutex, deadline_after, system, thread_id, wait_until};
+pub(crate) use system::{ThreadId, yield_now};
+
+/// Holds at most one call, as the token of `std::thread::park` does.
+struct Parker {
+    /// Set by a call, taken by the thread that sleeps here.
+    is_called: Mutex<bool>,
+    called: Condvar,
+}
+
+impl Parker {
+    fn new() -> Arc<Parker> {
+        Arc::new(Parker {
+            is_called: Mutex::new(false),
+            called: Condvar::new(),
+        })
+    }
+
+    fn call(&self) {
+        *self.is_called.lock() = true;
+        self.called.notify_one();
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.call();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.call();
+    }
+}
+
+super::thread_local! {
+    static OWN: OnceCell<Arc<Parker>> = const { OnceCell::new() };
+}
+
+/// A thread, as seen by those who wake it.
+#[derive(Clone)]
+pub(crate) struct Thread {
+    id: ThreadId,
+    parker: Arc<Parker>,
+}
+
+/// The calling thread.
+///
+/// When its thread-locals are gone, each call gives a place to sleep of its own: sleep by the handle
+/// that the others were given.
+pub(crate) fn current() -> Thread {
+    let own = OWN.try_with(|own| own.get_or_init(Parker::new).clone());
+    Thread {
+        id: thread_id(),
+        parker: own.unwrap_or_else(|_| Parker::new()),
+    }
+}
+
+impl Thread {
+    pub(crate) fn id(&self) -> ThreadId {
+        self.id
+    }
+
+    /// Wakes the thread, or ends its next sleep at once.
+    pub(crate) fn unpark(&self) {
+        self.parker.call();
+    }
+
+    /// What wakes the thread.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(self.parker.clone())
+    }
+
+    /// Sleeps until it is woken. Only the thread itself calls it.
+    pub(crate) fn park(&self) {
+        let mut is_called = self.parker.is_called.lock();
+        while !std::mem::take(&mut *is_called) {
+            wait_until(&self.parker.called, &mut is_called, None);
+        }
+    }
+
+    /// Sleeps until it is woken or `limit` is over. Only the thread itself calls it.
+    pub(crate) fn park_timeout(&self, limit: Duration) {
+        let deadline = deadline_after(limit);
+        let mut is_called = self.parker.is_called.lock();
+        while !std::mem::take(&mut *is_called) {
+            if wait_until(&self.parker.called, &mut is_called, deadline) {
+                // A call that came with the deadline is heard with it.
+                *is_called = false;
+                return;
+            }
+        }
+    }
+}
+
+pub(crate) struct JoinHandle<T> {
+    handle: system::JoinHandle<T>,
+    thread: Thread,
+}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn join(self) -> std::thread::Result<T> {
+        self.handle.join()
+    }
+
+    pub(crate) fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    /// The model checkers cannot tell: there it is always false, and an ended thread may be joined
+    /// as well.
+    pub(crate) fn is_finished(&self) -> bool {
+        #[cfg(not(all(test, any(loom, shuttle))))]
+        return self.handle.is_finished();
+        #[cfg(all(test, any(loom, shuttle)))]
+        false
+    }
+}
+
+pub(crate) struct Builder(system::Builder);
+
+impl Builder {
+    pub(crate) fn new() -> Builder {
+        Builder(system::Builder::new())
+    }
+
+    pub(crate) fn name(self, name: String) -> Builder {
+        Builder(self.0.name(name))
+    }
+
+    /// Under a model checker it does nothing: its stacks are as large as the models need.
+    pub(crate) fn stack_size(self, bytes: usize) -> Builder {
+        #[cfg(not(all(test, any(loom, shuttle))))]
+        return Builder(self.0.stack_size(bytes));
+        #[cfg(all(test, any(loom, shuttle)))]
+        {
+            let _ = bytes;
+            self
+        }
+    }
+
+    pub(crate) fn spawn<T: Send + 'static>(
+        self,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<JoinHandle<T>> {
+        let parker = Parker::new();
+        let own = parker.clone();
+        let handle = self.0.spawn(move || {
+            OWN.with(|place| drop(place.set(own)));
+            f()
+        })?;
+        let id = handle.thread().id();
+        let thread = Thread { id, parker };
+        Ok(JoinHandle { handle, thread })
+    }
+}
