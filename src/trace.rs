@@ -9,6 +9,13 @@ pub(crate) struct Captured {
     span: Span,
 }
 
+/// The context of a task's closure.
+pub(crate) struct TaskContext {
+    captured: Captured,
+    /// A task with a name has a span of its own within.
+    has_span: bool,
+}
+
 /// True once any subscriber was set in this process, for all threads or for one.
 pub(crate) fn is_listening() -> bool {
     dispatcher::has_been_set()
@@ -44,11 +51,30 @@ impl Captured {
         dispatcher::with_default(&dispatch, || span.in_scope(f))
     }
 
-    /// Like `run`; a task with a name has a span of its own within.
-    pub(crate) fn run_task<R>(self, name: Option<&str>, f: impl FnOnce() -> R) -> R {
-        self.run(|| match name {
+    /// For the closure of a task that has a span of its own, if it has a name.
+    pub(crate) fn of_task(self) -> TaskContext {
+        TaskContext {
+            captured: self,
+            has_span: true,
+        }
+    }
+
+    /// For the closure of a task that is part of another.
+    pub(crate) fn of_branch(self) -> TaskContext {
+        TaskContext {
+            captured: self,
+            has_span: false,
+        }
+    }
+}
+
+impl TaskContext {
+    /// Like [`Captured::run`]; `name` is the task's.
+    pub(crate) fn run(self, name: Option<&str>, f: &mut dyn FnMut()) {
+        let name = name.filter(|_| self.has_span);
+        self.captured.run(|| match name {
             Some(name) => tracing::info_span!("task", name).in_scope(f),
             None => f(),
-        })
+        });
     }
 }

@@ -1,7 +1,16 @@
 //! The head of a task: its closure, and then in the same place what that came to.
 
 use super::slot::{Outcome, Slot};
-use crate::error::TaskError;
+use super::step::Follow;
+use crate::error::{At, TaskError};
+use crate::trace::TaskContext;
+
+/// What a closure that starts or continues a task came to.
+pub(crate) enum Returned<T> {
+    Outcome(Outcome<T>),
+    /// A task to adopt.
+    Task(Follow),
+}
 
 /// A cell's closure, and then in its place what it came to.
 pub(super) enum Head<F, T> {
@@ -48,5 +57,29 @@ impl Slot for Instead {
 
     fn failure(&self) -> Option<&TaskError> {
         self.0.as_ref()
+    }
+}
+
+/// Calls a task's closure, in its tracing context if it has one.
+pub(super) fn in_context<F, T>(context: Option<TaskContext>, work: F, at: &At<'_>) -> Returned<T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T>,
+{
+    let Some(context) = context else {
+        return work(at);
+    };
+    let (mut work, mut returned) = (Some(work), None);
+    context.run(at.task.map(|name| &**name), &mut || {
+        returned = work.take().map(|work| work(at));
+    });
+    returned.expect("a subscriber runs what it is given")
+}
+
+impl<T> std::fmt::Debug for Returned<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Returned::Outcome(_) => "Returned::Outcome",
+            Returned::Task(_) => "Returned::Task",
+        })
     }
 }

@@ -33,7 +33,8 @@ use crate::cancel::{CancelToken, WeakToken};
 use crate::error::At;
 use crate::executor::{HandedOut, Job, Runnable};
 use crate::pool::Pool;
-use crate::sync::{Arc, AtomicBool, thread_id};
+use crate::sync::{Arc, AtomicBool, TakeOnce, thread_id};
+use crate::trace::TaskContext;
 use crate::{dispatch, guard, unhandled};
 use drive::{Hands, Next};
 use slot::Slot;
@@ -55,6 +56,8 @@ pub(crate) struct Extra {
     pub(crate) token: Option<CancelToken>,
     /// Cancels the task when it is raised.
     pub(crate) parent: Option<WeakToken>,
+    /// Released with the closure.
+    pub(crate) context: Option<TakeOnce<TaskContext>>,
 }
 
 impl About {
@@ -80,6 +83,19 @@ impl About {
         let parent = self.extra.as_ref().and_then(|extra| extra.parent.as_ref());
         let pool = self.pool.as_ref().and_then(Pool::cancel_token);
         parent.is_some_and(WeakToken::is_cancelled) || pool.is_some_and(CancelToken::is_cancelled)
+    }
+
+    /// The closure runs in this context.
+    #[cold]
+    pub(crate) fn set_context(&mut self, context: TaskContext) {
+        let extra = self.extra.get_or_insert_default();
+        extra.context = Some(TakeOnce::new(context));
+    }
+
+    /// The closure's tracing context, for whoever runs or drops the closure.
+    #[inline]
+    pub(crate) fn take_context(&self) -> Option<TaskContext> {
+        self.extra.as_ref()?.context.as_ref()?.take()
     }
 
     pub(crate) fn at(&self) -> At<'_> {

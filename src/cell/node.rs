@@ -4,22 +4,16 @@
 use super::cancel::{self, CancelOutcome, Withdrawn};
 use super::drive::{self, Hands, Next, drive, drive_from};
 use super::fail::{Reason, fail_head};
-use super::head::{Head, Instead};
+pub(crate) use super::head::Returned;
+use super::head::{Head, Instead, in_context};
 use super::slot::{Outcome, Slot};
 use super::state::{Phase, Progress, Registered, Role, Stage, State};
-use super::step::{Follow, Step};
+use super::step::Step;
 use super::{About, Cell, Upstream, adopt, with};
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{HandedOut, Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread_id};
 use crate::{dispatch, guard, teardown, unhandled};
-
-/// What a closure that starts or continues a task came to.
-pub(crate) enum Returned<T> {
-    Outcome(Outcome<T>),
-    /// A task to adopt.
-    Task(Follow),
-}
 
 /// A cell whose closure is an `F`. `F` gives the head outcome; the steps make of it what they will.
 pub(crate) struct Node<F: 'static, T: 'static> {
@@ -71,7 +65,8 @@ where
     /// Runs the closure and then the steps.
     fn run_work(self: Arc<Self>, work: F, epoch: u32) -> Ran {
         let at = self.about.at();
-        let returned = match guard::catch(|| work(&at)) {
+        let context = self.about.take_context();
+        let returned = match guard::catch(|| in_context(context, work, &at)) {
             Ok(returned) => returned,
             Err(payload) => Returned::Outcome(Err(TaskError::panicked(payload, at))),
         };
@@ -263,6 +258,7 @@ where
             inner_now.head = Head::Outcome(Some(Err(error)));
             drop(inner);
             unhandled::discard(work);
+            unhandled::discard(self.about.take_context());
         }
     }
 
@@ -283,6 +279,9 @@ where
                 Head::Work(_) => (inner.head.take_work(), None),
             }
         };
+        if work.is_some() {
+            unhandled::discard(self.about.take_context());
+        }
         unhandled::discard(work);
         unhandled::discard(value);
     }
@@ -388,14 +387,5 @@ impl<F: 'static, T: 'static> Drop for Node<F, T> {
         unhandled::discard(inner.state.take_rare());
         unhandled::discard(self.about.extra.take());
         unhandled::discard(self.about.pool.take());
-    }
-}
-
-impl<T> std::fmt::Debug for Returned<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Returned::Outcome(_) => "Returned::Outcome",
-            Returned::Task(_) => "Returned::Task",
-        })
     }
 }

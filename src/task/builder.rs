@@ -152,6 +152,7 @@ impl TaskBuilder {
                     name: self.name,
                     token,
                     parent: self.parent.as_ref().map(CancelToken::downgrade),
+                    context: None,
                 })
             }),
         };

@@ -4,13 +4,12 @@ use std::panic::Location;
 
 use super::into_task::land;
 use super::link::{Finally, link};
+use super::traced::traced;
 use super::{IntoTask, Task};
 use crate::cell::node::Returned;
 use crate::cell::slot::Outcome;
 use crate::cell::state::Role;
-use crate::cell::step::Step;
 use crate::error::{At, TaskError};
-use crate::trace;
 
 impl<T: Send + 'static> Task<T> {
     /// Calls `f` with the value; the new task is what `f` returns. A failure passes by, and `f` is
@@ -191,18 +190,11 @@ impl<T: Send + 'static> Task<T> {
     where
         F: FnOnce() + Send + 'static,
     {
-        let location = Location::caller();
-        let step: Box<dyn Step> = match trace::capture() {
-            None => Box::new(Finally {
-                work: Some(f),
-                location,
-            }),
-            Some(context) => Box::new(Finally {
-                work: Some(move || context.run(f)),
-                location,
-            }),
-        };
-        self.append(step, Role::Closing)
+        let step = Box::new(Finally {
+            work: Some(f),
+            location: Location::caller(),
+        });
+        self.append(traced(step), Role::Closing)
     }
 
     pub(crate) fn link<U, F>(self, location: &'static Location<'static>, work: F) -> Task<U>
@@ -210,13 +202,7 @@ impl<T: Send + 'static> Task<T> {
         U: Send + 'static,
         F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send + 'static,
     {
-        let step = match trace::capture() {
-            None => link(location, work),
-            Some(context) => link(location, move |outcome: Outcome<T>, at: &At<'_>| {
-                context.run(|| work(outcome, at))
-            }),
-        };
-        self.append(step, Role::Link)
+        self.append(traced(link(location, work)), Role::Link)
     }
 }
 

@@ -41,17 +41,15 @@ where
     prepare_as(about, Phase::Queued, work)
 }
 
-pub(super) fn prepare_as<T, F>(about: About, phase: Phase, work: F) -> Arc<dyn Cell>
+pub(super) fn prepare_as<T, F>(mut about: About, phase: Phase, work: F) -> Arc<dyn Cell>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    match trace::capture() {
-        None => Node::new(about, phase, work),
-        Some(context) => Node::new(about, phase, move |at: &At<'_>| {
-            context.run_task(at.task.map(|name| &**name), || work(at))
-        }),
+    if let Some(context) = trace::capture() {
+        about.set_context(context.of_task());
     }
+    Node::new(about, phase, work)
 }
 
 /// Starts a cold task; leaves one alone that was started already.

@@ -8,6 +8,7 @@
 //   subscribe.rs  observers                   share/ SharedTask
 //   wait.rs       blocking                    ring.rs  who waits for whom
 //   future.rs     awaiting                    stop.rs  cancelling, shielding
+//   traced.rs     steps in their tracing context
 
 mod builder;
 mod chain;
@@ -22,6 +23,7 @@ mod share;
 mod spawn;
 mod stop;
 mod subscribe;
+mod traced;
 mod wait;
 
 use std::fmt;

@@ -6,13 +6,14 @@ use std::panic::Location;
 
 use super::Task;
 use super::link::{Observe, observe};
+use super::traced::traced;
 use crate::cell::slot::Slot;
 use crate::cell::state::Role;
 use crate::cell::step::{Step, Turn};
 use crate::cell::{self, Cell, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, Weak};
-use crate::{trace, unhandled};
+use crate::unhandled;
 
 impl<T: Send + 'static> Task<T> {
     /// Calls `on_success` or `on_failure` with a reference to the outcome when the task is settled.
@@ -162,18 +163,11 @@ where
     T: Send + 'static,
     F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
 {
-    match trace::capture() {
-        None => Box::new(Observe {
-            work: Some(work),
-            location,
-            _type: PhantomData,
-        }),
-        Some(context) => Box::new(Observe {
-            work: Some(move |outcome: Result<&T, &TaskError>| context.run(|| work(outcome))),
-            location,
-            _type: PhantomData,
-        }),
-    }
+    traced(Box::new(Observe {
+        work: Some(work),
+        location,
+        _type: PhantomData,
+    }))
 }
 
 /// An observer's place in the list of a task. Dropping it leaves the observer in place;

@@ -81,7 +81,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         U: Send + 'static,
     {
         let source = self.shared.cell.about();
-        let about = About {
+        let mut about = About {
             location,
             pool: source.pool.clone(),
             extra: source.name().map(|name| {
@@ -103,12 +103,10 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             };
             Returned::Outcome(outcome)
         };
-        let branch: Arc<dyn Cell> = match trace::capture() {
-            None => Node::new(about, Phase::Open, work),
-            Some(context) => Node::new(about, Phase::Open, move |at: &At<'_>| {
-                context.run(|| work(at))
-            }),
-        };
+        if let Some(context) = trace::capture() {
+            about.set_context(context.of_branch());
+        }
+        let branch: Arc<dyn Cell> = Node::new(about, Phase::Open, work);
         self.shared.consumers.join();
         let ticket = cell::register(
             &self.shared.cell,

@@ -12,8 +12,9 @@ use crate::error::TaskError;
 use crate::sync::{Arc, AtomicBool, Duration, Instant, Ordering, deadline_after, thread};
 use crate::task::link::observe;
 use crate::task::subscribe::Subscription;
+use crate::task::traced::traced;
 use crate::task::wait::{self, End};
-use crate::{trace, waiting};
+use crate::waiting;
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
     /// Calls one of the closures when the task is settled; see
@@ -48,13 +49,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     {
         let location = Location::caller();
         let shared = self.shared.clone();
-        let step: Box<dyn Step> = match trace::capture() {
-            None => Box::new(Look::new(shared, f, location)),
-            Some(context) => {
-                let f = move |outcome: Result<&T, &TaskError>| context.run(|| f(outcome));
-                Box::new(Look::new(shared, f, location))
-            }
-        };
+        let step = traced(Box::new(Look::new(shared, f, location)));
         Subscription::new(
             &self.shared.cell,
             cell::register(&self.shared.cell, step, Role::Observer),
