@@ -33,6 +33,21 @@ impl AggregateError {
         &self.errors
     }
 
+    /// Every failure by value, in the order in which the tasks were given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{any, AggregateError, Task};
+    ///
+    /// let err = any([Task::<u32>::failed("1 is down")]).wait().unwrap_err();
+    /// let all = err.downcast::<AggregateError>().unwrap();
+    /// assert_eq!(all.into_errors().len(), 1);
+    /// ```
+    pub fn into_errors(mut self) -> Vec<TaskError> {
+        std::mem::take(&mut self.errors)
+    }
+
     /// The failure that came first in time.
     ///
     /// # Examples

@@ -148,6 +148,13 @@ impl TaskError {
 
     /// The user's error, if it is an `E`.
     ///
+    /// Looks at the error itself, not at its [`source`](Error::source)s: an error that has an `E`
+    /// for a cause is another error, and handling it as an `E` would hide what it adds. To search
+    /// the sources, walk them from `err.source()`.
+    ///
+    /// An `anyhow::Error` that `?` turns into a [`BoxError`] is hidden in a type that is private to
+    /// that crate, so it is no `E` either; see [`IntoTask`](crate::IntoTask) for what to write.
+    ///
     /// # Examples
     ///
     /// ```
@@ -162,6 +169,38 @@ impl TaskError {
         match &self.0.cause {
             Cause::Error(error) => error.downcast_ref::<E>(),
             _ => None,
+        }
+    }
+
+    /// The user's error by value, if it is an `E` and this is the only clone of the failure.
+    ///
+    /// Looks at the error itself, as [`downcast_ref`](TaskError::downcast_ref) does.
+    ///
+    /// # Errors
+    ///
+    /// Returns the failure unchanged when the error is no `E`, or while a clone of the failure
+    /// exists.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{fs, io};
+    ///
+    /// let read = fast_async::attempt(|| Ok(fs::read("/no/such/file")?));
+    /// match read.wait().unwrap_err().downcast::<io::Error>() {
+    ///     Ok(err) => assert_eq!(err.kind(), io::ErrorKind::NotFound),
+    ///     Err(other) => panic!("it failed with another error: {other}"),
+    /// }
+    /// ```
+    pub fn downcast<E: Error + 'static>(self) -> Result<E, TaskError> {
+        if !self.is::<E>() {
+            return Err(self);
+        }
+        let error = self.into_cause()?;
+        match error.downcast::<E>() {
+            Ok(error) => Ok(*error),
+            // It was looked at above.
+            Err(_) => unreachable!("an error does not change its type"),
         }
     }
 

@@ -120,6 +120,9 @@ impl<T: Send + 'static> Task<T> {
     /// Turns a failure into a value if the user's error is an `E`; other failures, and values, pass
     /// by.
     ///
+    /// Looks at the error itself, as [`downcast_ref`](TaskError::downcast_ref) does: neither at its
+    /// sources nor into an `anyhow::Error`.
+    ///
     /// # Examples
     ///
     /// ```

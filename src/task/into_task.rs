@@ -13,6 +13,31 @@ use crate::task::{SharedTask, Task};
 ///
 /// Implemented for `Result<T, BoxError>`, `Task<T>` and [`SharedTask<T>`], and for nothing else:
 /// that is what lets `?` and `.into()` in a closure find their error type without an annotation.
+///
+/// # Errors of `anyhow`
+///
+/// `?` turns an `anyhow::Error` into a [`BoxError`] too, but into one of a private type of that
+/// crate: `Display` and `source` work, and [`catch_as`](Task::catch_as) and
+/// [`downcast_ref`](TaskError::downcast_ref) do not find the error that was given to `anyhow`. It
+/// cannot be looked up in the sources either, because the private type stands in its place. Take it
+/// out of its wrapper where it enters the task:
+///
+/// ```
+/// use std::io;
+/// # fn read_config() -> anyhow::Result<String> {
+/// #     Ok(std::fs::read_to_string("/no/such/file")?)
+/// # }
+///
+/// let text = fast_async::attempt(|| {
+///     Ok(read_config().map_err(|err| err.reallocate_into_boxed_dyn_error_without_backtrace())?)
+/// })
+/// .catch_as::<io::Error>(|err| format!("({})", err.kind()));
+/// assert_eq!(text.wait()?, "(entity not found)");
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+///
+/// An error to which `anyhow` has added a context is of another type, the context's, with the
+/// original as its source: `err.downcast::<io::Error>()` of `anyhow` looks behind that.
 #[diagnostic::on_unimplemented(
     message = "a closure for `attempt`, `and_then` or `or_else` cannot return `{Self}`",
     label = "returns `{Self}`, which is neither `Result<_, BoxError>` nor a `Task`",
