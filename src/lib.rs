@@ -22,7 +22,7 @@
 //! | to | use |
 //! |---|---|
 //! | start work | [`spawn`], [`attempt`], [`spawn_with`], [`make_async`], [`Task::new`] + [`run`](Task::run), [`Task::builder`] |
-//! | settle by hand | [`deferred`], [`Task::ready`], [`Task::failed`] |
+//! | settle by hand | [`deferred`], [`Resolver::shared`], [`Task::ready`], [`Task::failed`] |
 //! | go on | [`then`](Task::then), [`and_then`](Task::and_then), [`handle`](Task::handle), [`flatten`](Task::flatten), [`finally`](Task::finally) |
 //! | recover | [`catch`](Task::catch), [`catch_as`](Task::catch_as), [`or_else`](Task::or_else) |
 //! | listen | [`subscribe`](Task::subscribe), [`on_settled`](Task::on_settled), [`inspect`](Task::inspect), [`inspect_err`](Task::inspect_err) |
@@ -90,7 +90,7 @@ pub use loop_queue::LoopQueue;
 pub use pool::{
     ConfigError, Pool, PoolBuilder, PoolMetrics, Shutdown, ShutdownReport, set_max_threads,
 };
-pub use promise::{Resolver, deferred};
+pub use promise::{Resolver, SharedResolver, deferred};
 pub use task::{
     CancelOnDrop, IntoTask, SharedTask, Status, Subscription, SubscriptionGuard, Task, TaskBuilder,
     TaskContext, attempt, attempt_with, spawn, spawn_with,

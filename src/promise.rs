@@ -1,7 +1,11 @@
 //! The producing half: a task that is settled by hand.
 
+mod shared;
+
 use std::fmt;
 use std::marker::PhantomData;
+
+pub use shared::SharedResolver;
 
 use crate::cell::drive::{Hands, drive_from};
 use crate::cell::node::{NoWork, Node};
@@ -10,7 +14,7 @@ use crate::cell::state::{Phase, Progress};
 use crate::cell::step::Follow;
 use crate::cell::{About, Cell, Tie, adopt, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
-use crate::sync::{Arc, chaos_point};
+use crate::sync::{Arc, Ordering, chaos_point};
 use crate::task::{IntoTask, Task};
 use crate::{dispatch, unhandled};
 
@@ -32,12 +36,16 @@ pub fn deferred<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
 
 /// Settles the task it was made with; see [`deferred`].
 ///
-/// Dropped unsettled, it settles the task as [`Abandoned`](ErrorKind::Abandoned). The thread that
-/// settles the task runs its subscribers.
+/// Dropped unsettled, it settles the task as [`Abandoned`](ErrorKind::Abandoned).
+///
+/// The thread that settles the task runs its continuations and observers before `resolve` returns;
+/// see [`on_pool`](Resolver::on_pool) for a thread that must not.
 #[must_use = "dropping a resolver fails its task as abandoned"]
 pub struct Resolver<T: Send + 'static> {
     /// `None` once it has settled the task.
     cell: Option<Arc<dyn Cell>>,
+    /// The cell knows it too; here it costs no lock to ask.
+    on_pool: bool,
     _type: PhantomData<fn(T)>,
 }
 
@@ -45,11 +53,75 @@ impl<T: Send + 'static> Resolver<T> {
     pub(crate) fn new(cell: Arc<dyn Cell>) -> Resolver<T> {
         Resolver {
             cell: Some(cell),
+            on_pool: false,
             _type: PhantomData,
         }
     }
 
+    /// Has the continuations and observers of the task run on its pool instead of on the thread that
+    /// settles it.
+    ///
+    /// For a thread that has more to do than to settle this task: one that reads replies from a
+    /// socket, say. A continuation may block until a later reply comes, and that thread must go on
+    /// to bring it. It costs a hand-over to the pool for a task that has continuations when it is
+    /// settled, and nothing for others. A task that [`settle_with`](Resolver::settle_with) makes
+    /// this one follow is treated alike. The consumer's own choice, [`Task::on`], comes after it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::deferred;
+    ///
+    /// let (first, reply) = deferred();
+    /// let (second, next) = deferred();
+    /// let (first, second) = (first.on_pool(), second.on_pool());
+    /// // It blocks until the second reply is there.
+    /// let sum = reply.then(move |n: u32| n + next.wait().unwrap_or(0));
+    /// // One thread brings both.
+    /// first.resolve(1).unwrap();
+    /// second.resolve(2).unwrap();
+    /// assert_eq!(sum.wait()?, 3);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn on_pool(mut self) -> Resolver<T> {
+        self.on_pool = true;
+        if let Some(cell) = &self.cell {
+            with(&**cell, |state, _| {
+                if state.phase == Phase::Open {
+                    state.run_on_pool();
+                }
+            });
+        }
+        self
+    }
+
+    /// A resolver that can be cloned, and settles the task through a reference: for callbacks that
+    /// may be called more than once, or for a pair of callbacks of which one is called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn read_async(ok: impl FnMut(u32), _failed: impl FnMut(i32)) { let mut ok = ok; ok(7); ok(8); }
+    /// let (resolver, task) = fast_async::deferred();
+    /// let on_success = resolver.shared();
+    /// let on_failure = on_success.clone();
+    /// read_async(
+    ///     move |n| drop(on_success.resolve(n)), // the first call settles, later ones do nothing
+    ///     move |code| drop(on_failure.reject(format!("error {code}"))),
+    /// );
+    /// assert_eq!(task.wait()?, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn shared(self) -> SharedResolver<T> {
+        SharedResolver::new(self)
+    }
+
     /// Settles the task with a value.
+    ///
+    /// This thread runs the task's continuations and observers before the call returns, unless it
+    /// is inside one itself: then it runs them afterwards. A continuation that blocks holds the
+    /// thread up. A thread that must go on, because others wait for what it brings next, settles
+    /// by a resolver that runs them [on the pool](Resolver::on_pool).
     ///
     /// # Errors
     ///
@@ -94,7 +166,7 @@ impl<T: Send + 'static> Resolver<T> {
         };
         let is_failure = error.is::<TaskError>();
         let error = TaskError::failed(error, cell.about().at());
-        match settle::<T>(&cell, Err(error)) {
+        match settle::<T>(&cell, Err(error), self.on_pool) {
             // Made above, and seen by nobody: the box can be taken out again.
             Err(Err(error)) if !is_failure => Err(error.into_cause().unwrap_or_else(Into::into)),
             Err(Err(failure)) => Err(Box::new(failure)),
@@ -182,15 +254,22 @@ impl<T: Send + 'static> Resolver<T> {
     /// Settles the task; hands the outcome back when it is too late.
     pub(crate) fn settle(mut self, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
         match self.cell.take() {
-            Some(cell) => settle(&cell, outcome),
+            Some(cell) => settle(&cell, outcome, self.on_pool),
             None => Err(outcome),
         }
     }
 }
 
 /// Settles an open cell from outside. The calling thread becomes its driver.
-fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
+fn settle<T: Send + 'static>(
+    cell: &Arc<dyn Cell>,
+    outcome: Outcome<T>,
+    on_pool: bool,
+) -> Result<(), Outcome<T>> {
     let mut local = Some(outcome);
+    if on_pool {
+        return settle_on_pool(cell, local);
+    }
     if dispatch::is_open() {
         // Inside a callback the steps wait for their turn in this thread's list.
         let postponed = with(&**cell, |state, head| {
@@ -222,12 +301,42 @@ fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Resul
     Ok(())
 }
 
+/// Settles an open cell and leaves its steps to the pool.
+#[cold]
+fn settle_on_pool<T: Send + 'static>(
+    cell: &Arc<dyn Cell>,
+    mut local: Option<Outcome<T>>,
+) -> Result<(), Outcome<T>> {
+    // One look at the list: a step that is registered afterwards finds the task settled.
+    let settled = with(&**cell, |state, head| {
+        if state.phase != Phase::Open {
+            return None;
+        }
+        state.drive_here();
+        let failure = local.as_ref().and_then(|outcome| outcome.as_ref().err());
+        let failure = failure.cloned();
+        *cast::<T>(head) = local.take();
+        state.outcome_is_in();
+        if !state.steps.is_empty() {
+            return Some(None);
+        }
+        cell.idle().store(true, Ordering::Release);
+        Some(Some(state.settle(failure.as_ref())))
+    });
+    match settled {
+        Some(Some(duty)) => duty.carry_out(),
+        Some(None) => cell.clone().hand_over(),
+        None => {}
+    }
+    local.map_or(Ok(()), Err)
+}
+
 impl<T: Send + 'static> Drop for Resolver<T> {
     fn drop(&mut self) {
         if let Some(cell) = self.cell.take() {
             let why = "its resolver was dropped before settling it";
             let error = TaskError::noted(ErrorKind::Abandoned, why, Some(cell.about().at()));
-            let _ = settle::<T>(&cell, Err(error));
+            let _ = settle::<T>(&cell, Err(error), self.on_pool);
         }
     }
 }

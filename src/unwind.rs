@@ -10,7 +10,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use crate::cancel::{CancelCallback, CancelToken};
 use crate::error::TaskError;
 use crate::pool::Pool;
-use crate::promise::Resolver;
+use crate::promise::{Resolver, SharedResolver};
 use crate::task::{SharedTask, Subscription, Task};
 
 impl<T> UnwindSafe for Task<T> {}
@@ -21,6 +21,9 @@ impl<T: RefUnwindSafe> RefUnwindSafe for SharedTask<T> {}
 
 impl<T: Send + 'static> UnwindSafe for Resolver<T> {}
 impl<T: Send + 'static> RefUnwindSafe for Resolver<T> {}
+
+impl<T: Send + 'static> UnwindSafe for SharedResolver<T> {}
+impl<T: Send + 'static> RefUnwindSafe for SharedResolver<T> {}
 
 // It lends the user's error, which nobody can change any more but through a lock of its own.
 impl UnwindSafe for TaskError {}

@@ -72,7 +72,9 @@ pub(crate) fn follow(
 /// Has the steps of a task whose phase is `Handed` run when this thread's list comes to them, or
 /// where they belong.
 fn come_to(cell: Arc<dyn Cell>) {
-    match with(&*cell, |state, _| state.belongs_elsewhere()) {
+    match with(&*cell, |state, _| {
+        state.belongs_elsewhere() || state.is_on_pool()
+    }) {
         true => dispatch::hand_over_later(cell),
         false => dispatch::later(cell),
     }
@@ -316,7 +318,8 @@ impl<U: Send + 'static> Forward<U> {
             }
             *cast::<U>(state.outcome(head)) = outcome.take();
             state.outcome_is_in();
-            Some((state.untie(), state.belongs_elsewhere()))
+            let elsewhere = state.belongs_elsewhere() || state.is_on_pool();
+            Some((state.untie(), elsewhere))
         });
         unhandled::discard(outcome);
         match upstream {

@@ -112,6 +112,8 @@ struct Rare {
     doom: Option<Doom>,
     /// The thread that ran the closure, if another was the driver since.
     thread: Option<ThreadId>,
+    /// The steps run on the pool, not on the thread that brings the outcome. Set by the resolver.
+    on_pool: bool,
 }
 
 /// To whom the steps of a task are handed.
@@ -401,6 +403,16 @@ impl State {
     /// The steps run neither on the thread that settled the task nor on its pool.
     pub(crate) fn belongs_elsewhere(&self) -> bool {
         matches!(self.route(), Route::Executor(_))
+    }
+
+    /// Has the steps run on the pool from now on, whichever thread brings the outcome.
+    pub(crate) fn run_on_pool(&mut self) {
+        self.rare.get_or_insert_default().on_pool = true;
+    }
+
+    /// The thread that brings the outcome must not run the steps.
+    pub(crate) fn is_on_pool(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.on_pool)
     }
 
     /// Hands the waiting steps over, by their route.

@@ -1,7 +1,8 @@
 //! Two who settle one task (Contract: S1, S3).
 
 use super::{Log, explore, go, open};
-use crate::{ErrorKind, Resolver};
+use crate::sync::Arc;
+use crate::{CancelOutcome, ErrorKind, Resolver};
 
 #[test]
 fn one_winner() {
@@ -45,6 +46,75 @@ fn a_resolver_that_goes_against_one_that_settles() {
                 assert_eq!(error.kind(), ErrorKind::Abandoned);
                 assert_eq!(settled, Err(7));
                 "abandoned"
+            }
+        }
+    });
+}
+
+#[test]
+fn one_winner_among_clones_of_a_resolver() {
+    explore(&["one", "other", "cancelled"], || {
+        let (resolver, task) = open::<&str>();
+        let one = resolver.shared();
+        let other = one.clone();
+        let rival = go(move || other.resolve("other"));
+        let task = Arc::new(task);
+        let target = task.clone();
+        let canceller = go(move || target.cancel());
+        let mine = one.resolve("one");
+        let theirs = rival.join().unwrap();
+        let cancelled = canceller.join().unwrap();
+        let task = Arc::into_inner(task).expect("the other threads are gone");
+        match (mine, theirs, task.wait()) {
+            (Ok(()), Err("other"), Ok("one")) => "one",
+            (Err("one"), Ok(()), Ok("other")) => "other",
+            (_, _, Err(error)) => {
+                assert!(error.is_cancelled() && cancelled != CancelOutcome::TooLate);
+                "cancelled"
+            }
+            all => panic!("{all:?}"),
+        }
+    });
+}
+
+#[test]
+fn the_last_clone_that_goes_against_one_that_settles() {
+    explore(&["value"], || {
+        let (resolver, task) = open::<u8>();
+        let one = resolver.shared();
+        let other = one.clone();
+        let rival = go(move || drop(other));
+        assert_eq!(one.resolve(7), Ok(()));
+        drop(one);
+        rival.join().unwrap();
+        assert_eq!(task.wait().unwrap(), 7);
+        "value"
+    });
+}
+
+/// The one step runs once, on the pool's thread or on that of the call that came late, and never on
+/// the settling one while that is settling.
+#[test]
+fn steps_left_to_the_pool_against_one_who_subscribes_and_one_who_cancels() {
+    explore(&["value", "cancelled"], || {
+        let (resolver, task) = open::<u8>();
+        let resolver = resolver.on_pool();
+        let seen = Log::new();
+        let log = seen.clone();
+        task.on_settled(move |outcome| log.add(outcome.is_ok()));
+        let settler = go(move || resolver.resolve(7));
+        let task = task.then(|n| n + 1);
+        task.cancel();
+        let settled = settler.join().unwrap();
+        match task.wait() {
+            Ok(value) => {
+                assert_eq!((value, settled, seen.take()), (8, Ok(()), vec![true]));
+                "value"
+            }
+            Err(error) => {
+                assert!(error.is_cancelled());
+                assert_eq!(seen.take().len(), 1);
+                "cancelled"
             }
         }
     });

@@ -1,0 +1,92 @@
+//! A resolver that several callbacks hold: the first to settle the task wins.
+
+use std::fmt;
+
+use super::Resolver;
+use crate::error::BoxError;
+use crate::sync::{Arc, Mutex};
+use crate::task::IntoTask;
+
+/// Settles the task it was made with; see [`Resolver::shared`].
+///
+/// Cloning gives another handle of the same resolver. The first call that settles wins; every later
+/// one hands back what it was given. When the last clone is dropped and none has settled the task,
+/// that is [`Abandoned`](crate::ErrorKind::Abandoned).
+#[must_use = "dropping the last clone of a resolver fails its task as abandoned"]
+pub struct SharedResolver<T: Send + 'static> {
+    /// Taken by the call that wins; `None` for good afterwards. No user code runs under the lock: the
+    /// resolver settles after it was taken out. Lock order: this lock -> the cell's.
+    resolver: Arc<Mutex<Option<Resolver<T>>>>,
+}
+
+impl<T: Send + 'static> SharedResolver<T> {
+    pub(super) fn new(resolver: Resolver<T>) -> SharedResolver<T> {
+        SharedResolver {
+            resolver: Arc::new(Mutex::new(Some(resolver))),
+        }
+    }
+
+    fn take(&self) -> Option<Resolver<T>> {
+        self.resolver.lock().take()
+    }
+
+    /// Settles the task with a value; see [`Resolver::resolve`].
+    ///
+    /// # Errors
+    ///
+    /// Hands the value back when the task was cancelled, or when another call has settled it.
+    pub fn resolve(&self, value: T) -> Result<(), T> {
+        match self.take() {
+            Some(resolver) => resolver.resolve(value),
+            None => Err(value),
+        }
+    }
+
+    /// Settles the task with a failure; see [`Resolver::reject`].
+    ///
+    /// # Errors
+    ///
+    /// Hands the error back when the task was cancelled, or when another call has settled it.
+    pub fn reject(&self, error: impl Into<BoxError>) -> Result<(), BoxError> {
+        // The conversion is user code: it may use this very resolver.
+        let error = error.into();
+        match self.take() {
+            Some(resolver) => resolver.reject(error),
+            None => Err(error),
+        }
+    }
+
+    /// Settles the task as `outcome` settles; see [`Resolver::settle_with`].
+    ///
+    /// # Errors
+    ///
+    /// Hands `outcome` back when the task was cancelled, or when another call has settled it.
+    pub fn settle_with<R: IntoTask<Output = T>>(&self, outcome: R) -> Result<(), R> {
+        match self.take() {
+            Some(resolver) => resolver.settle_with(outcome),
+            None => Err(outcome),
+        }
+    }
+
+    /// False once the task was cancelled, or a call has settled it.
+    pub fn is_wanted(&self) -> bool {
+        let resolver = self.resolver.lock();
+        resolver.as_ref().is_some_and(Resolver::is_wanted)
+    }
+}
+
+impl<T: Send + 'static> Clone for SharedResolver<T> {
+    fn clone(&self) -> SharedResolver<T> {
+        SharedResolver {
+            resolver: self.resolver.clone(),
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for SharedResolver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedResolver")
+            .field("wanted", &self.is_wanted())
+            .finish()
+    }
+}
