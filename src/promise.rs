@@ -44,8 +44,6 @@ pub fn deferred<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
 pub struct Resolver<T: Send + 'static> {
     /// `None` once it has settled the task.
     cell: Option<Arc<dyn Cell>>,
-    /// The cell knows it too; here it costs no lock to ask.
-    on_pool: bool,
     _type: PhantomData<fn(T)>,
 }
 
@@ -53,7 +51,6 @@ impl<T: Send + 'static> Resolver<T> {
     pub(crate) fn new(cell: Arc<dyn Cell>) -> Resolver<T> {
         Resolver {
             cell: Some(cell),
-            on_pool: false,
             _type: PhantomData,
         }
     }
@@ -83,8 +80,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// assert_eq!(sum.wait()?, 3);
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
-    pub fn on_pool(mut self) -> Resolver<T> {
-        self.on_pool = true;
+    pub fn on_pool(self) -> Resolver<T> {
         if let Some(cell) = &self.cell {
             with(&**cell, |state, _| {
                 if state.phase == Phase::Open {
@@ -166,7 +162,7 @@ impl<T: Send + 'static> Resolver<T> {
         };
         let is_failure = error.is::<TaskError>();
         let error = TaskError::failed(error, cell.about().at());
-        match settle::<T>(&cell, Err(error), self.on_pool) {
+        match settle::<T>(&cell, Err(error)) {
             // Made above, and seen by nobody: the box can be taken out again.
             Err(Err(error)) if !is_failure => Err(error.into_cause().unwrap_or_else(Into::into)),
             Err(Err(failure)) => Err(Box::new(failure)),
@@ -254,26 +250,20 @@ impl<T: Send + 'static> Resolver<T> {
     /// Settles the task; hands the outcome back when it is too late.
     pub(crate) fn settle(mut self, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
         match self.cell.take() {
-            Some(cell) => settle(&cell, outcome, self.on_pool),
+            Some(cell) => settle(&cell, outcome),
             None => Err(outcome),
         }
     }
 }
 
 /// Settles an open cell from outside. The calling thread becomes its driver.
-fn settle<T: Send + 'static>(
-    cell: &Arc<dyn Cell>,
-    outcome: Outcome<T>,
-    on_pool: bool,
-) -> Result<(), Outcome<T>> {
+fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
     let mut local = Some(outcome);
-    if on_pool {
-        return settle_on_pool(cell, local);
-    }
     if dispatch::is_open() {
         // Inside a callback the steps wait for their turn in this thread's list.
         let postponed = with(&**cell, |state, head| {
-            let postponed = state.phase == Phase::Open && !state.steps.is_empty();
+            let postponed =
+                state.phase == Phase::Open && !state.steps.is_empty() && !state.is_on_pool();
             if postponed {
                 *cast::<T>(head) = local.take();
                 state.outcome_is_in();
@@ -294,14 +284,14 @@ fn settle<T: Send + 'static>(
         true
     });
     if !settled {
-        return local.map_or(Ok(()), Err);
+        return settle_on_pool(cell, local);
     }
     // Left over when a cancel came between.
     unhandled::discard(local);
     Ok(())
 }
 
-/// Settles an open cell and leaves its steps to the pool.
+/// Settles an open cell whose steps are left to the pool; hands the outcome back when it is none.
 #[cold]
 fn settle_on_pool<T: Send + 'static>(
     cell: &Arc<dyn Cell>,
@@ -309,7 +299,7 @@ fn settle_on_pool<T: Send + 'static>(
 ) -> Result<(), Outcome<T>> {
     // One look at the list: a step that is registered afterwards finds the task settled.
     let settled = with(&**cell, |state, head| {
-        if state.phase != Phase::Open {
+        if state.phase != Phase::Open || !state.is_on_pool() {
             return None;
         }
         state.drive_here();
@@ -336,7 +326,7 @@ impl<T: Send + 'static> Drop for Resolver<T> {
         if let Some(cell) = self.cell.take() {
             let why = "its resolver was dropped before settling it";
             let error = TaskError::noted(ErrorKind::Abandoned, why, Some(cell.about().at()));
-            let _ = settle::<T>(&cell, Err(error), self.on_pool);
+            let _ = settle::<T>(&cell, Err(error));
         }
     }
 }

@@ -43,6 +43,11 @@ mod real {
         }
     }
 
+    /// True on the thread that `main` runs on; may be asked while its thread-locals are destroyed.
+    pub(crate) fn is_main_thread() -> bool {
+        std::thread::current().name() == Some("main")
+    }
+
     /// The calling thread's id, without touching a reference count after the first call.
     pub(crate) fn thread_id() -> std::thread::ThreadId {
         use std::thread::ThreadId;

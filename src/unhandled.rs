@@ -1,15 +1,54 @@
 //! Failures that nobody looked at: reported once, to a hook, to `tracing`, or to stderr.
 
+mod places;
+
 use std::fmt;
+
+use places::{Count, Places};
 
 use crate::error::TaskError;
 use crate::guard;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, AtomicBool, Duration, Instant, Mutex, Ordering, is_main_thread};
 
 type Hook = Arc<dyn Fn(&TaskError) + Send + Sync>;
 
 crate::sync::statics! {
     static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
+
+    /// What the default report has said lately. No user code runs under the lock: what is to be said
+    /// is taken out and said afterwards.
+    static PLACES: Mutex<Places> = Mutex::new(Places::new());
+
+    /// `PLACES` has counts that were not said. Written under its lock. A hint for threads that go to
+    /// sleep; one that misses it leaves the counts to the next.
+    static COUNTING: AtomicBool = AtomicBool::new(false);
+}
+
+crate::sync::thread_local! {
+    static AT_EXIT: AtExit = const { AtExit };
+}
+
+/// Says the counts that are left when the main thread ends. Nothing of the crate comes after that.
+struct AtExit;
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        if is_main_thread() {
+            // A subscriber's thread-locals may be gone by now.
+            let lines = take(|places, due| places.take_all(Instant::now(), due));
+            lines.iter().for_each(say_on_stderr);
+        }
+    }
+}
+
+/// Models have neither an end of the process nor time to wait for.
+const HAS_EXIT: bool = !cfg!(all(test, any(loom, shuttle)));
+
+/// Has the counts that are left said when the calling thread ends, if it is the main thread.
+pub(crate) fn watch_exit() {
+    if HAS_EXIT {
+        let _ = AT_EXIT.try_with(|_| ());
+    }
 }
 
 /// Sets what happens to a failure that nobody looked at; replaces what was set before.
@@ -19,9 +58,23 @@ crate::sync::statics! {
 /// continuation. Observers do not count. It is reported when the last handle of its task goes,
 /// exactly once, on the thread where that happens. Tasks that were cancelled are not reported.
 ///
-/// Without a hook the failure becomes a `tracing` error event, or, when no subscriber is installed,
-/// one line on stderr. Panics in observers and in the `Drop` of values, which have no task to fail,
-/// take the same way. A panic in the hook itself is dropped.
+/// The hook gets every failure. Panics in observers and in the `Drop` of values, which have no task
+/// to fail, take the same way. A panic in the hook itself is dropped.
+///
+/// # Without a hook
+///
+/// The failure becomes a `tracing` error event, or, when no subscriber is installed, one line on
+/// stderr. So that many failures do not bury those of other places, each place (the location and
+/// the task's name) says one line in a second at most: the first failure in full, then how many
+/// more there were. A place that has been quiet for a second says its next failure in full again.
+/// 8 names are told apart at one location and 64 places at one time; those beyond are counted
+/// together.
+///
+/// No count is lost, but it may have to wait. It is said with the next report, when a thread of a
+/// pool goes to sleep or has slept until the second is over, by
+/// [`Pool::wait_idle`](crate::Pool::wait_idle) and [`Pool::shutdown`](crate::Pool::shutdown), and
+/// on stderr when the main thread ends, if that thread has made a pool or failed tasks itself.
+/// Only `abort` and the like, and on some systems `exit` on another thread, keep it from that.
 ///
 /// # Examples
 ///
@@ -57,13 +110,68 @@ pub(crate) fn report(error: TaskError) {
     // The hook, a tracing subscriber and the `Display` of the user's error are user code.
     let reported = guard::catch(|| match hook {
         Some(hook) => hook(&error),
-        None => say(
-            format_args!("a task's failure was never looked at: {error}"),
-            true,
-        ),
+        None => report_by_default(&error),
     });
     if let Err(payload) = reported {
         guard::discard(payload);
+    }
+}
+
+fn report_by_default(error: &TaskError) {
+    let (name, heard) = (error.task(), crate::trace::is_heard());
+    let mut is_new = false;
+    let counts = take(|places, due| {
+        is_new = places.note(Instant::now(), error.location(), name, heard, due);
+    });
+    if !is_new {
+        watch_exit();
+    }
+    say_counts(&counts);
+    if is_new {
+        say(
+            format_args!("a task's failure was never looked at: {error}"),
+            true,
+        );
+    }
+}
+
+/// Has `f` take counts out of the places.
+fn take(f: impl FnOnce(&mut Places, &mut Vec<Count>)) -> Vec<Count> {
+    let mut due = Vec::new();
+    let mut places = PLACES.lock();
+    f(&mut places, &mut due);
+    COUNTING.store(places.is_counting(), Ordering::Relaxed);
+    due
+}
+
+/// Says the counts whose second is over.
+pub(crate) fn say_due() {
+    if HAS_EXIT && COUNTING.load(Ordering::Relaxed) {
+        say_counts(&take(|places, due| places.take_due(Instant::now(), due)));
+    }
+}
+
+/// Says all counts, for a caller who has waited until nothing more comes.
+pub(crate) fn say_all() {
+    if HAS_EXIT && COUNTING.load(Ordering::Relaxed) {
+        say_counts(&take(|places, due| places.take_all(Instant::now(), due)));
+    }
+}
+
+/// How long until a count is due; `None` when there is none.
+pub(crate) fn due_in() -> Option<Duration> {
+    if HAS_EXIT && COUNTING.load(Ordering::Relaxed) {
+        return PLACES.lock().due_in(Instant::now());
+    }
+    None
+}
+
+fn say_counts(counts: &[Count]) {
+    for count in counts {
+        let said = guard::catch(|| say(format_args!("{count}"), true));
+        if let Err(payload) = said {
+            guard::discard(payload);
+        }
     }
 }
 
@@ -84,12 +192,18 @@ pub(crate) fn warn(message: fmt::Arguments<'_>) {
 
 fn say(message: fmt::Arguments<'_>, is_error: bool) {
     if !crate::trace::is_heard() {
-        use std::io::Write;
-        // Not `eprintln!`: it panics when stderr is closed.
-        let _ = writeln!(std::io::stderr(), "fast-async: {message}");
+        say_on_stderr(&message);
     } else if is_error {
         tracing::error!(target: "fast_async", "{message}");
     } else {
         tracing::warn!(target: "fast_async", "{message}");
     }
+}
+
+fn say_on_stderr(message: &impl fmt::Display) {
+    use std::io::Write;
+    // Not `eprintln!`: it panics when stderr is closed. One write: lines of several threads and
+    // processes stay whole.
+    let line = format!("fast-async: {message}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }

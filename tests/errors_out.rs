@@ -109,14 +109,14 @@ fn an_error_of_anyhow_is_hidden_until_it_is_unwrapped() {
     assert!(!is_among_the_sources(&error));
 
     let unwrap = |error: anyhow::Error| error.reallocate_into_boxed_dyn_error_without_backtrace();
-    let found = attempt(move || Ok(with_anyhow().map_err(unwrap)?)).catch_as::<io::Error>(|_| 7);
+    let found = attempt(move || with_anyhow().map_err(unwrap)).catch_as::<io::Error>(|_| 7);
     assert_eq!(found.wait().unwrap(), 7);
-    let error = attempt(move || Ok(with_anyhow().map_err(unwrap)?)).wait();
+    let error = attempt(move || with_anyhow().map_err(unwrap)).wait();
     assert!(downcast(error.unwrap_err()).is_ok());
 
     // What a task of ours failed with comes out of it as itself, or not: the same rule.
     let ours = move || anyhow::Ok(attempt(|| Ok(missing()?)).wait()?);
-    let passed = attempt(move || Ok(ours().map_err(unwrap)?)).catch_as::<io::Error>(|_| 7);
+    let passed = attempt(move || ours().map_err(unwrap)).catch_as::<io::Error>(|_| 7);
     assert_eq!(passed.wait().unwrap(), 7);
 }
 
@@ -125,7 +125,7 @@ fn an_error_of_anyhow_is_hidden_until_it_is_unwrapped() {
 fn the_sources_of_an_error_are_not_caught() {
     let context = |error| anyhow::Error::new(error).context("reading the settings");
     let unwrap = |error: anyhow::Error| error.reallocate_into_boxed_dyn_error_without_backtrace();
-    let task = attempt(move || Ok(missing().map_err(context).map_err(unwrap)?));
+    let task = attempt(move || missing().map_err(context).map_err(unwrap));
     let error = task.catch_as::<io::Error>(|_| 7).wait().unwrap_err();
     assert!(error.to_string().starts_with("reading the settings"));
     assert!(is_among_the_sources(&error));

@@ -8,8 +8,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use fast_async::{
     AggregateError, BoxError, CancelCallback, CancelOnDrop, CancelOutcome, CancelToken, ErrorKind,
-    Executor, Inline, Job, LoopQueue, Pool, Resolver, SharedTask, Status, Subscription,
-    SubscriptionGuard, Task, TaskBuilder, TaskContext, TaskError,
+    Executor, Inline, Job, LoopQueue, Pool, Resolver, SharedResolver, SharedTask, Status,
+    Subscription, SubscriptionGuard, Task, TaskBuilder, TaskContext, TaskError,
 };
 use static_assertions::{
     assert_eq_size, assert_impl_all, assert_not_impl_any, assert_obj_safe, const_assert,
@@ -46,6 +46,7 @@ assert_impl_all!(Task<u8>: Send, Sync, Unpin);
 assert_impl_all!(Task<Cell<u8>>: Send, Sync, Unpin);
 assert_impl_all!(Task<std::marker::PhantomPinned>: Send, Sync, Unpin);
 assert_impl_all!(Resolver<Cell<u8>>: Send, Sync, Unpin);
+assert_impl_all!(SharedResolver<Cell<u8>>: Clone, Send, Sync, Unpin);
 assert_impl_all!(CancelOnDrop<Cell<u8>>: Send, Sync, Unpin);
 assert_not_impl_any!(Task<u8>: Clone, Copy);
 assert_not_impl_any!(Resolver<u8>: Clone, Copy);
@@ -79,6 +80,7 @@ assert_impl_all!(TaskBuilder: Clone, Default, Send, Sync, Unpin);
 // What may be used on after a caught panic: handles whatever their value is, a shared value only if a reference to it may be.
 assert_impl_all!(Task<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Resolver<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(SharedResolver<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(CancelOnDrop<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(SharedTask<u8>: UnwindSafe, RefUnwindSafe);
 assert_not_impl_any!(SharedTask<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
@@ -101,6 +103,7 @@ struct Opaque;
 assert_impl_all!(Task<Opaque>: std::fmt::Debug);
 assert_impl_all!(SharedTask<Opaque>: std::fmt::Debug);
 assert_impl_all!(Resolver<Opaque>: std::fmt::Debug);
+assert_impl_all!(SharedResolver<Opaque>: std::fmt::Debug);
 assert_impl_all!(Pool: std::fmt::Debug);
 assert_impl_all!(Job: std::fmt::Debug);
 assert_impl_all!(TaskError: std::fmt::Debug, std::fmt::Display);

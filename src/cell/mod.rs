@@ -121,7 +121,8 @@ pub(crate) trait Cell: Runnable + HandedOut + Upstream {
     fn push(&self, step: Box<dyn Step>, role: Role) -> (u64, Registered);
 
     /// Makes the calling thread the driver of an open cell, whose outcome it has in its hands, and
-    /// takes the first step. `None`: the cell is not open any more. Says the driver's epoch.
+    /// takes the first step. `None`: the cell is not open any more, or its steps belong on the pool.
+    /// Says the driver's epoch.
     fn settle(&self, hands: &mut Hands<'_>) -> Option<(u32, Next)>;
 
     /// Takes the next step for the driver. Only `drive` calls it.

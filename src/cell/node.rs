@@ -230,7 +230,7 @@ where
     fn settle(&self, hands: &mut Hands<'_>) -> Option<(u32, Next)> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        if inner.state.phase != Phase::Open {
+        if inner.state.phase != Phase::Open || inner.state.is_on_pool() {
             return None;
         }
         inner.state.phase = Phase::Driving;

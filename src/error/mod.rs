@@ -260,6 +260,10 @@ impl TaskError {
         self.0.task.as_deref()
     }
 
+    pub(crate) fn task(&self) -> Option<&Arc<str>> {
+        self.0.task.as_ref()
+    }
+
     /// Where the task or the continuation that failed was registered.
     ///
     /// # Examples

@@ -77,21 +77,6 @@ fn one_winner_among_clones_of_a_resolver() {
     });
 }
 
-#[test]
-fn the_last_clone_that_goes_against_one_that_settles() {
-    explore(&["value"], || {
-        let (resolver, task) = open::<u8>();
-        let one = resolver.shared();
-        let other = one.clone();
-        let rival = go(move || drop(other));
-        assert_eq!(one.resolve(7), Ok(()));
-        drop(one);
-        rival.join().unwrap();
-        assert_eq!(task.wait().unwrap(), 7);
-        "value"
-    });
-}
-
 /// The one step runs once, on the pool's thread or on that of the call that came late, and never on
 /// the settling one while that is settling.
 #[test]

@@ -48,6 +48,7 @@ pub(crate) use worker::{is_wanted_elsewhere, note, run_back};
 use crate::cancel::CancelToken;
 use crate::executor::{Executor, Job, Runnable};
 use crate::sync::{Arc, Duration, OnceLock, deadline_after};
+use crate::unhandled;
 
 /// A pool of threads.
 ///
@@ -122,6 +123,7 @@ impl Pool {
     }
 
     pub(crate) fn from_builder(builder: PoolBuilder) -> Pool {
+        unhandled::watch_exit();
         Pool(Arc::new(Handle {
             shared: Shared::new(builder),
         }))
@@ -214,7 +216,9 @@ impl Pool {
     /// assert!(Pool::global().wait_idle(Duration::from_secs(10)));
     /// ```
     pub fn wait_idle(&self, timeout: Duration) -> bool {
-        self.0.shared.wait_idle(deadline_after(timeout))
+        let idle = self.0.shared.wait_idle(deadline_after(timeout));
+        unhandled::say_all();
+        idle
     }
 
     /// Counters of this pool; cheap enough to poll.
@@ -261,7 +265,9 @@ impl Pool {
     pub fn shutdown(&self, mode: Shutdown, deadline: Duration) -> ShutdownReport {
         let deadline = deadline_after(deadline);
         let is_global = Arc::ptr_eq(&self.0, &Pool::global().0);
-        shutdown::shutdown(&self.0.shared, mode, deadline, !is_global)
+        let report = shutdown::shutdown(&self.0.shared, mode, deadline, !is_global);
+        unhandled::say_all();
+        report
     }
 }
 

@@ -4,6 +4,7 @@ use super::lane::Lane;
 use super::roster::Seat;
 use super::shared::Shared;
 use crate::sync::{Arc, Ordering, chaos_point};
+use crate::unhandled;
 
 impl Shared {
     /// True for the one worker that may look around a little before it sleeps.
@@ -26,6 +27,8 @@ impl Shared {
 
     /// A worker without work, or one too many, sleeps until it is called. False: it shall end.
     pub(super) fn settle_down(self: &Arc<Self>, seat: &Arc<Seat>, crowded: bool) -> bool {
+        // Calls the user's subscriber, so not on a thread that counts as idle.
+        unhandled::say_due();
         let mut roster = self.roster.lock();
         if crowded && roster.active <= roster.target {
             return true;
@@ -94,10 +97,18 @@ impl Shared {
                     continue;
                 }
                 Some(_) if surplus => {}
-                _ => {
-                    seat.thread.park();
-                    continue;
-                }
+                _ => match unhandled::due_in() {
+                    None => {
+                        seat.thread.park();
+                        continue;
+                    }
+                    Some(left) if !left.is_zero() => {
+                        seat.thread.park_timeout(left);
+                        continue;
+                    }
+                    // It gets up to say the counts.
+                    Some(_) => return self.get_up(seat),
+                },
             }
             let mut roster = self.roster.lock();
             if !roster.has_surplus(self.base_target(roster.max)) {
@@ -115,6 +126,22 @@ impl Shared {
             }
             return true;
         }
+    }
+
+    /// A worker goes on without having been called.
+    fn get_up(&self, seat: &Arc<Seat>) -> bool {
+        let mut roster = self.roster.lock();
+        if roster.unseat(seat) {
+            roster.active += 1;
+            self.mirror(&roster);
+            return true;
+        }
+        drop(roster);
+        // Another thread has taken the seat: its call is heard here, or it would end the next sleep.
+        while !seat.called.load(Ordering::Acquire) {
+            seat.thread.park();
+        }
+        true
     }
 
     /// A worker has ended.

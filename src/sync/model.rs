@@ -292,6 +292,11 @@ std::thread_local! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Duration);
 
+/// A model's threads have no end of a process to see to.
+pub(crate) fn is_main_thread() -> bool {
+    false
+}
+
 impl Instant {
     pub(crate) fn now() -> Instant {
         Instant(NOW.get())

@@ -29,7 +29,7 @@ use crate::task::{SharedTask, Task};
 /// # }
 ///
 /// let text = fast_async::attempt(|| {
-///     Ok(read_config().map_err(|err| err.reallocate_into_boxed_dyn_error_without_backtrace())?)
+///     read_config().map_err(|err| err.reallocate_into_boxed_dyn_error_without_backtrace())
 /// })
 /// .catch_as::<io::Error>(|err| format!("({})", err.kind()));
 /// assert_eq!(text.wait()?, "(entity not found)");

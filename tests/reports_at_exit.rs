@@ -1,0 +1,72 @@
+//! The counts that are left when a program's main thread ends. Without the test harness, which would
+//! run a test on another thread.
+
+use std::process::{Command, exit};
+use std::thread;
+
+use fast_async::{Pool, Task, deferred};
+
+const ROLE: &str = "FAST_ASYNC_REPORTS_AT_EXIT";
+
+/// A program, and the line that it says last.
+type Case = (&'static str, fn(), &'static str);
+
+const CASES: &[Case] = &[
+    (
+        "the main thread has failed tasks itself",
+        || (0..1_000).for_each(|_| drop(deferred::<u32>())),
+        "fast-async: 999 more failures were never looked at [at ",
+    ),
+    (
+        "tasks failed on the pool",
+        || {
+            let tasks: Vec<Task<()>> = (0..10)
+                .map(|_| Pool::global().attempt(|| Err("gone".into())))
+                .collect();
+            while !tasks.iter().all(Task::is_settled) {
+                thread::yield_now();
+            }
+            thread::spawn(move || drop(tasks)).join().unwrap();
+        },
+        "fast-async: 9 more failures were never looked at [at ",
+    ),
+    (
+        "it ends by `exit`",
+        || {
+            (0..2).for_each(|_| drop(deferred::<u32>()));
+            exit(0);
+        },
+        "fast-async: 1 more failure was never looked at [at ",
+    ),
+    (
+        "they are dropped by the thread-locals of the main thread",
+        || {
+            thread_local! {
+                static KEPT: std::cell::RefCell<Vec<fast_async::Resolver<u32>>> =
+                    const { std::cell::RefCell::new(Vec::new()) };
+            }
+            KEPT.with_borrow_mut(|kept| kept.extend((0..50).map(|_| deferred().0)));
+        },
+        "fast-async: 49 more failures were never looked at [at ",
+    ),
+];
+
+fn main() {
+    if let Ok(role) = std::env::var(ROLE) {
+        let case = CASES.iter().find(|(name, ..)| *name == role);
+        return case.expect("a program of this name").1();
+    }
+    for (name, _, last) in CASES {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .env(ROLE, name)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(output.status.success(), "{name}: {text}");
+        assert_eq!(lines.len(), 2, "{name}: {text}");
+        assert!(lines[0].starts_with("fast-async: a task's failure was never looked at: "));
+        assert!(lines[1].starts_with(last), "{name}: {text}");
+        println!("{name}: ok");
+    }
+}
