@@ -28,6 +28,9 @@ struct Local {
     list: RefCell<VecDeque<Item>>,
     /// True while a `scope` is open on this thread: what is put on the list will be run by it.
     open: Cell<bool>,
+    /// True while a `hand_over_now` is on this thread's stack: an executor may run what it is given
+    /// on the spot, and that must not nest.
+    handing: Cell<bool>,
     budget: Cell<u32>,
 }
 
@@ -35,6 +38,7 @@ crate::sync::thread_local! {
     static LOCAL: Local = const { Local {
         list: RefCell::new(VecDeque::new()),
         open: Cell::new(false),
+        handing: Cell::new(false),
         budget: Cell::new(0),
     } };
 }
@@ -84,6 +88,25 @@ pub(crate) fn later(work: Arc<dyn Runnable>) {
 pub(crate) fn hand_over_later(work: Arc<dyn Runnable>) {
     if let Some(Item::HandOver(work)) = put(Item::HandOver(work)) {
         work.hand_over();
+    }
+}
+
+/// Has a task handed over before anything else happens on this thread. Inside another such call
+/// only when the list comes to it: executors that run their jobs on the spot would nest.
+pub(crate) fn hand_over_now(work: Arc<dyn Runnable>) {
+    let is_outermost = LOCAL.try_with(|local| !local.handing.replace(true));
+    if !is_outermost.unwrap_or(true) {
+        return hand_over_later(work);
+    }
+    let _ends = Handing;
+    work.hand_over();
+}
+
+struct Handing;
+
+impl Drop for Handing {
+    fn drop(&mut self) {
+        let _ = LOCAL.try_with(|local| local.handing.set(false));
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::error::ErrorKind;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, ThreadId};
 
 /// What a run of a queued piece of work came to, for the pool's counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,8 @@ pub(crate) trait Runnable: Send + Sync {
 /// Work that is handed to executors, perhaps several times. A pass, the number of a handing over, is
 /// good for one run: a job that comes late finds its pass used, or another one given out.
 pub(crate) trait HandedOut: Send + Sync {
-    fn run_with(self: Arc<Self>, pass: u32);
+    /// False when the pass was not good.
+    fn run_with(self: Arc<Self>, pass: u32) -> bool;
 
     fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool;
 }
@@ -88,6 +89,13 @@ pub trait Executor: Send + Sync {
         Self: Clone + 'static,
     {
         Arc::new(self.clone())
+    }
+
+    /// The thread that runs the jobs, where there is one and it is known: if that thread waits for
+    /// one of them, nobody else will run it.
+    #[doc(hidden)]
+    fn turner(&self) -> Option<ThreadId> {
+        None
     }
 }
 
@@ -191,5 +199,9 @@ impl Executor for Inline {
 impl<E: Executor + ?Sized> Executor for Arc<E> {
     fn execute(&self, job: Job) {
         (**self).execute(job);
+    }
+
+    fn turner(&self) -> Option<ThreadId> {
+        (**self).turner()
     }
 }

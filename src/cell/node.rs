@@ -100,8 +100,21 @@ where
             // or the stack would grow with every fork.
             hands.local.move_into(inner_now.head.slot());
             inner_now.state.outcome_is_in();
+            let left = match cfg!(planted = "late_hop") {
+                false => inner_now.state.hop_at_once(),
+                true => None,
+            };
+            let hops = left.is_some() && inner_now.state.belongs_elsewhere();
             drop(inner);
-            dispatch::later(self);
+            // An executor is the user's to drop.
+            unhandled::discard(left);
+            if hops {
+                // Before the next branch of a shared task starts: branches that are sent to one
+                // executor arrive there in their order (Contract: D1).
+                dispatch::hand_over_now(self);
+            } else {
+                dispatch::later(self);
+            }
             return ran;
         }
         let next = self.advance(inner_now, &mut hands, epoch);
@@ -132,7 +145,8 @@ where
     /// Does what is to be done and whose turn it is: the closure, or the steps of a settled task.
     /// A queue's entry may come by late: it does not run what belongs to an executor by now, and an
     /// executor's job runs nothing but what its `pass` was given out for.
-    fn claim(self: Arc<Self>, pass: Option<u32>) -> Ran {
+    /// `None`: there was nothing to do.
+    fn claim(self: Arc<Self>, pass: Option<u32>) -> Option<Ran> {
         let mut inner = self.inner.lock();
         let inner_now = &mut *inner;
         let state = &mut inner_now.state;
@@ -147,9 +161,7 @@ where
             }),
             _ => None,
         };
-        let Some(claim) = claim else {
-            return Ran::Other;
-        };
+        let claim = claim?;
         state.phase = Phase::Driving;
         let mut untied = None;
         if let Claim::Work(_) = claim {
@@ -158,6 +170,7 @@ where
             untied = state.untie();
         } else {
             state.drive_here();
+            state.depart();
             // Observers may be first: a cancel leaves them to this driver.
             state.observing = true;
         }
@@ -166,7 +179,7 @@ where
         unhandled::discard(untied);
         let mut local: Option<Outcome<T>> = None;
         let held = match claim {
-            Claim::Work(work) => return self.run_work(work, epoch),
+            Claim::Work(work) => return Some(self.run_work(work, epoch)),
             Claim::Held(step) => Some(step),
             Claim::Value(value) => {
                 local = value;
@@ -176,7 +189,7 @@ where
         let cell: Arc<dyn Cell> = self;
         dispatch::scope(|| drive(&cell, epoch, Hands::new(&mut local, held)));
         unhandled::discard(local);
-        Ran::Other
+        Some(Ran::Other)
     }
 }
 
@@ -302,7 +315,7 @@ where
             // A thread that the raise has set free is here before the raise is.
             self.clone().cancel_head();
         }
-        self.claim(None)
+        self.claim(None).unwrap_or(Ran::Other)
     }
 
     fn hand_over(self: Arc<Self>) {
@@ -320,8 +333,8 @@ where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    fn run_with(self: Arc<Self>, pass: u32) {
-        self.claim(Some(pass));
+    fn run_with(self: Arc<Self>, pass: u32) -> bool {
+        self.claim(Some(pass)).is_some()
     }
 
     fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool {

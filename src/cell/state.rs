@@ -15,6 +15,8 @@
 //! | Settled   | nobody; all steps have run                 | `last`, or the head's slot      | a late subscriber (Handed)                |
 //! | Gone      | nobody; its subscribers were moved away    | nowhere                         | never                                     |
 
+mod route;
+
 use std::task::Waker;
 
 use super::Tie;
@@ -110,6 +112,13 @@ struct Rare {
     /// The number of the last handing over to an executor: the job that has it may run.
     pass: u32,
     doom: Option<Doom>,
+    /// The route is not the pool, or a step that was registered will set another.
+    sent: bool,
+    /// The first step that was registered sends the rest elsewhere.
+    hops_first: bool,
+    /// The steps are on the work list of a thread that works for their executor already, so they
+    /// need not be handed to it.
+    arrived: bool,
     /// The thread that ran the closure, if another was the driver since.
     thread: Option<ThreadId>,
     /// The steps run on the pool, not on the thread that brings the outcome. Set by the resolver.
@@ -393,60 +402,6 @@ impl State {
             let spared = doom.spared.remove(number);
             spared.or_else(|| doom.steps.remove(number))
         })
-    }
-
-    /// Where the steps run when they cannot run on the thread that settled the task.
-    pub(crate) fn route(&self) -> &Route {
-        self.rare.as_ref().map_or(&Route::Pool, |rare| &rare.route)
-    }
-
-    /// The steps run neither on the thread that settled the task nor on its pool.
-    pub(crate) fn belongs_elsewhere(&self) -> bool {
-        matches!(self.route(), Route::Executor(_))
-    }
-
-    /// Has the steps run on the pool from now on, whichever thread brings the outcome.
-    pub(crate) fn run_on_pool(&mut self) {
-        self.rare.get_or_insert_default().on_pool = true;
-    }
-
-    /// The thread that brings the outcome must not run the steps.
-    pub(crate) fn is_on_pool(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.on_pool)
-    }
-
-    /// Hands the waiting steps over, by their route.
-    pub(crate) fn hand_on(&mut self) -> HandTo {
-        if self.phase != Phase::Handed {
-            return HandTo::Nobody;
-        }
-        let Some(rare) = &mut self.rare else {
-            return HandTo::Pool;
-        };
-        match &rare.route {
-            Route::Pool => HandTo::Pool,
-            Route::Inline => HandTo::Inline,
-            Route::Executor(executor) => {
-                rare.pass = rare.pass.wrapping_add(1);
-                HandTo::Executor(executor.clone(), rare.pass)
-            }
-        }
-    }
-
-    /// The waiting steps may run now: on the pool or inline, or as the job that was last handed out.
-    pub(crate) fn may_run(&self, pass: Option<u32>) -> bool {
-        let given = self.rare.as_ref().map(|rare| rare.pass);
-        match pass {
-            None => !self.belongs_elsewhere(),
-            Some(_) => self.belongs_elsewhere() && pass == given,
-        }
-    }
-
-    pub(crate) fn set_route(&mut self, route: Route) -> Route {
-        match (&mut self.rare, route) {
-            (None, Route::Pool) => Route::Pool,
-            (rare, route) => std::mem::replace(&mut rare.get_or_insert_default().route, route),
-        }
     }
 
     /// Nothing in here is anybody's to drop.

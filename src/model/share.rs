@@ -1,6 +1,6 @@
 //! Branches of a shared task that come and go while it is settled (Contract: C3, C5, D1).
 
-use super::{Counter, explore, go, open, reports};
+use super::{Counter, Log, explore, go, open, reports};
 use crate::sync::Arc;
 use crate::{CancelOutcome, LoopQueue};
 
@@ -87,6 +87,67 @@ fn the_last_handle_is_cancelled_or_its_failure_is_reported() {
             (Some(CancelOutcome::TooLate), 1) => "reported",
             (Some(CancelOutcome::Prevented | CancelOutcome::Signalled), 0) => "cancelled",
             other => panic!("{other:?}"),
+        }
+    });
+}
+
+/// The one is sent to the queue before or after it is started, the other likewise.
+#[test]
+fn branches_that_are_sent_to_one_queue_keep_their_order() {
+    explore(&["started before", "started after"], || {
+        let (resolver, task) = open();
+        let task = task.share();
+        let (queue, log) = (LoopQueue::new(), Log::new());
+        let settler = go(move || resolver.resolve(7).unwrap());
+        let first = task.then(|n| *n);
+        let started = first.is_settled();
+        let branches = [first, task.then(|n| *n)];
+        let sent = [1, 2].into_iter().zip(branches).map(|(place, branch)| {
+            let log = log.clone();
+            branch.on(&queue).then(move |_| log.add(place))
+        });
+        let sent: Vec<_> = sent.collect();
+        settler.join().unwrap();
+        while queue.run_pending() > 0 {}
+        assert!(sent.iter().all(|task| task.is_settled()));
+        assert_eq!(log.take(), [1, 2]);
+        if started {
+            "started before"
+        } else {
+            "started after"
+        }
+    });
+}
+
+/// The branch goes on where its source was sent, whether that has run before or runs after.
+#[test]
+fn a_branch_goes_on_where_its_source_was_sent() {
+    explore(&["chained before", "chained after"], || {
+        let queue = LoopQueue::new();
+        let (resolver, task) = open();
+        let branch = task.on(&queue).share().then(|n| *n);
+        resolver.resolve(7).unwrap();
+        let (ran, on_loop) = (Counter::default(), queue.clone());
+        let turner = go(move || {
+            // The rest of the branch may come as a second job, from the other thread.
+            while on_loop.run_pending() > 0 {}
+            crate::sync::thread_id()
+        });
+        let was_settled = branch.is_settled();
+        let count = ran.clone();
+        let task = branch.then(move |n| {
+            count.up();
+            (n, crate::sync::thread_id())
+        });
+        let turner = turner.join().unwrap();
+        let here = crate::sync::thread_id();
+        let (n, place) = queue.run_until(task).unwrap();
+        assert_eq!((n, ran.get()), (7, 1));
+        assert!(place == turner || place == here, "a thread that turns it");
+        if was_settled {
+            "chained after"
+        } else {
+            "chained before"
         }
     });
 }

@@ -2,11 +2,20 @@
 
 use super::Task;
 use super::link::Hop;
-use crate::cell::state::{Phase, Role};
+use crate::cell::state::Registered;
 use crate::cell::step::Route;
-use crate::cell::with;
+use crate::cell::{start, with};
 use crate::executor::{Executor, Inline};
 use crate::unhandled;
+
+/// What a chain keeps of an executor.
+pub(super) fn route_to<E: Executor + Clone + 'static>(executor: &E) -> Route {
+    if std::any::TypeId::of::<E>() == std::any::TypeId::of::<Inline>() {
+        Route::Inline
+    } else {
+        Route::Executor(executor.keep())
+    }
+}
 
 impl<T: Send + 'static> Task<T> {
     /// Sends every later continuation and observer of this chain through `executor`.
@@ -31,25 +40,20 @@ impl<T: Send + 'static> Task<T> {
     where
         E: Executor + Clone + 'static,
     {
-        let route = if std::any::TypeId::of::<E>() == std::any::TypeId::of::<Inline>() {
-            Route::Inline
-        } else {
-            Route::Executor(executor.keep())
-        };
-        // A settled task has no step to come that belongs on the old route; going there to find
-        // that out would be one hop too many.
-        let old = self.cell().and_then(|cell| {
-            with(&**cell, |state, _| {
-                (state.phase == Phase::Settled).then(|| state.set_route(route.clone()))
-            })
-        });
-        match old {
-            None => self.append(Box::new(Hop(route)), Role::Observer),
-            // An executor is the user's to drop.
-            old => {
-                unhandled::discard(old);
-                self
+        let route = route_to(executor);
+        if let Some(cell) = self.cell() {
+            // A settled task has no step to come that belongs on the old route; going there to find
+            // that out would be one hop too many. Looking and registering are one act: a task that
+            // settles in between would make that hop, and be overtaken.
+            let (left, registered) = with(&**cell, |state, _| {
+                state.send(route, |route| Box::new(Hop(route)))
+            });
+            if registered == Registered::Cold {
+                start(cell);
             }
+            // An executor is the user's to drop.
+            unhandled::discard(left);
         }
+        self
     }
 }

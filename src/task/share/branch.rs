@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use super::SharedTask;
-use crate::cell::node::{Node, Returned};
+use crate::cell::node::{NoWork, Node, Returned};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Step, Turn};
@@ -11,7 +11,7 @@ use crate::cell::{self, About, Cell, Extra, Tie, with};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
 use crate::task::Task;
-use crate::{dispatch, trace};
+use crate::{dispatch, guard, trace, unhandled};
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
     /// Calls `f` with a reference to the value; gives a task for what it returns. A failure passes
@@ -55,7 +55,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         self.branch(Location::caller(), move |outcome| Ok(f(outcome)))
     }
 
-    /// A task for a clone of the value.
+    /// A task for a clone of the value, which is made by this call if the task is settled and its
+    /// observers have run.
     ///
     /// # Examples
     ///
@@ -70,6 +71,11 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     where
         T: Clone,
     {
+        if self.shared.cell.idle().load(Ordering::Acquire)
+            && let Some(outcome) = self.shared.value.get()
+        {
+            return self.clone_now(outcome, Location::caller());
+        }
         self.branch(Location::caller(), |outcome| {
             outcome.cloned().map_err(TaskError::clone)
         })
@@ -80,17 +86,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         F: FnOnce(Result<&T, &TaskError>) -> Outcome<U> + Send + 'static,
         U: Send + 'static,
     {
-        let source = self.shared.cell.about();
-        let mut about = About {
-            location,
-            pool: source.pool.clone(),
-            extra: source.name().map(|name| {
-                Box::new(Extra {
-                    name: Some(name.clone()),
-                    ..Extra::default()
-                })
-            }),
-        };
+        let mut about = self.about_branch(location);
         let shared = self.shared.clone();
         let work = move |_: &At<'_>| {
             // A failure that is handed on is looked at by whoever gets it.
@@ -108,12 +104,20 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         }
         let branch: Arc<dyn Cell> = Node::new(about, Phase::Open, work);
         self.shared.consumers.join();
-        let ticket = cell::register(
-            &self.shared.cell,
-            Box::new(Start::new(branch.clone())),
-            Role::Observer,
-        );
+        let start = Start::new(branch.clone());
+        let is_sent = self.shared.is_sent;
+        let start: Box<dyn Step> = match is_sent {
+            false => Box::new(start),
+            true => Box::new(StartThere {
+                start,
+                source: self.shared.cell.clone(),
+            }),
+        };
+        let ticket = cell::register(&self.shared.cell, start, Role::Observer);
         with(&*branch, |state, _| {
+            if is_sent {
+                state.expect_route();
+            }
             if state.phase == Phase::Open {
                 let _ = state.tie_to(Tie {
                     to: self.shared.clone(),
@@ -121,6 +125,40 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 });
             }
         });
+        Task::from_cell(branch)
+    }
+
+    fn about_branch(&self, location: &'static Location<'static>) -> About {
+        let source = self.shared.cell.about();
+        About {
+            location,
+            pool: source.pool.clone(),
+            extra: source.name().map(|name| {
+                Box::new(Extra {
+                    name: Some(name.clone()),
+                    ..Extra::default()
+                })
+            }),
+        }
+    }
+
+    /// A branch that is settled from the start, and that goes on where the source was sent.
+    fn clone_now(&self, outcome: &Outcome<T>, location: &'static Location<'static>) -> Task<T>
+    where
+        T: Clone,
+    {
+        let about = self.about_branch(location);
+        let cloned = match guard::catch(|| outcome.clone()) {
+            Ok(cloned) => cloned,
+            Err(payload) => Err(TaskError::panicked(payload, about.at())),
+        };
+        // A failure that is handed on is looked at by whoever gets it.
+        self.shared.looked.store(true, Ordering::Release);
+        let branch = Node::<NoWork<T>, T>::settled(about, cloned);
+        if self.shared.is_sent {
+            let route = with(&*self.shared.cell, |state, _| state.route().clone());
+            let _ = with(&*branch, |state, _| state.set_route(route));
+        }
         Task::from_cell(branch)
     }
 }
@@ -142,6 +180,40 @@ impl Start {
         if let Some(branch) = self.branch.take() {
             dispatch::scope(|| branch.run());
         }
+    }
+}
+
+/// Starts a branch of a task that was sent elsewhere: the branch goes on there, too, whether it is
+/// chained on before or after.
+struct StartThere {
+    start: Start,
+    source: Arc<dyn Cell>,
+}
+
+impl StartThere {
+    /// The calling thread works for the executor that the source was sent to.
+    fn inherit(&self) {
+        if let Some(branch) = &self.start.branch {
+            let route = with(&*self.source, |state, _| state.route().clone());
+            let left = with(&**branch, |state, _| state.arrive_at(route));
+            // An executor is the user's to drop.
+            unhandled::discard(left);
+        }
+    }
+}
+
+impl Step for StartThere {
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+        self.inherit();
+        self.start.run(input, name)
+    }
+
+    fn cancel(&mut self, error: &TaskError) {
+        self.start.cancel(error);
+    }
+
+    fn refuse(&mut self, error: &TaskError) {
+        self.start.refuse(error);
     }
 }
 

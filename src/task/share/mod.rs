@@ -54,6 +54,8 @@ pub(crate) struct Shared<T> {
     consumers: Consumers,
     /// Somebody has received a failure, or a branch has it.
     looked: AtomicBool,
+    /// The task was sent elsewhere before it was shared; so are its branches.
+    is_sent: bool,
 }
 
 impl<T: Send + Sync + 'static> Task<T> {
@@ -63,11 +65,13 @@ impl<T: Send + Sync + 'static> Task<T> {
             Some(cell) => cell,
             None => Node::<NoWork<T>, T>::open(About::here()),
         };
+        let is_sent = with(&*cell, |state, _| state.is_sent());
         let shared = Arc::new(Shared {
             cell,
             value: OnceLock::new(),
             consumers: Consumers::new(),
             looked: AtomicBool::new(false),
+            is_sent,
         });
         let publish = {
             let shared = shared.clone();

@@ -1,0 +1,129 @@
+//! Where the steps of a task run, and how they get there.
+
+use super::{HandTo, Phase, Registered, Role, State};
+use crate::cell::step::{Route, Step};
+
+impl State {
+    /// Where the steps run when they cannot run on the thread that settled the task.
+    pub(crate) fn route(&self) -> &Route {
+        self.rare.as_ref().map_or(&Route::Pool, |rare| &rare.route)
+    }
+
+    /// The steps run neither on the thread that settled the task nor on its pool.
+    pub(crate) fn belongs_elsewhere(&self) -> bool {
+        matches!(self.route(), Route::Executor(_))
+    }
+
+    /// Has the steps run on the pool from now on, whichever thread brings the outcome.
+    pub(crate) fn run_on_pool(&mut self) {
+        self.rare.get_or_insert_default().on_pool = true;
+    }
+
+    /// The thread that brings the outcome must not run the steps.
+    pub(crate) fn is_on_pool(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.on_pool)
+    }
+
+    /// The pass of the job that was last handed out.
+    pub(crate) fn last_pass(&self) -> Option<u32> {
+        self.rare.as_ref().map(|rare| rare.pass)
+    }
+
+    /// Hands the waiting steps over, by their route.
+    pub(crate) fn hand_on(&mut self) -> HandTo {
+        if self.phase != Phase::Handed {
+            return HandTo::Nobody;
+        }
+        let Some(rare) = &mut self.rare else {
+            return HandTo::Pool;
+        };
+        match &rare.route {
+            Route::Pool => HandTo::Pool,
+            Route::Inline => HandTo::Inline,
+            Route::Executor(executor) => {
+                rare.arrived = false;
+                rare.pass = rare.pass.wrapping_add(1);
+                HandTo::Executor(executor.clone(), rare.pass)
+            }
+        }
+    }
+
+    /// The waiting steps may run now: on the pool or inline, on the list of a thread that works for
+    /// their executor, or as the job that was last handed out.
+    pub(crate) fn may_run(&self, pass: Option<u32>) -> bool {
+        let given = self.rare.as_ref().map(|rare| rare.pass);
+        match pass {
+            None => !self.belongs_elsewhere() || self.rare.as_ref().is_some_and(|it| it.arrived),
+            Some(_) => self.belongs_elsewhere() && pass == given,
+        }
+    }
+
+    pub(crate) fn set_route(&mut self, route: Route) -> Route {
+        match (&mut self.rare, route) {
+            (None, Route::Pool) => Route::Pool,
+            (rare, route) => {
+                let rare = rare.get_or_insert_default();
+                rare.arrived = false;
+                rare.sent = true;
+                std::mem::replace(&mut rare.route, route)
+            }
+        }
+    }
+
+    /// Sends what is registered from now on elsewhere: by setting the route of a settled task, else
+    /// by a step, which `hop` makes of the route. Gives back the route that was set before.
+    pub(crate) fn send(
+        &mut self,
+        route: Route,
+        hop: impl FnOnce(Route) -> Box<dyn Step>,
+    ) -> (Option<Route>, Registered) {
+        if self.phase == Phase::Settled {
+            return (Some(self.set_route(route)), Registered::Pending);
+        }
+        let (number, registered) = self.register(hop(route), Role::Observer);
+        let rare = self.rare.get_or_insert_default();
+        rare.sent = true;
+        rare.hops_first |= number == 0;
+        (None, registered)
+    }
+
+    /// True when the chain was sent elsewhere, or will be before a step that is registered now.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.sent)
+    }
+
+    /// Steps that are registered from now on may find another route.
+    pub(crate) fn expect_route(&mut self) {
+        self.rare.get_or_insert_default().sent = true;
+    }
+
+    /// Takes the first step if it only sends the rest elsewhere, before any step has run. Gives back
+    /// what is to be dropped.
+    pub(crate) fn hop_at_once(&mut self) -> Option<(Box<dyn Step>, Route)> {
+        let rare = self.rare.as_mut()?;
+        if !std::mem::take(&mut rare.hops_first) {
+            return None;
+        }
+        let (mut step, _) = self.steps.pop()?;
+        let route = step.route().unwrap_or_default();
+        Some((step, self.set_route(route)))
+    }
+
+    /// The calling thread works for `route`, to which the steps belong, unless they were sent
+    /// elsewhere already.
+    pub(crate) fn arrive_at(&mut self, route: Route) -> Option<Route> {
+        if matches!(route, Route::Pool) || !matches!(self.route(), Route::Pool) {
+            return Some(route);
+        }
+        let before = self.set_route(route);
+        self.rare.get_or_insert_default().arrived = true;
+        Some(before)
+    }
+
+    /// The steps have a driver: where they were on their way to matters no longer.
+    pub(crate) fn depart(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.arrived = false;
+        }
+    }
+}
