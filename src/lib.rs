@@ -45,14 +45,16 @@
 //   guard.rs       the wall around user code
 //   error/         TaskError and its kinds
 //   executor.rs    what queues carry and who runs it
+//   nesting.rs     how deep calls that run other work stand on one stack
 //   waiting.rs     how whoever sleeps on a task is woken
+//   turning.rs     threads that wait although a loop relies on them
 //   teardown.rs    drops of tasks that hold tasks
 //   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
 //   cancel/        CancelToken
 //   pool/          the threads                               dispatch.rs   the per-thread work list
 //   cell/          a task's closure, outcome and subscribers
 //   promise.rs     Resolver and task/: the producing and the consuming half; they know each other
-//   combine/       all, any                                  loop_queue.rs an executor built on tasks
+//   combine/       all, any                                  loop_queue/   an executor built on tasks
 //   unwind.rs      what may be used on after a panic
 //   private.rs     what the code that `#[make_async]` writes needs
 
@@ -66,12 +68,14 @@ mod guard;
 mod loop_queue;
 #[cfg(all(test, any(loom, shuttle)))]
 mod model;
+mod nesting;
 mod pool;
 mod promise;
 mod sync;
 mod task;
 mod teardown;
 mod trace;
+mod turning;
 mod unhandled;
 mod unwind;
 mod waiting;
@@ -86,7 +90,7 @@ pub use combine::{All, all, any, await_all, await_first};
 pub use error::{AggregateError, BoxError, ErrorKind, TaskError};
 pub use executor::{Executor, Inline, Job};
 pub use fast_async_macros::make_async;
-pub use loop_queue::LoopQueue;
+pub use loop_queue::{LocalLoop, LoopQueue};
 pub use pool::{
     ConfigError, Pool, PoolBuilder, PoolMetrics, Shutdown, ShutdownReport, set_max_threads,
 };

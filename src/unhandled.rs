@@ -2,6 +2,7 @@
 
 mod places;
 
+use std::cell::Cell;
 use std::fmt;
 
 use places::{Count, Places};
@@ -59,7 +60,8 @@ pub(crate) fn watch_exit() {
 /// exactly once, on the thread where that happens. Tasks that were cancelled are not reported.
 ///
 /// The hook gets every failure. Panics in observers and in the `Drop` of values, which have no task
-/// to fail, take the same way. A panic in the hook itself is dropped.
+/// to fail, take the same way. A panic in the hook itself is dropped; a failure that the hook leaves
+/// behind itself is reported as without a hook.
 ///
 /// # Without a hook
 ///
@@ -106,8 +108,16 @@ pub(crate) fn report(error: TaskError) {
     if !error.claim_report() {
         return;
     }
-    let hook = HOOK.lock().clone();
-    // The hook, a tracing subscriber and the `Display` of the user's error are user code.
+    // The hook, a tracing subscriber and the `Display` of the user's error are user code, and may
+    // leave failures behind in turn: those of a hook are reported as if there were none, those of
+    // the others not at all.
+    let Some(level) = Reporting::begin() else {
+        return;
+    };
+    let hook = match level.is_first() {
+        true => HOOK.lock().clone(),
+        false => None,
+    };
     let reported = guard::catch(|| match hook {
         Some(hook) => hook(&error),
         None => report_by_default(&error),
@@ -172,6 +182,38 @@ fn say_counts(counts: &[Count]) {
         if let Err(payload) = said {
             guard::discard(payload);
         }
+    }
+}
+
+/// Reports inside each other on this thread.
+const MAX_REPORTS: u32 = 2;
+
+crate::sync::thread_local! {
+    static REPORTS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A failure is being reported; says how many are, on this thread.
+struct Reporting(u32);
+
+impl Reporting {
+    /// `None`: what reports it has failed itself, again and again.
+    fn begin() -> Option<Reporting> {
+        let before = REPORTS.try_with(Cell::get).unwrap_or(0);
+        if before == MAX_REPORTS {
+            return None;
+        }
+        let _ = REPORTS.try_with(|reports| reports.set(before + 1));
+        Some(Reporting(before))
+    }
+
+    fn is_first(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Drop for Reporting {
+    fn drop(&mut self) {
+        let _ = REPORTS.try_with(|reports| reports.set(self.0));
     }
 }
 

@@ -16,7 +16,7 @@ use super::step::{Follow, Step, Turn};
 use super::{Cell, Tie, Upstream, address, cancel, start, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Mutex, Ordering, chaos_point};
-use crate::{dispatch, unhandled};
+use crate::{dispatch, turning, unhandled};
 
 crate::sync::statics! {
     /// One adoption at a time: looking for a ring and closing a link must be one act, or two tasks
@@ -54,6 +54,7 @@ pub(crate) fn follow(
         attach(outer, epoch, held, progress, &inner, forward, &mut removed)
     };
     chaos_point();
+    turning::nudge();
     match adopted {
         Adopted::Yes(Registered::Pending) => {}
         Adopted::Yes(Registered::Late) => come_to(inner),

@@ -35,7 +35,7 @@ use crate::executor::{HandedOut, Job, Runnable};
 use crate::pool::Pool;
 use crate::sync::{Arc, AtomicBool, TakeOnce, thread_id};
 use crate::trace::TaskContext;
-use crate::{dispatch, guard, unhandled};
+use crate::{dispatch, guard, nesting, unhandled};
 use drive::{Hands, Next};
 use slot::Slot;
 use state::{HandTo, Registered, Role, State};
@@ -216,7 +216,13 @@ pub(crate) fn start(cell: &Arc<dyn Cell>) {
 }
 
 /// Has the steps of a task whose phase is `Handed` run where they belong.
+///
+/// That may be here, and they may come here again: where this is deep in such calls, the list has to
+/// do. A scope is open then, because the outer calls run steps.
 pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
+    let Some(_level) = nesting::enter() else {
+        return dispatch::hand_over_later(cell);
+    };
     match with(&*cell, |state, _| state.hand_on()) {
         HandTo::Nobody => {}
         HandTo::Inline => {

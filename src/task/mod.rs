@@ -7,6 +7,7 @@
 //   chain.rs      then, catch, finally, ..    link.rs  the steps behind them     route.rs  on
 //   subscribe.rs  observers                   share/ SharedTask
 //   wait.rs       blocking                    ring.rs  who waits for whom
+//   owed.rs       waiting on the thread of a loop
 //   future.rs     awaiting                    stop.rs  cancelling, shielding
 //   traced.rs     steps in their tracing context
 
@@ -17,6 +18,7 @@ mod future;
 mod into_task;
 mod launch;
 mod link;
+mod owed;
 mod ring;
 mod route;
 mod share;
@@ -32,6 +34,7 @@ use std::marker::PhantomData;
 pub use builder::TaskBuilder;
 pub use context::TaskContext;
 pub use into_task::IntoTask;
+pub(crate) use into_task::land;
 pub(crate) use link::{Consume, carrier};
 pub use share::SharedTask;
 pub use spawn::{attempt, attempt_with, spawn, spawn_with};

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use super::owed;
 use crate::cell::Cell;
 use crate::cell::adopt::any_above;
 use crate::cell::state::Phase;
@@ -64,7 +65,11 @@ impl Entered {
         while let Some(cell) = pending.pop() {
             let drivers = RefCell::new(Vec::new());
             let runs_here = |cell: &dyn Cell| {
-                let driver = driver(cell);
+                let driver = match self.0 {
+                    // What its loop does not run in time is no cycle.
+                    0 => running(cell),
+                    _ => driver(cell),
+                };
                 drivers.borrow_mut().extend(driver);
                 driver == Some(me)
             };
@@ -88,8 +93,14 @@ impl Entered {
     }
 }
 
+/// The thread that runs the closure or a continuation of `cell` now, or that has to turn the loop
+/// where its continuations wait.
+pub(super) fn driver(cell: &dyn Cell) -> Option<ThreadId> {
+    running(cell).or_else(|| owed::turner(cell))
+}
+
 /// The thread that runs the closure or a continuation of `cell` now.
-fn driver(cell: &dyn Cell) -> Option<ThreadId> {
+fn running(cell: &dyn Cell) -> Option<ThreadId> {
     with(cell, |state, _| {
         let driven = state.phase == Phase::Driving;
         state.driver.filter(|_| driven)

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::task::Waker;
 
 use super::launch::start_if_cold;
-use super::{Task, redeem, ring};
+use super::{Task, owed, redeem, ring};
 use crate::cell::state::{Phase, State};
 use crate::cell::step::Route;
 use crate::cell::{Cell, Upstream, address, with};
@@ -16,6 +16,7 @@ use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
     Arc, Duration, Instant, Ordering, Thread, chaos_point, deadline_after, spin_hint, thread,
 };
+use crate::turning::{self, Listener};
 use crate::{dispatch, pool, unhandled};
 
 /// Looks before a waiting thread goes to sleep; a few microseconds in all. To a model checker they
@@ -116,7 +117,7 @@ impl<T: Send + 'static> Task<T> {
         redeem(self)
     }
 
-    fn lost(&self) -> TaskError {
+    pub(super) fn lost(&self) -> TaskError {
         TaskError::noted(
             ErrorKind::Abandoned,
             "its outcome was taken by somebody else; this is a bug in fast-async",
@@ -174,6 +175,13 @@ pub(super) fn block_on(
     if deadline.is_none() && (on_worker || dispatch::is_open()) {
         help(cell, done);
     }
+    let listener = match deadline {
+        None => turning::listen(|| me.waker()),
+        Some(_) => None,
+    };
+    if listener.is_some() {
+        owed::run(cell, done);
+    }
     run_own_list(done);
     for round in 0..SPINS + YIELDS {
         if done() {
@@ -185,44 +193,60 @@ pub(super) fn block_on(
             thread::yield_now();
         }
     }
-    // Only a thread that runs a closure or a continuation can be what it waits for.
-    let _entered = if on_worker || dispatch::is_open() {
-        let entered = ring::enter(cell, deadline.is_some());
-        if entered.closes_a_ring(cell) {
-            return End::Cycle;
-        }
-        Some(entered)
-    } else {
-        None
-    };
-    if !sleep_on(Some(me.waker())) {
-        return End::Settled;
-    }
-    chaos_point();
-    let end = pool::blocking(|place| sleep(me, done, deadline, place));
-    if matches!(end, End::TimedOut) {
-        sleep_on(None);
-        if done() {
+    loop {
+        // Only a thread that runs a closure or a continuation, or turns a loop, can be what it waits
+        // for.
+        let _entered = if on_worker || dispatch::is_open() || listener.is_some() {
+            let entered = ring::enter(cell, deadline.is_some());
+            if entered.closes_a_ring(cell) {
+                // It may have been sent to this thread's loop just now.
+                if listener.is_some() && owed::run(cell, done) {
+                    continue;
+                }
+                return End::Cycle;
+            }
+            Some(entered)
+        } else {
+            None
+        };
+        if !sleep_on(Some(me.waker())) {
             return End::Settled;
         }
+        chaos_point();
+        let is_nudged = || listener.as_ref().is_some_and(Listener::is_nudged);
+        match pool::blocking(|place| sleep(me, done, &is_nudged, deadline, place)) {
+            None => {
+                owed::run(cell, done);
+                run_own_list(done);
+            }
+            Some(End::TimedOut) => {
+                sleep_on(None);
+                return if done() { End::Settled } else { End::TimedOut };
+            }
+            Some(end) => return end,
+        }
     }
-    end
 }
 
+/// Sleeps until `done`, or until the deadline; `None` when it was nudged.
 fn sleep(
     me: &Thread,
     done: &dyn Fn() -> bool,
+    is_nudged: &dyn Fn() -> bool,
     deadline: Option<Instant>,
     place: &pool::Place,
-) -> End {
+) -> Option<End> {
     loop {
         if done() {
-            return End::Settled;
+            return Some(End::Settled);
+        }
+        if is_nudged() {
+            return None;
         }
         let slice = place.keep_manned();
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
-            return End::TimedOut;
+            return Some(End::TimedOut);
         }
         match left.into_iter().chain(slice).min() {
             None => me.park(),

@@ -1,0 +1,310 @@
+//! Closures that never leave the thread of their loop.
+//!
+//! They lie in a store of that thread. What travels with the task is the number under which the
+//! closure lies there.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::{LoopQueue, Queue};
+use crate::cell::node::Returned;
+use crate::cell::slot::Outcome;
+use crate::error::{At, ErrorKind, TaskError};
+use crate::sync::{Arc, Weak, thread_id};
+use crate::task::{IntoTask, Task, land};
+use crate::turning::Turning;
+use crate::unhandled;
+
+/// The loop of one thread: continuations that are registered here may hold what belongs to that
+/// thread, an `Rc` or a widget. They need not be `Send`.
+///
+/// It stays on the thread that made it. Such a continuation is called and dropped on that thread
+/// only: when [`queue`](LocalLoop::queue) is turned there, or when the loop goes, which settles the
+/// tasks of what was not called as [`ErrorKind::Rejected`](crate::ErrorKind::Rejected), each as soon
+/// as the task before it is settled. When a task is cancelled, its continuation is dropped in the
+/// next turn.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::RefCell;
+/// use std::rc::Rc;
+/// use fast_async::{spawn, LocalLoop};
+///
+/// let window = LocalLoop::new();
+/// let label = Rc::new(RefCell::new(String::new()));
+/// let shown = window.then(spawn(|| "loaded".to_string()), {
+///     let label = label.clone();
+///     move |text| *label.borrow_mut() = text
+/// });
+/// // A window would call `window.queue().run_pending()` once per frame.
+/// window.queue().run_until(shown)?;
+/// assert_eq!(*label.borrow(), "loaded");
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+///
+/// It cannot be sent to another thread:
+///
+/// ```compile_fail,E0277
+/// let window = fast_async::LocalLoop::new();
+/// std::thread::spawn(move || window.queue().run_pending());
+/// ```
+pub struct LocalLoop {
+    queue: LoopQueue,
+    store: Rc<Store>,
+    /// A `wait` on this thread runs what it waits for, if that was sent here.
+    _turning: Turning,
+}
+
+/// The closures of a loop that were not called yet, by their numbers.
+#[derive(Default)]
+struct Store {
+    closures: RefCell<HashMap<u64, Box<dyn Any>>>,
+    next: Cell<u64>,
+}
+
+impl Store {
+    /// The caller drops what it gets when this call is over: a closure's drop may come back here.
+    fn take(&self, number: u64) -> Option<Box<dyn Any>> {
+        self.closures.borrow_mut().remove(&number)
+    }
+
+    fn take_any(&self) -> Option<Box<dyn Any>> {
+        let mut closures = self.closures.borrow_mut();
+        let number = closures.keys().next().copied()?;
+        closures.remove(&number)
+    }
+}
+
+crate::sync::thread_local! {
+    /// The loops of this thread: where their queues are, and what they store.
+    static STORES: RefCell<Vec<(*const Queue, Rc<Store>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What this thread stores for `queue`; `None` on any other thread, and once the loop is gone.
+fn store_of(queue: *const Queue) -> Option<Rc<Store>> {
+    let find = |stores: &RefCell<Vec<(*const Queue, Rc<Store>)>>| {
+        let stores = stores.borrow();
+        let found = stores.iter().find(|(known, _)| *known == queue);
+        found.map(|(_, store)| store.clone())
+    };
+    STORES.try_with(find).ok().flatten()
+}
+
+/// Drops the closures that will not be called any more.
+pub(super) fn drop_forgotten(queue: &Queue) {
+    let forgotten = std::mem::take(&mut queue.bell.lock().forgotten);
+    if forgotten.is_empty() {
+        return;
+    }
+    let Some(store) = store_of(queue) else {
+        return;
+    };
+    for number in forgotten {
+        unhandled::discard(store.take(number));
+    }
+}
+
+impl LocalLoop {
+    /// A loop for the calling thread, with an empty queue.
+    pub fn new() -> LocalLoop {
+        LocalLoop::of(LoopQueue::build(None, Some(thread_id())))
+    }
+
+    /// A loop for the calling thread whose queue calls `notify` whenever something arrives, on the
+    /// thread that brings it; see [`LoopQueue::with_notify`].
+    pub fn with_notify(notify: impl Fn() + Send + Sync + 'static) -> LocalLoop {
+        LocalLoop::of(LoopQueue::build(Some(Box::new(notify)), Some(thread_id())))
+    }
+
+    fn of(queue: LoopQueue) -> LocalLoop {
+        let store = Rc::<Store>::default();
+        let known = (Arc::as_ptr(&queue.0), store.clone());
+        // A thread whose locals are gone turns no loop; what is registered is rejected.
+        let _ = STORES.try_with(|stores| stores.borrow_mut().push(known));
+        LocalLoop {
+            queue,
+            store,
+            _turning: Turning::begin(),
+        }
+    }
+
+    /// The queue of this loop: turn it on this thread, and send chains through it from any.
+    ///
+    /// On other threads a clone of it is an executor only: there its
+    /// [`run_pending`](LoopQueue::run_pending) runs nothing.
+    pub fn queue(&self) -> &LoopQueue {
+        &self.queue
+    }
+
+    /// Calls `f` with the value of `task` on this thread, in a turn of the queue; the new task is
+    /// what `f` returns. A failure passes by, and `f` is dropped in that turn.
+    ///
+    /// What is chained on the new task runs in turns of the queue too, as after
+    /// [`Task::on`](crate::Task::on).
+    #[track_caller]
+    pub fn then<T, U, F>(&self, task: Task<T>, f: F) -> Task<U>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+        F: FnOnce(T) -> U + 'static,
+    {
+        self.link(task, Location::caller(), f, |outcome, f, _| match outcome {
+            Ok(value) => Returned::Outcome(Ok(f(value))),
+            Err(error) => Returned::Outcome(Err(error)),
+        })
+    }
+
+    /// Like [`then`](LocalLoop::then) for an `f` that may fail, or that returns another task, whose
+    /// outcome becomes that of the new one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use fast_async::{spawn, LocalLoop};
+    ///
+    /// let window = LocalLoop::new();
+    /// let scale = Rc::new(3);
+    /// let area = window.and_then(spawn(|| 7), move |n| {
+    ///     let width = n * *scale;
+    ///     spawn(move || width * width)
+    /// });
+    /// assert_eq!(window.queue().run_until(area)?, 441);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn and_then<T, R, F>(&self, task: Task<T>, f: F) -> Task<R::Output>
+    where
+        T: Send + 'static,
+        R: IntoTask,
+        F: FnOnce(T) -> R + 'static,
+    {
+        self.link(
+            task,
+            Location::caller(),
+            f,
+            |outcome, f, at| match outcome {
+                Ok(value) => land(f(value), at),
+                Err(error) => Returned::Outcome(Err(error)),
+            },
+        )
+    }
+
+    /// Calls `f` with the outcome of `task`, whichever it is, on this thread, in a turn of the
+    /// queue; the new task is what `f` returns.
+    ///
+    /// When the loop goes first, or `task` is cancelled by way of the new one, `f` is dropped.
+    #[track_caller]
+    pub fn handle<T, U, F>(&self, task: Task<T>, f: F) -> Task<U>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+        F: FnOnce(Result<T, TaskError>) -> U + 'static,
+    {
+        self.link(task, Location::caller(), f, |outcome, f, _| {
+            Returned::Outcome(Ok(f(outcome)))
+        })
+    }
+
+    fn link<T, U, F>(
+        &self,
+        task: Task<T>,
+        location: &'static Location<'static>,
+        f: F,
+        call: fn(Outcome<T>, F, &At<'_>) -> Returned<U>,
+    ) -> Task<U>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+        F: 'static,
+    {
+        let number = self.store.next.get();
+        self.store.next.set(number + 1);
+        let f: Box<dyn Any> = Box::new(f);
+        let before = self.store.closures.borrow_mut().insert(number, f);
+        debug_assert!(before.is_none(), "numbers only rise");
+        let ticket = Ticket::<F> {
+            queue: Arc::downgrade(&self.queue.0),
+            number: Some(number),
+            _type: PhantomData,
+        };
+        task.on(&self.queue)
+            .link(location, move |outcome, at| match ticket.redeem() {
+                Some(f) => call(outcome, f, at),
+                None => Returned::Outcome(Err(match outcome {
+                    Err(error) => error,
+                    Ok(_) => TaskError::noted(
+                        ErrorKind::Rejected,
+                        "the loop of its continuation is gone",
+                        Some(*at),
+                    ),
+                })),
+            })
+    }
+}
+
+/// What a task holds of a closure that it cannot hold itself.
+struct Ticket<F> {
+    queue: Weak<Queue>,
+    /// `None` once it is redeemed.
+    number: Option<u64>,
+    _type: PhantomData<fn() -> F>,
+}
+
+impl<F: 'static> Ticket<F> {
+    /// The closure; `None` on any thread but its own, and once the loop is gone.
+    fn redeem(mut self) -> Option<F> {
+        let store = store_of(self.queue.as_ptr())?;
+        let closure = store.take(self.number.take()?)?;
+        closure.downcast().ok().map(|closure| *closure)
+    }
+}
+
+impl<F> Drop for Ticket<F> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number
+            && let Some(queue) = self.queue.upgrade()
+        {
+            queue.ring(|bell| bell.forgotten.push(number));
+        }
+    }
+}
+
+impl Drop for LocalLoop {
+    fn drop(&mut self) {
+        let queue = Arc::as_ptr(&self.queue.0);
+        let _ = STORES.try_with(|stores| {
+            let mut stores = stores.borrow_mut();
+            stores.retain(|(known, _)| *known != queue);
+        });
+        self.queue.0.bell.lock().is_closed = true;
+        while let Some(closure) = self.store.take_any() {
+            unhandled::discard(closure);
+        }
+        // Nothing is sent any more. Each job that is dropped rejects its task.
+        while let Ok(job) = self.queue.0.jobs.try_recv() {
+            drop(job);
+        }
+    }
+}
+
+impl Default for LocalLoop {
+    fn default() -> LocalLoop {
+        LocalLoop::new()
+    }
+}
+
+impl fmt::Debug for LocalLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalLoop")
+            .field("queued", &self.queue.pending())
+            .field("closures", &self.store.closures.borrow().len())
+            .finish()
+    }
+}

@@ -1,0 +1,417 @@
+//! An executor for a thread that has a loop of its own: a window, a game, a test.
+
+// Map for maintainers:
+//   mod.rs    the queue and its turns
+//   local.rs  closures that never leave the loop's thread
+//
+// Locks: the queue's bell alone. No user code runs or is dropped under it.
+
+mod local;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::error::TaskError;
+use crate::executor::{Executor, Job};
+use crate::sync::{
+    Arc, Condvar, Duration, Instant, Mutex, Receiver, Sender, ThreadId, Weak, deadline_after,
+    thread_id, unbounded, wait_until,
+};
+use crate::task::Task;
+use crate::turning::{self, Turning};
+use crate::{dispatch, nesting, pool};
+
+pub use local::LocalLoop;
+
+/// A queue of jobs that the owner of a loop runs when it suits: the way to have continuations run
+/// on a window's or game's own thread.
+///
+/// Send a chain through it with [`Task::on`], and call [`run_pending`](LoopQueue::run_pending) once
+/// per turn of the loop. Cloning gives another handle of the same queue. Jobs run in the order in
+/// which they arrived.
+///
+/// A job may turn the loop that runs it. To 64 turns may stand inside each other on one thread, less
+/// when they need much stack; beyond that they run nothing, as their own documentation says.
+///
+/// Jobs that are still queued when the last handle goes settle their tasks as
+/// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected). The queue of a [`LocalLoop`], which also
+/// holds closures that are not `Send`, is turned by that loop's thread only.
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::{spawn, LoopQueue};
+///
+/// let main_loop = LoopQueue::new();
+/// let here = std::thread::current().id();
+/// let task = spawn(|| 21)
+///     .on(&main_loop)
+///     .then(move |n| (n * 2, std::thread::current().id() == here));
+/// // A window would call `main_loop.run_pending()` once per frame.
+/// assert_eq!(main_loop.run_until(task)?, (42, true));
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+#[derive(Clone)]
+pub struct LoopQueue(Arc<Queue>);
+
+struct Queue {
+    sender: Sender<Job>,
+    jobs: Receiver<Job>,
+    bell: Mutex<Bell>,
+    arrived: Condvar,
+    /// The only thread that may run the jobs, for the queue of a `LocalLoop`.
+    owner: Option<ThreadId>,
+    /// Called after each arrival; wakes an event loop that sleeps elsewhere.
+    notify: Option<Notify>,
+}
+
+type Notify = Box<dyn Fn() + Send + Sync>;
+
+#[derive(Default)]
+struct Bell {
+    /// Counts arrivals, so that a loop with nothing to do can sleep; changed after the job is in
+    /// the channel.
+    arrivals: u64,
+    /// The loop is gone: jobs are sent no more. Set once; a job is sent under the lock, so none is
+    /// sent after that.
+    is_closed: bool,
+    /// The local closures that will not be called, to be dropped on the loop's thread.
+    forgotten: Vec<u64>,
+    /// The threads that are turning the loop, once for each turn inside another.
+    turners: Vec<ThreadId>,
+}
+
+impl LoopQueue {
+    /// An empty queue.
+    pub fn new() -> LoopQueue {
+        LoopQueue::build(None, None)
+    }
+
+    /// An empty queue that calls `notify` whenever a job arrives, on the thread that brings it:
+    /// post an event to the window there.
+    ///
+    /// It is also called when the task that [`run_until`](LoopQueue::run_until) waits for is
+    /// settled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, LoopQueue};
+    ///
+    /// let (wake, events) = std::sync::mpsc::channel();
+    /// let queue = LoopQueue::with_notify(move || {
+    ///     let _ = wake.send(());
+    /// });
+    /// let task = spawn(|| 21).on(&queue).then(|n| n * 2);
+    /// events.recv()?; // where the loop sleeps
+    /// queue.run_pending();
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_notify(notify: impl Fn() + Send + Sync + 'static) -> LoopQueue {
+        LoopQueue::build(Some(Box::new(notify)), None)
+    }
+
+    fn build(notify: Option<Notify>, owner: Option<ThreadId>) -> LoopQueue {
+        let (sender, jobs) = unbounded();
+        LoopQueue(Arc::new(Queue {
+            sender,
+            jobs,
+            bell: Mutex::new(Bell::default()),
+            arrived: Condvar::new(),
+            owner,
+            notify,
+        }))
+    }
+
+    /// Runs the jobs that are queued now, on this thread, and returns how many; jobs that arrive
+    /// meanwhile wait for the next call.
+    ///
+    /// Returns 0 and runs nothing when this thread's stack is deep in turns of loops already, and on
+    /// any thread but its own for the queue of a [`LocalLoop`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{LoopQueue, Task};
+    ///
+    /// let queue = LoopQueue::new();
+    /// let task = Task::ready(21).on(&queue).then(|n| n * 2);
+    /// assert_eq!(queue.run_pending(), 1);
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn run_pending(&self) -> usize {
+        let waiting = self.pending();
+        self.turn(|| (0..waiting).take_while(|_| self.run_one()).count())
+            .unwrap_or(0)
+    }
+
+    /// Runs jobs on this thread until none is left, those that arrive meanwhile included, or until
+    /// `budget` is over, and returns how many. For a loop that must draw its next frame in time.
+    ///
+    /// Runs at least one job, if there is any: the time is looked at after each. A job that takes
+    /// long is not interrupted. [`pending`](LoopQueue::pending) tells whether jobs are left. Runs
+    /// nothing where [`run_pending`](LoopQueue::run_pending) does not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{LoopQueue, Task};
+    ///
+    /// let queue = LoopQueue::new();
+    /// for n in 0..1000 {
+    ///     Task::ready(n).on(&queue).then(|n| n * 2).detach();
+    /// }
+    /// while queue.pending() > 0 {
+    ///     queue.run_pending_for(Duration::from_millis(4));
+    ///     // Draw the next frame.
+    /// }
+    /// ```
+    pub fn run_pending_for(&self, budget: Duration) -> usize {
+        let deadline = deadline_after(budget);
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let run = || {
+            let mut ran = 0;
+            while self.run_one() {
+                ran += 1;
+                if is_over() {
+                    break;
+                }
+            }
+            ran
+        };
+        self.turn(run).unwrap_or(0)
+    }
+
+    /// How many jobs are queued.
+    pub fn pending(&self) -> usize {
+        self.0.jobs.len()
+    }
+
+    /// Runs jobs on this thread until `task` is settled, and gives its outcome; sleeps while there
+    /// is nothing to run.
+    ///
+    /// May be called inside tasks and continuations too, as [`Task::wait`] may. Where
+    /// [`run_pending`](LoopQueue::run_pending) runs nothing, this only waits.
+    ///
+    /// # Errors
+    ///
+    /// The failure of `task`. One of kind [`Cycle`](crate::ErrorKind::Cycle) when this thread's
+    /// stack is too deep in turns of loops to run a job, and `task` may be waiting for one.
+    pub fn run_until<T: Send + 'static>(&self, task: Task<T>) -> Result<T, TaskError> {
+        let mut task = pin!(task);
+        let waker = Waker::from(self.0.clone());
+        let mut context = Context::from_waker(&waker);
+        loop {
+            let seen = self.0.bell.lock().arrivals;
+            // A turn of the loop at a time: jobs may queue themselves again for ever. What arrives
+            // meanwhile has counted up.
+            let waiting = self.pending();
+            let turned = self.turn(|| {
+                let _ = (0..waiting).take_while(|_| self.run_one()).count();
+            });
+            if let Poll::Ready(outcome) = task.as_mut().poll(&mut context) {
+                return outcome;
+            }
+            // Inside a callback, what this thread has settled waits for the callback's end, and the
+            // loop may be waiting for that (Contract: W1).
+            if dispatch::run_one() {
+                continue;
+            }
+            if turned.is_none() && self.may_turn() && waiting > 0 && task.may_wait_for_a_loop() {
+                return Err(task.cycle());
+            }
+            self.sleep(None, |arrivals| arrivals != seen);
+        }
+    }
+
+    /// Sleeps until a job is queued or `timeout` is over; true when there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{spawn, LoopQueue};
+    ///
+    /// let queue = LoopQueue::new();
+    /// let task = spawn(|| 21).on(&queue).then(|n| n * 2);
+    /// while !task.is_settled() {
+    ///     if queue.wait_pending(Duration::from_millis(16)) {
+    ///         queue.run_pending();
+    ///     }
+    ///     // Draw the next frame.
+    /// }
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn wait_pending(&self, timeout: Duration) -> bool {
+        let deadline = deadline_after(timeout);
+        let is_queued = || !self.0.jobs.is_empty();
+        while !is_queued() && dispatch::run_one() {}
+        if is_queued() {
+            return true;
+        }
+        self.sleep(deadline, |_| is_queued())
+    }
+
+    /// Sleeps until the number of arrivals says that there is something to wake for; false when
+    /// the deadline came first.
+    fn sleep(&self, deadline: Option<Instant>, wakes: impl Fn(u64) -> bool) -> bool {
+        pool::blocking(|place| {
+            loop {
+                // Before the lock is taken: it may come to start a thread.
+                let slice = place.keep_manned().and_then(deadline_after);
+                let mut bell = self.0.bell.lock();
+                if !wakes(bell.arrivals) {
+                    let until = deadline.into_iter().chain(slice).min();
+                    wait_until(&self.0.arrived, &mut bell, until);
+                }
+                if wakes(bell.arrivals) {
+                    return true;
+                }
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    return false;
+                }
+            }
+        })
+    }
+
+    fn run_one(&self) -> bool {
+        self.0.jobs.try_recv().map(Job::run).is_ok()
+    }
+
+    /// Calls `f`, which runs jobs. `None`: this thread may not run them, or not here.
+    fn turn<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
+        if !self.may_turn() {
+            return None;
+        }
+        let _level = nesting::enter()?;
+        let _turn = Turn::begin(&self.0);
+        if self.0.owner.is_some() {
+            local::drop_forgotten(&self.0);
+        }
+        Some(f())
+    }
+
+    fn may_turn(&self) -> bool {
+        self.0.owner.is_none_or(|owner| owner == thread_id())
+    }
+}
+
+/// A turn of the loop, on the thread that began it.
+struct Turn<'a> {
+    queue: &'a Queue,
+    _turning: Turning,
+}
+
+impl Turn<'_> {
+    fn begin(queue: &Queue) -> Turn<'_> {
+        queue.bell.lock().turners.push(thread_id());
+        Turn {
+            queue,
+            _turning: Turning::begin(),
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let me = thread_id();
+        let turners = &mut self.queue.bell.lock().turners;
+        if let Some(place) = turners.iter().rposition(|turner| *turner == me) {
+            turners.swap_remove(place);
+        }
+    }
+}
+
+impl Queue {
+    fn turner(&self) -> Option<ThreadId> {
+        if self.owner.is_some() {
+            return self.owner;
+        }
+        let bell = self.bell.lock();
+        let first = *bell.turners.first()?;
+        let is_alone = bell.turners.iter().all(|turner| *turner == first);
+        is_alone.then_some(first)
+    }
+
+    /// Wakes the loop; `change` is made under the lock.
+    fn ring(&self, change: impl FnOnce(&mut Bell)) {
+        {
+            let mut bell = self.bell.lock();
+            change(&mut bell);
+            bell.arrivals += 1;
+        }
+        self.arrived.notify_all();
+        turning::nudge();
+        if let Some(notify) = &self.notify {
+            notify();
+        }
+    }
+}
+
+/// Rings when the task that `run_until` waits for is settled elsewhere.
+impl Wake for Queue {
+    fn wake(self: Arc<Self>) {
+        self.ring(|_| ());
+    }
+}
+
+impl Executor for LoopQueue {
+    fn execute(&self, job: Job) {
+        let mut job = Some(job);
+        self.0.ring(|bell| {
+            if !bell.is_closed
+                && let Some(job) = job.take()
+            {
+                // The queue holds both ends of its channel, so the send cannot fail.
+                let _ = self.0.sender.send(job);
+            }
+        });
+        // With the loop gone the job is dropped here, which rejects its task.
+        drop(job);
+    }
+
+    fn keep(&self) -> Arc<dyn Executor> {
+        Arc::new(Kept(Arc::downgrade(&self.0)))
+    }
+
+    fn turner(&self) -> Option<ThreadId> {
+        self.0.turner()
+    }
+}
+
+/// What chains hold of a queue: not the queue itself, or jobs in it would keep it, and themselves,
+/// alive for ever.
+struct Kept(Weak<Queue>);
+
+impl Executor for Kept {
+    fn execute(&self, job: Job) {
+        // With the queue gone the job is dropped here, which rejects its task.
+        if let Some(queue) = self.0.upgrade() {
+            LoopQueue(queue).execute(job);
+        }
+    }
+
+    fn turner(&self) -> Option<ThreadId> {
+        self.0.upgrade()?.turner()
+    }
+}
+
+impl Default for LoopQueue {
+    fn default() -> LoopQueue {
+        LoopQueue::new()
+    }
+}
+
+impl fmt::Debug for LoopQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopQueue")
+            .field("queued", &self.0.jobs.len())
+            .finish()
+    }
+}

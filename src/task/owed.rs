@@ -1,0 +1,107 @@
+//! Waiting on the thread that turns a loop, for what was sent to that loop: no other thread would run
+//! it, so it runs here, and nothing else does.
+
+use std::collections::HashSet;
+
+use super::{Task, ring, wait};
+use crate::cell::state::{Phase, State};
+use crate::cell::step::Route;
+use crate::cell::{Cell, Upstream, with};
+use crate::error::TaskError;
+use crate::executor::Executor;
+use crate::sync::{Arc, ThreadId, thread_id};
+use crate::{nesting, unhandled};
+
+impl<T: Send + 'static> Task<T> {
+    /// True when the task may be waiting for a job of a loop that this thread cannot run: for one
+    /// that was sent there, or for a resolver, which such a job may hold.
+    pub(crate) fn may_wait_for_a_loop(&self) -> bool {
+        let me = Some(thread_id());
+        let waits = |cell: &Arc<dyn Cell>| {
+            let (phase, is_tied) = with(&**cell, |state, _| {
+                (state.phase, state.upstream().is_some())
+            });
+            match phase {
+                Phase::Open => !is_tied,
+                Phase::Handed | Phase::Driving => ring::driver(&**cell) == me,
+                _ => false,
+            }
+        };
+        self.cell().is_some_and(|cell| any_of(cell, waits))
+    }
+
+    /// The failure of a wait that only its own thread could end.
+    pub(crate) fn cycle(&self) -> TaskError {
+        match self.cell() {
+            Some(cell) => wait::cycle(&**cell),
+            None => self.lost(),
+        }
+    }
+}
+
+/// Runs what `cell` waits for as far as it was sent to a loop that this thread turns. True when
+/// something ran.
+pub(super) fn run(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) -> bool {
+    let mut has_run = false;
+    while !done() && any_of(cell, run_here) {
+        has_run = true;
+    }
+    has_run
+}
+
+/// Runs the steps of `cell` if they were sent to a loop that this thread turns.
+fn run_here(cell: &Arc<dyn Cell>) -> bool {
+    if turner(&**cell) != Some(thread_id()) {
+        return false;
+    }
+    let Some(_level) = nesting::enter() else {
+        return false;
+    };
+    // The job in the loop's queue finds its pass used, or is given out after this and finds nothing.
+    match with(&**cell, |state, _| state.last_pass()) {
+        Some(pass) => cell.clone().run_with(pass),
+        None => false,
+    }
+}
+
+/// The thread that turns the loop which the steps of `cell` were sent to, and where they wait.
+pub(super) fn turner(cell: &dyn Cell) -> Option<ThreadId> {
+    let executor = with(cell, |state, _| sent_to(state))?;
+    let turner = executor.turner();
+    // It is the user's, and this may be the last reference.
+    unhandled::discard(executor);
+    turner
+}
+
+fn sent_to(state: &State) -> Option<Arc<dyn Executor>> {
+    match state.route() {
+        Route::Executor(executor) if state.phase == Phase::Handed => Some(executor.clone()),
+        _ => None,
+    }
+}
+
+/// True when `test` holds for `cell` or for one that it waits for, directly or not. Looks at each
+/// once, in no particular order.
+fn any_of(cell: &Arc<dyn Cell>, test: impl Fn(&Arc<dyn Cell>) -> bool) -> bool {
+    let mut pending: Vec<Arc<dyn Upstream>> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut next = Some(cell.clone());
+    loop {
+        if let Some(cell) = next {
+            if test(&cell) {
+                return true;
+            }
+            cell.above(&mut pending);
+        }
+        let Some(upstream) = pending.pop() else {
+            return false;
+        };
+        next = None;
+        if seen.insert(Arc::as_ptr(&upstream).cast::<()>()) {
+            match upstream.clone().cell() {
+                Some(cell) => next = Some(cell),
+                None => upstream.above(&mut pending),
+            }
+        }
+    }
+}

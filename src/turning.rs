@@ -1,0 +1,97 @@
+//! Threads that wait although a loop of theirs has to be turned: how they hear of what is sent to it.
+
+// Locks: EARS alone. Only threads of ours are woken, and without it.
+
+use std::cell::Cell;
+use std::task::Waker;
+
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering};
+use crate::waiting;
+
+crate::sync::thread_local! {
+    /// The turns that are under way on this thread, and the loops that only it may turn.
+    static LOOPS: Cell<u32> = const { Cell::new(0) };
+}
+
+crate::sync::statics! {
+    static EARS: Mutex<Vec<Arc<Ear>>> = Mutex::new(Vec::new());
+    /// How many there are. Raised before its thread looks at what it waits for.
+    static LISTENING: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// A loop is turned on this thread, or can be turned on no other.
+pub(crate) struct Turning(());
+
+impl Turning {
+    pub(crate) fn begin() -> Turning {
+        let _ = LOOPS.try_with(|loops| loops.set(loops.get() + 1));
+        Turning(())
+    }
+}
+
+impl Drop for Turning {
+    fn drop(&mut self) {
+        let _ = LOOPS.try_with(|loops| loops.set(loops.get() - 1));
+    }
+}
+
+struct Ear {
+    is_nudged: AtomicBool,
+    waker: Waker,
+}
+
+/// A waiting thread that a loop relies on.
+pub(crate) struct Listener(Arc<Ear>);
+
+/// From now on `waker` is called for everything that might be for this thread to run. `None`: no
+/// loop relies on it.
+pub(crate) fn listen(waker: impl FnOnce() -> Waker) -> Option<Listener> {
+    if LOOPS.try_with(Cell::get).unwrap_or(0) == 0 {
+        return None;
+    }
+    let ear = Arc::new(Ear {
+        is_nudged: AtomicBool::new(false),
+        waker: waker(),
+    });
+    EARS.lock().push(ear.clone());
+    // ORDERING: relaxed is enough. Whoever changes what this thread is about to look at does so
+    // under the lock of a cell, and so does the look: it sees the change, or the change comes after
+    // this and its author sees the number.
+    LISTENING.fetch_add(1, Ordering::Relaxed);
+    Some(Listener(ear))
+}
+
+impl Listener {
+    /// True when something has come since this was last asked.
+    pub(crate) fn is_nudged(&self) -> bool {
+        // ORDERING: acquires what was sent before the nudge.
+        self.0.is_nudged.swap(false, Ordering::Acquire)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        LISTENING.fetch_sub(1, Ordering::Relaxed);
+        let mut ears = EARS.lock();
+        ears.retain(|ear| !Arc::ptr_eq(ear, &self.0));
+    }
+}
+
+/// Something was sent to a loop, or a task waits for another than before. Call it after the change,
+/// without a lock.
+pub(crate) fn nudge() {
+    // ORDERING: see `listen`.
+    if LISTENING.load(Ordering::Relaxed) > 0 {
+        nudge_all();
+    }
+}
+
+#[cold]
+fn nudge_all() {
+    let ears = EARS.lock().clone();
+    for ear in ears {
+        // ORDERING: releases what was sent before.
+        ear.is_nudged.store(true, Ordering::Release);
+        waiting::wake(ear.waker.clone());
+    }
+}
