@@ -2,12 +2,14 @@
 //!
 //! Running them from a list instead of from the settling call is what keeps the stack flat, however
 //! long a chain is (a trampoline).
+//!
+//! What is on the list is tied to this thread, so a thread that is about to block gives it away
+//! first ([`hand_off_all`], Contract: W1).
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 use crate::executor::Runnable;
-use crate::pool;
 use crate::sync::Arc;
 
 /// Subscribers that a worker runs in one dispatch before it asks whether other jobs wait. If some
@@ -19,42 +21,49 @@ const BUDGET: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
 /// What is on the list.
 enum Item {
     Run(Arc<dyn Runnable>),
-    /// For its executor. Called from the list, not from a step, because an executor may run the job
-    /// on the spot, and the job may come to the next executor.
+    /// For its executor, which is being called on this thread: see `hand_over_now`.
     HandOver(Arc<dyn Runnable>),
 }
 
 struct Local {
+    /// Empty whenever this thread blocks.
     list: RefCell<VecDeque<Item>>,
     /// True while a `scope` is open on this thread: what is put on the list will be run by it.
     open: Cell<bool>,
-    /// True while a `hand_over_now` is on this thread's stack: an executor may run what it is given
-    /// on the spot, and that must not nest.
-    handing: Cell<bool>,
     budget: Cell<u32>,
+    /// This thread waits, and runs awaited work meanwhile: what that leaves on the list is the
+    /// waiter's to hand off.
+    waits: Cell<bool>,
+    /// A `hand_over_now` is on this thread's stack: an executor may run what it is given on the spot,
+    /// and that must not nest.
+    handing: Cell<bool>,
+    /// Whether other jobs wait for this thread.
+    is_wanted: Cell<fn() -> bool>,
 }
 
 crate::sync::thread_local! {
     static LOCAL: Local = const { Local {
         list: RefCell::new(VecDeque::new()),
         open: Cell::new(false),
-        handing: Cell::new(false),
         budget: Cell::new(0),
+        waits: Cell::new(false),
+        handing: Cell::new(false),
+        is_wanted: Cell::new(never),
     } };
+}
+
+fn never() -> bool {
+    false
+}
+
+/// A pool's worker says how it knows that other jobs wait for it.
+pub(crate) fn ask_for_other_jobs(is_wanted: fn() -> bool) {
+    let _ = LOCAL.try_with(|local| local.is_wanted.set(is_wanted));
 }
 
 /// Calls `f`, then runs what it put on this thread's list. Inside another scope it only calls `f`.
 pub(crate) fn scope<R>(f: impl FnOnce() -> R) -> R {
-    let outermost = LOCAL
-        .try_with(|local| {
-            let outermost = !local.open.replace(true);
-            if outermost {
-                local.budget.set(BUDGET);
-            }
-            outermost
-        })
-        // A thread whose locals are gone has no list; `later` runs things at once there.
-        .unwrap_or(false);
+    let outermost = open();
     // Nothing in here should panic, but a list that stays open would never be run again.
     let _closes = outermost.then(|| Close);
     let result = f();
@@ -64,11 +73,72 @@ pub(crate) fn scope<R>(f: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Like `scope`, for the steps of a task that this thread came by as a job. Of awaited work that a
+/// waiter runs (see `apart`), the rest of the list is left to the waiter.
+pub(crate) fn scope_of_job<R>(f: impl FnOnce() -> R) -> R {
+    let outermost = open();
+    let _closes = outermost.then(|| Close);
+    let result = f();
+    if outermost && !LOCAL.try_with(|local| local.waits.get()).unwrap_or(false) {
+        drain();
+    }
+    result
+}
+
+/// Opens a scope, unless one is open. True when it did.
+fn open() -> bool {
+    LOCAL
+        .try_with(|local| {
+            let outermost = !local.open.replace(true);
+            if outermost {
+                local.budget.set(BUDGET);
+            }
+            outermost
+        })
+        // A thread whose locals are gone has no list; `later` runs things at once there.
+        .unwrap_or(false)
+}
+
 struct Close;
 
 impl Drop for Close {
     fn drop(&mut self) {
         let _ = LOCAL.try_with(|local| local.open.set(false));
+    }
+}
+
+/// Calls `f`, which runs awaited work inside a wait, as if this thread had been at the bottom of its
+/// stack: the work opens a scope of its own. What that leaves on the list is for the caller, who
+/// waits: it runs what it waits for and hands off the rest.
+///
+/// The list must be empty, or hold nothing but awaited work.
+pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
+    let before = LOCAL.try_with(|local| Before {
+        open: local.open.replace(false),
+        waits: local.waits.replace(true),
+        handing: local.handing.replace(false),
+        budget: local.budget.get(),
+    });
+    let _restores = before.ok();
+    f()
+}
+
+/// What is put back when awaited work has run.
+struct Before {
+    open: bool,
+    waits: bool,
+    handing: bool,
+    budget: u32,
+}
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        let _ = LOCAL.try_with(|local| {
+            local.open.set(self.open);
+            local.waits.set(self.waits);
+            local.handing.set(self.handing);
+            local.budget.set(self.budget);
+        });
     }
 }
 
@@ -84,22 +154,27 @@ pub(crate) fn later(work: Arc<dyn Runnable>) {
     }
 }
 
-/// Has a task handed over when this thread's list comes to it, or now when no scope is open.
-pub(crate) fn hand_over_later(work: Arc<dyn Runnable>) {
-    if let Some(Item::HandOver(work)) = put(Item::HandOver(work)) {
+/// Has a task handed to its executor: at once, because it is not this thread's to run.
+///
+/// An executor may run the job on the spot, and that job may come to the next executor. So one that
+/// is called while another is being called on this thread has to wait for the list: calls nest once,
+/// however long the chain.
+pub(crate) fn hand_over_now(work: Arc<dyn Runnable>) {
+    let begins = LOCAL.try_with(|local| !local.open.get() || !local.handing.replace(true));
+    if begins.unwrap_or(true) {
+        let _ends = Handing;
+        work.hand_over();
+    } else if let Err(work) = hand_over_later(work) {
         work.hand_over();
     }
 }
 
-/// Has a task handed over before anything else happens on this thread. Inside another such call
-/// only when the list comes to it: executors that run their jobs on the spot would nest.
-pub(crate) fn hand_over_now(work: Arc<dyn Runnable>) {
-    let is_outermost = LOCAL.try_with(|local| !local.handing.replace(true));
-    if !is_outermost.unwrap_or(true) {
-        return hand_over_later(work);
+/// Has a task handed over when this thread's list comes to it. Gives it back when no scope is open.
+pub(crate) fn hand_over_later(work: Arc<dyn Runnable>) -> Result<(), Arc<dyn Runnable>> {
+    match put(Item::HandOver(work)) {
+        Some(Item::Run(work) | Item::HandOver(work)) => Err(work),
+        None => Ok(()),
     }
-    let _ends = Handing;
-    work.hand_over();
 }
 
 struct Handing;
@@ -160,24 +235,11 @@ pub(crate) fn grant(wanted: usize) -> usize {
 
 #[cold]
 fn renew(local: &Local) -> bool {
-    let renewed = !pool::is_wanted_elsewhere();
+    let renewed = !local.is_wanted.get()();
     if renewed {
         local.budget.set(BUDGET);
     }
     renewed
-}
-
-/// Runs one task of this thread's list; false when there is none. For a thread that is about to
-/// wait inside a callback.
-pub(crate) fn run_one() -> bool {
-    match next() {
-        Some(Item::Run(work)) => {
-            work.run();
-        }
-        Some(Item::HandOver(work)) => work.hand_over(),
-        None => return false,
-    }
-    true
 }
 
 fn drain() {
@@ -186,7 +248,7 @@ fn drain() {
             Item::Run(work) if spend() => {
                 work.run();
             }
-            Item::Run(work) | Item::HandOver(work) => work.hand_over(),
+            Item::Run(work) | Item::HandOver(work) => hand_over_now(work),
         }
     }
 }
@@ -198,13 +260,29 @@ fn next() -> Option<Item> {
         .flatten()
 }
 
-/// Has everything on this thread's list done elsewhere; false when there is nothing. For a thread
-/// whose stack is too deep to run it.
-pub(crate) fn hand_over_all() -> bool {
-    let mut some = false;
-    while let Some(Item::Run(work) | Item::HandOver(work)) = next() {
-        work.hand_over();
-        some = true;
+/// Has everything on this thread's list done by other threads. For a thread that is about to block,
+/// or to run work that may take long, inside a callback.
+///
+/// What goes to an executor goes there; an executor that runs jobs on the spot does so here.
+pub(crate) fn hand_off_all() {
+    if cfg!(planted = "list_kept") {
+        return;
     }
-    some
+    while let Some(Item::Run(work) | Item::HandOver(work)) = next() {
+        work.hand_off();
+    }
+}
+
+/// The same, except for `awaited`, which this thread is about to run itself.
+pub(crate) fn hand_off_others(awaited: *const ()) {
+    let mut kept = None;
+    while let Some(item) = next() {
+        match item {
+            Item::Run(work) if Arc::as_ptr(&work).cast() == awaited => kept = Some(work),
+            Item::Run(work) | Item::HandOver(work) => work.hand_off(),
+        }
+    }
+    if let Some(work) = kept {
+        let _ = LOCAL.try_with(|local| local.list.borrow_mut().push_front(Item::Run(work)));
+    }
 }

@@ -28,6 +28,12 @@ pub(crate) trait Runnable: Send + Sync {
     /// Has the work done elsewhere: by the executor or the pool it belongs to.
     fn hand_over(self: Arc<Self>);
 
+    /// The same for a thread that is about to block: work that would be run on the spot
+    /// ([`Inline`]) goes to its pool too.
+    fn hand_off(self: Arc<Self>) {
+        self.hand_over();
+    }
+
     /// The work will never run: settle whatever hangs on it. False when there was nothing left to be
     /// settled.
     fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool;
@@ -176,6 +182,9 @@ impl fmt::Debug for Job {
 
 /// The executor that runs a continuation at once: on the thread that settles the task, or, when the
 /// task is settled already, inside the very call that registers the continuation.
+///
+/// A task that is settled inside a callback has its continuations run after that callback. If the
+/// callback blocks before, in a wait of this crate, they run on the pool instead.
 ///
 /// # Examples
 ///

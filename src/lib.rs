@@ -51,7 +51,7 @@
 //   teardown.rs    drops of tasks that hold tasks
 //   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
 //   cancel/        CancelToken
-//   pool/          the threads                               dispatch.rs   the per-thread work list
+//   dispatch.rs    the per-thread work list                  pool/         the threads
 //   cell/          a task's closure, outcome and subscribers
 //   promise.rs     Resolver and task/: the producing and the consuming half; they know each other
 //   combine/       all, any                                  loop_queue/   an executor built on tasks

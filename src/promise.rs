@@ -14,7 +14,7 @@ use crate::cell::state::{Phase, Progress};
 use crate::cell::step::Follow;
 use crate::cell::{About, Cell, Tie, adopt, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
-use crate::sync::{Arc, Ordering, chaos_point};
+use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::task::{IntoTask, Task};
 use crate::{dispatch, unhandled};
 
@@ -259,19 +259,22 @@ impl<T: Send + 'static> Resolver<T> {
 /// Settles an open cell from outside. The calling thread becomes its driver.
 fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
     let mut local = Some(outcome);
-    if dispatch::is_open() {
-        // Inside a callback the steps wait for their turn in this thread's list.
+    let in_callback = dispatch::is_open();
+    if in_callback || thread::panicking() {
+        // Inside a callback the steps wait for their turn in this thread's list. On a thread that
+        // unwinds none of them runs: it would find `thread::panicking()`.
         let postponed = with(&**cell, |state, head| {
-            let postponed =
-                state.phase == Phase::Open && !state.steps.is_empty() && !state.is_on_pool();
-            if postponed {
-                *cast::<T>(head) = local.take();
-                state.outcome_is_in();
+            if state.phase != Phase::Open || state.steps.is_empty() || state.is_on_pool() {
+                return None;
             }
-            postponed
+            *cast::<T>(head) = local.take();
+            Some(state.outcome_is_in())
         });
-        if postponed {
-            dispatch::later(cell.clone());
+        if let Some(arrival) = postponed {
+            match in_callback {
+                true => arrival.proceed(cell.clone()),
+                false => arrival.proceed_elsewhere(cell.clone()),
+            }
             return Ok(());
         }
     }
@@ -306,16 +309,19 @@ fn settle_on_pool<T: Send + 'static>(
         let failure = local.as_ref().and_then(|outcome| outcome.as_ref().err());
         let failure = failure.cloned();
         *cast::<T>(head) = local.take();
-        state.outcome_is_in();
+        let arrival = state.outcome_is_in();
         if !state.steps.is_empty() {
-            return Some(None);
+            return Some((arrival, None));
         }
         cell.idle().store(true, Ordering::Release);
-        Some(Some(state.settle(failure.as_ref())))
+        Some((arrival, Some(state.settle(failure.as_ref()))))
     });
     match settled {
-        Some(Some(duty)) => duty.carry_out(),
-        Some(None) => cell.clone().hand_over(),
+        Some((left, Some(duty))) => {
+            unhandled::discard(left);
+            duty.carry_out();
+        }
+        Some((arrival, None)) => arrival.proceed(cell.clone()),
         None => {}
     }
     local.map_or(Ok(()), Err)

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use smallvec::SmallVec;
 
 use super::slot::{Slot, cast, take};
-use super::state::{Phase, Progress, Registered, Role};
+use super::state::{Arrival, Phase, Progress, Registered, Role};
 use super::step::{Follow, Step, Turn};
 use super::{Cell, Tie, Upstream, address, cancel, start, with};
 use crate::error::{ErrorKind, TaskError};
@@ -34,7 +34,7 @@ enum Adopted {
     /// Whoever was to get the outcome of this task was cancelled.
     Unwanted(Arc<dyn Cell>),
     /// The inner task waits for the outer one, or is it.
-    Cycle,
+    Cycle(Arrival),
 }
 
 /// The driver of `outer` lets go of it until `inner` is settled. `held` is the step in whose output
@@ -63,9 +63,9 @@ pub(crate) fn follow(
         Adopted::Unwanted(source) => {
             cancel::withdraw_all(Some(tie(&source)));
         }
-        Adopted::Cycle => {
+        Adopted::Cycle(arrival) => {
             super::release(&*inner);
-            come_to(outer.clone());
+            arrival.proceed(outer.clone());
         }
     }
 }
@@ -76,7 +76,7 @@ fn come_to(cell: Arc<dyn Cell>) {
     match with(&*cell, |state, _| {
         state.belongs_elsewhere() || state.is_on_pool()
     }) {
-        true => dispatch::hand_over_later(cell),
+        true => dispatch::hand_over_now(cell),
         false => dispatch::later(cell),
     }
 }
@@ -101,6 +101,7 @@ fn attach(
 ) -> Adopted {
     let is_ring = address(&**inner) == address(&**outer)
         || with(&**outer, |state, _| state.watched) && waits_for(&**inner, &**outer, removed);
+    let mut arrival = None;
     let kept = with(&**outer, |state, head| {
         if state.epoch != epoch {
             removed.steps.extend(held);
@@ -113,7 +114,7 @@ fn attach(
             removed.ties.push(state.untie());
             let error = TaskError::of(ErrorKind::Cycle, outer.about().at());
             state.outcome(head).fail(error);
-            state.outcome_is_in();
+            arrival = Some(state.outcome_is_in());
         } else {
             state.phase = Phase::Following;
             removed.ties.push(state.tie_to(tie(inner)));
@@ -123,8 +124,8 @@ fn attach(
     if !kept {
         return Adopted::Superseded;
     }
-    if is_ring {
-        return Adopted::Cycle;
+    if let Some(arrival) = arrival {
+        return Adopted::Cycle(arrival);
     }
 
     let (target, carrier) = shortcut(outer, removed);
@@ -318,15 +319,11 @@ impl<U: Send + 'static> Forward<U> {
                 return None;
             }
             *cast::<U>(state.outcome(head)) = outcome.take();
-            state.outcome_is_in();
-            let elsewhere = state.belongs_elsewhere() || state.is_on_pool();
-            Some((state.untie(), elsewhere))
+            Some((state.untie(), state.outcome_is_in()))
         });
         unhandled::discard(outcome);
-        match upstream {
-            None => {}
-            Some((_, true)) => dispatch::hand_over_later(self.target.clone()),
-            Some((_, false)) => dispatch::later(self.target.clone()),
+        if let Some((_, arrival)) = upstream {
+            arrival.proceed(self.target.clone());
         }
     }
 }

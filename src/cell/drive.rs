@@ -190,7 +190,7 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
                 return unhandled::discard(hands.held.take());
             }
             Next::Settled => return hands.duty.carry_out(),
-            Next::HandOver => return dispatch::hand_over_later(cell.clone()),
+            Next::HandOver => return dispatch::hand_over_now(cell.clone()),
             // The outcome in this driver's hands is nobody's now, and the user's to drop.
             Next::Superseded => {
                 cancel::carry_out(cell, epoch, &mut hands);
@@ -272,7 +272,7 @@ fn hop(cell: &Arc<dyn Cell>, epoch: u32, hands: &mut Hands<'_>, route: Route) ->
     // The last executor is the user's to drop.
     unhandled::discard(left);
     if hops {
-        dispatch::hand_over_later(cell.clone());
+        dispatch::hand_over_now(cell.clone());
     }
     hops
 }
@@ -288,7 +288,7 @@ pub(super) fn hand_back(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>) 
         kept
     });
     if kept {
-        dispatch::hand_over_later(cell.clone());
+        dispatch::hand_over_now(cell.clone());
     } else {
         cancel::carry_out(cell, epoch, &mut hands);
         unhandled::discard(hands.held.take());

@@ -30,8 +30,8 @@ pub(crate) mod steps;
 use std::panic::Location;
 
 use crate::cancel::{CancelToken, WeakToken};
-use crate::error::At;
-use crate::executor::{HandedOut, Job, Runnable};
+use crate::error::{At, ErrorKind};
+use crate::executor::{HandedOut, Job, Ran, Runnable};
 use crate::pool::Pool;
 use crate::sync::{Arc, AtomicBool, TakeOnce, thread_id};
 use crate::trace::TaskContext;
@@ -150,6 +150,12 @@ pub(crate) trait Upstream: Send + Sync {
     /// Adds to `found` what this waits for in turn.
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>);
 
+    /// False where one of those above may be enough. A waiting thread runs none of them then: the
+    /// wait would last until that one ends.
+    fn needs_all(&self) -> bool {
+        true
+    }
+
     /// The cell behind it, if it is one.
     fn cell(self: Arc<Self>) -> Option<Arc<dyn Cell>> {
         None
@@ -218,16 +224,35 @@ pub(crate) fn start(cell: &Arc<dyn Cell>) {
 /// Has the steps of a task whose phase is `Handed` run where they belong.
 ///
 /// That may be here, and they may come here again: where this is deep in such calls, the list has to
-/// do. A scope is open then, because the outer calls run steps.
+/// do, or a thread of the pool where there is none: a wait runs what it waits for without the list.
 pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
     let Some(_level) = nesting::enter() else {
-        return dispatch::hand_over_later(cell);
+        if dispatch::hand_over_later(cell.clone()).is_err() {
+            queue(&cell, Arc::new(Detour(cell.clone())));
+        }
+        return;
     };
     match with(&*cell, |state, _| state.hand_on()) {
-        HandTo::Nobody => {}
         HandTo::Inline => {
             dispatch::scope(|| cell.run());
         }
+        to => hand_to(to, cell),
+    }
+}
+
+/// The same for a thread that is about to block: steps that belong to whoever settles the task go to
+/// its pool.
+pub(crate) fn hand_off(cell: Arc<dyn Cell>) {
+    let Some(_level) = nesting::enter() else {
+        return queue(&cell, Arc::new(Detour(cell.clone())));
+    };
+    let to = with(&*cell, |state, _| state.hand_on());
+    hand_to(to, cell);
+}
+
+fn hand_to(to: HandTo, cell: Arc<dyn Cell>) {
+    match to {
+        HandTo::Nobody => {}
         HandTo::Executor(executor, pass) => {
             // A job that is lost in a panic rejects its task as it is dropped.
             let job = Job::new(cell, pass);
@@ -237,16 +262,43 @@ pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
             // The job may have been the last of its task, and so may this.
             unhandled::discard(executor);
         }
-        HandTo::Pool => {
-            let refused = cell.about().pool().resubmit(cell.clone()).err();
-            // Continuations outlive their pool: on a closed one they move to the global pool, which
-            // never closes.
-            if let Some(refused) =
-                refused.and_then(|refused| Pool::global().resubmit(refused.work).err())
-            {
-                refused.settle();
-            }
-        }
+        HandTo::Pool | HandTo::Inline => resubmit(cell),
+    }
+}
+
+/// Queues steps, or a branch of a shared task, in the pool of their task.
+pub(crate) fn resubmit(cell: Arc<dyn Cell>) {
+    queue(&cell, cell.clone());
+}
+
+/// Queues `work` in the pool of `cell`.
+fn queue(cell: &Arc<dyn Cell>, work: Arc<dyn Runnable>) {
+    let refused = cell.about().pool().resubmit(work).err();
+    // Continuations outlive their pool: on a closed one they move to the global pool, which never
+    // closes.
+    if let Some(refused) = refused.and_then(|refused| Pool::global().resubmit(refused.work).err()) {
+        refused.settle();
+    }
+}
+
+/// Has a task handed over by a thread whose stack is not deep in such calls.
+struct Detour(Arc<dyn Cell>);
+
+impl Runnable for Detour {
+    fn run(self: Arc<Self>) -> Ran {
+        hand_over(self.0.clone());
+        Ran::Other
+    }
+
+    fn hand_over(self: Arc<Self>) {
+        queue(&self.0, self.clone());
+    }
+
+    fn refuse(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
+        // Without any other thread it has to be this one.
+        let to = with(&*self.0, |state, _| state.hand_on());
+        hand_to(to, self.0.clone());
+        false
     }
 }
 

@@ -74,7 +74,9 @@ where
             Returned::Outcome(outcome) => self.finish(outcome, epoch),
             Returned::Task(follow) => {
                 let cell: Arc<dyn Cell> = self;
-                dispatch::scope(|| adopt::follow(&cell, epoch, None, Progress::default(), follow));
+                dispatch::scope_of_job(|| {
+                    adopt::follow(&cell, epoch, None, Progress::default(), follow);
+                });
                 Ran::Completed
             }
         }
@@ -99,22 +101,9 @@ where
             // A step of another task runs this closure: the steps wait for their turn in the list,
             // or the stack would grow with every fork.
             hands.local.move_into(inner_now.head.slot());
-            inner_now.state.outcome_is_in();
-            let left = match cfg!(planted = "late_hop") {
-                false => inner_now.state.hop_at_once(),
-                true => None,
-            };
-            let hops = left.is_some() && inner_now.state.belongs_elsewhere();
+            let arrival = inner_now.state.outcome_is_in();
             drop(inner);
-            // An executor is the user's to drop.
-            unhandled::discard(left);
-            if hops {
-                // Before the next branch of a shared task starts: branches that are sent to one
-                // executor arrive there in their order (Contract: D1).
-                dispatch::hand_over_now(self);
-            } else {
-                dispatch::later(self);
-            }
+            arrival.proceed(self);
             return ran;
         }
         let next = self.advance(inner_now, &mut hands, epoch);
@@ -127,7 +116,7 @@ where
             }
             next => {
                 let cell: Arc<dyn Cell> = self;
-                dispatch::scope(|| drive_from(&cell, epoch, hands, next));
+                dispatch::scope_of_job(|| drive_from(&cell, epoch, hands, next));
                 ran
             }
         };
@@ -187,7 +176,12 @@ where
             }
         };
         let cell: Arc<dyn Cell> = self;
-        dispatch::scope(|| drive(&cell, epoch, Hands::new(&mut local, held)));
+        let go_on = || drive(&cell, epoch, Hands::new(&mut local, held));
+        match pass {
+            None => dispatch::scope_of_job(go_on),
+            // Whatever closure has run an executor's job on this thread goes on after it.
+            Some(_) => dispatch::scope(go_on),
+        }
         unhandled::discard(local);
         Some(Ran::Other)
     }
@@ -320,6 +314,10 @@ where
 
     fn hand_over(self: Arc<Self>) {
         super::hand_over(self);
+    }
+
+    fn hand_off(self: Arc<Self>) {
+        super::hand_off(self);
     }
 
     fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {

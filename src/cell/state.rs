@@ -19,10 +19,11 @@ mod route;
 
 use std::task::Waker;
 
-use super::Tie;
 use super::slot::Slot;
 use super::step::{Route, Step};
 use super::steps::Steps;
+use super::{Cell, Tie};
+use crate::dispatch;
 use crate::error::TaskError;
 use crate::executor::Executor;
 use crate::sync::{Arc, ThreadId, thread_id};
@@ -114,8 +115,6 @@ struct Rare {
     doom: Option<Doom>,
     /// The route is not the pool, or a step that was registered will set another.
     sent: bool,
-    /// The first step that was registered sends the rest elsewhere.
-    hops_first: bool,
     /// The steps are on the work list of a thread that works for their executor already, so they
     /// need not be handed to it.
     arrived: bool,
@@ -177,6 +176,33 @@ impl Duty {
         if let Some(error) = self.report {
             crate::unhandled::report(error);
         }
+    }
+}
+
+/// Where the steps of a task run whose outcome has come in.
+#[must_use = "the steps never run otherwise"]
+pub(crate) struct Arrival {
+    belongs_elsewhere: bool,
+    /// The route before, to be dropped without the lock.
+    left: Route,
+}
+
+impl Arrival {
+    /// Has the steps run: from this thread's list, or by the executor they were sent to, and by that
+    /// before the next branch of a shared task starts: branches that are sent to one executor arrive
+    /// there in their order (Contract: D1).
+    pub(crate) fn proceed(self, cell: Arc<dyn Cell>) {
+        crate::unhandled::discard(self.left);
+        match self.belongs_elsewhere {
+            true => dispatch::hand_over_now(cell),
+            false => dispatch::later(cell),
+        }
+    }
+
+    /// The same on a thread that must run none of them: those from the list go to the pool.
+    pub(crate) fn proceed_elsewhere(self, cell: Arc<dyn Cell>) {
+        crate::unhandled::discard(self.left);
+        cell.hand_off();
     }
 }
 
@@ -273,11 +299,24 @@ impl State {
     }
 
     /// The head, or the link that the task followed another for, has come to an outcome, which lies
-    /// in the cell: somebody is to come to the steps.
-    pub(crate) fn outcome_is_in(&mut self) {
+    /// in the cell: somebody is to come to the steps, as [`Arrival`] says. An executor that all
+    /// of them were sent to has them at once.
+    pub(crate) fn outcome_is_in(&mut self) -> Arrival {
         self.stage.finish();
         self.decide(1);
         self.phase = Phase::Handed;
+        let hop = match cfg!(planted = "late_hop") {
+            false => self.steps.pop_hop(),
+            true => None,
+        };
+        let left = match hop.and_then(|mut hop| hop.route()) {
+            Some(route) => self.set_route(route),
+            None => Route::Pool,
+        };
+        Arrival {
+            belongs_elsewhere: self.belongs_elsewhere() || self.is_on_pool(),
+            left,
+        }
     }
 
     /// What the driver has done since it last held the lock.

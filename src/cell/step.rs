@@ -33,6 +33,11 @@ pub(crate) trait Step: Send {
         None
     }
 
+    /// True for a step that does nothing but send the rest of the chain to an executor.
+    fn is_hop(&self) -> bool {
+        false
+    }
+
     /// True for a step that takes the outcome away and that no other follows: behind it there is
     /// nothing left to settle.
     fn takes_outcome(&self) -> bool {

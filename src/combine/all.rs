@@ -37,7 +37,8 @@ pub fn all<A: All>(tasks: A) -> Task<A::Output> {
 /// the first failure at once.
 ///
 /// The same as `all(tasks).wait()`: a failure cancels the tasks that are not settled, except
-/// [shielded](Task::shielded) ones.
+/// [shielded](Task::shielded) ones. Inside a task, the awaited tasks may run on the calling thread;
+/// see [`wait`](Task::wait).
 ///
 /// # Errors
 ///
@@ -95,7 +96,7 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
     #[track_caller]
     fn start(values: P, missing: usize) -> (Arc<Self>, Task<V>) {
         let (resolver, task) = deferred();
-        let group = Group::new(Parts { values, missing });
+        let group = Group::new(true, Parts { values, missing });
         if let Some(cell) = task.cell() {
             bind(&**cell, &group);
         }

@@ -44,11 +44,12 @@ where
         let _ = resolver.settle(Err(error));
         return task;
     }
-    let group = Group::new(Failures {
+    let failures = Failures {
         missing: cells.len(),
         first: None,
         errors: cells.iter().map(|_| None).collect(),
-    });
+    };
+    let group = Group::new(false, failures);
     if let Some(cell) = task.cell() {
         bind(&**cell, &group);
     }
@@ -69,7 +70,8 @@ where
 }
 
 /// Blocks until the first of `tasks` succeeds, and gives its value; the others are cancelled then,
-/// except [shielded](Task::shielded) ones.
+/// except [shielded](Task::shielded) ones. None of them runs on the calling thread. What the calling
+/// callback, if there is one, has settled before goes on on the pool meanwhile.
 ///
 /// # Errors
 ///

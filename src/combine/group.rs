@@ -8,6 +8,8 @@ use crate::sync::{Arc, Mutex};
 
 /// The tasks whose outcomes a combinator collects, beside what it makes of them.
 pub(super) struct Group<P> {
+    /// False where one member's outcome may be enough.
+    needs_all: bool,
     inner: Mutex<Inner<P>>,
 }
 
@@ -27,8 +29,9 @@ struct Inner<P> {
 const TOGETHER: usize = 128;
 
 impl<P: Send + 'static> Group<P> {
-    pub(super) fn new(parts: P) -> Arc<Group<P>> {
+    pub(super) fn new(needs_all: bool, parts: P) -> Arc<Group<P>> {
         Arc::new(Group {
+            needs_all,
             inner: Mutex::new(Inner {
                 parts,
                 members: Vec::new(),
@@ -95,6 +98,10 @@ impl<P: Send + 'static> Group<P> {
 impl<P: Send + 'static> Upstream for Group<P> {
     fn withdraw(self: Arc<Self>, _ticket: u64) -> Withdrawn {
         Withdrawn::passing(self.take())
+    }
+
+    fn needs_all(&self) -> bool {
+        self.needs_all
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {

@@ -195,8 +195,10 @@ impl LoopQueue {
     /// Runs jobs on this thread until `task` is settled, and gives its outcome; sleeps while there
     /// is nothing to run.
     ///
-    /// May be called inside tasks and continuations too, as [`Task::wait`] may. Where
-    /// [`run_pending`](LoopQueue::run_pending) runs nothing, this only waits.
+    /// May be called inside tasks and continuations too, as [`Task::wait`] may: what the calling
+    /// callback has settled before goes on on the pool meanwhile. The queue's jobs, and nothing else,
+    /// run on the calling thread. Where [`run_pending`](LoopQueue::run_pending) runs nothing, this
+    /// only waits.
     ///
     /// # Errors
     ///
@@ -207,6 +209,9 @@ impl LoopQueue {
         let waker = Waker::from(self.0.clone());
         let mut context = Context::from_waker(&waker);
         loop {
+            // Inside a callback, what this thread has settled would wait for the callback's end, and
+            // the loop may be waiting for that (Contract: W1). Jobs settle more.
+            dispatch::hand_off_all();
             let seen = self.0.bell.lock().arrivals;
             // A turn of the loop at a time: jobs may queue themselves again for ever. What arrives
             // meanwhile has counted up.
@@ -217,11 +222,6 @@ impl LoopQueue {
             if let Poll::Ready(outcome) = task.as_mut().poll(&mut context) {
                 return outcome;
             }
-            // Inside a callback, what this thread has settled waits for the callback's end, and the
-            // loop may be waiting for that (Contract: W1).
-            if dispatch::run_one() {
-                continue;
-            }
             if turned.is_none() && self.may_turn() && waiting > 0 && task.may_wait_for_a_loop() {
                 return Err(task.cycle());
             }
@@ -229,7 +229,8 @@ impl LoopQueue {
         }
     }
 
-    /// Sleeps until a job is queued or `timeout` is over; true when there is one.
+    /// Sleeps until a job is queued or `timeout` is over; true when there is one. Runs nothing: what
+    /// the calling callback, if there is one, has settled before goes on on the pool meanwhile.
     ///
     /// # Examples
     ///
@@ -251,7 +252,7 @@ impl LoopQueue {
     pub fn wait_pending(&self, timeout: Duration) -> bool {
         let deadline = deadline_after(timeout);
         let is_queued = || !self.0.jobs.is_empty();
-        while !is_queued() && dispatch::run_one() {}
+        dispatch::hand_off_all();
         if is_queued() {
             return true;
         }

@@ -1,42 +1,24 @@
 //! What a worker does before it blocks in a `wait`: it lets another thread take its place.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use super::grow::REFUSAL_PAUSE;
 use super::roster::Roster;
 use super::worker::{self, Worker};
-use crate::sync::{Duration, Ordering};
-
-crate::sync::thread_local! {
-    /// How many `wait`s of this thread are running other work on its stack.
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
-}
-
-/// How many tasks may stand on one stack, each waiting for the next. Beyond this a stand-in thread,
-/// with a stack of its own, takes over.
-const MAX_DEPTH: u32 = 64;
+use crate::dispatch;
+use crate::sync::{Duration, Ordering, thread};
 
 /// True on a thread of some pool.
 pub(crate) fn on_worker() -> bool {
     worker::with_current(|_| ()).is_some()
 }
 
-/// Calls `f`, which runs awaited work on this stack, unless the stack is deep already; `None` then.
-pub(crate) fn deeper<R>(f: impl FnOnce() -> R) -> Option<R> {
-    let depth = DEPTH.get();
-    if depth >= MAX_DEPTH {
-        return None;
-    }
-    DEPTH.set(depth + 1);
-    let result = f();
-    DEPTH.set(depth);
-    Some(result)
-}
-
-/// A worker is back at the bottom of its stack.
-pub(super) fn reset() {
-    DEPTH.set(0);
+/// True when the calling thread, which waits, may run awaited work on its own stack: it is a
+/// worker, its pool allows it, it is not unwinding (a job must not find `thread::panicking()`), and
+/// its stack has room.
+pub(crate) fn may_run_awaited() -> bool {
+    let may = |worker: &Rc<Worker>| worker.shared.settings.inline_waits && worker.stack.has_room();
+    worker::with_current(may).unwrap_or(false) && !thread::panicking()
 }
 
 /// The place of a thread that is blocked; of a worker it is free for another thread meanwhile.
@@ -64,8 +46,10 @@ impl Place {
     }
 }
 
-/// Calls `f`, which may block. On a worker its place is free for another thread meanwhile.
+/// Calls `f`, which may block. What this thread has settled goes on elsewhere (Contract: W1), and on
+/// a worker its place is free for another thread meanwhile.
 pub(crate) fn blocking<R>(f: impl FnOnce(&Place) -> R) -> R {
+    dispatch::hand_off_all();
     let current = worker::with_current(Rc::clone);
     // What is called in here may come to a `wait` of its own: a subscriber that hears of the cap.
     let Some(current) = current.filter(|worker| !worker.lane.blocked.load(Ordering::Relaxed))

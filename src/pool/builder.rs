@@ -37,6 +37,7 @@ pub struct PoolBuilder {
     pub(super) max: usize,
     pub(super) keep_alive: Duration,
     pub(super) stack_size: Option<usize>,
+    pub(super) inline_waits: bool,
     pub(super) queue_limit: Option<usize>,
     pub(super) cancel_token: Option<CancelToken>,
     pub(super) on_start: Option<Hook>,
@@ -51,6 +52,7 @@ impl PoolBuilder {
             max: 64,
             keep_alive: Duration::from_secs(1),
             stack_size: None,
+            inline_waits: true,
             queue_limit: None,
             cancel_token: None,
             on_start: None,
@@ -85,8 +87,51 @@ impl PoolBuilder {
     }
 
     /// The stack of each thread in bytes. Default: that of [`std::thread`].
+    ///
+    /// A task may rely on three quarters of it: no task is put on a stack of which a waiting task
+    /// uses more than a quarter (see [`Task::wait`](crate::Task::wait)).
     pub fn stack_size(mut self, bytes: usize) -> PoolBuilder {
         self.stack_size = Some(bytes);
+        self
+    }
+
+    /// The same as a number; what the standard library would take if none was asked for.
+    pub(super) fn stack_bytes(&self) -> usize {
+        const DEFAULT: usize = 2 << 20;
+        self.stack_size.unwrap_or_else(|| {
+            let asked = std::env::var("RUST_MIN_STACK").ok();
+            asked
+                .and_then(|bytes| bytes.parse().ok())
+                .unwrap_or(DEFAULT)
+        })
+    }
+
+    /// Whether a thread of the pool that [waits](crate::Task::wait) for a task which has not started
+    /// may run it itself. Default: yes, because it saves two switches of threads.
+    ///
+    /// Without it the task always runs on another thread, as if every `wait` on the pool's threads
+    /// were a [`wait_parked`](crate::Task::wait_parked). Choose that for jobs that wait while they
+    /// hold something of their thread's, as a thread-local that is borrowed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use fast_async::Pool;
+    ///
+    /// let pool = Pool::builder().inline_waits(false).build()?;
+    /// let own = pool.clone();
+    /// let (outer, inner) = pool
+    ///     .spawn(move || {
+    ///         let inner = own.spawn(|| thread::current().id()).wait();
+    ///         (thread::current().id(), inner)
+    ///     })
+    ///     .wait()?;
+    /// assert_ne!(outer, inner?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn inline_waits(mut self, may_run: bool) -> PoolBuilder {
+        self.inline_waits = may_run;
         self
     }
 
@@ -94,7 +139,8 @@ impl PoolBuilder {
     ///
     /// At the limit `spawn` waits for room, except on the pool's own threads, where it goes over
     /// the limit instead: waiting there could wait for itself. [`Pool::try_spawn`] hands the
-    /// closure back; on the pool's own threads it never does.
+    /// closure back; on the pool's own threads it never does. What the callback that calls `spawn`
+    /// has settled before goes on on the pool while it waits.
     pub fn queue_limit(mut self, jobs: usize) -> PoolBuilder {
         self.queue_limit = Some(jobs);
         self
@@ -162,6 +208,7 @@ impl fmt::Debug for PoolBuilder {
             .field("max_threads", &self.max)
             .field("keep_alive", &self.keep_alive)
             .field("stack_size", &self.stack_size)
+            .field("inline_waits", &self.inline_waits)
             .field("queue_limit", &self.queue_limit)
             .finish_non_exhaustive()
     }

@@ -11,6 +11,7 @@
 //   shutdown.rs  closing, discarding                  ending.rs  waiting until it is idle, or over
 //   injector.rs  jobs from outside            lane.rs  one worker's own jobs
 //   worker.rs    the life of one thread       block.rs what it does before it blocks in `wait`
+//   stack.rs     how much of its stack is used
 //   roster.rs    the counts of threads and their invariants: plain data, changed under one lock
 //   sentinel.rs  the thread that watches a backlog and adds workers when jobs block
 //   survey.rs    what it finds at a look: who is blocked, who wants a processor
@@ -32,18 +33,19 @@ mod sentinel;
 mod shared;
 mod shutdown;
 mod sizing;
+mod stack;
 mod survey;
 mod worker;
 
 use std::fmt;
 
-pub(crate) use block::{Place, blocking, deeper, on_worker};
+pub(crate) use block::{Place, blocking, may_run_awaited, on_worker};
 pub use builder::{ConfigError, PoolBuilder};
 pub use metrics::PoolMetrics;
 pub(crate) use shared::Refused;
 use shared::Shared;
 pub use shutdown::{Shutdown, ShutdownReport};
-pub(crate) use worker::{is_wanted_elsewhere, note, run_back};
+pub(crate) use worker::{note, run_back};
 
 use crate::cancel::CancelToken;
 use crate::executor::{Executor, Job, Runnable};
@@ -201,7 +203,8 @@ impl Pool {
     /// until `timeout` is over; true when idle.
     ///
     /// Called from a task of this very pool, it does not wait for that task. `Duration::MAX` means
-    /// for ever.
+    /// that there is no limit. Runs nothing on the calling thread; what the calling callback, if
+    /// there is one, has settled before goes on on the pool meanwhile.
     ///
     /// This is the line that waits for detached work before `main` returns; without it the process
     /// ends and takes running tasks with it.
@@ -243,7 +246,9 @@ impl Pool {
     /// never stopped. `deadline` bounds the wait (`Duration::MAX`: none); what goes on after it
     /// goes on in the background.
     ///
-    /// From a task of this pool it works too, and does not wait for the calling thread. Afterwards
+    /// From a task of this pool it works too, and does not wait for the calling thread. Runs nothing
+    /// on that thread; what the calling callback, if there is one, has settled before goes on on the
+    /// pool meanwhile. Afterwards
     /// `spawn` gives tasks that fail with [`Rejected`](crate::ErrorKind::Rejected). The
     /// [global](Pool::global) pool stays open: there it only waits for, or discards, what is
     /// queued.

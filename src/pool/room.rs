@@ -2,6 +2,7 @@
 
 use super::shared::Shared;
 use super::worker;
+use crate::dispatch;
 use crate::sync::{Arc, Condvar, Mutex, Ordering, wait_until};
 
 /// Counts the jobs from outside that no worker has begun, up to a limit.
@@ -38,6 +39,11 @@ impl Shared {
         let Some(room) = &self.room else { return };
         if worker::is_on(self) {
             return;
+        }
+        // What this thread has settled may be what makes room (Contract: W1). A look is enough: a
+        // list is of this thread alone.
+        if *room.queued.lock() >= room.limit {
+            dispatch::hand_off_all();
         }
         let mut queued = room.queued.lock();
         while *queued >= room.limit && !super::on_worker() && !self.closed.load(Ordering::Acquire) {

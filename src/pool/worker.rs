@@ -4,14 +4,15 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
+use super::census;
 use super::lane::Lane;
 use super::roster::Seat;
 use super::shared::Shared;
-use super::{block, census};
+use super::stack::Stack;
 use crate::error::{At, TaskError};
 use crate::executor::{Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, JoinHandle, Ordering, spin_hint, thread};
-use crate::{guard, unhandled};
+use crate::{dispatch, guard, unhandled};
 
 /// Looks before a worker without work goes to sleep, with a pause before each: some twenty
 /// microseconds in all. To a model checker one says it all.
@@ -23,6 +24,7 @@ const YIELD_FROM: u32 = 9;
 pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) lane: Arc<Lane>,
+    pub(super) stack: Stack,
 }
 
 crate::sync::thread_local! {
@@ -69,16 +71,13 @@ pub(super) fn push_local(shared: &Arc<Shared>, job: Arc<dyn Runnable>) -> Pushed
 }
 
 /// Runs a job that this worker pushed a moment ago and now waits for. False when it is not in this
-/// worker's lane any more, or the stack is too deep.
+/// worker's lane any more.
 pub(crate) fn run_back(job: *const ()) -> bool {
-    block::deeper(|| {
-        let Some(taken) = take_back(job) else {
-            return false;
-        };
-        note(taken.run());
-        true
-    })
-    .unwrap_or(false)
+    let Some(taken) = take_back(job) else {
+        return false;
+    };
+    note(taken.run());
+    true
 }
 
 /// Takes a job out of this worker's lane again, because it will be run by other means.
@@ -103,16 +102,15 @@ pub(crate) fn note(ran: Ran) {
 }
 
 /// True on a worker whose pool has jobs queued.
-pub(crate) fn is_wanted_elsewhere() -> bool {
+fn is_wanted_elsewhere() -> bool {
     with_current(|worker| worker.shared.backlog() > 0).unwrap_or(false)
 }
 
 /// Starts a worker thread.
 pub(super) fn spawn(shared: &Arc<Shared>, number: usize) -> io::Result<JoinHandle<()>> {
-    let mut builder = thread::Builder::new().name(format!("{}-{number}", shared.settings.name));
-    if let Some(bytes) = shared.settings.stack_size {
-        builder = builder.stack_size(bytes);
-    }
+    let builder = thread::Builder::new()
+        .name(format!("{}-{number}", shared.settings.name))
+        .stack_size(shared.settings.stack_bytes());
     let shared = shared.clone();
     builder.spawn(move || live(&shared, number))
 }
@@ -125,7 +123,9 @@ fn live(shared: &Arc<Shared>, number: usize) {
     let worker = Rc::new(Worker {
         shared: shared.clone(),
         lane: lane.clone(),
+        stack: Stack::begins_here(shared.settings.stack_bytes()),
     });
+    dispatch::ask_for_other_jobs(is_wanted_elsewhere);
     CURRENT.with(|current| *current.borrow_mut() = Some(worker));
     call_hook(shared, number, shared.settings.on_start.as_deref());
 
@@ -207,7 +207,6 @@ fn run(lane: &Lane, job: Arc<dyn Runnable>) {
     }
     lane.busy.store(false, Ordering::Relaxed);
     lane.shy.store(false, Ordering::Relaxed);
-    block::reset();
 }
 
 fn call_hook(shared: &Shared, number: usize, hook: Option<&(dyn Fn(usize) + Send + Sync)>) {

@@ -8,6 +8,7 @@ use std::io;
 use std::task::{Wake, Waker};
 
 use super::{Arc, Condvar, Duration, Mutex, deadline_after, system, thread_id, wait_until};
+pub(crate) use std::thread::panicking;
 pub(crate) use system::{ThreadId, yield_now};
 
 /// Holds at most one call, as the token of `std::thread::park` does.

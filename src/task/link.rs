@@ -231,6 +231,10 @@ impl Step for Hop {
     fn route(&mut self) -> Option<Route> {
         Some(std::mem::take(&mut self.0))
     }
+
+    fn is_hop(&self) -> bool {
+        matches!(self.0, Route::Executor(_))
+    }
 }
 
 /// Holds an outcome that no link made, for whoever has the handle.

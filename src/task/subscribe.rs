@@ -124,7 +124,7 @@ impl<T: Send + 'static> Task<T> {
     }
 
     /// Blocks until the task is settled and calls one of the closures with the outcome, on the
-    /// calling thread.
+    /// calling thread. Inside a task, the awaited task may run there too; see [`wait`](Task::wait).
     ///
     /// # Errors
     ///

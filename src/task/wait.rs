@@ -1,17 +1,16 @@
 //! Blocking until a task is settled.
 //!
-//! A worker that waits must not starve its own pool (Contract: W1). In this order: it runs the
-//! awaited work itself if that has not started; it runs what is on its own work list; it lets
-//! another thread take its place and sleeps. It never takes unrelated work from a queue.
+//! A thread that waits holds up nothing, and a worker that waits does not starve its own pool
+//! (Contract: W1). In this order: it gives away what is on its own work list; it runs the awaited
+//! work itself if that has not started and may run here; it lets another thread take its place and
+//! sleeps. Nothing but the awaited work ever runs on its stack.
 
-use std::collections::HashSet;
 use std::task::Waker;
 
 use super::launch::start_if_cold;
-use super::{Task, owed, redeem, ring};
-use crate::cell::state::{Phase, State};
-use crate::cell::step::Route;
-use crate::cell::{Cell, Upstream, address, with};
+use super::{Task, help, owed, redeem, ring};
+use crate::cell::state::Phase;
+use crate::cell::{Cell, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
     Arc, Duration, Instant, Ordering, Thread, chaos_point, deadline_after, spin_hint, thread,
@@ -25,11 +24,19 @@ const SPINS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 200 };
 const YIELDS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 4 };
 
 impl<T: Send + 'static> Task<T> {
-    /// Blocks until the task is settled, and gives its outcome.
+    /// Blocks until the task is settled, and returns its outcome. Inside a task, the awaited task
+    /// may run on the calling thread, above the caller's frames: it finds the thread-locals of the
+    /// caller as they are, borrowed or locked. [`wait_parked`](Task::wait_parked) excludes that, as
+    /// does [`PoolBuilder::inline_waits`](crate::PoolBuilder::inline_waits) for a pool.
     ///
-    /// May be called anywhere, inside tasks and continuations too: the pool stays live whatever its
-    /// size. Returns after every observer that subscribed before has run. Inside an async runtime
-    /// `.await` the task instead.
+    /// May be called anywhere, inside tasks, continuations and other callbacks too: the pool stays
+    /// live whatever its size, and what the calling callback has settled before goes on on the pool
+    /// meanwhile. Only the awaited task, or one that it waits for in turn, may run on the calling
+    /// thread: if it has not started, if that thread belongs to the task's pool, is not unwinding
+    /// from a panic, and has used less than a quarter of its stack.
+    ///
+    /// Returns after every observer that subscribed before has run. Inside an async runtime `.await`
+    /// the task instead.
     ///
     /// # Errors
     ///
@@ -46,14 +53,52 @@ impl<T: Send + 'static> Task<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wait(self) -> Result<T, TaskError> {
-        match self.wait_until(None) {
+        match self.wait_as(How::Freely) {
+            Ok(outcome) => outcome,
+            Err(task) => Err(task.lost()),
+        }
+    }
+
+    /// Blocks like [`wait`](Task::wait), and never runs the task on the calling thread.
+    ///
+    /// For a task that waits while it holds something of its thread's: a thread-local that is
+    /// borrowed, a lock that is not reentrant. Costs two switches of threads more where `wait` would
+    /// have run the task.
+    ///
+    /// # Errors
+    ///
+    /// As for [`wait`](Task::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use fast_async::spawn;
+    ///
+    /// thread_local!(static SCRATCH: RefCell<Vec<u8>> = RefCell::default());
+    ///
+    /// let sum = spawn(|| {
+    ///     SCRATCH.with(|scratch| {
+    ///         let _mine = scratch.borrow_mut();
+    ///         // On this thread it would panic.
+    ///         spawn(|| SCRATCH.with(|other| other.borrow_mut().len())).wait_parked()
+    ///     })
+    /// });
+    /// assert_eq!(sum.wait()??, 0);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn wait_parked(self) -> Result<T, TaskError> {
+        match self.wait_as(How::Parked) {
             Ok(outcome) => outcome,
             Err(task) => Err(task.lost()),
         }
     }
 
     /// Blocks until the task is settled or `timeout` is over. A timeout too long for the clock
-    /// means for ever.
+    /// means that there is none.
+    ///
+    /// Never runs the task on the calling thread, so that the limit holds. What the calling callback
+    /// has settled before goes on on the pool meanwhile.
     ///
     /// # Errors
     ///
@@ -73,8 +118,8 @@ impl<T: Send + 'static> Task<T> {
     /// ```
     pub fn wait_timeout(self, timeout: Duration) -> Result<Result<T, TaskError>, Task<T>> {
         match deadline_after(timeout) {
-            Some(deadline) => self.wait_until(Some(deadline)),
-            None => Ok(self.wait()),
+            Some(deadline) => self.wait_as(How::Until(deadline)),
+            None => Ok(self.wait_parked()),
         }
     }
 
@@ -103,12 +148,12 @@ impl<T: Send + 'static> Task<T> {
         redeem(self)
     }
 
-    fn wait_until(self, deadline: Option<Instant>) -> Result<Result<T, TaskError>, Task<T>> {
+    fn wait_as(self, how: How) -> Result<Result<T, TaskError>, Task<T>> {
         let Some(cell) = self.cell() else {
             return Err(self);
         };
         if !cell.idle().load(Ordering::Acquire) {
-            match block(cell, deadline) {
+            match block(cell, how) {
                 End::Settled => {}
                 End::TimedOut => return Err(self),
                 End::Cycle => return Ok(Err(cycle(&**cell))),
@@ -135,6 +180,26 @@ pub(super) fn cycle(cell: &dyn Cell) -> TaskError {
     )
 }
 
+/// What a wait may do.
+#[derive(Clone, Copy)]
+pub(super) enum How {
+    /// Run the awaited work on the calling thread, where that is allowed.
+    Freely,
+    /// Sleep only.
+    Parked,
+    /// Sleep only, until then.
+    Until(Instant),
+}
+
+impl How {
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            How::Until(deadline) => Some(deadline),
+            How::Freely | How::Parked => None,
+        }
+    }
+}
+
 pub(super) enum End {
     Settled,
     TimedOut,
@@ -142,9 +207,9 @@ pub(super) enum End {
 }
 
 /// Blocks until `cell` is idle.
-pub(super) fn block(cell: &Arc<dyn Cell>, deadline: Option<Instant>) -> End {
+fn block(cell: &Arc<dyn Cell>, how: How) -> End {
     let idle = || cell.idle().load(Ordering::Acquire);
-    block_on(cell, &thread::current(), &idle, deadline, |waiter| {
+    block_on(cell, &thread::current(), &idle, how, |waiter| {
         let replaced = with(&**cell, |state, _| {
             (state.phase != Phase::Settled).then(|| std::mem::replace(&mut state.waiter, waiter))
         });
@@ -161,19 +226,19 @@ pub(super) fn block_on(
     cell: &Arc<dyn Cell>,
     me: &Thread,
     done: &dyn Fn() -> bool,
-    deadline: Option<Instant>,
+    how: How,
     mut sleep_on: impl FnMut(Option<Waker>) -> bool,
 ) -> End {
+    let deadline = how.deadline();
     let on_worker = pool::on_worker();
-    if on_worker && deadline.is_none() && pool::run_back(address(&**cell)) && done() {
-        return End::Settled;
-    }
-    // Where the waiter will run a cold task itself, no queue needs to know.
-    if deadline.is_some() || !cell.about().pool().is_current() {
+    if matches!(how, How::Freely) && pool::may_run_awaited() {
+        help::run_awaited(cell, done);
+    } else {
+        dispatch::hand_off_all();
         start_if_cold(cell);
-    }
-    if deadline.is_none() && (on_worker || dispatch::is_open()) {
-        help(cell, done);
+        if on_worker || dispatch::is_open() {
+            help::send_branches(cell, deadline.is_some(), done);
+        }
     }
     let listener = match deadline {
         None => turning::listen(|| me.waker()),
@@ -182,7 +247,6 @@ pub(super) fn block_on(
     if listener.is_some() {
         owed::run(cell, done);
     }
-    run_own_list(done);
     for round in 0..SPINS + YIELDS {
         if done() {
             return End::Settled;
@@ -217,7 +281,6 @@ pub(super) fn block_on(
         match pool::blocking(|place| sleep(me, done, &is_nudged, deadline, place)) {
             None => {
                 owed::run(cell, done);
-                run_own_list(done);
             }
             Some(End::TimedOut) => {
                 sleep_on(None);
@@ -252,96 +315,5 @@ fn sleep(
             None => me.park(),
             Some(nap) => me.park_timeout(nap),
         }
-    }
-}
-
-/// Runs what is on this thread's work list, until `done`. True when there was something.
-fn run_own_list(done: &dyn Fn() -> bool) -> bool {
-    let mut progress = false;
-    while !done() {
-        match pool::deeper(dispatch::run_one) {
-            Some(true) => progress = true,
-            Some(false) => break,
-            // Each callback waits for the next one's task. Others have the rest, on stacks of their
-            // own.
-            None => return dispatch::hand_over_all() || progress,
-        }
-    }
-    progress
-}
-
-/// Runs what `cell` waits for, as far as it has not started, on this thread.
-fn help(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
-    loop {
-        let mut progress = false;
-        let mut above: Vec<Arc<dyn Upstream>> = Vec::new();
-        let mut pending = vec![cell.clone()];
-        // Which upstreams this round has come by: where fans meet again in a shared task, and fan out
-        // again above it, there are more ways up than anybody could walk.
-        let mut seen = HashSet::new();
-        while let Some(cell) = pending.pop() {
-            if done() {
-                return;
-            }
-            if run_here(&cell) {
-                progress = true;
-                continue;
-            }
-            cell.above(&mut above);
-            // A fan may be wide: each of its members is looked at once in a round.
-            while let Some(upstream) = above.pop() {
-                // A line needs no memory of where it has been; a fan does.
-                let is_line = above.is_empty() && pending.is_empty() && seen.is_empty();
-                if !is_line && !seen.insert(Arc::as_ptr(&upstream).cast::<()>()) {
-                    continue;
-                }
-                match upstream.clone().cell() {
-                    Some(cell) => pending.push(cell),
-                    None => upstream.above(&mut above),
-                }
-            }
-        }
-        progress |= run_own_list(done);
-        if !progress || done() {
-            return;
-        }
-    }
-}
-
-/// Runs the closure, or the waiting steps, of `cell` if nobody has begun to, and if they belong on
-/// this pool.
-fn run_here(cell: &Arc<dyn Cell>) -> bool {
-    let (startable, source) = with(&**cell, |state, _| is_startable(state));
-    // A branch of a shared task whose value is there, and whose turn in the list has not come: the
-    // thread among whose callbacks this is would come to it in a moment.
-    let belongs_here = match source {
-        Some(source) => source.is_ready(),
-        None => cell.about().pool().is_current(),
-    };
-    if !startable || !belongs_here {
-        return false;
-    }
-    let ran = pool::deeper(|| {
-        if !pool::run_back(address(&**cell)) {
-            pool::note(cell.clone().run());
-        }
-    });
-    if ran.is_none() {
-        // Too deep for this stack. A stand-in will find it in a queue, unless it never was in one.
-        start_if_cold(cell);
-    }
-    ran.is_some()
-}
-
-/// Whether nobody has begun with it; and what a branch of a shared task waits for.
-fn is_startable(state: &State) -> (bool, Option<Arc<dyn Upstream>>) {
-    match state.phase {
-        Phase::Cold | Phase::Queued => (true, None),
-        Phase::Handed => (matches!(state.route(), Route::Pool), None),
-        Phase::Open => match state.upstream() {
-            Some(tie) => (true, Some(tie.to.clone())),
-            None => (false, None),
-        },
-        _ => (false, None),
     }
 }

@@ -80,10 +80,8 @@ impl State {
         if self.phase == Phase::Settled {
             return (Some(self.set_route(route)), Registered::Pending);
         }
-        let (number, registered) = self.register(hop(route), Role::Observer);
-        let rare = self.rare.get_or_insert_default();
-        rare.sent = true;
-        rare.hops_first |= number == 0;
+        let (_, registered) = self.register(hop(route), Role::Observer);
+        self.rare.get_or_insert_default().sent = true;
         (None, registered)
     }
 
@@ -95,18 +93,6 @@ impl State {
     /// Steps that are registered from now on may find another route.
     pub(crate) fn expect_route(&mut self) {
         self.rare.get_or_insert_default().sent = true;
-    }
-
-    /// Takes the first step if it only sends the rest elsewhere, before any step has run. Gives back
-    /// what is to be dropped.
-    pub(crate) fn hop_at_once(&mut self) -> Option<(Box<dyn Step>, Route)> {
-        let rare = self.rare.as_mut()?;
-        if !std::mem::take(&mut rare.hops_first) {
-            return None;
-        }
-        let (mut step, _) = self.steps.pop()?;
-        let route = step.route().unwrap_or_default();
-        Some((step, self.set_route(route)))
     }
 
     /// The calling thread works for `route`, to which the steps belong, unless they were sent

@@ -257,6 +257,16 @@ impl List {
         behind.find_map(|entry| entry.is_there().then_some(entry.label.role()))
     }
 
+    /// The next step only sends the rest elsewhere. False while there is a front.
+    pub(super) fn begins_with_hop(&mut self) -> bool {
+        if self.front_place().is_some() {
+            return false;
+        }
+        let mut steps = self.pieces.iter_mut().flatten().skip(self.head);
+        let first = steps.find_map(|entry| entry.step.get_mut().as_deref());
+        first.is_some_and(Step::is_hop)
+    }
+
     pub(super) fn remove(&mut self, number: u64) -> Option<Box<dyn Step>> {
         if let Some(front) = &self.front
             && let Ok(place) = find(&front.steps.0, number)

@@ -98,6 +98,18 @@ impl Steps {
         popped.map(|(_, step, role)| (step, role))
     }
 
+    /// Takes the oldest step if it only sends the rest elsewhere. Not where a driver has begun with the
+    /// front: what lies there is looked at when it is taken.
+    pub(crate) fn pop_hop(&mut self) -> Option<Box<dyn Step>> {
+        let Some(list) = &mut self.many else {
+            return self.one.take_if(|one| one.is_hop());
+        };
+        match list.begins_with_hop() {
+            true => self.pop().map(|(hop, _)| hop),
+            false => None,
+        }
+    }
+
     /// The steps of one role that a driver may work through now, if it is worth while.
     pub(crate) fn run(&mut self) -> Option<Run> {
         let (steps, from) = self.many.as_mut()?.front()?;

@@ -9,11 +9,11 @@ use crate::cell::state::Role;
 use crate::cell::step::{Step, Turn};
 use crate::cell::{self, with};
 use crate::error::TaskError;
-use crate::sync::{Arc, AtomicBool, Duration, Instant, Ordering, deadline_after, thread};
+use crate::sync::{Arc, AtomicBool, Duration, Ordering, deadline_after, thread};
 use crate::task::link::observe;
 use crate::task::subscribe::Subscription;
 use crate::task::traced::traced;
-use crate::task::wait::{self, End};
+use crate::task::wait::{self, End, How};
 use crate::waiting;
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
@@ -56,8 +56,10 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         )
     }
 
-    /// Blocks until the task is settled and lends its value. May be called as often as one likes,
-    /// from any number of threads.
+    /// Blocks until the task is settled, and returns a reference to its value. Inside a task, the
+    /// awaited task may run on the calling thread, as in [`Task::wait`](crate::Task::wait).
+    ///
+    /// May be called any number of times, from any number of threads.
     ///
     /// # Errors
     ///
@@ -72,13 +74,35 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn wait(&self) -> Result<&T, TaskError> {
-        match self.wait_until(None) {
+        match self.wait_as(How::Freely) {
             Some(outcome) => outcome,
             None => Err(self.shared.without_outcome()),
         }
     }
 
-    /// Blocks until the task is settled or `timeout` is over; `None` then.
+    /// Blocks like [`wait`](SharedTask::wait), and never runs the task on the calling thread; see
+    /// [`Task::wait_parked`](crate::Task::wait_parked).
+    ///
+    /// # Errors
+    ///
+    /// The task's failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let names = fast_async::spawn(|| vec!["Ada", "Grace"]).share();
+    /// assert_eq!(names.wait_parked()?.len(), 2);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn wait_parked(&self) -> Result<&T, TaskError> {
+        match self.wait_as(How::Parked) {
+            Some(outcome) => outcome,
+            None => Err(self.shared.without_outcome()),
+        }
+    }
+
+    /// Blocks until the task is settled or `timeout` is over; `None` then. Never runs the task on the
+    /// calling thread.
     ///
     /// # Errors
     ///
@@ -98,8 +122,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Option<Result<&T, TaskError>> {
         match deadline_after(timeout) {
-            Some(deadline) => self.wait_until(Some(deadline)),
-            None => Some(self.wait()),
+            Some(deadline) => self.wait_as(How::Until(deadline)),
+            None => Some(self.wait_parked()),
         }
     }
 
@@ -146,7 +170,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         })
     }
 
-    fn wait_until(&self, deadline: Option<Instant>) -> Option<Result<&T, TaskError>> {
+    fn wait_as(&self, how: How) -> Option<Result<&T, TaskError>> {
         let cell = &self.shared.cell;
         if !cell.idle().load(Ordering::Acquire) || self.shared.value.get().is_none() {
             // A place in the list: the wait is over when everybody who subscribed before has had
@@ -159,7 +183,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 Box::new(Wake::new(turn.clone(), me.waker())),
                 Role::Observer,
             );
-            let end = wait::block_on(cell, &me, &done, deadline, |waiter| {
+            let end = wait::block_on(cell, &me, &done, how, |waiter| {
                 if waiter.is_none() {
                     let step = with(&**cell, |state, _| state.remove(number));
                     drop(step);

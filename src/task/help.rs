@@ -1,0 +1,131 @@
+//! What a waiting thread does about the awaited work: runs it, where it may, or sends it away.
+
+use std::collections::HashSet;
+
+use super::launch::start_if_cold;
+use crate::cell::state::{Phase, State};
+use crate::cell::step::Route;
+use crate::cell::{Cell, Upstream, address, resubmit, with};
+use crate::sync::Arc;
+use crate::{dispatch, pool, unhandled};
+
+/// Runs what `cell` waits for, as far as it has not started, on this thread, a worker whose stack
+/// has room. Whatever else this thread has settled goes on elsewhere: what it had before, before the
+/// first closure is called, and what the awaited work has settled, after that.
+pub(super) fn run_awaited(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
+    let own = address(&**cell);
+    dispatch::hand_off_others(own);
+    if !dispatch::apart(|| pool::run_back(own)) || !done() {
+        if !cell.about().pool().is_current() {
+            // Else this thread runs a cold task itself, and no queue needs to know.
+            start_if_cold(cell);
+        }
+        while !done() && each_above(cell, done, &mut run_here) {}
+    }
+    dispatch::hand_off_all();
+}
+
+/// Has branches of a shared task that this very thread has yet to come to begun by another one: this
+/// one is about to sleep until they have run. Under a time limit it looks at `cell` alone.
+pub(super) fn send_branches(cell: &Arc<dyn Cell>, has_limit: bool, done: &dyn Fn() -> bool) {
+    let mut send = |cell: &Arc<dyn Cell>| {
+        let is_branch = |source: Option<Arc<dyn Upstream>>| source.is_some_and(|it| it.is_ready());
+        let (startable, source) = with(&**cell, |state, _| is_startable(state));
+        if !startable || !is_branch(source) {
+            return false;
+        }
+        // It needs this thread no longer, and whoever looks for a cycle must not find that it does.
+        let sent = with(&**cell, |state, _| {
+            (state.phase == Phase::Open).then(|| {
+                state.phase = Phase::Queued;
+                state.untie()
+            })
+        });
+        if let Some(tie) = sent {
+            unhandled::discard(tie);
+            resubmit(cell.clone());
+        }
+        true
+    };
+    if has_limit {
+        send(cell);
+    } else {
+        each_above(cell, done, &mut send);
+    }
+}
+
+/// Calls `f` with `cell` and all that it cannot settle without, until `done`; not with what lies above
+/// a cell for which `f` is true. True if there was one.
+fn each_above(
+    cell: &Arc<dyn Cell>,
+    done: &dyn Fn() -> bool,
+    f: &mut dyn FnMut(&Arc<dyn Cell>) -> bool,
+) -> bool {
+    let mut progress = false;
+    let mut above: Vec<Arc<dyn Upstream>> = Vec::new();
+    let mut pending = vec![cell.clone()];
+    // Which upstreams this round has come by: where fans meet again in a shared task, and fan out
+    // again above it, there are more ways up than anybody could walk.
+    let mut seen = HashSet::new();
+    while let Some(cell) = pending.pop() {
+        if done() {
+            return progress;
+        }
+        if f(&cell) {
+            progress = true;
+            continue;
+        }
+        cell.above(&mut above);
+        // A fan may be wide: each of its members is looked at once in a round.
+        while let Some(upstream) = above.pop() {
+            // A line needs no memory of where it has been; a fan does.
+            let is_line = above.is_empty() && pending.is_empty() && seen.is_empty();
+            if !is_line && !seen.insert(Arc::as_ptr(&upstream).cast::<()>()) {
+                continue;
+            }
+            match upstream.clone().cell() {
+                Some(cell) => pending.push(cell),
+                None if upstream.needs_all() => upstream.above(&mut above),
+                // Any of them may do: none of them must hold this thread.
+                None => {}
+            }
+        }
+    }
+    progress
+}
+
+/// Runs the closure, or the waiting steps, of `cell` if nobody has begun to, and if they belong on
+/// this pool.
+fn run_here(cell: &Arc<dyn Cell>) -> bool {
+    let (startable, source) = with(&**cell, |state, _| is_startable(state));
+    // A branch of a shared task whose value is there, and whose turn in the list has not come: the
+    // thread among whose callbacks this is would come to it in a moment.
+    let belongs_here = match source {
+        Some(source) => source.is_ready(),
+        None => cell.about().pool().is_current(),
+    };
+    if !startable || !belongs_here {
+        return false;
+    }
+    let own = address(&**cell);
+    dispatch::hand_off_others(own);
+    dispatch::apart(|| {
+        if !pool::run_back(own) {
+            pool::note(cell.clone().run());
+        }
+    });
+    true
+}
+
+/// Whether nobody has begun with it; and what a branch of a shared task waits for.
+fn is_startable(state: &State) -> (bool, Option<Arc<dyn Upstream>>) {
+    match state.phase {
+        Phase::Cold | Phase::Queued => (true, None),
+        Phase::Handed => (matches!(state.route(), Route::Pool), None),
+        Phase::Open => match state.upstream() {
+            Some(tie) => (true, Some(tie.to.clone())),
+            None => (false, None),
+        },
+        _ => (false, None),
+    }
+}
