@@ -161,6 +161,7 @@ impl Plan {
             2 => self.take(raw[4]).map(Deed::Cancel),
             3 => self.take(raw[4]).map(Deed::Detach),
             4 => self.subscription(raw[4]).map(Deed::Unsubscribe),
+            5..=7 => self.awaited(raw),
             _ => None,
         };
         self.program.closures.push(Closure {
@@ -172,6 +173,26 @@ impl Plan {
         let body = self.program.closures.len() - 1;
         self.busy.push(Thing::Subscription(body));
         body
+    }
+
+    /// A task for a closure to wait for. It was taken before the closure is registered, so that it cannot need what comes after the closure.
+    fn awaited(&mut self, raw: &Raw) -> Option<Deed> {
+        let line = self.handle(raw[4])?;
+        let deed = match self.known[line].root {
+            Root::Alone => Deed::Wait(line, raw[5] % 24 < 12),
+            Root::With(root) if self.settled.contains(&root) => Deed::Wait(line, raw[5] % 24 < 12),
+            Root::With(root) if self.known[root].resolver => {
+                if self.busy.contains(&Thing::Resolver(root)) {
+                    return None;
+                }
+                self.busy.push(Thing::Resolver(root));
+                self.known[root].resolver = false;
+                Deed::ResolveAndWait(root, line)
+            }
+            _ => return None,
+        };
+        self.known[line].handle = false;
+        Some(deed)
     }
 
     fn root_after(&self, root: Root, body: Body) -> Root {

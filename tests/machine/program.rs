@@ -67,6 +67,20 @@ pub(crate) enum Deed {
     Cancel(Line),
     Detach(Line),
     Unsubscribe(Body),
+    /// Waits for a task that settles without the closure's help; `true`: with a time limit.
+    Wait(Line, bool),
+    /// Resolves the first line and waits for the second, which settles by that.
+    ResolveAndWait(Line, Line),
+}
+
+impl Deed {
+    /// The task that the closure waits for.
+    pub(crate) fn awaits(self) -> Option<Line> {
+        match self {
+            Deed::Wait(line, _) | Deed::ResolveAndWait(_, line) => Some(line),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

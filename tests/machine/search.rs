@@ -69,26 +69,31 @@ impl<'p> Search<'p> {
             let line = &state.lines[*line];
             match line.phase {
                 Phase::Queued(_) | Phase::Skipping(..) => true,
-                Phase::Running(body, _) => !self.is_dropping(body, state),
+                Phase::Running(body, _) => !self.is_held_up(body, state),
                 Phase::Ready => !line.steps.is_empty(),
                 _ => false,
             }
         });
         let mut todo = state.todo.clone();
         todo.dedup();
-        todo.retain(|todo| !matches!(*todo, Todo::Zombie(body) if self.is_dropping(body, state)));
+        todo.retain(|todo| !matches!(*todo, Todo::Zombie(body) if self.is_held_up(body, state)));
         ops.map(Move::Op)
             .chain(lines.map(Move::Line))
             .chain(todo.into_iter().map(Move::Todo))
             .collect()
     }
 
-    /// Whether a closure is still at dropping the observer that it has unsubscribed.
-    fn is_dropping(&self, body: Body, state: &State) -> bool {
-        match self.program.closures[body].deed {
+    /// Whether a closure is still at dropping the observer that it has unsubscribed, or at waiting for a task.
+    fn is_held_up(&self, body: Body, state: &State) -> bool {
+        let deed = self.program.closures[body].deed;
+        let is_dropping = match deed {
             Deed::Unsubscribe(other) => state.todo.contains(&Todo::Drop(other)),
             _ => false,
-        }
+        };
+        is_dropping
+            || deed
+                .awaits()
+                .is_some_and(|line| !state.lines[line].is_settled())
     }
 
     fn go(&self, state: State, to: Move, round: &[Op], seen: &Seen) -> Option<State> {

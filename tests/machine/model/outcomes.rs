@@ -2,7 +2,7 @@
 
 use super::{Machine, Phase, Step, Up, fold, mix, mix_input};
 use crate::program::{Body, Deed, Ends, Line, Verb};
-use crate::seen::{Failure, Kind, Outcome, Saw};
+use crate::seen::{Failure, Kind, Outcome, Said, Saw};
 
 impl Machine<'_> {
     /// The next thing that happens on a line.
@@ -106,11 +106,17 @@ impl Machine<'_> {
                 self.unsubscribe(other);
             }
             Deed::Cancel(_) | Deed::Detach(_) => self.let_go(closure.deed),
+            Deed::Wait(awaited, _) => self.start(awaited),
+            Deed::ResolveAndWait(resolved, awaited) => {
+                self.settle(resolved, Ok(2000 + body as u32));
+                self.start(awaited);
+            }
         }
     }
 
     pub(super) fn end(&mut self, line: Line, body: Body, doomed: bool) {
         let closure = self.program.closures[body];
+        self.end_wait(body);
         self.state.dropped[body] = true;
         self.at(line).phase = Phase::Ready;
         let panicked = Failure(Kind::Panicked, body);
@@ -129,6 +135,13 @@ impl Machine<'_> {
             Ends::Task(inner) => return self.adopt(line, inner),
         };
         self.deliver(line, out);
+    }
+
+    /// A closure has what it has waited for.
+    pub(super) fn end_wait(&mut self, body: Body) {
+        if let Some(awaited) = self.program.closures[body].deed.awaits() {
+            self.wrong |= self.take(awaited) == Said::Pending;
+        }
     }
 
     pub(super) fn adopt(&mut self, outer: Line, inner: Line) {

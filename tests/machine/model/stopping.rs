@@ -82,6 +82,7 @@ impl Machine<'_> {
             }
             Todo::Zombie(body) => {
                 let closure = self.program.closures[body];
+                self.end_wait(body);
                 self.state.dropped[body] = true;
                 match closure.ends {
                     Ends::Panic if closure.verb.is_observer() => {
@@ -127,7 +128,11 @@ impl Machine<'_> {
         match deed {
             Deed::Resolve(line) => self.abandon(line),
             Deed::Cancel(line) => self.give_up(line),
-            Deed::Detach(line) => self.release(line),
+            Deed::Detach(line) | Deed::Wait(line, _) => self.release(line),
+            Deed::ResolveAndWait(resolved, awaited) => {
+                self.abandon(resolved);
+                self.release(awaited);
+            }
             Deed::Nothing | Deed::Unsubscribe(_) => {}
         }
     }

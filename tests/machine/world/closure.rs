@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
+use std::time::Duration;
 
 use fast_async::{
     AggregateError, BoxError, CancelOnDrop, ErrorKind, Resolver, Subscription, Task, TaskError,
@@ -11,11 +12,14 @@ use fast_async::{
 
 use super::World;
 use crate::model::{mix, mix_input};
-use crate::program::{Body, Ends};
+use crate::program::{Body, Deed, Ends};
 use crate::seen::{Failure, Kind, Saw};
 
 /// What the message of every panic of a program begins with; the number of its closure follows.
 pub(crate) const PANIC: &str = "closure ";
+
+/// Longer than any task of a program takes.
+const PATIENCE: Duration = Duration::from_secs(50);
 
 /// An error of a program.
 #[derive(Debug)]
@@ -69,6 +73,8 @@ pub(super) struct Closure {
     pub(super) guard: Option<CancelOnDrop<Value>>,
     pub(super) task: Option<Task<Value>>,
     pub(super) subscription: Option<Subscription>,
+    /// The task that it waits for.
+    pub(super) awaited: Option<Task<Value>>,
     /// The task that it returns.
     pub(super) returns: Option<Task<Value>>,
 }
@@ -78,6 +84,7 @@ impl Drop for Closure {
         self.resolver = None;
         self.guard = None;
         self.task = None;
+        self.awaited = None;
         self.returns = None;
         self.world.drops.lock().unwrap()[self.body] += 1;
     }
@@ -103,6 +110,16 @@ impl Closure {
         drop(self.task.take());
         if let Some(subscription) = self.subscription.take() {
             subscription.unsubscribe();
+        }
+        if let Some(task) = self.awaited.take() {
+            let outcome = match closure.deed {
+                Deed::Wait(_, true) => task.wait_timeout(PATIENCE).map_err(drop),
+                _ => Ok(task.wait()),
+            };
+            let outcome =
+                outcome.expect("a task that settles without this closure does so in time");
+            let is_cycle = outcome.is_err_and(|error| error.kind() == ErrorKind::Cycle);
+            assert!(!is_cycle, "nobody waits for this closure in turn");
         }
         match closure.ends {
             Ends::Panic => panic!("{PANIC}{}", self.body),

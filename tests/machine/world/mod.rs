@@ -88,6 +88,7 @@ impl World {
             guard: None,
             task: None,
             subscription: None,
+            awaited: None,
             returns: None,
         };
         match closure.deed {
@@ -96,6 +97,11 @@ impl World {
             Deed::Cancel(line) => made.guard = Some(self.tasks[line].take().cancel_on_drop()),
             Deed::Detach(line) => made.task = Some(self.tasks[line].take()),
             Deed::Unsubscribe(other) => made.subscription = Some(self.subscriptions[other].take()),
+            Deed::Wait(line, _) => made.awaited = Some(self.tasks[line].take()),
+            Deed::ResolveAndWait(resolver, line) => {
+                made.resolver = Some(self.resolvers[resolver].take());
+                made.awaited = Some(self.tasks[line].take());
+            }
         }
         if let Ends::Task(line) = closure.ends {
             made.returns = Some(self.tasks[line].take());
