@@ -19,6 +19,7 @@
 // other and asks that a model finds it.
 
 mod adopt;
+mod blocking;
 mod cancel;
 mod combine;
 mod pool;

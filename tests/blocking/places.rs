@@ -81,7 +81,9 @@ impl Deed {
     }
 }
 
-const CALLS: [(&str, fn(&Ground)); 13] = [
+type Call = (&'static str, fn(&Ground));
+
+const CALLS: [Call; 13] = [
     ("wait", |ground| ground.task().wait().unwrap()),
     ("wait_parked", |ground| ground.task().wait_parked().unwrap()),
     ("wait_timeout", |ground| {

@@ -1,0 +1,102 @@
+//! Callbacks that block when they have settled something (Contract: W1, D8).
+
+use super::pool::pool;
+use super::{Counter, explore, go, open};
+use crate::{Pool, Resolver, Task};
+
+/// A task to settle by hand whose steps are those of a task of `pool`.
+fn open_on(pool: &Pool) -> (Resolver<u32>, Task<u32>) {
+    let (resolver, held) = open();
+    let task = pool.spawn(|| ()).and_then(move |()| held);
+    assert!(pool.wait_idle(crate::sync::Duration::MAX));
+    (resolver, task)
+}
+
+/// The callback waits for what the continuation of another task gives, which it has settled itself.
+#[test]
+fn a_callback_waits_for_what_it_has_set_going() {
+    explore(&["done"], || {
+        let pool = pool(1, 1);
+        let (first, one) = open();
+        let (second, two) = open_on(&pool);
+        let (third, three) = open();
+        two.then(move |n| third.resolve(n + 1).unwrap()).detach();
+        let one = one.then(move |n: u32| {
+            second.resolve(n + 1).unwrap();
+            three.wait().unwrap()
+        });
+        first.resolve(1).unwrap();
+        assert_eq!(one.wait().unwrap(), 3);
+        drop(pool);
+        "done"
+    });
+}
+
+/// Two tasks are on the list when the callback blocks, and the second waits for the first.
+#[test]
+fn all_that_a_callback_has_settled_goes_on_while_it_waits() {
+    explore(&["done"], || {
+        let pool = pool(1, 1);
+        let (first, one) = open();
+        let (second, two) = open_on(&pool);
+        let (third, three) = open_on(&pool);
+        let runs = Counter::default();
+        let calls = runs.clone();
+        let two = two.then(move |n| {
+            calls.up();
+            n + 1
+        });
+        let calls = runs.clone();
+        let three = three.then(move |n| {
+            calls.up();
+            n + two.wait().unwrap()
+        });
+        let one = one.then(move |n: u32| {
+            third.resolve(n).unwrap();
+            second.resolve(n).unwrap();
+            three.wait().unwrap()
+        });
+        first.resolve(1).unwrap();
+        assert_eq!(one.wait().unwrap(), 3);
+        assert_eq!(runs.get(), 2);
+        drop(pool);
+        "done"
+    });
+}
+
+/// A task is handed off by the thread that blocks while another settles what it goes on to wait for,
+/// or cancels it.
+#[test]
+fn what_is_handed_off_is_run_once_or_cancelled() {
+    explore(&["ran", "cancelled"], || {
+        let pool = pool(1, 1);
+        let (first, one) = open();
+        let (second, two) = open_on(&pool);
+        let (third, three) = open();
+        let runs = Counter::default();
+        let calls = runs.clone();
+        let two = two.then(move |n| {
+            calls.up();
+            n + 1
+        });
+        let one = one.then(move |n: u32| {
+            second.resolve(n).unwrap();
+            three.wait().unwrap()
+        });
+        let rival = go(move || {
+            two.cancel();
+            third.resolve(7).unwrap();
+            two.wait().map_err(|error| assert!(error.is_cancelled()))
+        });
+        first.resolve(1).unwrap();
+        assert_eq!(one.wait().unwrap(), 7);
+        let outcome = rival.join().unwrap();
+        drop(pool);
+        match (outcome, runs.get()) {
+            (Ok(2), 1) => "ran",
+            // The closure may have been at work when the cancel came.
+            (Err(()), 0 | 1) => "cancelled",
+            other => panic!("{other:?}"),
+        }
+    });
+}
