@@ -22,6 +22,7 @@ mod adopt;
 mod blocking;
 mod cancel;
 mod combine;
+mod local;
 mod pool;
 mod release;
 mod run;

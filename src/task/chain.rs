@@ -1,9 +1,10 @@
 //! Continuations: what becomes of a task's outcome.
 
+use std::marker::PhantomData;
 use std::panic::Location;
 
 use super::into_task::land;
-use super::link::{Finally, link};
+use super::link::{AndFinally, Finally, link};
 use super::traced::traced;
 use super::{IntoTask, Task};
 use crate::cell::node::Returned;
@@ -171,6 +172,65 @@ impl<T: Send + 'static> Task<T> {
         self.link(Location::caller(), move |outcome, _| {
             Returned::Outcome(Ok(f(outcome)))
         })
+    }
+
+    /// Calls `f` with the outcome, whichever it is; `f` may fail, or return another task, whose
+    /// outcome becomes that of the new one.
+    ///
+    /// `Task::from(outcome)` passes the outcome on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{attempt, spawn, Task};
+    ///
+    /// let port = attempt(|| Ok("http".parse::<u16>()?)).and_handle(|outcome| match outcome {
+    ///     Ok(_) => Task::from(outcome),
+    ///     Err(_) => spawn(|| 80),
+    /// });
+    /// assert_eq!(port.wait()?, 80);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn and_handle<R, F>(self, f: F) -> Task<R::Output>
+    where
+        F: FnOnce(Result<T, TaskError>) -> R + Send + 'static,
+        R: IntoTask,
+    {
+        self.link(Location::caller(), move |outcome, at| land(f(outcome), at))
+    }
+
+    /// Calls `f` on every outcome, a cancellation included, and passes the outcome on when the task
+    /// or result that `f` returns has succeeded. A failure of that replaces the outcome.
+    ///
+    /// On a cancellation the new task settles as `Cancelled` without waiting for what `f` returns,
+    /// whose failure is reported.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use fast_async::spawn;
+    ///
+    /// let (tell, told) = mpsc::channel();
+    /// let n = spawn(|| 7)
+    ///     .and_finally(|| spawn(move || tell.send("closed").unwrap()))
+    ///     .wait()?;
+    /// assert_eq!((n, told.try_recv()), (7, Ok("closed")));
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn and_finally<R, F>(self, f: F) -> Task<T>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: IntoTask,
+    {
+        let step = Box::new(AndFinally::<T, F> {
+            work: Some(f),
+            location: Location::caller(),
+            _type: PhantomData,
+        });
+        self.append(traced(step), Role::Closing)
     }
 
     /// Calls `f` on every outcome, a cancellation included, and passes the outcome on.

@@ -148,6 +148,32 @@ impl<T: Send + 'static> IntoTask for Task<T> {
     }
 }
 
+/// A task that is settled from the start, as `outcome` is.
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::{spawn, Task};
+///
+/// let outcome = spawn(|| 7).wait();
+/// assert_eq!(Task::from(outcome).wait()?, 7);
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+impl<T: Send + 'static> From<Result<T, TaskError>> for Task<T> {
+    #[track_caller]
+    fn from(outcome: Result<T, TaskError>) -> Task<T> {
+        Task::settled(outcome)
+    }
+}
+
+/// A task that is settled from the start, as a clone of what a shared task lends.
+impl<T: Clone + Send + 'static> From<Result<&T, &TaskError>> for Task<T> {
+    #[track_caller]
+    fn from(outcome: Result<&T, &TaskError>) -> Task<T> {
+        Task::settled(outcome.cloned().map_err(TaskError::clone))
+    }
+}
+
 impl<T: Clone + Send + Sync + 'static> IntoTask for SharedTask<T> {
     type Output = T;
 

@@ -4,7 +4,8 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::panic::Location;
 
-use super::take_outcome;
+use super::into_task::land;
+use super::{IntoTask, take_outcome};
 use crate::cell::node::Returned;
 use crate::cell::slot::{Outcome, Slot, cast, take};
 use crate::cell::state::Role;
@@ -167,6 +168,49 @@ impl<F: FnOnce() + Send> Step for Finally<F> {
     fn cancel(&mut self, _: &TaskError) {
         if let Some(work) = self.work.take() {
             observe(self.location, None, work);
+        }
+    }
+}
+
+/// Runs on every outcome, a cancellation included; what the closure returns must succeed before the
+/// outcome goes on.
+pub(crate) struct AndFinally<T, F> {
+    pub(crate) work: Option<F>,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) _type: PhantomData<fn(T)>,
+}
+
+impl<T, R, F> Step for AndFinally<T, F>
+where
+    T: Send + 'static,
+    R: IntoTask,
+    F: FnOnce() -> R + Send + 'static,
+{
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+        let Some(work) = self.work.take() else {
+            return Turn::Passed;
+        };
+        let location = self.location;
+        let mut link = InPlace::<T, T, _> {
+            work: Some(move |outcome: Outcome<T>, at: &At<'_>| {
+                let after = work().into_task();
+                let passes_on = move |after: Outcome<R::Output>, _: &At<'_>| {
+                    Returned::Outcome(match after {
+                        Ok(_) => outcome,
+                        Err(error) => Err(error),
+                    })
+                };
+                land(after.link(location, passes_on), at)
+            }),
+            location,
+            _type: PhantomData,
+        };
+        link.run(input, name)
+    }
+
+    fn cancel(&mut self, _: &TaskError) {
+        if let Some(work) = self.work.take() {
+            observe(self.location, None, || work().into_task().detach());
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::cell::step::{Step, Turn};
 use crate::cell::{self, About, Cell, Extra, Tie, with};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
-use crate::task::Task;
+use crate::task::{IntoTask, Task, land};
 use crate::{dispatch, guard, trace, unhandled};
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
@@ -31,8 +31,31 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         F: FnOnce(&T) -> U + Send + 'static,
         U: Send + 'static,
     {
-        self.branch(Location::caller(), move |outcome| {
-            outcome.map(f).map_err(TaskError::clone)
+        self.branch(Location::caller(), move |outcome, _| {
+            Returned::Outcome(outcome.map(f).map_err(TaskError::clone))
+        })
+    }
+
+    /// Calls `f` with a reference to the value; `f` may fail, or return another task, whose outcome
+    /// becomes that of the new one. A failure passes by.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let shared = fast_async::spawn(|| "8080".to_string()).share();
+    /// let port = shared.and_then(|text| Ok(text.parse::<u16>()?));
+    /// assert_eq!(port.wait()?, 8080);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn and_then<R, F>(&self, f: F) -> Task<R::Output>
+    where
+        F: FnOnce(&T) -> R + Send + 'static,
+        R: IntoTask,
+    {
+        self.branch(Location::caller(), move |outcome, at| match outcome {
+            Ok(value) => land(f(value), at),
+            Err(error) => Returned::Outcome(Err(error.clone())),
         })
     }
 
@@ -52,7 +75,36 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         F: FnOnce(Result<&T, &TaskError>) -> U + Send + 'static,
         U: Send + 'static,
     {
-        self.branch(Location::caller(), move |outcome| Ok(f(outcome)))
+        self.branch(Location::caller(), move |outcome, _| {
+            Returned::Outcome(Ok(f(outcome)))
+        })
+    }
+
+    /// Calls `f` with a reference to the outcome, whichever it is; `f` may fail, or return another
+    /// task, whose outcome becomes that of the new one.
+    ///
+    /// `Task::from(outcome)` passes the outcome on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{attempt, spawn, Task};
+    ///
+    /// let parsed = attempt(|| Ok("http".parse::<u16>()?)).share();
+    /// let port = parsed.and_handle(|outcome| match outcome {
+    ///     Ok(_) => Task::from(outcome),
+    ///     Err(_) => spawn(|| 80),
+    /// });
+    /// assert_eq!(port.wait()?, 80);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn and_handle<R, F>(&self, f: F) -> Task<R::Output>
+    where
+        F: FnOnce(Result<&T, &TaskError>) -> R + Send + 'static,
+        R: IntoTask,
+    {
+        self.branch(Location::caller(), move |outcome, at| land(f(outcome), at))
     }
 
     /// A task for a clone of the value, which is made by this call if the task is settled and its
@@ -76,28 +128,27 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         {
             return self.clone_now(outcome, Location::caller());
         }
-        self.branch(Location::caller(), |outcome| {
-            outcome.cloned().map_err(TaskError::clone)
+        self.branch(Location::caller(), |outcome, _| {
+            Returned::Outcome(outcome.cloned().map_err(TaskError::clone))
         })
     }
 
     fn branch<U, F>(&self, location: &'static Location<'static>, f: F) -> Task<U>
     where
-        F: FnOnce(Result<&T, &TaskError>) -> Outcome<U> + Send + 'static,
+        F: FnOnce(Result<&T, &TaskError>, &At<'_>) -> Returned<U> + Send + 'static,
         U: Send + 'static,
     {
         let mut about = self.about_branch(location);
         let shared = self.shared.clone();
-        let work = move |_: &At<'_>| {
+        let work = move |at: &At<'_>| {
             // A failure that is handed on is looked at by whoever gets it.
             shared.looked.store(true, Ordering::Release);
             // From here on this branch is no consumer that could be waited for.
             shared.consumers.leave();
-            let outcome = match shared.value.get() {
-                Some(outcome) => f(outcome.as_ref()),
-                None => Err(shared.without_outcome()),
-            };
-            Returned::Outcome(outcome)
+            match shared.value.get() {
+                Some(outcome) => f(outcome.as_ref(), at),
+                None => Returned::Outcome(Err(shared.without_outcome())),
+            }
         };
         if let Some(context) = trace::capture() {
             about.set_context(context.of_branch());
