@@ -40,6 +40,8 @@ pub struct PoolBuilder {
     pub(super) inline_waits: bool,
     pub(super) queue_limit: Option<usize>,
     pub(super) cancel_token: Option<CancelToken>,
+    /// Whether the sentinel asks the system what threads do.
+    pub(super) asks_system: bool,
     pub(super) on_start: Option<Hook>,
     pub(super) on_stop: Option<Hook>,
 }
@@ -55,6 +57,7 @@ impl PoolBuilder {
             inline_waits: true,
             queue_limit: None,
             cancel_token: None,
+            asks_system: true,
             on_start: None,
             on_stop: None,
         }
@@ -162,6 +165,13 @@ impl PoolBuilder {
     /// ```
     pub fn cancel_token(mut self, token: &CancelToken) -> PoolBuilder {
         self.cancel_token = Some(token.clone());
+        self
+    }
+
+    /// Has the pool size itself as on a system that does not tell what a thread does. For tests.
+    #[doc(hidden)]
+    pub fn without_thread_states(mut self) -> PoolBuilder {
+        self.asks_system = false;
         self
     }
 

@@ -16,6 +16,16 @@ pub(super) struct Told {
     pub(super) wanted: Option<u64>,
 }
 
+impl Told {
+    /// What is supposed of a worker at a job where the system does not tell: that it sleeps. Whether
+    /// it does then shows in the idle processors.
+    pub(super) const UNKNOWN: Told = Told {
+        asleep: true,
+        perhaps_locked: false,
+        wanted: None,
+    };
+}
+
 /// The system calls in which threads wait for one another: those behind locks, condition variables and
 /// parked threads, and those that change the memory of the process, of which one runs at a time.
 /// Whoever sleeps in any other waits for the world outside: for time, a device, a peer.

@@ -64,11 +64,6 @@ impl Lane {
         self.jobs.lock().len()
     }
 
-    /// The owner runs a job, and is not blocked in a `wait`.
-    pub(super) fn is_at_a_job(&self) -> bool {
-        self.busy.load(Ordering::Relaxed) && !self.blocked.load(Ordering::Relaxed)
-    }
-
     /// Jobs that the owner has begun, ever.
     pub(super) fn started(&self) -> u64 {
         self.tally.started.load(Ordering::Relaxed)

@@ -16,6 +16,8 @@
 //   sentinel.rs  the thread that watches a backlog and adds workers when jobs block
 //   survey.rs    what it finds at a look: who is blocked, who wants a processor
 //   census.rs    asks the system what a thread does    sizing.rs    by how much to grow
+//   watched.rs   what one worker did from look to look
+//   probe.rs     whether a processor lies idle, where the system does not tell what a thread does
 //   metrics.rs   counters to read             room.rs  the bound on queued jobs
 
 mod block;
@@ -26,6 +28,7 @@ mod grow;
 mod injector;
 mod lane;
 mod metrics;
+mod probe;
 mod rest;
 mod room;
 mod roster;
@@ -35,6 +38,7 @@ mod shutdown;
 mod sizing;
 mod stack;
 mod survey;
+mod watched;
 mod worker;
 
 use std::fmt;

@@ -6,6 +6,7 @@
 // Locks: `Sentinel::thread` may be taken under the roster's lock, and no other lock under it.
 
 use super::lane::Lane;
+use super::probe;
 use super::shared::Shared;
 use super::sizing::Rule;
 use super::survey::Surveyor;
@@ -187,9 +188,10 @@ fn look(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
         memory.rule.relax();
         return Next::Later;
     }
+    let somebody_runs = || memory.surveyor.somebody_runs();
     let by = memory
         .rule
-        .growth(core, &survey, || memory.surveyor.somebody_runs());
+        .growth(core, &survey, somebody_runs, probe::has_idle_processor);
     if by > 0 {
         grow(shared, by);
     }

@@ -6,18 +6,13 @@
 //! others look blocked for as long as that lasts. So where some thread of the process runs or would
 //! like to, and so many may be waiting for it that with them there would be workers enough, the
 //! shortage must last.
+//!
+//! Where the system does not tell, a worker is supposed to sleep unless it begins jobs all the time,
+//! and the pool grows by the same steps while a processor lies idle (`probe.rs`).
 
-use super::census::Told;
+use super::probe::{Answer, Asker};
+use crate::sync::Duration;
 
-/// Jobs that a worker begins between two looks above which it is not blocked, whatever it does
-/// in between.
-pub(super) const FLOWING: u64 = 4;
-/// Looks in a row that must find a worker asleep.
-const PROOF: u32 = 2;
-/// For how long a worker must have been asleep, in nanoseconds, before the jobs that lie behind its
-/// own are taken first. Until then most queues have come to an end, and whoever is free takes them
-/// anyway.
-const OVERDUE: u64 = 20_000_000;
 /// The first growth; each of the next is twice as large, for as long as the shortage goes on.
 const FIRST_STEP: usize = 2;
 /// Looks in a row that must find a shortage while some thread of the process runs, before the first
@@ -31,71 +26,11 @@ const FLOOD: u32 = 40;
 /// Looks in a row without a shortage after which the next one begins small again. The threads of the
 /// last growth need a few to be found blocked.
 const RELIEF: u32 = 8;
-/// Looks in a row without a job picked up, where the system does not tell about threads.
-const UNSEEN: u32 = 10;
-
-/// What is remembered of one worker from look to look.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Watched {
-    /// When it was last looked at, in nanoseconds; 0: never.
-    at: u64,
-    started: u64,
-    wanted: Option<u64>,
-    asleep: u32,
-    perhaps_locked: bool,
-    /// When it was first found asleep.
-    since: u64,
-}
-
-impl Watched {
-    /// Takes note of what a worker does; `None`: it has no job. `started`: jobs it has begun, ever.
-    pub(super) fn note(&mut self, at: u64, started: u64, told: Option<Told>) {
-        let flows = self.at > 0 && started.saturating_sub(self.started) > FLOWING;
-        let wanted = told.and_then(|told| told.wanted);
-        // Asleep at this moment, but not for most of the time.
-        let works = wanted.zip(self.wanted).is_some_and(|(now, before)| {
-            now.saturating_sub(before) >= at.saturating_sub(self.at) / 4
-        });
-        let asleep = told.is_some_and(|told| told.asleep) && !flows && !works;
-        let is_same = asleep && self.asleep > 0;
-        *self = Watched {
-            at,
-            started,
-            wanted,
-            asleep: if asleep { self.asleep + 1 } else { 0 },
-            perhaps_locked: told.is_some_and(|told| told.perhaps_locked),
-            since: if is_same { self.since } else { at },
-        };
-    }
-
-    pub(super) fn is_blocked(&self) -> bool {
-        self.asleep >= PROOF
-    }
-
-    /// The last look has not found it asleep.
-    pub(super) fn is_awake(&self) -> bool {
-        self.asleep == 0
-    }
-
-    /// It is blocked, and may be waiting for a lock whose holder has lost its processor.
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.is_blocked() && self.perhaps_locked
-    }
-
-    /// It has been at the same job since the last look.
-    pub(super) fn is_same(&self, started: u64) -> bool {
-        self.at > 0 && self.started == started
-    }
-
-    /// It has been at this job, blocked, for so long that those behind it should wait no longer.
-    pub(super) fn is_stuck(&self, at: u64, started: u64) -> bool {
-        self.is_blocked() && self.is_same(started) && at.saturating_sub(self.since) >= OVERDUE
-    }
-
-    pub(super) fn forget(&mut self) {
-        self.asleep = 0;
-    }
-}
+/// Where the system does not tell about threads, and no processor is idle: for how long no job must
+/// have begun before a worker is added. `STALL` holds up to the first step, `STANDSTILL` beyond it.
+/// The latter is for jobs that wait for a queued one while other processes keep all processors busy.
+const STALL: Duration = Duration::from_millis(10);
+const STANDSTILL: Duration = Duration::from_secs(5);
 
 /// What a look has found.
 pub(super) struct Survey {
@@ -104,10 +39,11 @@ pub(super) struct Survey {
     pub(super) wanting: usize,
     /// Those of the others that may be waiting for a thread which has lost its processor.
     pub(super) doubtful: usize,
-    /// Some job was begun since the last look, or so many that the queue flows.
-    pub(super) picked: bool,
+    /// So many jobs were begun since the last look that the queue flows.
     pub(super) flows: bool,
-    /// Nothing is known of blocked workers otherwise.
+    /// For how long no job was begun.
+    pub(super) stalled: Duration,
+    /// Otherwise some workers are only supposed to be blocked.
     pub(super) system_tells: bool,
 }
 
@@ -121,7 +57,8 @@ pub(super) struct Rule {
     /// There was one at the last look: its threads have yet to show what they are worth.
     has_grown: bool,
     since_flow: u32,
-    unpicked: u32,
+    /// Used where the system does not tell.
+    asker: Asker,
 }
 
 impl Rule {
@@ -132,7 +69,7 @@ impl Rule {
             step: 0,
             has_grown: false,
             since_flow: FLOOD,
-            unpicked: 0,
+            asker: Asker::default(),
         }
     }
 
@@ -145,16 +82,14 @@ impl Rule {
     }
 
     /// How many workers to add after a look that found `survey`. `somebody_runs` asks whether any thread
-    /// of the process does.
+    /// of the process does, `has_idle_processor` whether the machine could run another.
     pub(super) fn growth(
         &mut self,
         core: usize,
         survey: &Survey,
         somebody_runs: impl FnOnce() -> bool,
+        has_idle_processor: impl FnOnce() -> bool,
     ) -> usize {
-        if !survey.system_tells {
-            return self.growth_unseen(survey.picked);
-        }
         let &Survey {
             active, wanting, ..
         } = survey;
@@ -177,9 +112,25 @@ impl Rule {
             return 0;
         }
         self.short += 1;
+        let is_flood = self.since_flow < FLOOD;
         let mut most = usize::MAX;
-        if wanting + survey.doubtful >= core && somebody_runs() {
-            let is_flood = self.since_flow < FLOOD;
+        if !survey.system_tells {
+            let by_step = (core + FIRST_STEP).saturating_sub(active);
+            match self.asker.ask(by_step == 0, has_idle_processor) {
+                Answer::Idle => {}
+                Answer::Busy => {
+                    let stall = if by_step > 0 { STALL } else { STANDSTILL };
+                    return usize::from(survey.stalled >= stall);
+                }
+                Answer::Later => return 0,
+            }
+            if is_flood {
+                most = by_step;
+            }
+            if most == 0 {
+                return 0;
+            }
+        } else if wanting + survey.doubtful >= core && somebody_runs() {
             let is_first = self.step == 0 || is_flood;
             if is_flood {
                 most = (core + FIRST_STEP).saturating_sub(active);
@@ -196,81 +147,11 @@ impl Rule {
         };
         self.step.min(most)
     }
-
-    /// The same where the system does not tell: jobs that compute for long look like those that
-    /// block, so it grows by one, and late.
-    fn growth_unseen(&mut self, picked: bool) -> usize {
-        self.unpicked = if picked { 0 } else { self.unpicked + 1 };
-        if self.unpicked < UNSEEN {
-            return 0;
-        }
-        self.unpicked = 0;
-        1
-    }
 }
 
 #[cfg(all(test, not(loom), not(shuttle)))]
 mod tests {
     use super::*;
-
-    /// A look per millisecond.
-    const TICK: u64 = 1_000_000;
-    const ASLEEP: Option<Told> = Some(Told {
-        asleep: true,
-        perhaps_locked: false,
-        wanted: Some(0),
-    });
-    const RUNS: Option<Told> = Some(Told {
-        asleep: false,
-        perhaps_locked: false,
-        wanted: None,
-    });
-
-    fn watch(looks: &[(u64, Option<Told>)]) -> Watched {
-        let mut watched = Watched::default();
-        for (tick, &(started, told)) in (1..).zip(looks) {
-            watched.note(tick * TICK, started, told);
-        }
-        watched
-    }
-
-    #[test]
-    fn a_worker_is_blocked_when_two_looks_say_so() {
-        assert!(!watch(&[(1, ASLEEP)]).is_blocked());
-        assert!(watch(&[(1, ASLEEP), (1, ASLEEP)]).is_blocked());
-        assert!(!watch(&[(1, ASLEEP), (1, RUNS), (1, ASLEEP)]).is_blocked());
-        assert!(!watch(&[(1, ASLEEP), (1, None), (1, ASLEEP)]).is_blocked());
-        // Short naps, a few per look, are blocking too.
-        assert!(watch(&[(1, ASLEEP), (4, ASLEEP), (7, ASLEEP)]).is_blocked());
-        assert!(watch(&[(1, ASLEEP), (5, ASLEEP), (9, ASLEEP)]).is_blocked());
-        // A flood is not.
-        assert!(!watch(&[(1, ASLEEP), (900, ASLEEP), (901, ASLEEP)]).is_blocked());
-        assert!(!watch(&[(0, RUNS), (900, ASLEEP)]).is_blocked());
-        // What ran or was ready for a quarter of the time since the last look is not.
-        let slept = |wanted| {
-            ASLEEP.map(|told| Told {
-                wanted: Some(wanted),
-                ..told
-            })
-        };
-        assert!(!watch(&[(1, slept(0)), (1, slept(TICK / 4))]).is_blocked());
-        assert!(watch(&[(1, slept(7)), (1, slept(7 + TICK / 8))]).is_blocked());
-        let mut watched = watch(&[(5, ASLEEP), (5, ASLEEP)]);
-        assert!(watched.is_same(5) && !watched.is_same(6) && !Watched::default().is_same(0));
-        assert!(!watched.is_doubtful());
-        let locked = ASLEEP.map(|told| Told {
-            perhaps_locked: true,
-            ..told
-        });
-        let doubtful = |second, third| watch(&[(1, second), (1, third)]).is_doubtful();
-        assert!(doubtful(ASLEEP, locked) && !doubtful(locked, ASLEEP));
-        assert!(!doubtful(RUNS, locked), "not blocked yet");
-        let later = TICK + OVERDUE;
-        assert!(watched.is_stuck(later, 5) && !watched.is_stuck(later, 6));
-        assert!(!watched.is_stuck(later - 1, 5));
-        watched.forget();
-        assert!(!watched.is_blocked());
-    }
 
     /// By how much it grows where everybody who is blocked may wait for a lock.
     fn grow(
@@ -284,11 +165,11 @@ mod tests {
             active,
             wanting,
             doubtful: active - wanting,
-            picked: flows,
             flows,
+            stalled: Duration::ZERO,
             system_tells: true,
         };
-        rule.growth(core, &survey, || somebody_runs)
+        rule.growth(core, &survey, || somebody_runs, || unreachable!())
     }
 
     /// Workers after each look, when every one of them is blocked from its first moment on.
@@ -331,11 +212,11 @@ mod tests {
                 active: blocked,
                 wanting: 0,
                 doubtful,
-                picked: false,
                 flows: false,
+                stalled: Duration::ZERO,
                 system_tells: true,
             };
-            Rule::new().growth(core, &survey, || true)
+            Rule::new().growth(core, &survey, || true, || unreachable!())
         };
         assert_eq!((grown(2, 9, 0), grown(2, 9, 1), grown(2, 9, 2)), (2, 2, 0));
         assert_eq!((grown(4, 4, 3), grown(4, 4, 4)), (2, 0));
@@ -409,13 +290,62 @@ mod tests {
         assert!(grown > 60, "{grown}");
     }
 
+    /// By how much it grows where the system does not tell.
+    fn grow_unseen(rule: &mut Rule, active: usize, flows: bool, stalled: u64, idle: bool) -> usize {
+        let survey = Survey {
+            active,
+            wanting: if flows { active } else { 0 },
+            doubtful: 0,
+            flows,
+            stalled: Duration::from_millis(stalled),
+            system_tells: false,
+        };
+        rule.growth(2, &survey, || unreachable!("it is not asked"), || idle)
+    }
+
     #[test]
-    fn where_the_system_does_not_tell_it_grows_by_one_and_late() {
+    fn an_idle_processor_makes_it_grow_where_the_system_does_not_tell() {
         let mut rule = Rule::new();
-        let mut grown =
-            |picked, looks| -> usize { (0..looks).map(|_| rule.growth_unseen(picked)).sum() };
-        assert_eq!(grown(false, 9), 0);
-        assert_eq!(grown(true, 1), 0);
-        assert_eq!((grown(false, 9), grown(false, 11)), (0, 2));
+        let mut sizes = vec![2];
+        for _ in 0..14 {
+            let active = sizes[sizes.len() - 1];
+            sizes.push(active + grow_unseen(&mut rule, active, false, 0, true));
+        }
+        // The first step at once; two asks, and a look for the new ones, before each of the next.
+        assert_eq!(sizes, [2, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64]);
+    }
+
+    #[test]
+    fn busy_processors_keep_it_small_where_the_system_does_not_tell() {
+        let looks = |rule: &mut Rule, active, stalled| -> usize {
+            let grown = (0..400).map(|_| grow_unseen(rule, active, false, stalled, false));
+            grown.sum()
+        };
+        let mut rule = Rule::new();
+        assert_eq!(looks(&mut rule, 2, 9), 0);
+        assert!(looks(&mut rule, 3, 10) > 0, "up to the first step");
+        assert_eq!(looks(&mut rule, 4, 4_999), 0);
+        let grown = looks(&mut rule, 4, 5_000);
+        assert!(
+            (1..=10).contains(&grown),
+            "no pool stands still for ever: {grown}"
+        );
+        // One ask that finds an idle processor is not enough beyond the first step.
+        let mut grown = 0;
+        for look in 0..400 {
+            grown += grow_unseen(&mut rule, 4, false, 0, look % 2 == 0);
+        }
+        assert_eq!(grown, 0);
+    }
+
+    #[test]
+    fn a_flood_stays_small_where_the_system_does_not_tell() {
+        let mut rule = Rule::new();
+        assert_eq!(grow_unseen(&mut rule, 2, true, 0, true), 0);
+        let mut active = 2;
+        for _ in 0..FLOOD - 1 {
+            active += grow_unseen(&mut rule, active, false, 0, true);
+        }
+        assert_eq!(active, 4);
     }
 }

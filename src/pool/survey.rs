@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::census;
+use super::census::{self, Told};
 use super::lane::Lane;
 use super::shared::Shared;
-use super::sizing::{FLOWING, Survey, Watched};
-use crate::sync::{Arc, Instant, Ordering};
+use super::sizing::Survey;
+use super::watched::{FLOWING, Watched};
+use crate::sync::{Arc, Duration, Instant, Ordering};
 
 /// How many workers it asks the system about in one look; of those that were found blocked before, and
 /// of those that matter only because jobs lie behind theirs.
@@ -20,6 +21,8 @@ pub(super) struct Surveyor {
     turn: usize,
     /// Jobs that the workers of the last look had begun, ever.
     started: Option<u64>,
+    /// When a look has last found that some job was begun, in nanoseconds; 0: never.
+    picked_at: u64,
     /// By the address of the lane. An address that is used again brings another count of jobs.
     workers: HashMap<usize, Watched>,
 }
@@ -31,6 +34,7 @@ impl Surveyor {
             since: Instant::now(),
             turn: 0,
             started: None,
+            picked_at: 0,
             workers: HashMap::new(),
         }
     }
@@ -38,6 +42,7 @@ impl Surveyor {
     /// The workers that were found asleep may have had no job meanwhile.
     pub(super) fn forget(&mut self) {
         self.workers.values_mut().for_each(Watched::forget);
+        self.picked_at = 0;
     }
 
     /// Whether a thread of the process, other than the calling one, runs or would like to.
@@ -48,24 +53,27 @@ impl Surveyor {
     /// Looks at the workers, of which `active` should be awake or blocked in a job, and marks the lanes
     /// of those that are stuck.
     pub(super) fn look(&mut self, shared: &Shared, active: usize, core: usize) -> Survey {
-        // Whether a worker is at a job is asked once: with short ones the answer changes all the time.
-        let with_busy = |lane: &Arc<Lane>| (lane.clone(), lane.is_at_a_job());
-        let lanes: Vec<(Arc<Lane>, bool)> = shared.lanes.lock().iter().map(with_busy).collect();
+        let (lanes, started) = active_lanes(shared);
         let busy = lanes.iter().filter(|(_, is_busy)| *is_busy).count();
-        let picked = self.count_picked(&lanes);
+        let before = self.started.replace(started);
+        let picked = before.map_or(0, |before| started.saturating_sub(before));
         let mut survey = Survey {
             active,
             // An active worker without a job is on its way to one, whatever keeps it: no job of the
             // user's.
             wanting: active.saturating_sub(busy),
             doubtful: 0,
-            picked: picked > 0,
             flows: picked > FLOWING * active as u64,
+            stalled: Duration::ZERO,
             system_tells: true,
         };
         // When so many are awake as there are cores, the others matter only to jobs that lie behind theirs.
         let (mut awake, mut asked, mut sampled, mut in_the_way) = (survey.wanting, 0, 0, 0);
         let at = self.now();
+        if picked > 0 || self.picked_at == 0 {
+            self.picked_at = at;
+        }
+        survey.stalled = Duration::from_nanos(at - self.picked_at);
         let mut workers = HashMap::with_capacity(lanes.len());
         self.turn += 1;
         let first = self.turn.wrapping_mul(SAMPLE) % lanes.len().max(1);
@@ -83,9 +91,11 @@ impl Surveyor {
                 in_the_way += usize::from(awake >= core);
                 sampled += usize::from(is_known);
                 let id = lane.system_id.load(Ordering::Relaxed);
-                survey.system_tells &= id > 0;
-                let told = is_busy.then(|| census::ask(id)).flatten();
-                watched.note(at, started, told);
+                let asks = shared.settings.asks_system && id > 0;
+                // A worker at a job exists. Where nothing is known of it, no file could be opened.
+                let told = is_busy.then(|| asks.then(|| census::ask(id)).flatten());
+                survey.system_tells &= told != Some(None);
+                watched.note(at, started, told.map(|told| told.unwrap_or(Told::UNKNOWN)));
                 awake += usize::from(is_busy && watched.is_awake());
             } else if !is_same {
                 watched.note(at, started, None);
@@ -104,16 +114,21 @@ impl Surveyor {
         survey
     }
 
-    /// Jobs begun since the last look.
-    fn count_picked(&mut self, lanes: &[(Arc<Lane>, bool)]) -> u64 {
-        let total = lanes.iter().map(|(lane, _)| lane.started()).sum();
-        let before = self.started.replace(total);
-        before.map_or(0, |before| total.saturating_sub(before))
-    }
-
     /// Nanoseconds; never 0, which says "never" to [`Watched`].
     fn now(&self) -> u64 {
         let age = Instant::now().saturating_duration_since(self.since);
         1 + u64::try_from(age.as_nanos()).unwrap_or(u64::MAX - 1)
     }
+}
+
+/// The lanes of the workers that are not blocked in a `wait`, each with whether the worker is at a job;
+/// and how many jobs all workers have begun, ever.
+fn active_lanes(shared: &Shared) -> (Vec<(Arc<Lane>, bool)>, u64) {
+    let all = shared.lanes.lock();
+    let started = all.iter().map(|lane| lane.started()).sum();
+    let is_active = |lane: &&Arc<Lane>| !lane.blocked.load(Ordering::Relaxed);
+    // Whether a worker is at a job is asked once: with short ones the answer changes all the time.
+    let with_busy = |lane: &Arc<Lane>| (lane.clone(), lane.busy.load(Ordering::Relaxed));
+    let lanes = all.iter().filter(is_active).map(with_busy).collect();
+    (lanes, started)
 }

@@ -1,0 +1,79 @@
+//! Tells whether a processor lies idle, by how long other threads keep the calling one from running.
+//!
+//! For systems that do not tell what a thread does. It cannot tell this process's threads from
+//! others': on a machine that is busy with something else, no processor lies idle either.
+
+use crate::sync::{Duration, Instant, thread};
+
+/// For how long it must not have been kept from running. A thread that has slept is owed some time,
+/// and may run for two or three milliseconds before a busy machine gives its processor to another.
+const LIMIT: Duration = Duration::from_millis(3);
+/// What counts as being kept from running: less than any system's time slice, and more than an
+/// interrupt takes.
+const GAP: Duration = Duration::from_micros(500);
+
+/// Looks between two probes, doubled each time that no processor is idle, up to the second number. A
+/// probe on a busy machine takes time from those that compute.
+const FIRST_PAUSE: u32 = 2;
+const LAST_PAUSE: u32 = 64;
+/// Probes in a row that must find an idle processor where one alone would prove too little.
+const PROOF: u32 = 2;
+
+/// When to probe, and what the last probes have found.
+#[derive(Default)]
+pub(super) struct Asker {
+    /// Looks until the next probe, and how many the last pause had.
+    left: u32,
+    pause: u32,
+    /// Probes in a row that found an idle processor.
+    idle: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Idle,
+    Busy,
+    /// It is too early for the next probe, or it takes another one to tell.
+    Later,
+}
+
+impl Asker {
+    /// Whether a processor lies idle. Call it once in each look that wants to know. `surely`: it takes
+    /// more than one probe to say so.
+    pub(super) fn ask(&mut self, surely: bool, probe: impl FnOnce() -> bool) -> Answer {
+        if self.left > 0 {
+            self.left -= 1;
+            return Answer::Later;
+        }
+        if !probe() {
+            self.pause = (2 * self.pause).clamp(FIRST_PAUSE, LAST_PAUSE);
+            self.left = self.pause;
+            self.idle = 0;
+            return Answer::Busy;
+        }
+        self.pause = 0;
+        self.idle += 1;
+        if surely && self.idle < PROOF {
+            return Answer::Later;
+        }
+        self.idle = 0;
+        Answer::Idle
+    }
+}
+
+/// Runs for three milliseconds, offering its processor to others all the while. False as soon as
+/// one takes it.
+pub(super) fn has_idle_processor() -> bool {
+    let start = Instant::now();
+    let mut last = start;
+    while last.saturating_duration_since(start) < LIMIT {
+        // On a processor with another runnable thread this returns after a time slice of it.
+        thread::yield_now();
+        let now = Instant::now();
+        if now.saturating_duration_since(last) > GAP {
+            return false;
+        }
+        last = now;
+    }
+    true
+}

@@ -1,0 +1,139 @@
+//! What one worker did from look to look, and whether it counts as blocked.
+
+use super::census::Told;
+
+/// Jobs that a worker begins between two looks above which it is not blocked, whatever it does
+/// in between.
+pub(super) const FLOWING: u64 = 4;
+/// Looks in a row that must find a worker asleep.
+const PROOF: u32 = 2;
+/// For how long a worker must have been asleep, in nanoseconds, before the jobs that lie behind its
+/// own are taken first. Until then most queues have come to an end, and whoever is free takes them
+/// anyway.
+const OVERDUE: u64 = 20_000_000;
+/// What is remembered of one worker from look to look.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Watched {
+    /// When it was last looked at, in nanoseconds; 0: never.
+    at: u64,
+    started: u64,
+    wanted: Option<u64>,
+    asleep: u32,
+    perhaps_locked: bool,
+    /// When it was first found asleep.
+    since: u64,
+}
+
+impl Watched {
+    /// Takes note of what a worker does; `None`: it has no job. `started`: jobs it has begun, ever.
+    pub(super) fn note(&mut self, at: u64, started: u64, told: Option<Told>) {
+        let flows = self.at > 0 && started.saturating_sub(self.started) > FLOWING;
+        let wanted = told.and_then(|told| told.wanted);
+        // Asleep at this moment, but not for most of the time.
+        let works = wanted.zip(self.wanted).is_some_and(|(now, before)| {
+            now.saturating_sub(before) >= at.saturating_sub(self.at) / 4
+        });
+        let asleep = told.is_some_and(|told| told.asleep) && !flows && !works;
+        let is_same = asleep && self.asleep > 0;
+        *self = Watched {
+            at,
+            started,
+            wanted,
+            asleep: if asleep { self.asleep + 1 } else { 0 },
+            perhaps_locked: told.is_some_and(|told| told.perhaps_locked),
+            since: if is_same { self.since } else { at },
+        };
+    }
+
+    pub(super) fn is_blocked(&self) -> bool {
+        self.asleep >= PROOF
+    }
+
+    /// The last look has not found it asleep.
+    pub(super) fn is_awake(&self) -> bool {
+        self.asleep == 0
+    }
+
+    /// It is blocked, and may be waiting for a lock whose holder has lost its processor.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.is_blocked() && self.perhaps_locked
+    }
+
+    /// It has been at the same job since the last look.
+    pub(super) fn is_same(&self, started: u64) -> bool {
+        self.at > 0 && self.started == started
+    }
+
+    /// It has been at this job, blocked, for so long that those behind it should wait no longer.
+    pub(super) fn is_stuck(&self, at: u64, started: u64) -> bool {
+        self.is_blocked() && self.is_same(started) && at.saturating_sub(self.since) >= OVERDUE
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.asleep = 0;
+    }
+}
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::*;
+
+    /// A look per millisecond.
+    const TICK: u64 = 1_000_000;
+    const ASLEEP: Option<Told> = Some(Told {
+        asleep: true,
+        perhaps_locked: false,
+        wanted: Some(0),
+    });
+    const RUNS: Option<Told> = Some(Told {
+        asleep: false,
+        perhaps_locked: false,
+        wanted: None,
+    });
+
+    fn watch(looks: &[(u64, Option<Told>)]) -> Watched {
+        let mut watched = Watched::default();
+        for (tick, &(started, told)) in (1..).zip(looks) {
+            watched.note(tick * TICK, started, told);
+        }
+        watched
+    }
+
+    #[test]
+    fn a_worker_is_blocked_when_two_looks_say_so() {
+        assert!(!watch(&[(1, ASLEEP)]).is_blocked());
+        assert!(watch(&[(1, ASLEEP), (1, ASLEEP)]).is_blocked());
+        assert!(!watch(&[(1, ASLEEP), (1, RUNS), (1, ASLEEP)]).is_blocked());
+        assert!(!watch(&[(1, ASLEEP), (1, None), (1, ASLEEP)]).is_blocked());
+        // Short naps, a few per look, are blocking too.
+        assert!(watch(&[(1, ASLEEP), (4, ASLEEP), (7, ASLEEP)]).is_blocked());
+        assert!(watch(&[(1, ASLEEP), (5, ASLEEP), (9, ASLEEP)]).is_blocked());
+        // A flood is not.
+        assert!(!watch(&[(1, ASLEEP), (900, ASLEEP), (901, ASLEEP)]).is_blocked());
+        assert!(!watch(&[(0, RUNS), (900, ASLEEP)]).is_blocked());
+        // What ran or was ready for a quarter of the time since the last look is not.
+        let slept = |wanted| {
+            ASLEEP.map(|told| Told {
+                wanted: Some(wanted),
+                ..told
+            })
+        };
+        assert!(!watch(&[(1, slept(0)), (1, slept(TICK / 4))]).is_blocked());
+        assert!(watch(&[(1, slept(7)), (1, slept(7 + TICK / 8))]).is_blocked());
+        let mut watched = watch(&[(5, ASLEEP), (5, ASLEEP)]);
+        assert!(watched.is_same(5) && !watched.is_same(6) && !Watched::default().is_same(0));
+        assert!(!watched.is_doubtful());
+        let locked = ASLEEP.map(|told| Told {
+            perhaps_locked: true,
+            ..told
+        });
+        let doubtful = |second, third| watch(&[(1, second), (1, third)]).is_doubtful();
+        assert!(doubtful(ASLEEP, locked) && !doubtful(locked, ASLEEP));
+        assert!(!doubtful(RUNS, locked), "not blocked yet");
+        let later = TICK + OVERDUE;
+        assert!(watched.is_stuck(later, 5) && !watched.is_stuck(later, 6));
+        assert!(!watched.is_stuck(later - 1, 5));
+        watched.forget();
+        assert!(!watched.is_blocked());
+    }
+}

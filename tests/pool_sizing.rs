@@ -1,0 +1,178 @@
+//! How the pool sizes itself where the system does not tell what a thread does.
+
+mod support_pool;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fast_async::{Pool, Task, all, deferred};
+use support_pool::{Count, Gate, child_command, is_child, passed, within};
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn unseen(max_threads: usize) -> Pool {
+    let builder = Pool::builder().max_threads(max_threads);
+    builder.without_thread_states().build().unwrap()
+}
+
+/// Says, past the test harness, that a test was not run.
+fn skipped(why: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "skipped, and so not shown: {why}");
+}
+
+/// Jobs that block until all of them have begun.
+fn all_run_at_once(pool: &Pool, jobs: usize) {
+    let (running, gate) = (Count::default(), Gate::default());
+    let hold = |_| {
+        let (running, gate) = (running.clone(), gate.clone());
+        pool.spawn(move || {
+            running.add();
+            gate.pass();
+        })
+    };
+    let tasks: Vec<Task<()>> = (0..jobs).map(hold).collect();
+    running.reach(jobs);
+    gate.open();
+    all(tasks).wait().unwrap();
+}
+
+// Contract: P1
+#[test]
+fn jobs_that_block_all_run_at_once() {
+    within(|| all_run_at_once(&unseen(64), 16));
+}
+
+// Contract: P1
+#[test]
+fn a_flood_of_short_jobs_needs_few_threads() {
+    within(|| {
+        for _ in 0..3 {
+            let pool = unseen(64);
+            for _ in 0..200_000 {
+                pool.spawn(|| ()).detach();
+            }
+            assert!(pool.wait_idle(Duration::MAX));
+            let peak = pool.metrics().peak_threads;
+            assert!(peak <= cores() + 2, "{peak}");
+        }
+    });
+}
+
+// Contract: P1
+#[test]
+fn jobs_that_compute_need_few_threads() {
+    within(|| {
+        let pool = unseen(64);
+        let compute = || {
+            let end = Instant::now() + Duration::from_millis(500);
+            while Instant::now() < end {
+                std::hint::spin_loop();
+            }
+        };
+        let tasks: Vec<Task<()>> = (0..4 * cores()).map(|_| pool.spawn(compute)).collect();
+        let behind: Vec<Task<()>> = (0..64).map(|_| pool.spawn(|| ())).collect();
+        all(tasks).wait().unwrap();
+        all(behind).wait().unwrap();
+        let peak = pool.metrics().peak_threads;
+        assert!(peak <= cores() + 2, "{peak}");
+    });
+}
+
+#[cfg(target_os = "linux")]
+mod on_linux {
+    use super::*;
+    use std::process::Command;
+
+    /// Runs a test of this binary where `/proc` is empty. False when the system does not let it.
+    fn run_without_proc(test: &str) -> bool {
+        let hide = "mount -t tmpfs none /proc && exec \"$@\"";
+        let unshare = ["--mount", "--propagation", "private", "sh", "-c"];
+        let is_allowed = Command::new("unshare")
+            .args(unshare)
+            .args([hide, "sh", "true"])
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !is_allowed {
+            return false;
+        }
+        let test = child_command(test);
+        let mut command = Command::new("unshare");
+        command.args(unshare).args([hide, "sh"]);
+        command.arg(test.get_program()).args(test.get_args());
+        for (name, value) in test.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        passed(command.output().unwrap());
+        true
+    }
+
+    // Contract: P1
+    #[test]
+    fn without_proc_jobs_that_block_all_run_at_once() {
+        const NAME: &str = "on_linux::without_proc_jobs_that_block_all_run_at_once";
+        if !is_child(NAME) {
+            if !run_without_proc(NAME) {
+                skipped("no mount namespace can be had");
+            }
+            return;
+        }
+        assert!(std::fs::read_link("/proc/thread-self").is_err());
+        within(|| {
+            all_run_at_once(&Pool::builder().build().unwrap(), 16);
+            let pool = Pool::new();
+            for _ in 0..200_000 {
+                pool.spawn(|| ()).detach();
+            }
+            assert!(pool.wait_idle(Duration::MAX));
+            let peak = pool.metrics().peak_threads;
+            assert!(peak <= cores() + 2, "{peak}");
+        });
+    }
+
+    // Contract: P1
+    #[test]
+    fn without_a_free_descriptor_a_job_that_frees_others_begins() {
+        const NAME: &str = "on_linux::without_a_free_descriptor_a_job_that_frees_others_begins";
+        if !is_child(NAME) {
+            let test = child_command(NAME);
+            let mut command = Command::new("sh");
+            command.args(["-c", "ulimit -n 32 && exec \"$@\"", "sh"]);
+            command.arg(test.get_program()).args(test.get_args());
+            for (name, value) in test.get_envs() {
+                command.env(name, value.unwrap_or_default());
+            }
+            passed(command.output().unwrap());
+            return;
+        }
+        within(|| {
+            let mut open = Vec::new();
+            while let Ok(file) = std::fs::File::open("/dev/null") {
+                open.push(file);
+            }
+            assert!(std::fs::read("/proc/self/stat").is_err());
+            for max_threads in [5, 16] {
+                let pool = Pool::builder().core_threads(2).max_threads(max_threads);
+                let pool = pool.build().unwrap();
+                let gate = Gate::default();
+                let hold = |_| {
+                    let gate = gate.clone();
+                    pool.spawn(move || gate.pass())
+                };
+                let held: Vec<Task<()>> = (0..4).map(hold).collect();
+                let (resolver, freed) = deferred::<()>();
+                let opener = gate.clone();
+                pool.spawn(move || {
+                    opener.open();
+                    resolver.resolve(()).unwrap();
+                })
+                .detach();
+                freed.wait().unwrap();
+                all(held).wait().unwrap();
+            }
+            drop(open);
+        });
+    }
+}
