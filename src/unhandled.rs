@@ -138,10 +138,9 @@ fn report_by_default(error: &TaskError) {
     }
     say_counts(&counts);
     if is_new {
-        say(
-            format_args!("a task's failure was never looked at: {error}"),
-            true,
-        );
+        say(format_args!(
+            "a task's failure was never looked at: {error}"
+        ));
     }
 }
 
@@ -178,7 +177,7 @@ pub(crate) fn due_in() -> Option<Duration> {
 
 fn say_counts(counts: &[Count]) {
     for count in counts {
-        let said = guard::catch(|| say(format_args!("{count}"), true));
+        let said = guard::catch(|| say(format_args!("{count}")));
         if let Err(payload) = said {
             guard::discard(payload);
         }
@@ -224,21 +223,11 @@ pub(crate) fn discard<V>(value: V) {
     }
 }
 
-/// Says something about the pool that its user should know.
-pub(crate) fn warn(message: fmt::Arguments<'_>) {
-    let said = guard::catch(|| say(message, false));
-    if let Err(payload) = said {
-        guard::discard(payload);
-    }
-}
-
-fn say(message: fmt::Arguments<'_>, is_error: bool) {
+fn say(message: fmt::Arguments<'_>) {
     if !crate::trace::is_heard() {
         say_on_stderr(&message);
-    } else if is_error {
-        tracing::error!(target: "fast_async", "{message}");
     } else {
-        tracing::warn!(target: "fast_async", "{message}");
+        tracing::error!(target: "fast_async", "{message}");
     }
 }
 

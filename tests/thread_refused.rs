@@ -320,6 +320,46 @@ mod by_limit {
 
     // Contract: P2, W1
     #[test]
+    fn a_refusal_that_lasts() {
+        const NAME: &str = "by_limit::a_refusal_that_lasts";
+        if !is_child(NAME) {
+            // Two are the test's own.
+            run_limited(NAME, 6);
+            return;
+        }
+        let pool = Pool::builder().max_threads(1).build().unwrap();
+        let (resolver, gate) = deferred::<u32>();
+        let gate = gate.share();
+        let waiting: Vec<_> = (0..20)
+            .map(|_| {
+                let gate = gate.clone();
+                pool.spawn(move || gate.wait().copied())
+            })
+            .collect();
+        let own = pool.clone();
+        // This one waits for all that is queued, and for those that wait.
+        let idles = pool.spawn(move || own.wait_idle(Duration::MAX));
+        pool.spawn(move || resolver.resolve(7).unwrap()).detach();
+        let mut failed = 0;
+        for task in waiting {
+            match task.wait().unwrap() {
+                Ok(value) => assert_eq!(value, 7),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
+                    assert!(error.to_string().contains("and_then"), "{error}");
+                    failed += 1;
+                }
+            }
+        }
+        // Four threads wait at most, and more tasks come before the one that settles the gate.
+        assert!(failed > 0);
+        idles.wait().unwrap();
+        let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
+        assert!(report.is_complete(), "{report:?}");
+    }
+
+    // Contract: P2, W1
+    #[test]
     fn the_watcher_has_the_last_thread() {
         const NAME: &str = "by_limit::the_watcher_has_the_last_thread";
         if !is_child(NAME) {

@@ -203,7 +203,8 @@ impl LoopQueue {
     /// # Errors
     ///
     /// The failure of `task`. One of kind [`Cycle`](crate::ErrorKind::Cycle) when this thread's
-    /// stack is too deep in turns of loops to run a job, and `task` may be waiting for one.
+    /// stack is too deep in turns of loops to run a job, and `task` may be waiting for one. One of
+    /// kind [`Rejected`](crate::ErrorKind::Rejected) where [`Task::wait`] fails so.
     pub fn run_until<T: Send + 'static>(&self, task: Task<T>) -> Result<T, TaskError> {
         let mut task = pin!(task);
         let waker = Waker::from(self.0.clone());
@@ -225,7 +226,9 @@ impl LoopQueue {
             if turned.is_none() && self.may_turn() && waiting > 0 && task.may_wait_for_a_loop() {
                 return Err(task.cycle());
             }
-            self.sleep(None, |arrivals| arrivals != seen);
+            if !self.sleep(None, |arrivals| arrivals != seen) {
+                return Err(task.unmanned());
+            }
         }
     }
 
@@ -260,12 +263,15 @@ impl LoopQueue {
     }
 
     /// Sleeps until the number of arrivals says that there is something to wake for; false when
-    /// the deadline came first.
+    /// the deadline came first, or when the pool of the calling worker needs its thread.
     fn sleep(&self, deadline: Option<Instant>, wakes: impl Fn(u64) -> bool) -> bool {
         pool::blocking(|place| {
             loop {
                 // Before the lock is taken: it may come to start a thread.
-                let slice = place.keep_manned().and_then(deadline_after);
+                let Ok(pause) = place.keep_manned(deadline) else {
+                    return false;
+                };
+                let slice = pause.and_then(deadline_after);
                 let mut bell = self.0.bell.lock();
                 if !wakes(bell.arrivals) {
                     let until = deadline.into_iter().chain(slice).min();

@@ -109,6 +109,26 @@ fn a_job_is_run_or_cancelled() {
     });
 }
 
+/// A thread that leaves counts as leaving also while its stop hook waits (Contract: W1, P4).
+#[cfg(shuttle)]
+#[test]
+fn a_stop_hook_waits() {
+    explore(&["done"], || {
+        let (resolver, held) = open();
+        let held = held.share();
+        let builder = Pool::builder().core_threads(1).max_threads(1);
+        let builder = builder.on_thread_stop(move |_| assert_eq!(*held.wait().unwrap(), 7));
+        let pool = builder.build().expect("none is 0");
+        pool.spawn(|| ()).detach();
+        let settling = go(move || resolver.resolve(7).unwrap());
+        let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
+        assert!(report.is_complete(), "{report:?}");
+        settling.join().unwrap();
+        assert_eq!(pool.metrics().blocked, 0);
+        "done"
+    });
+}
+
 /// What a job came to that was pushed while the pool was being closed.
 fn push_against(mode: Shutdown) -> &'static str {
     let pool = pool(1, 1);

@@ -1,12 +1,13 @@
 //! What a worker does before it blocks in a `wait`: it lets another thread take its place.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
-use super::grow::REFUSAL_PAUSE;
-use super::roster::Roster;
-use super::worker::{self, Worker};
+use super::roster::{REFUSAL_PAUSE, Roster};
+use super::shared::Shared;
+use super::worker::{self, Stage, Worker};
 use crate::dispatch;
-use crate::sync::{Duration, Ordering, thread};
+use crate::sync::{Duration, Instant, Ordering, thread};
 
 /// True on a thread of some pool.
 pub(crate) fn on_worker() -> bool {
@@ -21,28 +22,96 @@ pub(crate) fn may_run_awaited() -> bool {
     worker::with_current(may).unwrap_or(false) && !thread::panicking()
 }
 
+/// No thread can be had to work in the place of one that blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unmanned;
+
 /// The place of a thread that is blocked; of a worker it is free for another thread meanwhile.
-pub(crate) struct Place(Option<Rc<Worker>>);
+pub(crate) struct Place(Option<Blocked>);
+
+/// A worker that is blocked.
+struct Blocked {
+    worker: Rc<Worker>,
+    /// Where it is in its life.
+    stage: Stage,
+    /// `blocked` counts it. It does not in a stop hook: there it counts as leaving all the time.
+    counts: Cell<bool>,
+}
 
 impl Place {
-    /// Sees to it that somebody works here. Ask before each sleep: where the system refuses both a
-    /// stand-in and the sentinel, it says after what time to ask again.
-    pub(crate) fn keep_manned(&self) -> Option<Duration> {
-        let shared = &self.0.as_ref()?.shared;
+    /// Sees to it that somebody works here. Call it before each sleep: where the system refuses
+    /// threads, it returns after what time to call it again.
+    ///
+    /// # Errors
+    ///
+    /// [`Unmanned`] when there is work, no thread to do it, none to be had, and no `deadline` to end
+    /// this wait. The caller must stop waiting: the queued jobs are left to its thread. At most one
+    /// thread of a pool gets this before it is back at work, or blocks again.
+    pub(crate) fn keep_manned(
+        &self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Duration>, Unmanned> {
+        let Some(blocked) = &self.0 else {
+            return Ok(None);
+        };
+        let shared = &blocked.worker.shared;
         if cfg!(planted = "blocks_unseen") {
-            return None;
+            return Ok(None);
         }
-        let is_manned = shared.active.load(Ordering::Relaxed) > 0 || shared.backlog() == 0;
-        if is_manned || shared.recruit() || shared.sentinel.kick(shared) {
-            return None;
+        let is_manned = || shared.active.load(Ordering::Relaxed) > 0 || shared.backlog() == 0;
+        if is_manned() || shared.recruit() {
+            return Ok(None);
         }
-        Some(REFUSAL_PAUSE)
+        let mut roster = shared.roster.lock();
+        let is_needed = roster.active == 0 && deadline.is_none() && shared.backlog() > 0;
+        if is_needed && roster.is_hopeless() {
+            blocked.come_back(&mut roster);
+            return Err(Unmanned);
+        }
+        let is_refused = roster.is_refused();
+        drop(roster);
+        // A sentinel that can get no thread either resigns, and unparks the blocked: this one too.
+        if !is_refused && shared.sentinel.kick(shared) {
+            return Ok(None);
+        }
+        Ok(Some(REFUSAL_PAUSE))
     }
 
     /// There is work, and nobody awake to do it; `roster` is that of the pool `shared`.
-    pub(super) fn is_deserted(&self, roster: &Roster, shared: &super::Shared) -> bool {
-        let is_here = |worker: &Rc<Worker>| std::ptr::eq(&*worker.shared, shared);
+    pub(super) fn is_deserted(&self, roster: &Roster, shared: &Shared) -> bool {
+        let is_here = |blocked: &Blocked| std::ptr::eq(&*blocked.worker.shared, shared);
         self.0.as_ref().is_some_and(is_here) && roster.active == 0 && shared.backlog() > 0
+    }
+}
+
+impl Blocked {
+    fn begin(worker: Rc<Worker>) -> Blocked {
+        let stage = worker.stage.get();
+        let counts = stage != Stage::Leaving || cfg!(planted = "leaves_twice");
+        let shared = worker.shared.clone();
+        if counts {
+            let mut roster = shared.roster.lock();
+            roster.blocked += 1;
+            roster.active -= 1;
+            roster.blocked_at_start += usize::from(stage == Stage::Starting);
+            shared.mirror(&roster);
+        }
+        Blocked {
+            worker,
+            stage,
+            counts: Cell::new(counts),
+        }
+    }
+
+    /// It counts as active again. Has no effect the second time.
+    fn come_back(&self, roster: &mut Roster) {
+        if !self.counts.take() {
+            return;
+        }
+        roster.blocked -= 1;
+        roster.active += 1;
+        roster.blocked_at_start -= usize::from(self.stage == Stage::Starting);
+        self.worker.shared.mirror(roster);
     }
 }
 
@@ -51,29 +120,23 @@ impl Place {
 pub(crate) fn blocking<R>(f: impl FnOnce(&Place) -> R) -> R {
     dispatch::hand_off_all();
     let current = worker::with_current(Rc::clone);
-    // What is called in here may come to a `wait` of its own: a subscriber that hears of the cap.
+    // What is called in here may come to a `wait` of its own: jobs that are refused have callbacks.
     let Some(current) = current.filter(|worker| !worker.lane.blocked.load(Ordering::Relaxed))
     else {
         return f(&Place(None));
     };
     let (shared, lane) = (current.shared.clone(), current.lane.clone());
-    {
-        let mut roster = shared.roster.lock();
-        roster.blocked += 1;
-        roster.active -= 1;
-        shared.mirror(&roster);
-    }
+    let place = Place(Some(Blocked::begin(current)));
     lane.blocked.store(true, Ordering::Relaxed);
     lane.shy.store(false, Ordering::Relaxed);
     let looks = !cfg!(planted = "blocks_unseen");
     if looks && shared.count_backlog() > 0 && !shared.recruit() {
         shared.sentinel.kick(&shared);
     }
-    let result = f(&Place(Some(current)));
+    let result = f(&place);
     lane.blocked.store(false, Ordering::Relaxed);
-    let mut roster = shared.roster.lock();
-    roster.blocked -= 1;
-    roster.active += 1;
-    shared.mirror(&roster);
+    if let Some(blocked) = &place.0 {
+        blocked.come_back(&mut shared.roster.lock());
+    }
     result
 }

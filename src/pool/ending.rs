@@ -9,12 +9,14 @@ use crate::sync::{Arc, Instant, JoinHandle, MutexGuard, deadline_after, thread, 
 impl Shared {
     pub(super) fn wait_idle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
         let own = worker::is_on(self);
+        // One whose stop hook waits is not among the blocked.
+        let counts = worker::counts_in(self);
         blocking(|place| {
             let mut roster = self.roster.lock();
             let seen = roster.rests;
+            roster.idle_waiters += usize::from(counts);
             if own {
                 // Another task that waits in here too may be what this one waits for.
-                roster.idle_waiters += 1;
                 self.changed.notify_all();
             }
             let (mut roster, idle) = self.await_change(place, roster, deadline, |roster| {
@@ -30,7 +32,7 @@ impl Shared {
                 }
                 rests
             });
-            roster.idle_waiters -= usize::from(own);
+            roster.idle_waiters -= usize::from(counts);
             idle
         })
     }
@@ -41,7 +43,8 @@ impl Shared {
     }
 
     /// Waits until `done`, which is asked whenever something may have changed, or until `deadline`;
-    /// says whether it is done. `place` is that of the calling thread.
+    /// says whether it is done. `place` is that of the calling thread. Without a deadline the wait
+    /// ends, not done, when the queued jobs need this very thread.
     fn await_change<'a>(
         &'a self,
         place: &Place,
@@ -58,8 +61,13 @@ impl Shared {
             if !asked && place.is_deserted(&roster, self) {
                 asked = true;
                 drop(roster);
-                slice = place.keep_manned().and_then(deadline_after);
+                let manned = place.keep_manned(deadline);
                 roster = self.roster.lock();
+                let Ok(pause) = manned else {
+                    let done = done(&mut roster);
+                    return (roster, done);
+                };
+                slice = pause.and_then(deadline_after);
                 continue;
             }
             let until = deadline.into_iter().chain(slice.take()).min();
@@ -77,9 +85,11 @@ impl Shared {
 /// not counted. Says how many have not by the deadline.
 pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usize {
     let own = worker::is_on(shared);
+    let counts = worker::counts_in(shared);
     blocking(|place| {
         let mut roster = shared.roster.lock();
         let seen = roster.ends;
+        roster.idle_waiters += usize::from(counts);
         if own {
             roster.enders += 1;
             shared.changed.notify_all();
@@ -98,8 +108,13 @@ pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usiz
         });
         let others = roster.threads.saturating_sub(roster.enders);
         roster.enders -= usize::from(own);
+        roster.idle_waiters -= usize::from(counts);
         if !over {
             return others;
+        }
+        // A thread that has left already may not wait for the others' ends: they might wait for its.
+        if !own && worker::is_made_for(shared) {
+            return 0;
         }
         // They have left the books, and end within moments; their thread-local destructors run in
         // between.

@@ -5,12 +5,41 @@ use super::roster::Roster;
 use super::shared::Shared;
 use super::worker;
 use crate::error::ErrorKind;
-use crate::sync::{Arc, Duration, Instant, Ordering, chaos_point};
+use crate::sync::{Arc, Instant, Ordering, chaos_point};
 
-/// How many threads beyond the maximum may stand in for blocked ones.
-const SPARE_CAP: usize = 256;
-/// How long no thread is asked for after the system refused one.
-pub(super) const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
+/// How many threads the pools of a process may have together for one of them to get a thread beyond
+/// its maximum. On Linux a thread takes four mappings of the 65,530 that a process may have unless
+/// configured otherwise, and a thread that gets only some of them aborts the process.
+const SPARE_BOUND: usize = 8192;
+
+/// The threads of all pools, those being created included. The models have no program with so many.
+#[cfg(not(all(test, any(loom, shuttle))))]
+static THREADS: crate::sync::AtomicUsize = crate::sync::AtomicUsize::new(0);
+
+/// Counts a thread for as long as it lives.
+pub(super) struct Counted(());
+
+impl Counted {
+    fn new() -> Counted {
+        #[cfg(not(all(test, any(loom, shuttle))))]
+        THREADS.fetch_add(1, Ordering::Relaxed);
+        Counted(())
+    }
+
+    fn is_at_bound() -> bool {
+        #[cfg(all(test, any(loom, shuttle)))]
+        return false;
+        #[cfg(not(all(test, any(loom, shuttle))))]
+        return THREADS.load(Ordering::Relaxed) >= SPARE_BOUND;
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        #[cfg(not(all(test, any(loom, shuttle))))]
+        THREADS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Shared {
     /// Wakes or creates one worker, if fewer are active than should be.
@@ -35,15 +64,12 @@ impl Shared {
             seat.call();
             return true;
         }
-        if roster.threads >= roster.max.saturating_add(SPARE_CAP) {
-            if !std::mem::replace(&mut roster.capped, true) {
-                drop(roster);
-                crate::unhandled::warn(format_args!(
-                    "pool `{}`: {SPARE_CAP} tasks beyond its maximum wait for other tasks at once; further ones wait without a stand-in. Chain with \
-                     `and_then` instead of waiting inside tasks",
-                    self.settings.name
-                ));
-            }
+        // Whoever comes to live now would block in the same hook.
+        if roster.blocked_at_start >= roster.max {
+            return false;
+        }
+        if roster.threads >= roster.max && Counted::is_at_bound() {
+            roster.refuse(Instant::now(), true);
             return false;
         }
         if roster.is_refused() {
@@ -73,12 +99,12 @@ impl Shared {
     }
 
     fn start(self: &Arc<Self>, number: usize, stands_in: bool) -> bool {
-        match worker::spawn(self, number) {
+        match worker::spawn(self, number, Counted::new()) {
             Ok(handle) => {
                 chaos_point();
                 let mut roster = self.roster.lock();
                 roster.unrecorded -= 1;
-                roster.refused_until = None;
+                roster.grant();
                 roster.handles.push(handle);
                 drop(roster);
                 if self.closed.load(Ordering::Relaxed) {
@@ -93,7 +119,7 @@ impl Shared {
                 roster.unrecorded -= 1;
                 roster.active -= 1;
                 roster.spares -= u64::from(stands_in);
-                roster.refused_until = Some(Instant::now() + REFUSAL_PAUSE);
+                roster.refuse(Instant::now(), false);
                 let deserted = roster.threads == 0;
                 self.mirror(&roster);
                 drop(roster);

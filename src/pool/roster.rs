@@ -4,6 +4,11 @@ use crate::sync::{Arc, AtomicBool, Duration, Instant, JoinHandle, Ordering, Thre
 
 use super::metrics::Totals;
 
+/// How long no thread is asked for after the system refused one.
+pub(super) const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
+/// For how long the system must have refused threads before a `wait` that needs one fails.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Invariant: `threads == active + idle.len() + blocked + leaving`.
 ///
 /// `active` and `target` are mirrored in atomics of [`Shared`](super::shared::Shared), written
@@ -22,9 +27,13 @@ pub(super) struct Roster {
     pub(super) idle: Vec<Arc<Seat>>,
     /// Threads blocked in a `wait` inside a job; others may stand in for them.
     pub(super) blocked: usize,
-    /// How many of the blocked are themselves waiting for the pool to become idle.
+    /// How many of the blocked are in their start hooks. At most `max` of them are replaced: each new
+    /// thread would come to the same hook.
+    pub(super) blocked_at_start: usize,
+    /// How many of the blocked wait for the pool to become idle, or for its other threads to end.
     pub(super) idle_waiters: usize,
-    /// How many of the blocked are waiting for the other threads of the closed pool to end.
+    /// How many threads wait for the other threads of the closed pool to end. They are blocked, or
+    /// leaving while their stop hooks wait.
     pub(super) enders: usize,
     /// How often some of either kind have found what they waited for. It is true for all that waited
     /// at that moment, also when the first of them has gone back to work.
@@ -41,7 +50,8 @@ pub(super) struct Roster {
     pub(super) next_number: usize,
     /// No thread is created before this moment, because the system refused the last one asked for.
     pub(super) refused_until: Option<Instant>,
-    pub(super) capped: bool,
+    /// When the first thread was refused since one was granted.
+    pub(super) refused_since: Option<Instant>,
     /// Counters of threads that are gone.
     pub(super) past: Totals,
     /// Of the workers and of the sentinel; those of ended threads are cleared out now and then.
@@ -61,6 +71,7 @@ impl Roster {
             active: 0,
             idle: Vec::new(),
             blocked: 0,
+            blocked_at_start: 0,
             idle_waiters: 0,
             enders: 0,
             rests: 0,
@@ -72,7 +83,7 @@ impl Roster {
             allowance: Allowance::default(),
             next_number: 0,
             refused_until: None,
-            capped: false,
+            refused_since: None,
             past: Totals::default(),
             handles: Vec::new(),
             unrecorded: 0,
@@ -105,13 +116,43 @@ impl Roster {
 
     #[cfg(all(test, any(loom, shuttle)))]
     pub(super) fn adds_up(&self) -> bool {
-        self.threads == self.active + self.idle.len() + self.blocked + self.leaving
+        self.active <= self.threads
+            && self.threads == self.active + self.idle.len() + self.blocked + self.leaving
     }
 
     /// The system has refused a thread a moment ago.
     pub(super) fn is_refused(&self) -> bool {
         let until = self.refused_until;
         until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Threads have been refused for so long, and still are, that a thread which blocks must not
+    /// count on one.
+    pub(super) fn is_hopeless(&self) -> bool {
+        let since = self.refused_since;
+        let is_long =
+            since.is_some_and(|since| Instant::now().saturating_duration_since(since) >= GRACE);
+        is_long && self.is_refused()
+    }
+
+    /// Notes that a thread was refused at `now`. `for_good`: asking again will not help.
+    pub(super) fn refuse(&mut self, now: Instant, for_good: bool) {
+        let last = self.refused_until;
+        let is_recent = last.is_some_and(|last| now.saturating_duration_since(last) < GRACE);
+        let since = self.refused_since.filter(|_| is_recent);
+        let begin = if for_good {
+            now.checked_sub(GRACE)
+        } else {
+            None
+        };
+        self.refused_since = begin.or(since).or(Some(now));
+        self.refused_until = now.checked_add(REFUSAL_PAUSE);
+    }
+
+    /// A thread was granted.
+    pub(super) fn grant(&mut self) {
+        self.refused_until = None;
+        self.refused_since = None;
     }
 
     /// Nobody works, because the system refused a thread: the next it grants should be a worker.
@@ -127,7 +168,7 @@ impl Roster {
     /// No job is running, but for such as wait for that themselves: the condition `wait_idle` waits
     /// for, next to empty queues.
     pub(super) fn is_quiet(&self) -> bool {
-        self.active == 0 && self.blocked <= self.idle_waiters + self.enders
+        self.active == 0 && self.blocked <= self.idle_waiters
     }
 }
 
@@ -197,7 +238,7 @@ mod tests {
     #[test]
     fn it_is_quiet_when_all_who_are_there_wait_for_that() {
         let mut roster = Roster::new(2, 8);
-        (roster.idle_waiters, roster.enders) = (1, 2);
+        roster.idle_waiters = 3;
         let mut is_quiet = |active, blocked| {
             (roster.active, roster.blocked) = (active, blocked);
             roster.is_quiet()

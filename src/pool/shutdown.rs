@@ -112,7 +112,7 @@ pub(super) fn shutdown(
         }
     } else if !shared.wait_idle(deadline) {
         let roster = shared.roster.lock();
-        report.threads = roster.active + roster.blocked - usize::from(worker::is_on(shared));
+        report.threads = roster.active + roster.blocked - usize::from(worker::counts_in(shared));
     }
     report.queued = shared.backlog();
     report

@@ -1,10 +1,11 @@
 //! The life of one thread of a pool.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
 use super::census;
+use super::grow::Counted;
 use super::lane::Lane;
 use super::roster::Seat;
 use super::shared::Shared;
@@ -25,10 +26,24 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) lane: Arc<Lane>,
     pub(super) stack: Stack,
+    pub(super) stage: Cell<Stage>,
+}
+
+/// Where a worker is in its life. User code runs, and may block, in each of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its start hook runs. It counts as active.
+    Starting,
+    Working,
+    /// Its stop hook runs. It counts as leaving, and is no longer active.
+    Leaving,
 }
 
 crate::sync::thread_local! {
     static CURRENT: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
+    /// The address of the pool that this thread was made for. It is kept when `CURRENT` is cleared:
+    /// callbacks of refused jobs and destructors of thread locals run after that.
+    static MADE_FOR: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Calls `f` with this thread's worker, if it is one.
@@ -42,6 +57,19 @@ pub(super) fn with_current<R>(f: impl FnOnce(&Rc<Worker>) -> R) -> Option<R> {
 /// True on a thread of this very pool.
 pub(super) fn is_on(shared: &Arc<Shared>) -> bool {
     with_current(|worker| Arc::ptr_eq(&worker.shared, shared)).unwrap_or(false)
+}
+
+/// True on a worker of this very pool that `active` or `blocked` counts.
+pub(super) fn counts_in(shared: &Arc<Shared>) -> bool {
+    let counts = |worker: &Rc<Worker>| {
+        Arc::ptr_eq(&worker.shared, shared) && worker.stage.get() != Stage::Leaving
+    };
+    with_current(counts).unwrap_or(false)
+}
+
+/// True on a thread that was made for this very pool, also after it has left the roster.
+pub(super) fn is_made_for(shared: &Arc<Shared>) -> bool {
+    MADE_FOR.try_with(Cell::get) == Ok(Arc::as_ptr(shared).addr())
 }
 
 /// Where a job went.
@@ -106,13 +134,20 @@ fn is_wanted_elsewhere() -> bool {
     with_current(|worker| worker.shared.backlog() > 0).unwrap_or(false)
 }
 
-/// Starts a worker thread.
-pub(super) fn spawn(shared: &Arc<Shared>, number: usize) -> io::Result<JoinHandle<()>> {
+/// Starts a worker thread, which `counted` counts.
+pub(super) fn spawn(
+    shared: &Arc<Shared>,
+    number: usize,
+    counted: Counted,
+) -> io::Result<JoinHandle<()>> {
     let builder = thread::Builder::new()
         .name(format!("{}-{number}", shared.settings.name))
         .stack_size(shared.settings.stack_bytes());
     let shared = shared.clone();
-    builder.spawn(move || live(&shared, number))
+    builder.spawn(move || {
+        let _counted = counted;
+        live(&shared, number);
+    })
 }
 
 fn live(shared: &Arc<Shared>, number: usize) {
@@ -124,19 +159,24 @@ fn live(shared: &Arc<Shared>, number: usize) {
         shared: shared.clone(),
         lane: lane.clone(),
         stack: Stack::begins_here(shared.settings.stack_bytes()),
+        stage: Cell::new(Stage::Starting),
     });
+    MADE_FOR.set(Arc::as_ptr(shared).addr());
     dispatch::ask_for_other_jobs(is_wanted_elsewhere);
-    CURRENT.with(|current| *current.borrow_mut() = Some(worker));
+    CURRENT.with(|current| *current.borrow_mut() = Some(worker.clone()));
     call_hook(shared, number, shared.settings.on_start.as_deref());
 
     let seat = Arc::new(Seat {
         thread: thread::current(),
         called: AtomicBool::new(false),
     });
+    worker.stage.set(Stage::Working);
     work(shared, &lane, &seat);
 
+    worker.stage.set(Stage::Leaving);
     call_hook(shared, number, shared.settings.on_stop.as_deref());
     CURRENT.with(|current| *current.borrow_mut() = None);
+    drop(worker);
     shared.leave(&lane);
 }
 

@@ -41,7 +41,9 @@ impl<T: Send + 'static> Task<T> {
     /// # Errors
     ///
     /// The task's failure; or one of kind [`Cycle`](ErrorKind::Cycle) when the task can only settle
-    /// after the caller returns, as when a task waits for itself.
+    /// after the caller returns, as when a task waits for itself; or one of kind
+    /// [`Rejected`](ErrorKind::Rejected) when all threads of the caller's pool wait, jobs are queued
+    /// in it, and no further thread can be created to run them. The task goes on in that case.
     ///
     /// # Examples
     ///
@@ -157,9 +159,15 @@ impl<T: Send + 'static> Task<T> {
                 End::Settled => {}
                 End::TimedOut => return Err(self),
                 End::Cycle => return Ok(Err(cycle(&**cell))),
+                End::Unmanned => return Ok(Err(self.unmanned())),
             }
         }
         redeem(self)
+    }
+
+    /// The calling worker is needed at other work than this wait.
+    pub(crate) fn unmanned(&self) -> TaskError {
+        unmanned(self.cell().map(|cell| &**cell))
     }
 
     pub(super) fn lost(&self) -> TaskError {
@@ -177,6 +185,16 @@ pub(super) fn cycle(cell: &dyn Cell) -> TaskError {
         ErrorKind::Cycle,
         "return the task or chain it with `and_then` instead of waiting for it",
         Some(cell.about().at()),
+    )
+}
+
+/// No thread can be had to do the work of a pool whose threads all wait, the caller's included.
+pub(super) fn unmanned(cell: Option<&dyn Cell>) -> TaskError {
+    TaskError::noted(
+        ErrorKind::Rejected,
+        "all threads of the caller's pool wait, and no further one can be created; chain with \
+         `and_then` instead of waiting inside tasks",
+        cell.map(|cell| cell.about().at()),
     )
 }
 
@@ -204,6 +222,8 @@ pub(super) enum End {
     Settled,
     TimedOut,
     Cycle,
+    /// The caller's pool needs this thread for its queued jobs.
+    Unmanned,
 }
 
 /// Blocks until `cell` is idle.
@@ -282,9 +302,9 @@ pub(super) fn block_on(
             None => {
                 owed::run(cell, done);
             }
-            Some(End::TimedOut) => {
+            Some(end @ (End::TimedOut | End::Unmanned)) => {
                 sleep_on(None);
-                return if done() { End::Settled } else { End::TimedOut };
+                return if done() { End::Settled } else { end };
             }
             Some(end) => return end,
         }
@@ -306,12 +326,14 @@ fn sleep(
         if is_nudged() {
             return None;
         }
-        let slice = place.keep_manned();
+        let Ok(pause) = place.keep_manned(deadline) else {
+            return Some(End::Unmanned);
+        };
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
             return Some(End::TimedOut);
         }
-        match left.into_iter().chain(slice).min() {
+        match left.into_iter().chain(pause).min() {
             None => me.park(),
             Some(nap) => me.park_timeout(nap),
         }

@@ -193,14 +193,15 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             match end {
                 End::Settled => {}
                 End::TimedOut => return None,
-                End::Cycle => {
+                end @ (End::Cycle | End::Unmanned) => {
                     let step = with(&**cell, |state, _| state.remove(number));
                     drop(step);
                     // Inside one of its own observers the value is there, though others have yet
                     // to look.
                     return Some(match self.shared.value.get() {
                         Some(outcome) => self.give(outcome),
-                        None => Err(wait::cycle(&**cell)),
+                        None if matches!(end, End::Cycle) => Err(wait::cycle(&**cell)),
+                        None => Err(wait::unmanned(Some(&**cell))),
                     });
                 }
             }
