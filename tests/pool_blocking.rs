@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fast_async::{ErrorKind, Pool, PoolMetrics, Shutdown, Task, all, deferred};
-use support_pool::{Count, Gate, child, is_child, within};
+use support_pool::{Count, Gate, child, is_child, until, within};
 
 fn pool_of(max_threads: usize) -> Pool {
     Pool::builder().max_threads(max_threads).build().unwrap()
@@ -45,6 +45,7 @@ mod any_number {
                     pool.spawn(move || *gate.wait().unwrap())
                 })
                 .collect();
+            until(|| pool.metrics().blocked == waiting.len());
             pool.spawn(move || resolver.resolve(7).unwrap()).detach();
             assert_eq!(all(waiting).wait().unwrap(), [7; 400]);
             end(&pool);
@@ -65,6 +66,7 @@ mod any_number {
                     pool.spawn(move || gate.wait_timeout(long).map(|outcome| *outcome.unwrap()))
                 })
                 .collect();
+            until(|| pool.metrics().blocked == waiting.len());
             pool.spawn(move || resolver.resolve(7).unwrap()).detach();
             assert_eq!(all(waiting).wait().unwrap(), [Some(7); 300]);
             end(&pool);

@@ -4,7 +4,6 @@ mod support_pool;
 
 use std::cell::Cell;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use std::time::Duration;
 use fast_async::{
     CancelToken, ErrorKind, Pool, SharedTask, Task, TaskError, all, attempt, deferred, spawn,
 };
-use support_pool::{Count, Gate, child, is_child, until, within};
+use support_pool::{Count, Gate, until, within};
 
 fn pool_of(max_threads: usize) -> Pool {
     Pool::builder()
@@ -804,67 +803,6 @@ fn callbacks_that_each_wait_for_the_next_need_no_deep_stack() {
         start.resolve(()).unwrap();
         first.wait().unwrap();
         assert_eq!(next.unwrap().wait().unwrap(), N);
-    });
-}
-
-/// Counts the events that speak of waits without a stand-in, and opens a gate at the first.
-struct Capped(Arc<AtomicUsize>, Gate);
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Capped {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        struct Find(bool);
-        impl tracing::field::Visit for Find {
-            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                self.0 |= format!("{value:?}").contains("without a stand-in");
-            }
-        }
-        let mut find = Find(false);
-        event.record(&mut find);
-        if find.0 {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            self.1.open();
-        }
-    }
-}
-
-// Contract: W1
-#[test]
-fn past_the_cap_a_wait_only_blocks_and_says_so_once() {
-    use tracing_subscriber::layer::SubscriberExt;
-
-    if !is_child("past_the_cap_a_wait_only_blocks_and_says_so_once") {
-        child("past_the_cap_a_wait_only_blocks_and_says_so_once");
-        return;
-    }
-    within(|| {
-        let (said, capped) = (Arc::new(AtomicUsize::new(0)), Gate::default());
-        let subscriber = tracing_subscriber::registry().with(Capped(said.clone(), capped.clone()));
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-        let pool = Pool::builder()
-            .name("capped")
-            .max_threads(1)
-            .stack_size(128 << 10)
-            .build()
-            .unwrap();
-        let (resolver, source) = deferred::<u32>();
-        let source = source.share();
-        let waiters: Vec<Task<u32>> = (0..2_000)
-            .map(|_| {
-                let source = source.clone();
-                pool.spawn(move || *source.wait().unwrap())
-            })
-            .collect();
-        capped.pass();
-        resolver.resolve(1).unwrap();
-        assert_eq!(all(waiters).wait().unwrap().len(), 2_000);
-        assert_eq!(said.load(Ordering::Relaxed), 1, "it is said once");
-        let metrics = pool.metrics();
-        assert_eq!(
-            metrics.peak_threads, 257,
-            "one, and 256 that stand in: {metrics:?}"
-        );
-        // Some may have been woken again in the end; those that were not to be had do not count.
-        assert!((256..1_000).contains(&metrics.spares), "{metrics:?}");
     });
 }
 

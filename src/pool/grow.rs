@@ -10,6 +10,7 @@ use crate::sync::{Arc, Instant, Ordering, chaos_point};
 /// How many threads the pools of a process may have together for one of them to get a thread beyond
 /// its maximum. On Linux a thread takes four mappings of the 65,530 that a process may have unless
 /// configured otherwise, and a thread that gets only some of them aborts the process.
+#[cfg(not(all(test, any(loom, shuttle))))]
 const SPARE_BOUND: usize = 8192;
 
 /// The threads of all pools, those being created included. The models have no program with so many.

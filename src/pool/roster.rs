@@ -52,6 +52,8 @@ pub(super) struct Roster {
     pub(super) refused_until: Option<Instant>,
     /// When the first thread was refused since one was granted.
     pub(super) refused_since: Option<Instant>,
+    /// The last was refused because the process has as many threads as it may.
+    pub(super) refused_for_good: bool,
     /// Counters of threads that are gone.
     pub(super) past: Totals,
     /// Of the workers and of the sentinel; those of ended threads are cleared out now and then.
@@ -84,6 +86,7 @@ impl Roster {
             next_number: 0,
             refused_until: None,
             refused_since: None,
+            refused_for_good: false,
             past: Totals::default(),
             handles: Vec::new(),
             unrecorded: 0,
@@ -132,7 +135,7 @@ impl Roster {
         let since = self.refused_since;
         let is_long =
             since.is_some_and(|since| Instant::now().saturating_duration_since(since) >= GRACE);
-        is_long && self.is_refused()
+        (is_long || self.refused_for_good) && self.is_refused()
     }
 
     /// Notes that a thread was refused at `now`. `for_good`: asking again will not help.
@@ -140,12 +143,8 @@ impl Roster {
         let last = self.refused_until;
         let is_recent = last.is_some_and(|last| now.saturating_duration_since(last) < GRACE);
         let since = self.refused_since.filter(|_| is_recent);
-        let begin = if for_good {
-            now.checked_sub(GRACE)
-        } else {
-            None
-        };
-        self.refused_since = begin.or(since).or(Some(now));
+        self.refused_since = since.or(Some(now));
+        self.refused_for_good = for_good;
         self.refused_until = now.checked_add(REFUSAL_PAUSE);
     }
 
@@ -221,6 +220,24 @@ mod tests {
         assert!(roster.is_refused());
         roster.refused_until = Some(Instant::now());
         assert!(!roster.is_refused(), "it is over");
+    }
+
+    #[test]
+    fn it_is_hopeless_when_threads_are_refused_for_long_or_for_good() {
+        let mut roster = Roster::new(2, 8);
+        let now = Instant::now();
+        roster.refuse(now, false);
+        assert!(!roster.is_hopeless(), "it may pass");
+        roster.refuse(now, true);
+        assert!(roster.is_hopeless());
+        roster.refuse(now, false);
+        roster.refused_since = now.checked_sub(GRACE);
+        assert!(roster.is_hopeless());
+        // An earlier refusal has passed, whether a thread was granted since or not.
+        roster.refuse(now + GRACE + REFUSAL_PAUSE, false);
+        assert!(!roster.is_hopeless());
+        roster.grant();
+        assert!(!roster.is_refused() && roster.refused_since.is_none());
     }
 
     #[test]

@@ -69,7 +69,8 @@ pub(super) fn counts_in(shared: &Arc<Shared>) -> bool {
 
 /// True on a thread that was made for this very pool, also after it has left the roster.
 pub(super) fn is_made_for(shared: &Arc<Shared>) -> bool {
-    MADE_FOR.try_with(Cell::get) == Ok(Arc::as_ptr(shared).addr())
+    let address = MADE_FOR.try_with(Cell::get).unwrap_or(0);
+    address == Arc::as_ptr(shared).addr()
 }
 
 /// Where a job went.
