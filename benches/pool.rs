@@ -29,9 +29,14 @@ fn main() -> ExitCode {
     let mut table = Table::start(short);
     let scale = |n: usize| if short { n / 100 } else { n };
 
-    naps(&mut table);
+    naps(&mut table, Told);
+    naps(&mut table, Untold);
     naps_beside_a_computation(&mut table);
-    flood(&mut table, scale(1_000_000), cores);
+    flood(&mut table, scale(1_000_000), cores, Told);
+    for _ in 0..10 {
+        flood(&mut table, scale(1_000_000), cores, Untold);
+    }
+    computations(&mut table, short, cores);
     no_ops_behind_naps(&mut table, scale(100_000));
     rest(&mut table, short, cores);
     nested(&mut table, scale(1_000));
@@ -97,6 +102,31 @@ impl Table {
     }
 }
 
+/// Whether the pool may ask the system what threads do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Told,
+    Untold,
+}
+use Mode::{Told, Untold};
+
+impl Mode {
+    fn pool(self) -> Pool {
+        let builder = match self {
+            Told => Pool::builder(),
+            Untold => Pool::builder().without_thread_states(),
+        };
+        builder.build().expect("the settings are valid")
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Told => "",
+            Untold => ", without thread states",
+        }
+    }
+}
+
 fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
@@ -107,13 +137,39 @@ fn spawn_naps(pool: &Pool, length: Duration) -> Vec<Task<()>> {
         .collect()
 }
 
-fn naps(table: &mut Table) {
-    let pool = Pool::new();
+fn naps(table: &mut Table, mode: Mode) {
+    let pool = mode.pool();
     let start = Instant::now();
     table.gather(spawn_naps(&pool, Duration::from_millis(100)));
-    table.demand("64 sleeps of 100 ms: ms", milliseconds(start), 160.0);
+    let bound = if mode == Told { 160.0 } else { 200.0 };
+    let what = format!("64 sleeps of 100 ms{}", mode.name());
+    table.demand(&format!("{what}: ms"), milliseconds(start), bound);
     let peak = pool.metrics().peak_threads;
-    table.demand("64 sleeps of 100 ms: threads", peak as f64, 64.0);
+    table.demand(&format!("{what}: threads"), peak as f64, 64.0);
+}
+
+/// Jobs that compute for a second, 64 of them queued, get few threads where nothing is told of them.
+fn computations(table: &mut Table, short: bool, cores: usize) {
+    let length = Duration::from_millis(if short { 50 } else { 1_000 });
+    let pool = Untold.pool();
+    let compute = move || {
+        let start = Instant::now();
+        while start.elapsed() < length {
+            std::hint::spin_loop();
+        }
+    };
+    let tasks = (0..64).map(|_| pool.spawn(compute)).collect();
+    // Enough of them to see what the pool grows to; the others need not run.
+    thread::sleep(6 * length);
+    let peak = pool.metrics().peak_threads;
+    let what = format!(
+        "64 computations of {} ms{}",
+        length.as_millis(),
+        Untold.name()
+    );
+    table.demand(&format!("{what}: threads"), peak as f64, (cores + 2) as f64);
+    drop::<Vec<Task<()>>>(tasks);
+    let _ = pool.shutdown(fast_async::Shutdown::Discard, LIMIT);
 }
 
 /// A thread that computes takes no processor from jobs that sleep: the pool grows as it does without.
@@ -134,8 +190,8 @@ fn naps_beside_a_computation(table: &mut Table) {
     });
 }
 
-fn flood(table: &mut Table, n: usize, cores: usize) {
-    let pool = Pool::new();
+fn flood(table: &mut Table, n: usize, cores: usize, mode: Mode) {
+    let pool = mode.pool();
     let start = Instant::now();
     for _ in 0..n {
         pool.spawn(|| ()).detach();
@@ -145,11 +201,11 @@ fn flood(table: &mut Table, n: usize, cores: usize) {
     table.lost += n.abs_diff(pool.metrics().completed as usize);
     let peak = pool.metrics().peak_threads;
     table.demand(
-        &format!("{n} no-ops: threads"),
+        &format!("{n} no-ops{}: threads", mode.name()),
         peak as f64,
         (cores + 2) as f64,
     );
-    table.figure(&format!("{n} no-ops: ns per no-op"), each);
+    table.figure(&format!("{n} no-ops{}: ns per no-op", mode.name()), each);
 }
 
 fn no_ops_behind_naps(table: &mut Table, n: usize) {
