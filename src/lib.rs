@@ -30,7 +30,7 @@
 //! | choose the thread | [`on`](Task::on) with a [`Pool`], [`Inline`], a [`LoopQueue`] or any `Fn(Job)` |
 //! | combine | [`all`], [`any`], [`await_all`], [`await_first`] |
 //! | end | [`wait`](Task::wait), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
-//! | stop | [`cancel`](Task::cancel), [`CancelToken`], [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
+//! | stop | [`cancel`](Task::cancel), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |
 //!
 //! Why it is built as it is: [design](_documentation::design). What it promises, and how each

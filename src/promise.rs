@@ -12,7 +12,7 @@ use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::{Phase, Progress};
 use crate::cell::step::Follow;
-use crate::cell::{About, Cell, Tie, adopt, with};
+use crate::cell::{About, Cell, Tie, adopt, stop, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::task::{IntoTask, Task};
@@ -220,6 +220,8 @@ impl<T: Send + 'static> Resolver<T> {
         if tied.is_none() {
             // Cancelled since, and what it was to follow goes with it.
             task.cancel();
+            drop(task);
+            stop::driver_is_back(&cell);
             return Ok(());
         }
         drop(task.into_cell());

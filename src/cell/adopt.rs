@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::slot::{Slot, cast, take};
 use super::state::{Arrival, Phase, Progress, Registered, Role};
 use super::step::{Follow, Step, Turn};
-use super::{Cell, Tie, Upstream, address, cancel, start, with};
+use super::{Cell, Tie, Upstream, address, cancel, start, stop, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Mutex, Ordering, chaos_point};
 use crate::{dispatch, turning, unhandled};
@@ -59,7 +59,11 @@ pub(crate) fn follow(
         Adopted::Yes(Registered::Pending) => {}
         Adopted::Yes(Registered::Late) => come_to(inner),
         Adopted::Yes(Registered::Cold) => start(&inner),
-        Adopted::Superseded => super::release(&*inner),
+        Adopted::Superseded => {
+            super::release(&*inner);
+            drop((inner, removed));
+            stop::driver_is_back(outer);
+        }
         Adopted::Unwanted(source) => {
             cancel::withdraw_all(Some(tie(&source)));
         }

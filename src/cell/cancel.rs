@@ -4,7 +4,7 @@ use super::drive::{Hands, drive};
 use super::state::{Doom, Duty, Phase};
 use super::step::{Step, Turn};
 use super::steps::Steps;
-use super::{Cell, Tie, with};
+use super::{Cell, Tie, stop, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, unhandled};
@@ -69,6 +69,9 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
             _ => CancelOutcome::Prevented,
         };
         if left_to.is_none() {
+            if matches!(state.phase, Phase::Driving | Phase::Following) {
+                state.leave_running();
+            }
             state.phase = Phase::Driving;
             state.drive_here();
             state.observing = true;
@@ -181,7 +184,7 @@ pub(crate) fn cancel(
 
 /// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries that
 /// out, after the observers of the outcome in its hands.
-pub(super) fn carry_out(cell: &Arc<dyn Cell>, driver: u32, hands: &mut Hands<'_>) {
+pub(super) fn carry_out(cell: &Arc<dyn Cell>, driver: u32, mut hands: Hands<'_>) {
     let spared = || with(&**cell, |state, _| state.doom(driver)?.spared.pop());
     while let Some((mut step, _)) = spared() {
         if let Turn::Hop(route) = step.run(hands.slot(), cell.about().name()) {
@@ -196,8 +199,17 @@ pub(super) fn carry_out(cell: &Arc<dyn Cell>, driver: u32, hands: &mut Hands<'_>
         let doom = state.take_doom(driver)?;
         Some((state.epoch, doom))
     });
-    if let Some((epoch, doom)) = doom {
-        fulfil(cell, epoch, doom);
+    // The outcome in this driver's hands is nobody's now, and the user's to drop.
+    match doom {
+        Some((epoch, doom)) => {
+            fulfil(cell, epoch, doom);
+            unhandled::discard(hands.held.take());
+        }
+        None => {
+            unhandled::discard(hands.held.take());
+            hands.local.clear();
+            stop::driver_is_back(cell);
+        }
     }
 }
 

@@ -191,11 +191,7 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
             }
             Next::Settled => return hands.duty.carry_out(),
             Next::HandOver => return dispatch::hand_over_now(cell.clone()),
-            // The outcome in this driver's hands is nobody's now, and the user's to drop.
-            Next::Superseded => {
-                cancel::carry_out(cell, epoch, &mut hands);
-                return unhandled::discard(hands.held.take());
-            }
+            Next::Superseded => return cancel::carry_out(cell, epoch, hands),
         };
         match turn {
             Turn::Linked => {
@@ -290,7 +286,6 @@ pub(super) fn hand_back(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>) 
     if kept {
         dispatch::hand_over_now(cell.clone());
     } else {
-        cancel::carry_out(cell, epoch, &mut hands);
-        unhandled::discard(hands.held.take());
+        cancel::carry_out(cell, epoch, hands);
     }
 }

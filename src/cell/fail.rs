@@ -67,8 +67,14 @@ where
             Phase::Driving | Phase::Following if state.stage.is_over() || is_refused => {
                 Taken::TooLate
             }
-            Phase::Driving => Taken::Head(CancelOutcome::Signalled, None),
-            Phase::Following => Taken::Head(CancelOutcome::Prevented, state.untie()),
+            Phase::Driving => {
+                state.leave_running();
+                Taken::Head(CancelOutcome::Signalled, None)
+            }
+            Phase::Following => {
+                state.leave_running();
+                Taken::Head(CancelOutcome::Prevented, state.untie())
+            }
             Phase::Handed if is_refused && state.may_run(reason.pass()) => {
                 let by_pool = reason == Reason::RefusedByPool;
                 if !by_pool && state.is_decided() && !state.is_doomed() {

@@ -58,6 +58,8 @@ impl Slot for Instead {
     fn failure(&self) -> Option<&TaskError> {
         self.0.as_ref()
     }
+
+    fn clear(&mut self) {}
 }
 
 /// Calls a task's closure, in its tracing context if it has one.

@@ -12,6 +12,7 @@
 //   drive.rs   runs the steps: the only place that does
 //   adopt.rs   a task returned from a continuation
 //   cancel.rs  takes a task from its driver     fail.rs  fails its head, or what a queue gave back
+//   stop.rs    counts the closures that a cancel left running
 //
 // Locks: adopt::ADOPTING -> one cell's lock. No thread holds the locks of two cells, and no user
 // code runs or is dropped under either.
@@ -26,6 +27,7 @@ pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod steps;
+pub(crate) mod stop;
 
 use std::panic::Location;
 

@@ -9,7 +9,7 @@ use super::head::{Head, Instead, in_context};
 use super::slot::{Outcome, Slot};
 use super::state::{Phase, Progress, Registered, Role, Stage, State};
 use super::step::Step;
-use super::{About, Cell, Upstream, adopt, with};
+use super::{About, Cell, Upstream, adopt, stop, with};
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{HandedOut, Ran, Runnable};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread_id};
@@ -109,7 +109,13 @@ where
         let next = self.advance(inner_now, &mut hands, epoch);
         drop(inner);
         let ran = match next {
-            Next::Superseded => Ran::Cancelled,
+            Next::Superseded => {
+                drop(hands);
+                unhandled::discard(local.take());
+                let cell: Arc<dyn Cell> = self;
+                stop::driver_is_back(&cell);
+                return Ran::Cancelled;
+            }
             Next::Settled => {
                 hands.duty.carry_out();
                 ran

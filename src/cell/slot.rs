@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use crate::error::{At, TaskError};
+use crate::unhandled;
 
 /// What a task came to.
 pub(crate) type Outcome<T> = Result<T, TaskError>;
@@ -17,6 +18,9 @@ pub(crate) trait Slot: Any + Send {
     fn fail(&mut self, error: TaskError);
 
     fn failure(&self) -> Option<&TaskError>;
+
+    /// Drops what is in here, which is the user's.
+    fn clear(&mut self);
 }
 
 impl<T: Send + 'static> Slot for Option<Outcome<T>> {
@@ -30,6 +34,10 @@ impl<T: Send + 'static> Slot for Option<Outcome<T>> {
 
     fn failure(&self) -> Option<&TaskError> {
         self.as_ref().and_then(|outcome| outcome.as_ref().err())
+    }
+
+    fn clear(&mut self) {
+        unhandled::discard(self.take());
     }
 }
 

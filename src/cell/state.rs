@@ -22,6 +22,7 @@ use std::task::Waker;
 use super::slot::Slot;
 use super::step::{Route, Step};
 use super::steps::Steps;
+use super::stop::Stop;
 use super::{Cell, Tie};
 use crate::dispatch;
 use crate::error::TaskError;
@@ -122,6 +123,8 @@ struct Rare {
     thread: Option<ThreadId>,
     /// The steps run on the pool, not on the thread that brings the outcome. Set by the resolver.
     on_pool: bool,
+    /// What cancels have left running.
+    stop: Stop,
 }
 
 /// To whom the steps of a task are handed.
@@ -388,6 +391,22 @@ impl State {
 
     pub(crate) fn untie(&mut self) -> Option<Tie> {
         self.rare.as_mut()?.upstream.take()
+    }
+
+    /// A cancel takes the task from its driver, which is counted until it comes back, or from the task
+    /// that it follows, which is cancelled with it.
+    #[cold]
+    pub(super) fn leave_running(&mut self) {
+        let rare = self.rare.get_or_insert_default();
+        if self.phase == Phase::Driving {
+            rare.stop.leave_driver();
+        } else if let Some(tie) = &rare.upstream {
+            rare.stop.leave_followed(tie.to.clone().cell());
+        }
+    }
+
+    pub(super) fn stop(&mut self) -> Option<&mut Stop> {
+        self.rare.as_mut().map(|rare| &mut rare.stop)
     }
 
     pub(crate) fn is_doomed(&self) -> bool {

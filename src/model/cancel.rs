@@ -158,3 +158,48 @@ fn what_a_raise_sets_free_begins_nothing_that_it_is_to_prevent() {
         }
     });
 }
+
+/// A closure that returns, a cancel and one who asks: he is told once, and after the closure.
+#[test]
+fn who_asks_is_told_when_a_cancelled_closure_has_returned() {
+    explore(&["before", "signalled", "too late"], || {
+        let (ran, dropped) = (Counter::default(), Counter::default());
+        let (calls, captured) = (ran.clone(), Counted(dropped.clone()));
+        let work = move |_: &At<'_>| {
+            let _captured = captured;
+            calls.up();
+            Returned::Outcome(Ok(7))
+        };
+        let node = Node::new(About::here(), Phase::Queued, work);
+        let task = Arc::new(Task::<u32>::from_cell(node.clone() as Arc<dyn Cell>));
+        let worker = go(move || node.run());
+        let asker = {
+            let task = task.clone();
+            let (told, dropped) = (Counter::default(), dropped.clone());
+            let count = told.clone();
+            let cell = task.cell().expect("a handle has a cell").clone();
+            let ask = go(move || {
+                let tell = Box::new(move || {
+                    assert_eq!(dropped.get(), 1, "the closure has not returned");
+                    count.up();
+                });
+                if let Some(tell) = crate::cell::stop::when_stopped(cell, tell) {
+                    tell();
+                }
+            });
+            (ask, told)
+        };
+        let cancelled = task.cancel();
+        worker.join().unwrap();
+        asker.0.join().unwrap();
+        assert_eq!(asker.1.get(), 1);
+        match cancelled {
+            CancelOutcome::Prevented => {
+                assert_eq!(ran.get(), 0);
+                "before"
+            }
+            CancelOutcome::Signalled => "signalled",
+            CancelOutcome::TooLate => "too late",
+        }
+    });
+}

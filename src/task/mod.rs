@@ -9,6 +9,7 @@
 //   wait.rs       blocking     help.rs  what a waiter runs      ring.rs  who waits for whom
 //   owed.rs       waiting on the thread of a loop
 //   future.rs     awaiting                    stop.rs  cancelling, shielding
+//   stopped.rs    until cancelled closures have returned
 //   traced.rs     steps in their tracing context
 
 mod builder;
@@ -25,6 +26,7 @@ mod route;
 mod share;
 mod spawn;
 mod stop;
+mod stopped;
 mod subscribe;
 mod traced;
 mod wait;

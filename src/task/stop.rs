@@ -22,7 +22,7 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// What has not started never will, and what it captured is dropped at once. A closure that is
     /// running is not stopped: its [token](crate::TaskContext::is_cancelled) is raised, and what it
-    /// returns is dropped. Whatever this task alone waits for is cancelled with it, up to the first
+    /// returns is dropped; [`stopped`](Task::stopped) waits until it has returned. Whatever this task alone waits for is cancelled with it, up to the first
     /// [`shielded`](Task::shielded) one. `finally` closures run and observers see the cancellation
     /// as a failure: now, on the calling thread, wherever the chain was sent.
     ///
