@@ -8,6 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
 
 use crate::executor::Runnable;
 use crate::sync::Arc;
@@ -25,9 +26,14 @@ enum Item {
     HandOver(Arc<dyn Runnable>),
 }
 
+/// Places that an empty list keeps.
+const KEPT: usize = 64;
+
 struct Local {
-    /// Empty whenever this thread blocks.
-    list: RefCell<VecDeque<Item>>,
+    /// Empty whenever this thread blocks. Invariant: when it is empty and no scope is open, it has no
+    /// more room than `kept`.
+    list: ManuallyDrop<RefCell<VecDeque<Item>>>,
+    kept: Cell<usize>,
     /// True while a `scope` is open on this thread: what is put on the list will be run by it.
     open: Cell<bool>,
     budget: Cell<u32>,
@@ -42,8 +48,11 @@ struct Local {
 }
 
 crate::sync::thread_local! {
+    /// Nothing in it needs a destructor, so it is there as long as its thread runs: also while the
+    /// other thread-locals are destroyed.
     static LOCAL: Local = const { Local {
-        list: RefCell::new(VecDeque::new()),
+        list: ManuallyDrop::new(RefCell::new(VecDeque::new())),
+        kept: Cell::new(KEPT),
         open: Cell::new(false),
         budget: Cell::new(0),
         waits: Cell::new(false),
@@ -59,6 +68,25 @@ fn never() -> bool {
 /// A pool's worker says how it knows that other jobs wait for it.
 pub(crate) fn ask_for_other_jobs(is_wanted: fn() -> bool) {
     let _ = LOCAL.try_with(|local| local.is_wanted.set(is_wanted));
+}
+
+crate::sync::thread_local! {
+    static SWEEPER: Sweeper = const { Sweeper };
+}
+
+/// Gives the list's room back at the end of its thread.
+struct Sweeper;
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        let _ = LOCAL.try_with(keep_nothing);
+    }
+}
+
+/// The thread is about to end.
+fn keep_nothing(local: &Local) {
+    local.kept.set(0);
+    give_back(local);
 }
 
 /// Calls `f`, then runs what it put on this thread's list. Inside another scope it only calls `f`.
@@ -95,7 +123,7 @@ fn open() -> bool {
             }
             outermost
         })
-        // A thread whose locals are gone has no list; `later` runs things at once there.
+        // Where the system takes thread-locals away all the same, `later` runs things at once.
         .unwrap_or(false)
 }
 
@@ -103,7 +131,13 @@ struct Close;
 
 impl Drop for Close {
     fn drop(&mut self) {
-        let _ = LOCAL.try_with(|local| local.open.set(false));
+        let _ = LOCAL.try_with(|local| {
+            local.open.set(false);
+            let room = local.list.borrow().capacity();
+            if room > local.kept.get() {
+                give_back(local);
+            }
+        });
     }
 }
 
@@ -139,6 +173,15 @@ impl Drop for Before {
             local.handing.set(self.handing);
             local.budget.set(self.budget);
         });
+    }
+}
+
+/// A burst does not keep its room for ever.
+#[cold]
+fn give_back(local: &Local) {
+    let mut list = local.list.borrow_mut();
+    if list.is_empty() {
+        *list = VecDeque::new();
     }
 }
 
@@ -190,7 +233,11 @@ fn put(item: Item) -> Option<Item> {
     let mut item = Some(item);
     let _ = LOCAL.try_with(|local| {
         if local.open.get() {
-            local.list.borrow_mut().extend(item.take());
+            let mut list = local.list.borrow_mut();
+            if list.capacity() == 0 && SWEEPER.try_with(|_| ()).is_err() {
+                local.kept.set(0);
+            }
+            list.extend(item.take());
         }
     });
     item

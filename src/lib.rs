@@ -43,12 +43,12 @@
 //
 //   sync.rs        locks, atomics, threads, channels and clocks: the only file that names them
 //   guard.rs       the wall around user code
+//   teardown.rs    drops of what holds handles that hold more
 //   error/         TaskError and its kinds
 //   executor.rs    what queues carry and who runs it
 //   nesting.rs     how deep calls that run other work stand on one stack
 //   waiting.rs     how whoever sleeps on a task is woken
 //   turning.rs     threads that wait although a loop relies on them
-//   teardown.rs    drops of tasks that hold tasks
 //   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
 //   cancel/        CancelToken
 //   dispatch.rs    the per-thread work list                  pool/         the threads

@@ -1,31 +1,38 @@
-//! Drops what a task leaves behind, which may hold the last handle of another task, and so on: a
+//! Drops what handles leave behind, which may hold the last handle of another task, and so on: a
 //! line as long as it likes, without recursing with its length (Contract: D2).
+//!
+//! Every `Drop` in this crate that comes to drop something of the user's goes through here.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 
-use crate::unhandled;
+use crate::guard;
 
-/// So many tasks may be dropped inside each other's drop; deeper ones wait until the outermost is
-/// done.
+/// So many drops may stand inside each other; deeper ones wait until the outermost is done.
 const MAX_DEPTH: u32 = 64;
+
+/// Drops something that was put off.
+type Drops = Box<dyn FnOnce()>;
 
 struct Local {
     depth: Cell<u32>,
-    waiting: RefCell<Vec<Box<dyn Any>>>,
+    /// Invariant: empty, and without room of its own, while `depth` is 0.
+    waiting: ManuallyDrop<RefCell<Vec<Drops>>>,
 }
 
 crate::sync::thread_local! {
+    /// Nothing in it needs a destructor, so it is there as long as its thread runs: also while the
+    /// other thread-locals are destroyed.
     static LOCAL: Local = const { Local {
         depth: Cell::new(0),
-        waiting: RefCell::new(Vec::new()),
+        waiting: ManuallyDrop::new(RefCell::new(Vec::new())),
     } };
 }
 
-/// A task is being dropped on this thread.
+/// Something is being dropped on this thread.
 pub(crate) struct Level(());
 
-/// Begins to drop a task. `None`: the stack is deep in drops already; what it leaves behind is for
+/// Begins to drop something. `None`: the stack is deep in drops already; what is left behind is for
 /// [`later`].
 #[inline]
 pub(crate) fn enter() -> Option<Level> {
@@ -33,9 +40,10 @@ pub(crate) fn enter() -> Option<Level> {
         let depth = local.depth.get();
         let fits = depth < MAX_DEPTH;
         local.depth.set(depth + u32::from(fits));
+        // Not made where it does not fit: its drop would count down.
         fits.then(|| Level(()))
     });
-    // A thread whose locals are gone has nowhere to put anything.
+    // Where the system takes thread-locals away all the same, there is nowhere to put anything.
     entered.unwrap_or_else(|_| Some(Level(())))
 }
 
@@ -52,24 +60,40 @@ impl Drop for Level {
     }
 }
 
-/// Drops `remains` on the way back.
+/// Calls `f`, which drops something, when the outermost drop on this thread is done.
 #[cold]
-pub(crate) fn later(remains: impl Any) {
-    let mut remains = Some(remains);
+pub(crate) fn later(f: impl FnOnce() + 'static) {
+    let mut f = Some(f);
     let _ = LOCAL.try_with(|local| {
-        let remains: Box<dyn Any> = Box::new(remains.take());
-        local.waiting.borrow_mut().push(remains);
+        if let Some(f) = f.take() {
+            local.waiting.borrow_mut().push(Box::new(f));
+        }
     });
-    unhandled::discard(remains);
+    if let Some(f) = f {
+        f();
+    }
+}
+
+/// Calls `f`, which drops something: now, or, where the stack is deep in drops, when the outermost
+/// of them is done.
+pub(crate) fn flat(f: impl FnOnce() + 'static) {
+    match enter() {
+        Some(_level) => f(),
+        None => later(f),
+    }
 }
 
 #[cold]
 fn drain(local: &Local) {
     while let Some(next) = pop(local) {
-        unhandled::discard(next);
+        // What is put off catches what user code throws; this wall keeps the others if it does not.
+        if let Err(payload) = guard::catch(next) {
+            guard::discard(payload);
+        }
     }
+    drop(local.waiting.take());
 }
 
-fn pop(local: &Local) -> Option<Box<dyn Any>> {
+fn pop(local: &Local) -> Option<Drops> {
     local.waiting.borrow_mut().pop()
 }

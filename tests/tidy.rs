@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&[&str]] = &[
     &["sync"],
     &["guard"],
+    &["teardown"],
     &["error"],
     &["executor"],
     &["trace"],
     &["unhandled"],
-    &["teardown"],
     &["nesting"],
     &["waiting"],
     &["turning"],

@@ -26,6 +26,10 @@ impl Callbacks {
         number
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     pub(super) fn into_ordered(self) -> impl Iterator<Item = Callback> {
         self.waiting.into_values()
     }

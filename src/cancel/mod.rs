@@ -11,7 +11,7 @@ use callback::Callbacks;
 pub use callback::CancelCallback;
 
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, Weak};
-use crate::unhandled;
+use crate::{teardown, unhandled};
 
 /// Says whether work is still wanted.
 ///
@@ -43,7 +43,10 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        unhandled::discard(std::mem::take(&mut self.tree.get_mut().callbacks));
+        let callbacks = std::mem::take(&mut self.tree.get_mut().callbacks);
+        if !callbacks.is_empty() {
+            teardown::flat(move || unhandled::discard(callbacks));
+        }
         // A loop, not recursion: the tree may be as deep as it likes.
         let mut parent = self.parent.take();
         while let Some(mut token) = parent.and_then(Arc::into_inner) {

@@ -385,11 +385,12 @@ impl<F: 'static, T: 'static> Drop for Node<F, T> {
                 extra,
                 pool,
             };
-            return teardown::later(Node {
+            let remains = Node {
                 about,
                 idle: AtomicBool::new(false),
                 inner: Mutex::new(Inner { state, head }),
-            });
+            };
+            return teardown::later(move || drop(remains));
         };
         unhandled::discard(inner.head.take_work());
         unhandled::discard(inner.head.slot().take());

@@ -12,6 +12,7 @@ pub use aggregate::AggregateError;
 pub use kind::ErrorKind;
 
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
+use crate::{guard, teardown};
 
 /// Any error a task may fail with: what `?` turns errors into inside [`attempt`](crate::attempt)
 /// and [`and_then`](crate::Task::and_then).
@@ -297,8 +298,10 @@ impl Drop for Inner {
         // The user's error or payload may panic when it goes, and this may be the last clone, on
         // any thread.
         match std::mem::replace(&mut self.cause, Cause::None) {
-            Cause::Error(error) => crate::guard::discard(error),
-            Cause::Panic { payload, .. } => crate::guard::discard(payload.into_inner()),
+            Cause::Error(error) => teardown::flat(move || guard::discard(error)),
+            Cause::Panic { payload, .. } => {
+                teardown::flat(move || guard::discard(payload.into_inner()));
+            }
             Cause::None | Cause::Note(_) => {}
         }
     }

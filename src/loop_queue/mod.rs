@@ -21,7 +21,7 @@ use crate::sync::{
 };
 use crate::task::Task;
 use crate::turning::{self, Turning};
-use crate::{dispatch, nesting, pool};
+use crate::{dispatch, nesting, pool, teardown, unhandled};
 
 pub use local::LocalLoop;
 
@@ -357,6 +357,14 @@ impl Queue {
         turning::nudge();
         if let Some(notify) = &self.notify {
             notify();
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if let Some(notify) = self.notify.take() {
+            teardown::flat(move || unhandled::discard(notify));
         }
     }
 }

@@ -15,7 +15,7 @@ use super::worker::{self, Pushed};
 use crate::error::ErrorKind;
 use crate::executor::Runnable;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, chaos_point};
-use crate::unhandled;
+use crate::{teardown, unhandled};
 
 pub(crate) struct Shared {
     pub(super) settings: PoolBuilder,
@@ -222,8 +222,13 @@ impl RefUnwindSafe for Shared {}
 impl Drop for Shared {
     fn drop(&mut self) {
         // What the user's hooks and callbacks have captured is the user's code to drop.
-        unhandled::discard(self.settings.on_start.take());
-        unhandled::discard(self.settings.on_stop.take());
-        unhandled::discard(self.settings.cancel_token.take());
+        let on_start = self.settings.on_start.take();
+        let on_stop = self.settings.on_stop.take();
+        let cancel_token = self.settings.cancel_token.take();
+        teardown::flat(move || {
+            unhandled::discard(on_start);
+            unhandled::discard(on_stop);
+            unhandled::discard(cancel_token);
+        });
     }
 }

@@ -14,7 +14,7 @@ use crate::cell::{self, About, Cell, Tie, Upstream};
 use crate::error::TaskError;
 use crate::promise::Resolver;
 use crate::sync::Arc;
-use crate::unhandled;
+use crate::{teardown, unhandled};
 
 impl<T: Send + 'static> Task<T> {
     /// Settles the task as [`Cancelled`](crate::ErrorKind::Cancelled), now, unless it is settled
@@ -176,7 +176,9 @@ impl<T: Send + 'static> Future for CancelOnDrop<T> {
 impl<T: Send + 'static> Drop for CancelOnDrop<T> {
     fn drop(&mut self) {
         if let Some(task) = self.0.take() {
-            task.cancel();
+            teardown::flat(move || {
+                task.cancel();
+            });
         }
     }
 }

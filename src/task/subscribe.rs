@@ -13,7 +13,7 @@ use crate::cell::step::{Step, Turn};
 use crate::cell::{self, Cell, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, Weak};
-use crate::unhandled;
+use crate::{teardown, unhandled};
 
 impl<T: Send + 'static> Task<T> {
     /// Calls `on_success` or `on_failure` with a reference to the outcome when the task is settled.
@@ -269,7 +269,9 @@ impl SubscriptionGuard {
 impl Drop for SubscriptionGuard {
     fn drop(&mut self) {
         if let Some(subscription) = self.0.take() {
-            subscription.unsubscribe();
+            teardown::flat(move || {
+                subscription.unsubscribe();
+            });
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::cell::slot::Outcome;
 use crate::cell::{About, Cell, Tie, Upstream, is_driven_here, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering, ThreadId};
-use crate::unhandled;
+use crate::{teardown, unhandled};
 
 /// A task that can be cloned: every clone borrows the one value, which is dropped with the last of
 /// them.
@@ -56,6 +56,12 @@ pub(crate) struct Shared<T> {
     looked: AtomicBool,
     /// The task was sent elsewhere before it was shared; so are its branches.
     is_sent: bool,
+    /// Drops the value: made where it is known that `T` may be put off.
+    bury: fn(Option<Outcome<T>>),
+}
+
+fn bury<T: 'static>(value: Option<Outcome<T>>) {
+    teardown::flat(move || unhandled::discard(value));
 }
 
 impl<T: Send + Sync + 'static> Task<T> {
@@ -72,6 +78,7 @@ impl<T: Send + Sync + 'static> Task<T> {
             consumers: Consumers::new(),
             looked: AtomicBool::new(false),
             is_sent,
+            bury: bury::<T>,
         });
         let publish = {
             let shared = shared.clone();
@@ -214,7 +221,7 @@ impl<T> Drop for SharedTask<T> {
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        unhandled::discard(self.value.take());
+        (self.bury)(self.value.take());
     }
 }
 

@@ -1,0 +1,278 @@
+//! Handles that hold each other, by way of values, closures and hooks, in lines as long as one likes: dropped without recursion, on any thread and at
+//! any moment of its life.
+
+mod support;
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use fast_async::{
+    CancelToken, Inline, Job, LoopQueue, Pool, Task, TaskError, all, any, await_all, deferred,
+    spawn,
+};
+use support::{Drops, OnDrop, expected, isolated};
+
+/// Links of a line.
+const LENGTH: usize = 100_000;
+/// Pools take longer to make.
+const POOLS: usize = 10_000;
+const STACK: usize = 512 << 10;
+
+/// What a link holds: the rest of the line.
+type Held = Box<dyn Any + Send + Sync>;
+/// Makes one more link.
+type Link = fn(Held) -> Held;
+/// Ends a line.
+type Setting = (&'static str, fn(Held));
+
+/// An error that holds the rest of the line.
+struct Wrapped(#[allow(dead_code, reason = "it is there to be dropped")] Held);
+
+impl fmt::Debug for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wrapped")
+    }
+}
+
+impl fmt::Display for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wrapped")
+    }
+}
+
+impl std::error::Error for Wrapped {}
+
+/// A living thread, one whose thread-locals go, and one that unwinds.
+const SETTINGS: [Setting; 3] = [
+    ("on a living thread", drop_here),
+    ("while thread-locals are destroyed", drop_at_the_end),
+    ("while a panic unwinds", drop_in_a_panic),
+];
+
+fn drop_here(line: Held) {
+    drop(line);
+}
+
+fn drop_at_the_end(line: Held) {
+    thread_local! {
+        static LAST: RefCell<Option<Held>> = const { RefCell::new(None) };
+    }
+    // Before anything of ours comes to be on this thread, so that it goes after that.
+    LAST.with(|last| *last.borrow_mut() = Some(line));
+    // Now it has come to be.
+    drop(Task::ready(Task::ready(1)).flatten());
+    let (resolver, task) = deferred();
+    task.then(|()| ()).detach();
+    resolver.resolve(()).unwrap();
+}
+
+fn drop_in_a_panic(line: Held) {
+    let unwound = catch_unwind(AssertUnwindSafe(move || {
+        let _line = line;
+        expected("unwinds through the line");
+    }));
+    assert!(unwound.is_err());
+}
+
+fn flat(name: &str, length: usize, link: Link) {
+    isolated(name, move || {
+        for (setting, end) in SETTINGS {
+            println!("{setting}");
+            let drops = Drops::new();
+            let mut line: Held = Box::new(std::sync::Mutex::new(drops.token()));
+            for _ in 0..length {
+                line = link(line);
+            }
+            let dropper = thread::Builder::new().stack_size(STACK);
+            dropper.spawn(move || end(line)).unwrap().join().unwrap();
+            // Some of them go on the pool.
+            drops.wait_for(1);
+        }
+    });
+}
+
+macro_rules! rows {
+    ($($name:ident, $length:expr => $link:expr;)+) => {
+        $(
+            // Contract: D2
+            #[test]
+            fn $name() {
+                flat(stringify!($name), $length, $link);
+            }
+        )+
+    };
+}
+
+rows! {
+    tasks_in_values, LENGTH => |held| Box::new(Task::ready(held));
+    tasks_in_errors, LENGTH => |held| Box::new(Task::<()>::failed(Wrapped(held)));
+    tasks_in_closures, LENGTH => |held| Box::new(Task::new(move || drop(held)));
+    tasks_in_results_of_groups, LENGTH => |held| Box::new(all(vec![Task::ready(held)]));
+    shared_tasks_in_values, LENGTH => |held| Box::new(Task::ready(held).share());
+    shared_tasks_in_errors, LENGTH => |held| Box::new(Task::<()>::failed(Wrapped(held)).share());
+    resolvers_in_continuations, LENGTH => |held| {
+        let (resolver, task) = deferred::<()>();
+        task.then(move |()| drop(held)).detach();
+        Box::new(resolver)
+    };
+    shared_resolvers, LENGTH => |held| {
+        let (resolver, task) = deferred::<()>();
+        task.then(move |()| drop(held)).detach();
+        Box::new(resolver.shared())
+    };
+    resolvers_in_observers, LENGTH => |held| {
+        let (resolver, task) = deferred::<()>();
+        task.on_settled(move |_| drop(held));
+        Box::new(resolver)
+    };
+    guards_of_continuations, LENGTH => |held| {
+        let (resolver, task) = deferred::<()>();
+        Box::new((task.then(move |()| drop(held)).cancel_on_drop(), resolver))
+    };
+    guards_of_closures, LENGTH => |held| Box::new(Task::new(move || drop(held)).cancel_on_drop());
+    guards_of_observers, LENGTH => |held| {
+        let (resolver, task) = deferred::<()>();
+        task.on_settled(move |_| drop(held));
+        Box::new((task.cancel_on_drop(), resolver))
+    };
+    guards_of_values, LENGTH => |held| Box::new(Task::ready(held).cancel_on_drop());
+    subscription_guards, LENGTH => |held| {
+        let (resolver, task) = deferred::<()>();
+        let guard = task.on_settled(move |_| drop(held)).guard();
+        Box::new((guard, task, resolver))
+    };
+    subscriptions, LENGTH => |held| {
+        let (resolver, task) = deferred::<()>();
+        let subscription = task.on_settled(move |_| drop(held));
+        Box::new((subscription, task, resolver))
+    };
+    tokens_in_callbacks, LENGTH => |held| {
+        let token = CancelToken::new();
+        token.on_cancel(move || drop(held));
+        Box::new(token)
+    };
+    children_in_callbacks, LENGTH => |held| {
+        let token = CancelToken::new().child();
+        token.on_cancel(move || drop(held));
+        Box::new(token)
+    };
+    executors_of_pending_tasks, LENGTH => |held| {
+        let (resolver, task) = deferred::<()>();
+        Box::new((task.on(&executor(held)), resolver))
+    };
+    executors_of_settled_tasks, LENGTH => |held| Box::new(Task::ready(()).on(&executor(held)));
+    queues_in_hooks, LENGTH => |held| {
+        Box::new(LoopQueue::with_notify(move || {
+            let _ = &held;
+        }))
+    };
+    queues_in_jobs, LENGTH => |held| {
+        let queue = LoopQueue::new();
+        let task = Task::ready(()).on(&queue);
+        task.then(move |()| drop(held)).detach();
+        Box::new(queue)
+    };
+    pools_in_hooks, POOLS => |held| {
+        let held = Arc::new(held);
+        let (other, pool) = (held.clone(), Pool::builder());
+        let pool = pool.on_thread_start(move |_| {
+            let _ = &held;
+        });
+        let pool = pool.on_thread_stop(move |_| {
+            let _ = &other;
+        });
+        Box::new(pool.build().expect("a valid pool"))
+    };
+    tokens_of_pools, POOLS => |held| {
+        let token = CancelToken::new();
+        token.on_cancel(move || drop(held));
+        let pool = Pool::builder().cancel_token(&token);
+        Box::new(pool.build().expect("a valid pool"))
+    };
+    pools_of_tasks, POOLS => |held| {
+        let pool = Pool::builder().on_thread_start(move |_| {
+            let _ = &held;
+        });
+        let pool = pool.build().expect("a valid pool");
+        Box::new(Task::<()>::builder().pool(&pool))
+    };
+    errors_in_errors, LENGTH => |held| Box::new(error_of(Task::<()>::failed(Wrapped(held))));
+    errors_in_payloads, LENGTH => |held| {
+        let task = Task::ready(()).on(&Inline).then(move |()| {
+            resume_unwind(Box::new(held));
+        });
+        Box::new(error_of(task))
+    };
+    errors_in_aggregates, LENGTH => |held| {
+        let failed = vec![Task::<()>::failed(Wrapped(held))];
+        Box::new(any(failed).wait().unwrap_err())
+    };
+}
+
+// Contract: D2, W1
+#[test]
+fn the_interface_works_while_thread_locals_are_destroyed() {
+    isolated(
+        "the_interface_works_while_thread_locals_are_destroyed",
+        || {
+            let drops = Drops::new();
+            let token = drops.token();
+            // Its drop is the scene.
+            let scene = OnDrop::new(move |_| {
+                // Settling a line of tasks, each of which settles the next.
+                let (first, mut next) = deferred::<usize>();
+                for _ in 0..LENGTH {
+                    let (resolver, task) = deferred();
+                    next.on_settled(move |outcome| {
+                        resolver.resolve(*outcome.unwrap() + 1).unwrap();
+                    });
+                    next = task;
+                }
+                first.resolve(0).unwrap();
+                assert_eq!(next.wait().unwrap(), LENGTH);
+                // A long chain, and a round of adoptions.
+                let chain = (0..LENGTH).fold(spawn(|| 0), |task, _| task.then(|n| n + 1));
+                assert_eq!(chain.wait().unwrap(), LENGTH);
+                let adopted = (0..LENGTH).fold(Task::ready(0), |task, _| {
+                    let outer = Task::ready(task);
+                    outer.flatten()
+                });
+                assert_eq!(adopted.wait().unwrap(), 0);
+                // Many tasks, and one that is cancelled.
+                let all = await_all((0..1_000).map(|n| spawn(move || n)).collect::<Vec<_>>());
+                assert_eq!(all.unwrap().len(), 1_000);
+                let shared = spawn(|| 1).share();
+                let branch = shared.then(|n| n + 1);
+                assert_eq!((*shared.wait().unwrap(), branch.wait().unwrap()), (1, 2));
+                let (_resolver, never) = deferred::<()>();
+                assert!(never.wait_timeout(Duration::from_millis(1)).is_err());
+                drop(token);
+            });
+            let dropper = thread::Builder::new().stack_size(STACK);
+            let scene: Held = Box::new(std::sync::Mutex::new(scene));
+            dropper
+                .spawn(|| drop_at_the_end(scene))
+                .unwrap()
+                .join()
+                .unwrap();
+            assert_eq!(drops.count(), 1, "the scene was played to its end");
+        },
+    );
+}
+
+fn error_of(task: Task<()>) -> TaskError {
+    task.wait().unwrap_err()
+}
+
+fn executor(held: Held) -> impl fast_async::Executor + Clone + 'static {
+    let held = Arc::new(held);
+    move |job: Job| {
+        let _ = &held;
+        job.run();
+    }
+}
