@@ -61,10 +61,6 @@ impl<T: 'static> LocalKey<T> {
 }
 
 impl<T: Copy> LocalKey<Cell<T>> {
-    pub(crate) fn get(&'static self) -> T {
-        self.with(Cell::get)
-    }
-
     pub(crate) fn set(&'static self, value: T) {
         self.with(|cell| cell.set(value));
     }

@@ -199,7 +199,7 @@ const HERE: [Place; 8] = [
 ];
 
 /// Places that bring their own thread.
-const ELSEWHERE: [Place; 8] = [
+const ELSEWHERE: [Place; 9] = [
     ("a closure on a worker", |deed| {
         pool_of(1).spawn(move || deed.perform()).detach();
     }),
@@ -234,6 +234,19 @@ const ELSEWHERE: [Place; 8] = [
         let pool = Pool::builder().max_threads(1).core_threads(1);
         let pool = pool.on_thread_start(hook).build().unwrap();
         pool.spawn(|| ()).wait().unwrap();
+    }),
+    ("a hook at a thread's stop", |deed| {
+        let hook = move |number| {
+            let deed = deed.clone();
+            // Threads that stand in for the first one have hooks too.
+            if number == 1 {
+                in_callback(move || deed.perform());
+            }
+        };
+        let pool = Pool::builder().max_threads(1).core_threads(1);
+        let pool = pool.on_thread_stop(hook).build().unwrap();
+        pool.spawn(|| ()).wait().unwrap();
+        assert!(pool.shutdown(Shutdown::Drain, PATIENCE).is_complete());
     }),
     ("a drop while a panic unwinds", |deed| {
         let unwound = catch_unwind(AssertUnwindSafe(|| {
