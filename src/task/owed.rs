@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{Task, ring, wait};
+use super::{Task, deadlock, wait};
 use crate::cell::state::{Phase, State};
 use crate::cell::step::Route;
 use crate::cell::{Cell, Upstream, with};
@@ -23,7 +23,7 @@ impl<T: Send + 'static> Task<T> {
             });
             match phase {
                 Phase::Open => !is_tied,
-                Phase::Handed | Phase::Driving => ring::driver(&**cell) == me,
+                Phase::Handed | Phase::Driving => deadlock::driver(&**cell) == me,
                 _ => false,
             }
         };

@@ -8,7 +8,7 @@
 use std::task::Waker;
 
 use super::launch::start_if_cold;
-use super::{Task, help, owed, redeem, ring};
+use super::{Task, deadlock, help, owed, redeem};
 use crate::cell::state::Phase;
 use crate::cell::{Cell, with};
 use crate::error::{ErrorKind, TaskError};
@@ -281,8 +281,8 @@ pub(super) fn block_on(
         // Only a thread that runs a closure or a continuation, or turns a loop, can be what it waits
         // for.
         let _entered = if on_worker || dispatch::is_open() || listener.is_some() {
-            let entered = ring::enter(cell, deadline.is_some());
-            if entered.closes_a_ring(cell) {
+            let entered = deadlock::enter(cell, deadline.is_some());
+            if entered.closes_a_cycle(cell) {
                 // It may have been sent to this thread's loop just now.
                 if listener.is_some() && owed::run(cell, done) {
                     continue;

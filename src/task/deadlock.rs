@@ -1,4 +1,4 @@
-//! Who waits for whom: finds threads whose tasks wait for each other in a ring, before the last of
+//! Who waits for whom: finds threads whose tasks wait for each other in a cycle, before the last of
 //! them goes to sleep for ever.
 
 // Locks: BLOCKED alone. What is found in it is looked at, and let go of, when it is free again.
@@ -28,22 +28,22 @@ fn blocked() -> &'static Mutex<Blocked> {
     BLOCKED.get_or_init(|| Mutex::new(Blocked::default()))
 }
 
-/// The number of the calling thread's wait; 0 for one with a deadline, which no ring can hold.
-pub(super) struct Entered(u64);
+/// The number of the calling thread's wait; 0 for one with a deadline, which no cycle can hold.
+pub(super) struct WaitEntry(u64);
 
 /// Says that the calling thread, which runs a task, will wait for `cell`.
-pub(super) fn enter(cell: &Arc<dyn Cell>, has_deadline: bool) -> Entered {
+pub(super) fn enter(cell: &Arc<dyn Cell>, has_deadline: bool) -> WaitEntry {
     if has_deadline {
-        return Entered(0);
+        return WaitEntry(0);
     }
     let mut blocked = blocked().lock();
     blocked.entered += 1;
     let number = blocked.entered;
     blocked.waits.insert(thread_id(), (number, cell.clone()));
-    Entered(number)
+    WaitEntry(number)
 }
 
-impl Drop for Entered {
+impl Drop for WaitEntry {
     fn drop(&mut self) {
         if self.0 > 0 {
             let entry = blocked().lock().waits.remove(&thread_id());
@@ -52,13 +52,13 @@ impl Drop for Entered {
     }
 }
 
-impl Entered {
+impl WaitEntry {
     /// True when `cell` can only settle after the calling thread has returned: it runs the task, or
     /// one above it, or a thread that does waits for the caller in turn.
     ///
-    /// Only waits that were entered earlier count. So of the threads of a ring just one, the last to
+    /// Only waits that were entered earlier count. So of the threads of a cycle just one, the last to
     /// come, sees it closed.
-    pub(super) fn closes_a_ring(&self, cell: &Arc<dyn Cell>) -> bool {
+    pub(super) fn closes_a_cycle(&self, cell: &Arc<dyn Cell>) -> bool {
         let me = thread_id();
         let mut pending = vec![cell.clone()];
         let mut seen = HashSet::new();
