@@ -33,3 +33,8 @@ where
 {
     builder.attempt(move || body().map_err(Into::into))
 }
+
+/// How many tasks all searches for cycles together have looked at, for tests that count.
+pub fn searched_for_cycles() -> u64 {
+    crate::cell::deadlock::visited()
+}

@@ -172,6 +172,9 @@ impl<T: Send + 'static> Resolver<T> {
 
     /// Settles the task as `outcome` settles: a result, or another task to follow.
     ///
+    /// If that other task cannot settle before this one, because it follows it or because its closure
+    /// waits for it, this task fails as [`Cycle`](ErrorKind::Cycle).
+    ///
     /// # Errors
     ///
     /// Hands `outcome` back when the task was cancelled meanwhile.
@@ -231,6 +234,11 @@ impl<T: Send + 'static> Resolver<T> {
         };
         dispatch::scope(|| adopt::follow(&cell, epoch, None, Progress::default(), follow));
         Ok(())
+    }
+
+    /// The cell of the task.
+    pub(crate) fn cell(&self) -> Option<Arc<dyn Cell>> {
+        self.cell.clone()
     }
 
     /// False once the task was cancelled: what this resolver says is no longer heard.

@@ -35,6 +35,11 @@ impl Drop for Turning {
     }
 }
 
+/// True when a loop relies on this thread.
+pub(crate) fn is_relied_on() -> bool {
+    LOOPS.try_with(Cell::get).unwrap_or(0) > 0
+}
+
 struct Ear {
     is_nudged: AtomicBool,
     waker: Waker,
@@ -46,7 +51,7 @@ pub(crate) struct Listener(Arc<Ear>);
 /// From now on `waker` is called for everything that might be for this thread to run. `None`: no
 /// loop relies on it.
 pub(crate) fn listen(waker: impl FnOnce() -> Waker) -> Option<Listener> {
-    if LOOPS.try_with(Cell::get).unwrap_or(0) == 0 {
+    if !is_relied_on() {
         return None;
     }
     let ear = Arc::new(Ear {

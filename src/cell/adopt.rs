@@ -6,25 +6,16 @@
 //! carrier moves to the inner task. So is an inner task that does nothing but follow a third one.
 //! That keeps the line one long (path compression, as Scala's promises do with their links).
 
-use std::collections::HashSet;
-
 use smallvec::SmallVec;
 
+use super::deadlock::{self, Graph, Trail};
 use super::slot::{Slot, cast, take};
 use super::state::{Arrival, Phase, Progress, Registered, Role};
 use super::step::{Follow, Step, Turn};
-use super::{Cell, Tie, Upstream, address, cancel, start, stop, with};
+use super::{Cell, Tie, address, cancel, start, stop, with};
 use crate::error::{ErrorKind, TaskError};
-use crate::sync::{Arc, Mutex, Ordering, chaos_point};
+use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, turning, unhandled};
-
-crate::sync::statics! {
-    /// One adoption at a time: looking for a ring and closing a link must be one act, or two tasks
-    /// could adopt each other at once unseen.
-    ///
-    /// Only adoptions of unsettled tasks come here.
-    static ADOPTING: Mutex<()> = Mutex::new(());
-}
 
 enum Adopted {
     /// The inner task will deliver.
@@ -50,8 +41,16 @@ pub(crate) fn follow(
     // Dropped when the locks are gone.
     let mut removed = Removed::default();
     let adopted = {
-        let _one_at_a_time = ADOPTING.lock();
-        attach(outer, epoch, held, progress, &inner, forward, &mut removed)
+        // One adoption at a time, and no wait begins meanwhile: looking for a cycle and adding the
+        // edge must be one act. Only adoptions of unsettled tasks come here.
+        let mut graph = deadlock::lock();
+        let link = Link {
+            outer,
+            epoch,
+            inner: &inner,
+            forward,
+        };
+        attach(&mut graph, &link, held, progress, &mut removed)
     };
     chaos_point();
     turning::nudge();
@@ -88,23 +87,34 @@ fn come_to(cell: Arc<dyn Cell>) {
 #[derive(Default)]
 struct Removed {
     cells: SmallVec<[Arc<dyn Cell>; 4]>,
-    /// What was passed on the way to find a ring: any reference may be the last.
-    passed: Vec<Arc<dyn Upstream>>,
+    trail: Trail,
     ties: SmallVec<[Option<Tie>; 2]>,
     steps: SmallVec<[Box<dyn Step>; 2]>,
 }
 
-fn attach(
-    outer: &Arc<dyn Cell>,
+/// What is to be adopted by whom.
+struct Link<'a> {
+    outer: &'a Arc<dyn Cell>,
+    /// The epoch of the outer task's driver.
     epoch: u32,
+    inner: &'a Arc<dyn Cell>,
+    forward: fn(Arc<dyn Cell>, u32) -> Box<dyn Step>,
+}
+
+fn attach(
+    graph: &mut Graph,
+    link: &Link<'_>,
     held: Option<Box<dyn Step>>,
     progress: Progress,
-    inner: &Arc<dyn Cell>,
-    forward: fn(Arc<dyn Cell>, u32) -> Box<dyn Step>,
     removed: &mut Removed,
 ) -> Adopted {
-    let is_ring = address(&**inner) == address(&**outer)
-        || with(&**outer, |state, _| state.watched) && waits_for(&**inner, &**outer, removed);
+    let Link {
+        outer,
+        epoch,
+        inner,
+        forward,
+    } = *link;
+    let is_cycle = graph.adoption_closes_a_cycle(outer, inner, &mut removed.trail);
     let mut arrival = None;
     let kept = with(&**outer, |state, head| {
         if state.epoch != epoch {
@@ -113,7 +123,7 @@ fn attach(
         }
         state.note(progress);
         state.last = held;
-        if is_ring {
+        if is_cycle {
             // What was tied to it beforehand is not followed after all.
             removed.ties.push(state.untie());
             let error = TaskError::of(ErrorKind::Cycle, outer.about().at());
@@ -255,46 +265,6 @@ fn tie(inner: &Arc<dyn Cell>) -> Tie {
         to: inner.clone(),
         ticket: 0,
     }
-}
-
-/// True when `cell` cannot settle before `other`.
-fn waits_for(cell: &dyn Cell, other: &dyn Cell, removed: &mut Removed) -> bool {
-    let is_other = |above: &dyn Cell| address(above) == address(other);
-    look_above(cell, is_other, &mut removed.passed)
-}
-
-/// True when `test` holds for a cell that `cell` waits for, directly or not. Looks at each once, in
-/// no particular order.
-pub(crate) fn any_above(cell: &dyn Cell, test: impl Fn(&dyn Cell) -> bool) -> bool {
-    look_above(cell, test, &mut Vec::new())
-}
-
-/// Leaves what it has looked at in `passed`.
-fn look_above(
-    cell: &dyn Cell,
-    test: impl Fn(&dyn Cell) -> bool,
-    passed: &mut Vec<Arc<dyn Upstream>>,
-) -> bool {
-    let mut pending: Vec<Arc<dyn Upstream>> = Vec::new();
-    cell.above(&mut pending);
-    let mut seen = HashSet::new();
-    while let Some(upstream) = pending.pop() {
-        // A line needs no memory of where it has been; a fan does.
-        if !pending.is_empty() || !seen.is_empty() {
-            let place: *const () = Arc::as_ptr(&upstream).cast();
-            if !seen.insert(place) {
-                passed.push(upstream);
-                continue;
-            }
-        }
-        upstream.above(&mut pending);
-        passed.push(upstream.clone());
-        if upstream.cell().is_some_and(|cell| test(&*cell)) {
-            passed.append(&mut pending);
-            return true;
-        }
-    }
-    false
 }
 
 /// The subscriber that carries an inner task's outcome to the task that adopted it.

@@ -10,15 +10,16 @@
 //   slot.rs    an outcome without its type         head.rs  a closure, then its outcome
 //   node.rs    the cell itself: closure and outcome with their types
 //   drive.rs   runs the steps: the only place that does
-//   adopt.rs   a task returned from a continuation
+//   adopt.rs   a task returned from a continuation   deadlock/  who waits for whom
 //   cancel.rs  takes a task from its driver     fail.rs  fails its head, or what a queue gave back
 //   stop.rs    counts the closures that a cancel left running
 //
-// Locks: adopt::ADOPTING -> one cell's lock. No thread holds the locks of two cells, and no user
+// Locks: deadlock::GRAPH -> one cell's lock. No thread holds the locks of two cells, and no user
 // code runs or is dropped under either.
 
 pub(crate) mod adopt;
 pub(crate) mod cancel;
+pub(crate) mod deadlock;
 pub(crate) mod drive;
 mod fail;
 mod head;
@@ -157,6 +158,10 @@ pub(crate) trait Upstream: Send + Sync {
     fn needs_all(&self) -> bool {
         true
     }
+
+    /// A cycle leads through it, which is broken only while one of those above leads elsewhere: from
+    /// now on it looks for that itself whenever one of them is gone.
+    fn mark_at_risk(&self) {}
 
     /// The cell behind it, if it is one.
     fn cell(self: Arc<Self>) -> Option<Arc<dyn Cell>> {

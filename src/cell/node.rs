@@ -161,6 +161,7 @@ where
         let mut untied = None;
         if let Claim::Work(_) = claim {
             state.driver = Some(thread_id());
+            state.note_driven();
             state.stage = Stage::Running;
             untied = state.untie();
         } else {

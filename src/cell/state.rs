@@ -19,6 +19,7 @@ mod route;
 
 use std::task::Waker;
 
+use super::deadlock;
 use super::slot::Slot;
 use super::step::{Route, Step};
 use super::steps::Steps;
@@ -82,8 +83,11 @@ pub(crate) struct State {
     /// The outcome was a failure when the driver last looked: for telling while the driver holds
     /// it.
     pub(crate) failed: bool,
-    /// Others may wait for it by a step of its list: only such a task can be part of a ring.
+    /// Others may wait for it by a step of its list. Without that, only a thread that waits for it can
+    /// make it part of a cycle.
     pub(crate) watched: bool,
+    /// Never lower than that of anything the task waits for; see `deadlock`. Changed under its lock.
+    pub(super) rank: u32,
     /// How far the head is.
     pub(crate) stage: Stage,
     /// Links that have yet to run, the head included. At 0 the outcome is decided, though observers
@@ -241,6 +245,7 @@ impl State {
             cancelled: false,
             failed: false,
             watched: false,
+            rank: deadlock::UNRANKED,
             stage: Stage::Waiting,
             open: 1,
             observing: false,
@@ -347,6 +352,15 @@ impl State {
             self.remember_thread();
         }
         self.driver = me;
+        self.note_driven();
+    }
+
+    /// The calling thread has become the driver.
+    #[inline]
+    pub(super) fn note_driven(&self) {
+        if self.rank != deadlock::UNRANKED {
+            deadlock::note_driven(self.rank);
+        }
     }
 
     #[cold]

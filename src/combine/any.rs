@@ -1,8 +1,8 @@
 //! The first value, or all failures.
 
 use super::group::{Group, bind};
-use crate::cell::Cell;
 use crate::cell::slot::Outcome;
+use crate::cell::{Cell, deadlock};
 use crate::error::{AggregateError, ErrorKind, TaskError};
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
@@ -115,6 +115,23 @@ struct Failures {
 }
 
 impl<T: Send + 'static> First<T> {
+    /// A member has failed. If all that are left wait for the task of this combinator, none of them
+    /// can settle.
+    fn give_up_in_a_cycle(&self) {
+        if !self.group.is_at_risk() {
+            return;
+        }
+        let cell = self.resolver.lock().as_ref().and_then(Resolver::cell);
+        let Some(cell) = cell.filter(deadlock::is_in_a_cycle) else {
+            return;
+        };
+        let error = TaskError::of(ErrorKind::Cycle, cell.about().at());
+        if let Some(resolver) = self.resolver.lock().take() {
+            let _ = resolver.settle(Err(error));
+            self.group.clear();
+        }
+    }
+
     fn settle_one(&self, index: usize, outcome: Outcome<T>) {
         let verdict = match outcome {
             Ok(value) => {
@@ -137,7 +154,7 @@ impl<T: Send + 'static> First<T> {
                 });
                 match all {
                     Some(all) => Err(all),
-                    None => return,
+                    None => return self.give_up_in_a_cycle(),
                 }
             }
         };

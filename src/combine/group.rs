@@ -4,12 +4,14 @@ use smallvec::SmallVec;
 
 use crate::cell::cancel::{Withdrawn, withdraw_all};
 use crate::cell::{Cell, Tie, Upstream, with};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 /// The tasks whose outcomes a combinator collects, beside what it makes of them.
 pub(super) struct Group<P> {
     /// False where one member's outcome may be enough.
     needs_all: bool,
+    /// The combinator's own task may be among what its members wait for.
+    at_risk: AtomicBool,
     inner: Mutex<Inner<P>>,
 }
 
@@ -32,6 +34,7 @@ impl<P: Send + 'static> Group<P> {
     pub(super) fn new(needs_all: bool, parts: P) -> Arc<Group<P>> {
         Arc::new(Group {
             needs_all,
+            at_risk: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 parts,
                 members: Vec::new(),
@@ -69,6 +72,14 @@ impl<P: Send + 'static> Group<P> {
         result
     }
 
+    /// True when the members that are left may all wait for the combinator's own task. Ask after one
+    /// of them has settled.
+    pub(super) fn is_at_risk(&self) -> bool {
+        // ORDERING: Relaxed. Who marks it looks at the members afterwards, under their lock, which the
+        // caller has held since: either sees what the other has done.
+        self.at_risk.load(Ordering::Relaxed)
+    }
+
     /// Cancels the members that are not settled.
     pub(super) fn cancel(&self) {
         withdraw_all(self.take());
@@ -102,6 +113,11 @@ impl<P: Send + 'static> Upstream for Group<P> {
 
     fn needs_all(&self) -> bool {
         self.needs_all
+    }
+
+    fn mark_at_risk(&self) {
+        // ORDERING: Relaxed, see `is_at_risk`.
+        self.at_risk.store(true, Ordering::Relaxed);
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {

@@ -63,11 +63,20 @@ struct Queue {
     arrived: Condvar,
     /// The only thread that may run the jobs, for the queue of a `LocalLoop`.
     owner: Option<ThreadId>,
+    /// Apart, so that it can be asked without a reference to the queue, which may be the last.
+    turners: Arc<Turners>,
     /// Called after each arrival; wakes an event loop that sleeps elsewhere.
     notify: Option<Notify>,
 }
 
 type Notify = Box<dyn Fn() + Send + Sync>;
+
+/// Who turns a loop.
+struct Turners {
+    owner: Option<ThreadId>,
+    /// The threads that are turning it, once for each turn inside another.
+    now: Mutex<Vec<ThreadId>>,
+}
 
 #[derive(Default)]
 struct Bell {
@@ -79,8 +88,6 @@ struct Bell {
     is_closed: bool,
     /// The local closures that will not be called, to be dropped on the loop's thread.
     forgotten: Vec<u64>,
-    /// The threads that are turning the loop, once for each turn inside another.
-    turners: Vec<ThreadId>,
 }
 
 impl LoopQueue {
@@ -122,6 +129,10 @@ impl LoopQueue {
             bell: Mutex::new(Bell::default()),
             arrived: Condvar::new(),
             owner,
+            turners: Arc::new(Turners {
+                owner,
+                now: Mutex::new(Vec::new()),
+            }),
             notify,
         }))
     }
@@ -202,9 +213,9 @@ impl LoopQueue {
     ///
     /// # Errors
     ///
-    /// The failure of `task`. One of kind [`Cycle`](crate::ErrorKind::Cycle) when this thread's
-    /// stack is too deep in turns of loops to run a job, and `task` may be waiting for one. One of
-    /// kind [`Rejected`](crate::ErrorKind::Rejected) where [`Task::wait`] fails so.
+    /// The failure of `task`. One of kind [`Cycle`](crate::ErrorKind::Cycle) as for [`Task::wait`], or
+    /// when this thread's stack is too deep in turns of loops to run a job, and `task` may be waiting
+    /// for one. One of kind [`Rejected`](crate::ErrorKind::Rejected) where [`Task::wait`] fails so.
     pub fn run_until<T: Send + 'static>(&self, task: Task<T>) -> Result<T, TaskError> {
         let mut task = pin!(task);
         let waker = Waker::from(self.0.clone());
@@ -226,6 +237,7 @@ impl LoopQueue {
             if turned.is_none() && self.may_turn() && waiting > 0 && task.may_wait_for_a_loop() {
                 return Err(task.cycle());
             }
+            let _entry = task.enter_turning()?;
             if !self.sleep(None, |arrivals| arrivals != seen) {
                 return Err(task.unmanned());
             }
@@ -317,7 +329,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     fn begin(queue: &Queue) -> Turn<'_> {
-        queue.bell.lock().turners.push(thread_id());
+        queue.turners.now.lock().push(thread_id());
         Turn {
             queue,
             _turning: Turning::begin(),
@@ -328,24 +340,26 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let me = thread_id();
-        let turners = &mut self.queue.bell.lock().turners;
+        let turners = &mut self.queue.turners.now.lock();
         if let Some(place) = turners.iter().rposition(|turner| *turner == me) {
             turners.swap_remove(place);
         }
     }
 }
 
-impl Queue {
-    fn turner(&self) -> Option<ThreadId> {
+impl Turners {
+    /// The thread that turns the loop, if there is just one.
+    fn alone(&self) -> Option<ThreadId> {
         if self.owner.is_some() {
             return self.owner;
         }
-        let bell = self.bell.lock();
-        let first = *bell.turners.first()?;
-        let is_alone = bell.turners.iter().all(|turner| *turner == first);
-        is_alone.then_some(first)
+        let now = self.now.lock();
+        let first = *now.first()?;
+        now.iter().all(|turner| *turner == first).then_some(first)
     }
+}
 
+impl Queue {
     /// Wakes the loop; `change` is made under the lock.
     fn ring(&self, change: impl FnOnce(&mut Bell)) {
         {
@@ -392,17 +406,17 @@ impl Executor for LoopQueue {
     }
 
     fn keep(&self) -> Arc<dyn Executor> {
-        Arc::new(Kept(Arc::downgrade(&self.0)))
+        Arc::new(Kept(Arc::downgrade(&self.0), self.0.turners.clone()))
     }
 
     fn turner(&self) -> Option<ThreadId> {
-        self.0.turner()
+        self.0.turners.alone()
     }
 }
 
 /// What chains hold of a queue: not the queue itself, or jobs in it would keep it, and themselves,
 /// alive for ever.
-struct Kept(Weak<Queue>);
+struct Kept(Weak<Queue>, Arc<Turners>);
 
 impl Executor for Kept {
     fn execute(&self, job: Job) {
@@ -413,7 +427,7 @@ impl Executor for Kept {
     }
 
     fn turner(&self) -> Option<ThreadId> {
-        self.0.upgrade()?.turner()
+        self.1.alone().filter(|_| self.0.strong_count() > 0)
     }
 }
 

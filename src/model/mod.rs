@@ -22,6 +22,7 @@ mod adopt;
 mod blocking;
 mod cancel;
 mod combine;
+mod cycle;
 mod local;
 mod pool;
 mod release;

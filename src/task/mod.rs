@@ -6,7 +6,7 @@
 //   launch.rs     from a closure to a queued cell                       into_task.rs  what closures return
 //   chain.rs      then, catch, finally, ..    link.rs  the steps behind them     route.rs  on
 //   subscribe.rs  observers                   share/ SharedTask
-//   wait.rs       blocking     help.rs  what a waiter runs      deadlock.rs  who waits for whom
+//   wait.rs       blocking     help.rs  what a waiter runs
 //   owed.rs       waiting on the thread of a loop
 //   future.rs     awaiting                    stop.rs  cancelling, shielding
 //   stopped.rs    until cancelled closures have returned
@@ -15,7 +15,6 @@
 mod builder;
 mod chain;
 mod context;
-mod deadlock;
 mod future;
 mod help;
 mod into_task;

@@ -3,12 +3,10 @@
 
 use std::collections::HashSet;
 
-use super::{Task, deadlock, wait};
-use crate::cell::state::{Phase, State};
-use crate::cell::step::Route;
-use crate::cell::{Cell, Upstream, with};
+use super::{Task, wait};
+use crate::cell::state::Phase;
+use crate::cell::{Cell, Upstream, deadlock, with};
 use crate::error::TaskError;
-use crate::executor::Executor;
 use crate::sync::{Arc, ThreadId, thread_id};
 use crate::{nesting, unhandled};
 
@@ -23,7 +21,7 @@ impl<T: Send + 'static> Task<T> {
             });
             match phase {
                 Phase::Open => !is_tied,
-                Phase::Handed | Phase::Driving => deadlock::driver(&**cell) == me,
+                Phase::Handed | Phase::Driving => driver(cell) == me,
                 _ => false,
             }
         };
@@ -64,20 +62,19 @@ fn run_here(cell: &Arc<dyn Cell>) -> bool {
     }
 }
 
+/// The thread that runs the closure or a continuation of `cell` now, or that has to turn the loop
+/// where its continuations wait.
+fn driver(cell: &Arc<dyn Cell>) -> Option<ThreadId> {
+    with(&**cell, |state, _| deadlock::driver(state)).or_else(|| turner(&**cell))
+}
+
 /// The thread that turns the loop which the steps of `cell` were sent to, and where they wait.
-pub(super) fn turner(cell: &dyn Cell) -> Option<ThreadId> {
-    let executor = with(cell, |state, _| sent_to(state))?;
+fn turner(cell: &dyn Cell) -> Option<ThreadId> {
+    let executor = with(cell, |state, _| state.sent_to().cloned())?;
     let turner = executor.turner();
     // It is the user's, and this may be the last reference.
     unhandled::discard(executor);
     turner
-}
-
-fn sent_to(state: &State) -> Option<Arc<dyn Executor>> {
-    match state.route() {
-        Route::Executor(executor) if state.phase == Phase::Handed => Some(executor.clone()),
-        _ => None,
-    }
 }
 
 /// True when `test` holds for `cell` or for one that it waits for, directly or not. Looks at each

@@ -8,12 +8,14 @@
 use std::task::Waker;
 
 use super::launch::start_if_cold;
-use super::{Task, deadlock, help, owed, redeem};
+use super::{Task, help, owed, redeem};
+use crate::cell::deadlock::WaitEntry;
 use crate::cell::state::Phase;
 use crate::cell::{Cell, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
-    Arc, Duration, Instant, Ordering, Thread, chaos_point, deadline_after, spin_hint, thread,
+    Arc, AtomicBool, Duration, Instant, Ordering, Thread, chaos_point, deadline_after, spin_hint,
+    thread,
 };
 use crate::turning::{self, Listener};
 use crate::{dispatch, pool, unhandled};
@@ -101,6 +103,7 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// Never runs the task on the calling thread, so that the limit holds. What the calling callback
     /// has settled before goes on on the pool meanwhile.
+    /// It never fails as [`Cycle`](ErrorKind::Cycle): it ends by itself.
     ///
     /// # Errors
     ///
@@ -170,6 +173,25 @@ impl<T: Send + 'static> Task<T> {
         unmanned(self.cell().map(|cell| &**cell))
     }
 
+    /// Says that the calling thread sleeps until the task is settled or a loop has to be turned, for as
+    /// long as it holds the entry.
+    ///
+    /// # Errors
+    ///
+    /// The task can only settle after the caller has returned.
+    pub(crate) fn enter_turning(&self) -> Result<Option<WaitEntry>, TaskError> {
+        let Some(cell) = self.cell() else {
+            return Ok(None);
+        };
+        if !pool::on_worker() && !dispatch::is_open() {
+            return Ok(None);
+        }
+        match WaitEntry::enter(cell, None, true) {
+            Some(entry) => Ok(Some(entry)),
+            None => Err(cycle(&**cell)),
+        }
+    }
+
     pub(super) fn lost(&self) -> TaskError {
         TaskError::noted(
             ErrorKind::Abandoned,
@@ -229,7 +251,7 @@ pub(super) enum End {
 /// Blocks until `cell` is idle.
 fn block(cell: &Arc<dyn Cell>, how: How) -> End {
     let idle = || cell.idle().load(Ordering::Acquire);
-    block_on(cell, &thread::current(), &idle, how, |waiter| {
+    block_on(cell, &thread::current(), &idle, None, how, |waiter| {
         let replaced = with(&**cell, |state, _| {
             (state.phase != Phase::Settled).then(|| std::mem::replace(&mut state.waiter, waiter))
         });
@@ -240,12 +262,14 @@ fn block(cell: &Arc<dyn Cell>, how: How) -> End {
     })
 }
 
-/// Blocks until `done`. `sleep_on(Some(..))` registers this thread, which is `me`, to be woken,
-/// unless it is done already; `sleep_on(None)` takes that back.
+/// Blocks until `done`; `over` is true then, unless `cell` is settled. `sleep_on(Some(..))` registers
+/// this thread, which is `me`, to be woken, unless it is done already; `sleep_on(None)` takes that
+/// back.
 pub(super) fn block_on(
     cell: &Arc<dyn Cell>,
     me: &Thread,
     done: &dyn Fn() -> bool,
+    over: Option<&Arc<AtomicBool>>,
     how: How,
     mut sleep_on: impl FnMut(Option<Waker>) -> bool,
 ) -> End {
@@ -279,17 +303,19 @@ pub(super) fn block_on(
     }
     loop {
         // Only a thread that runs a closure or a continuation, or turns a loop, can be what it waits
-        // for.
-        let _entered = if on_worker || dispatch::is_open() || listener.is_some() {
-            let entered = deadlock::enter(cell, deadline.is_some());
-            if entered.closes_a_cycle(cell) {
+        // for, and a wait that ends by itself closes no cycle.
+        let may_close = on_worker || dispatch::is_open() || listener.is_some();
+        let entry = if deadline.is_none() && may_close {
+            let entry = WaitEntry::enter(cell, over, false);
+            if entry.is_none() {
                 // It may have been sent to this thread's loop just now.
                 if listener.is_some() && owed::run(cell, done) {
                     continue;
                 }
+                sleep_on(None);
                 return End::Cycle;
             }
-            Some(entered)
+            entry
         } else {
             None
         };
@@ -300,6 +326,8 @@ pub(super) fn block_on(
         let is_nudged = || listener.as_ref().is_some_and(Listener::is_nudged);
         match pool::blocking(|place| sleep(me, done, &is_nudged, deadline, place)) {
             None => {
+                // What runs here now does not wait for this thread.
+                drop(entry);
                 owed::run(cell, done);
             }
             Some(end @ (End::TimedOut | End::Unmanned)) => {

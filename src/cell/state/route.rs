@@ -2,6 +2,8 @@
 
 use super::{HandTo, Phase, Registered, Role, State};
 use crate::cell::step::{Route, Step};
+use crate::executor::Executor;
+use crate::sync::Arc;
 
 impl State {
     /// Where the steps run when they cannot run on the thread that settled the task.
@@ -55,6 +57,14 @@ impl State {
         match pass {
             None => !self.belongs_elsewhere() || self.rare.as_ref().is_some_and(|it| it.arrived),
             Some(_) => self.belongs_elsewhere() && pass == given,
+        }
+    }
+
+    /// The executor in whose queue the steps wait.
+    pub(crate) fn sent_to(&self) -> Option<&Arc<dyn Executor>> {
+        match self.route() {
+            Route::Executor(executor) if self.phase == Phase::Handed => Some(executor),
+            _ => None,
         }
     }
 

@@ -183,7 +183,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 Box::new(Wake::new(turn.clone(), me.waker())),
                 Role::Observer,
             );
-            let end = wait::block_on(cell, &me, &done, how, |waiter| {
+            let end = wait::block_on(cell, &me, &done, Some(&turn), how, |waiter| {
                 if waiter.is_none() {
                     let step = with(&**cell, |state, _| state.remove(number));
                     drop(step);

@@ -1,0 +1,105 @@
+//! Whether a task is stuck, where some wait for any one of several tasks.
+//!
+//! A path from a task to one that is to wait for it is a cycle only if each task on it waits for all
+//! that it is tied to. The task of `any` goes on as soon as one of its inputs does. So what can go
+//! on is worked out from the ends: tasks that wait for nothing can, one that waits for all of
+//! several can if all of them can, one that waits for any of them if one of them can.
+
+use std::collections::HashMap;
+
+use super::Graph;
+use super::search::{Tail, Trail};
+use crate::cell::{Cell, Upstream};
+use crate::sync::Arc;
+
+/// One task, or one combinator, and who waits for it.
+#[derive(Default)]
+struct Place {
+    waits: Vec<usize>,
+    /// Of so many things that it waits for it needs to go on.
+    needs: usize,
+}
+
+#[derive(Default)]
+struct Places {
+    numbers: HashMap<usize, usize>,
+    places: Vec<Place>,
+    /// Places that nobody has looked at yet.
+    fresh: Vec<(usize, Arc<dyn Upstream>)>,
+}
+
+impl Places {
+    fn number(&mut self, upstream: Arc<dyn Upstream>) -> usize {
+        let key = Arc::as_ptr(&upstream).cast::<()>().addr();
+        *self.numbers.entry(key).or_insert_with(|| {
+            let number = self.places.len();
+            self.places.push(Place::default());
+            self.fresh.push((number, upstream));
+            number
+        })
+    }
+}
+
+impl Graph {
+    /// True when `head` cannot settle before `tail` goes on, or before it has settled itself.
+    pub(super) fn is_stuck(
+        &mut self,
+        tail: Option<Tail>,
+        head: &Arc<dyn Cell>,
+        trail: &mut Trail,
+    ) -> bool {
+        let mut graph = Places::default();
+        let first = graph.number(head.clone());
+        let mut going_on = Vec::new();
+        while let Some((number, upstream)) = graph.fresh.pop() {
+            let mut above = Vec::new();
+            let mut is_tail = false;
+            if let Some(cell) = upstream.clone().cell() {
+                let edges = self.edges(&cell, tail, trail);
+                is_tail = edges.is_tail;
+                above.extend(edges.tie);
+                above.extend(edges.awaited.map(|awaited| awaited as Arc<dyn Upstream>));
+                trail.keep(cell);
+            } else {
+                if !upstream.needs_all() {
+                    upstream.mark_at_risk();
+                }
+                upstream.above(&mut above);
+            }
+            let needs = match above.len() {
+                0 => 0,
+                _ if !upstream.needs_all() => 1,
+                all => all,
+            };
+            trail.keep(upstream);
+            if is_tail {
+                // It needs what will not come.
+                graph.places[number].needs = usize::MAX;
+                above.drain(..).for_each(|upstream| trail.keep(upstream));
+                continue;
+            }
+            graph.places[number].needs = needs;
+            if needs == 0 {
+                going_on.push(number);
+            }
+            for upstream in above {
+                trail.keep(upstream.clone());
+                let place = graph.number(upstream);
+                graph.places[place].waits.push(number);
+            }
+        }
+        while let Some(number) = going_on.pop() {
+            for waits in std::mem::take(&mut graph.places[number].waits) {
+                let place = &mut graph.places[waits];
+                if place.needs == usize::MAX || place.needs == 0 {
+                    continue;
+                }
+                place.needs -= 1;
+                if place.needs == 0 {
+                    going_on.push(waits);
+                }
+            }
+        }
+        graph.places[first].needs > 0
+    }
+}

@@ -1,0 +1,265 @@
+//! Which task waits for which, and which thread waits for which task: finds a cycle before the edge
+//! that closes it is added.
+//!
+//! The graph has three kinds of edges. A task waits for what it is tied to: the task it follows, the
+//! source of a branch, the inputs of a combinator. A task that is driven waits for its driver, the
+//! thread that runs its closure or one of its steps; for a wait, also the thread that turns the loop
+//! where its steps lie. A thread that is blocked in a `wait` without a
+//! time limit waits for a task. A thread that is not blocked waits for nothing.
+//!
+//! Only two events can close a cycle: a task follows another (`adopt`), and a thread that runs a task
+//! begins to wait. A new task has no dependents, and a thread that begins to drive a task is not
+//! blocked. Both events look for the cycle and add their edge under one lock, `GRAPH`. So the later
+//! of two events sees the edge of the earlier one, and of the edges of a cycle exactly one is
+//! refused. Edges go away without the lock. That breaks cycles and closes none.
+
+// Locks: GRAPH -> one cell's lock, or one group's. No thread holds the locks of two cells, and no
+// reference is let go of under GRAPH: any may be the last, and its drop may run user code.
+
+mod liveness;
+mod search;
+
+use std::cell::Cell as Slot;
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::BuildHasherDefault;
+
+use super::{Cell, address, with};
+use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, ThreadId, thread_id};
+use crate::turning;
+
+use search::Tail;
+pub(super) use search::Trail;
+pub(crate) use search::driver;
+
+/// The rank of a task that no wide search has come by.
+///
+/// Invariant: a task's rank is never lower than that of anything it waits for. So a search for a
+/// task need not look beyond one of a lower rank. Ranks only fall. See `search`.
+pub(super) const UNRANKED: u32 = u32::MAX;
+
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+
+/// The edges that no cell knows, and what searches remember.
+pub(crate) struct Graph {
+    /// What each blocked thread that runs a task waits for, without a time limit.
+    waits: Map<ThreadId, Waiting>,
+    /// How many of `waits` are for the cell at this address.
+    awaited: Map<usize, usize>,
+    /// The lowest rank that was given out.
+    lowest: u32,
+    /// The lowest rank that each thread's task was given while the thread drove it.
+    driven: Map<ThreadId, u32>,
+    /// What `driven` said of threads it no longer lists.
+    driven_by_any: u32,
+    /// How many cells all searches together have looked at.
+    visited: u64,
+}
+
+struct Waiting {
+    cell: Arc<dyn Cell>,
+    /// True when the wait is over though `cell` is not settled.
+    over: Option<Arc<AtomicBool>>,
+    /// The thread turns a loop meanwhile: what was sent there does not wait for it.
+    turns: bool,
+}
+
+/// So many threads are remembered one by one. Threads come and go; the memory of them must not grow.
+const THREADS: usize = 1024;
+
+crate::sync::statics! {
+    static GRAPH: Mutex<Graph> = Mutex::new(Graph::new());
+}
+
+crate::sync::thread_local! {
+    /// The lowest rank of the ranked tasks that this thread has begun to drive.
+    static LOWEST_DRIVEN: Slot<u32> = const { Slot::new(UNRANKED) };
+}
+
+/// Keeps the graph as it is, but for edges that go away.
+pub(super) fn lock() -> MutexGuard<'static, Graph> {
+    GRAPH.lock()
+}
+
+/// The calling thread has become the driver of a ranked task.
+#[cold]
+pub(super) fn note_driven(rank: u32) {
+    // A thread whose locals are gone ends, and does not wait for tasks it drives.
+    let _ = LOWEST_DRIVEN.try_with(|lowest| lowest.set(lowest.get().min(rank)));
+}
+
+/// How many cells all searches together have looked at.
+pub(crate) fn visited() -> u64 {
+    lock().visited
+}
+
+/// True when `cell` cannot settle before it has settled itself.
+pub(crate) fn is_in_a_cycle(cell: &Arc<dyn Cell>) -> bool {
+    let mut trail = Trail::default();
+    let is_stuck = lock().is_stuck(None, cell, &mut trail);
+    drop(trail);
+    is_stuck
+}
+
+impl Graph {
+    const fn new() -> Graph {
+        Graph {
+            waits: Map::with_hasher(BuildHasherDefault::new()),
+            awaited: Map::with_hasher(BuildHasherDefault::new()),
+            lowest: UNRANKED,
+            driven: Map::with_hasher(BuildHasherDefault::new()),
+            driven_by_any: UNRANKED,
+            visited: 0,
+        }
+    }
+
+    /// True when `outer` must not follow `inner`, because `inner` cannot settle before `outer`.
+    ///
+    /// The caller adds the edge before it lets go of the lock.
+    pub(super) fn adoption_closes_a_cycle(
+        &mut self,
+        outer: &Arc<dyn Cell>,
+        inner: &Arc<dyn Cell>,
+        trail: &mut Trail,
+    ) -> bool {
+        if address(&**outer) == address(&**inner) {
+            return true;
+        }
+        let (watched, rank) = with(&**outer, |state, _| (state.watched, state.rank));
+        if !watched && rank == UNRANKED && !self.awaited.contains_key(&key(&**outer)) {
+            return false;
+        }
+        self.closes_a_cycle(Tail::Cell(key(&**outer), rank), inner, trail)
+    }
+
+    /// The rank of a thread: no higher than that of any task it drives.
+    fn rank_of(&self, thread: ThreadId) -> u32 {
+        if turning::is_relied_on() {
+            // What was sent to its loops waits for it too, whatever rank that has.
+            return 0;
+        }
+        let own = LOWEST_DRIVEN.try_with(Slot::get).unwrap_or(0);
+        let noted = self.driven.get(&thread).copied();
+        own.min(noted.unwrap_or(UNRANKED)).min(self.driven_by_any)
+    }
+
+    /// `thread` drives a task that was given this rank.
+    fn note_driver(&mut self, thread: ThreadId, rank: u32) {
+        if self.driven.len() >= THREADS && !self.driven.contains_key(&thread) {
+            let lowest = self.driven.drain().map(|(_, rank)| rank).min();
+            self.driven_by_any = self.driven_by_any.min(lowest.unwrap_or(UNRANKED));
+        }
+        let noted = self.driven.entry(thread).or_insert(rank);
+        *noted = rank.min(*noted);
+    }
+
+    /// What a blocked thread waits for, and with it the task that it drives, or that was `sent` to its
+    /// loop.
+    fn awaited_by(&self, thread: ThreadId, sent: bool) -> Option<&Arc<dyn Cell>> {
+        let waiting = self.waits.get(&thread)?;
+        if sent && waiting.turns {
+            return None;
+        }
+        // ORDERING: Acquire, for what the thread that ended the wait has done before.
+        let over = |flag: &Arc<AtomicBool>| flag.load(Ordering::Acquire);
+        let is_over = waiting.over.as_ref().is_some_and(over);
+        (!is_over).then_some(&waiting.cell)
+    }
+
+    /// Notes what `thread` waits for, or that it waits no longer. Gives what was there.
+    fn put(&mut self, thread: ThreadId, waiting: Option<Waiting>) -> Option<Waiting> {
+        if let Some(waiting) = &waiting {
+            *self.awaited.entry(key(&*waiting.cell)).or_insert(0) += 1;
+        }
+        let before = match waiting {
+            Some(waiting) => self.waits.insert(thread, waiting),
+            None => self.waits.remove(&thread),
+        };
+        if let Some(before) = &before {
+            let key = key(&*before.cell);
+            if let Some(count) = self.awaited.get_mut(&key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.awaited.remove(&key);
+                }
+            }
+        }
+        before
+    }
+}
+
+/// A wait of the calling thread that others can see.
+pub(crate) struct WaitEntry {
+    /// What the thread waits for again when this wait is over: a callback that the first wait has
+    /// come to may wait too.
+    before: Option<Waiting>,
+}
+
+impl WaitEntry {
+    /// Says that the calling thread, which runs a task, waits for `cell` without a time limit, until
+    /// that is settled or `over` is true.
+    ///
+    /// If it `turns` a loop meanwhile, what was sent to its loops does not wait for it.
+    ///
+    /// `None`: `cell` can only settle after the calling thread has returned.
+    pub(crate) fn enter(
+        cell: &Arc<dyn Cell>,
+        over: Option<&Arc<AtomicBool>>,
+        turns: bool,
+    ) -> Option<WaitEntry> {
+        let me = thread_id();
+        let mut trail = Trail::default();
+        let mut graph = lock();
+        let tail = Tail::Thread {
+            thread: me,
+            rank: graph.rank_of(me),
+            turns,
+        };
+        if graph.closes_a_cycle(tail, cell, &mut trail) {
+            return None;
+        }
+        #[cfg(planted = "looks_then_waits")]
+        let mut graph = {
+            drop(graph);
+            lock()
+        };
+        let waiting = Waiting {
+            cell: cell.clone(),
+            over: over.cloned(),
+            turns,
+        };
+        let before = graph.put(me, Some(waiting));
+        Some(WaitEntry { before })
+    }
+}
+
+impl Drop for WaitEntry {
+    fn drop(&mut self) {
+        let ended = lock().put(thread_id(), self.before.take());
+        drop(ended);
+    }
+}
+
+/// What tells one cell from another for as long as both are held.
+fn key(cell: &dyn Cell) -> usize {
+    address(cell).addr()
+}
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::sync::thread;
+
+    #[test]
+    fn the_memory_of_threads_does_not_grow_and_forgets_no_rank() {
+        let mut graph = Graph::new();
+        for rank in 5..5 + 2 * THREADS {
+            let thread = thread::Builder::new().spawn(thread_id);
+            let thread = thread.expect("the system has a thread to give").join();
+            let rank = u32::try_from(rank).expect("it is small");
+            graph.note_driver(thread.expect("it does not panic"), rank);
+        }
+        assert!(graph.driven.len() <= THREADS);
+        assert_eq!(graph.rank_of(thread_id()), 5);
+    }
+}

@@ -1,0 +1,212 @@
+//! The search from what is to be waited for to what is to wait, and the ranks that keep it short.
+//!
+//! Many tasks may come to wait for the same wide thing one after the other: N requests for one `all`
+//! of N. Each of them looks whether that waits for it in turn. To walk over the N inputs each time
+//! would take N * N steps. So a search that was wide gives all it has come by a low rank, and keeps
+//! the invariant that no task has a lower rank than what it waits for (the idea of the levels of
+//! Bender, Fineman, Gilbert and Tarjan for incremental topological order). The next search, for a
+//! task of a higher rank, ends where it meets one of them.
+//!
+//! - Nothing is wrong with a rank that is lower than it need be, except that a task of a low rank
+//!   that comes to wait must look further. So tasks get a rank only in a wide search. What a narrow
+//!   search has come by costs little to be walked over again.
+//! - A wide search gives the lowest rank that the invariant allows: a new lowest one, or that of the
+//!   highest task it ended at.
+//! - When the ranks are used up, the lowest one is given out again and again. That keeps the
+//!   invariant, and only makes searches longer.
+
+use std::collections::HashSet;
+
+use super::{Graph, UNRANKED, key};
+use crate::cell::state::{Phase, State};
+use crate::cell::{Cell, Upstream, with};
+use crate::executor::Executor;
+use crate::sync::{Arc, ThreadId};
+
+/// From this many cells on a search is wide. A model has few, and so has a test of the ranks.
+const WIDE: usize = if cfg!(test) { 2 } else { 32 };
+
+/// What is to wait, and its rank.
+#[derive(Clone, Copy)]
+pub(super) enum Tail {
+    /// The cell with this key, for another task.
+    Cell(usize, u32),
+    /// A thread, for a task; it `turns` a loop meanwhile.
+    Thread {
+        thread: ThreadId,
+        rank: u32,
+        turns: bool,
+    },
+}
+
+impl Tail {
+    fn rank(self) -> u32 {
+        match self {
+            Tail::Cell(_, rank) | Tail::Thread { rank, .. } => rank,
+        }
+    }
+
+    fn is_at(self, cell: usize, driver: Option<Driver>) -> bool {
+        match self {
+            Tail::Cell(key, _) => key == cell,
+            Tail::Thread { thread, turns, .. } => {
+                driver.is_some_and(|driver| driver.thread == thread && !(driver.sent && turns))
+            }
+        }
+    }
+}
+
+/// The thread that a task waits for.
+#[derive(Clone, Copy)]
+struct Driver {
+    thread: ThreadId,
+    /// The task was sent to a loop that the thread turns.
+    sent: bool,
+}
+
+/// What a cell waits for.
+pub(super) struct Edges {
+    rank: u32,
+    pub(super) is_tail: bool,
+    pub(super) tie: Option<Arc<dyn Upstream>>,
+    /// What the thread that drives it waits for.
+    pub(super) awaited: Option<Arc<dyn Cell>>,
+}
+
+/// What a search has come by. To be let go of when the lock is free: any reference may be the last.
+#[derive(Default)]
+pub(in crate::cell) struct Trail {
+    /// What has been looked at and walked beyond.
+    cells: Vec<Arc<dyn Cell>>,
+    others: Vec<Arc<dyn Upstream>>,
+    executors: Vec<Arc<dyn Executor>>,
+}
+
+impl Trail {
+    pub(super) fn keep(&mut self, passed: Arc<dyn Upstream>) {
+        self.others.push(passed);
+    }
+}
+
+/// The thread that drives a cell.
+pub(crate) fn driver(state: &State) -> Option<ThreadId> {
+    state.driver.filter(|_| state.phase == Phase::Driving)
+}
+
+impl Graph {
+    /// True when `head` cannot settle before `tail` goes on, so that `tail` must not wait for it. If
+    /// false, the ranks are such that it may.
+    pub(super) fn closes_a_cycle(
+        &mut self,
+        tail: Tail,
+        head: &Arc<dyn Cell>,
+        trail: &mut Trail,
+    ) -> bool {
+        let mut pending: Vec<Arc<dyn Upstream>> = vec![head.clone()];
+        let mut seen = HashSet::new();
+        let mut is_reached = false;
+        // The search has come by something that waits for any one of several tasks.
+        let mut has_choice = false;
+        // The highest rank that the search ended at.
+        let mut below = None;
+        while let Some(upstream) = pending.pop() {
+            let Some(cell) = upstream.clone().cell() else {
+                has_choice |= !upstream.needs_all();
+                upstream.above(&mut pending);
+                trail.keep(upstream);
+                continue;
+            };
+            trail.keep(upstream);
+            if !seen.insert(key(&*cell)) {
+                trail.keep(cell);
+                continue;
+            }
+            let edges = self.edges(&cell, Some(tail), trail);
+            is_reached |= edges.is_tail;
+            if is_reached && !has_choice {
+                trail.others.extend(edges.tie);
+                trail.others.append(&mut pending);
+                trail.cells.extend(edges.awaited);
+                trail.cells.push(cell);
+                return true;
+            }
+            if edges.rank < tail.rank() {
+                below = below.max(Some(edges.rank));
+                trail.others.extend(edges.tie);
+                trail
+                    .others
+                    .extend(edges.awaited.map(|awaited| awaited as Arc<dyn Upstream>));
+                trail.keep(cell);
+                continue;
+            }
+            trail.cells.push(cell);
+            pending.extend(edges.tie);
+            pending.extend(edges.awaited.map(|awaited| awaited as Arc<dyn Upstream>));
+        }
+        // A task that waits for any one of several is stuck only if it is by all of them.
+        if is_reached && self.is_stuck(Some(tail), head, trail) {
+            return true;
+        }
+        self.rank_all(tail, below, trail, is_reached);
+        false
+    }
+
+    /// What `cell` waits for.
+    ///
+    /// A thread that turns a loop and waits is woken by an adoption, looks again, and runs what it
+    /// needs of that loop. So for an adoption what was sent to a loop waits for no thread.
+    pub(super) fn edges(
+        &mut self,
+        cell: &Arc<dyn Cell>,
+        tail: Option<Tail>,
+        trail: &mut Trail,
+    ) -> Edges {
+        self.visited += 1;
+        let (rank, driver, sent_to, tie) = with(&**cell, |state, _| {
+            let tie = state.upstream().map(|tie| tie.to.clone());
+            (state.rank, driver(state), state.sent_to().cloned(), tie)
+        });
+        let mut driver = driver.map(|thread| Driver {
+            thread,
+            sent: false,
+        });
+        if let Some(executor) = sent_to {
+            if let Some(Tail::Thread { .. }) = tail {
+                let turner = executor.turner();
+                driver = turner.map(|thread| Driver { thread, sent: true });
+            }
+            // It is the user's, and this may be the last reference.
+            trail.executors.push(executor);
+        }
+        let awaited = driver.and_then(|driver| self.awaited_by(driver.thread, driver.sent));
+        Edges {
+            rank,
+            is_tail: tail.is_some_and(|tail| tail.is_at(key(&**cell), driver)),
+            tie,
+            awaited: awaited.cloned(),
+        }
+    }
+
+    /// Gives what the search came by a rank that lets `tail` wait for it.
+    fn rank_all(&mut self, tail: Tail, below: Option<u32>, trail: &Trail, is_reached: bool) {
+        let rank = if trail.cells.len() >= WIDE || is_reached {
+            below.unwrap_or_else(|| {
+                self.lowest = self.lowest.saturating_sub(1);
+                self.lowest
+            })
+        } else if tail.rank() < UNRANKED {
+            tail.rank()
+        } else {
+            return;
+        };
+        for cell in &trail.cells {
+            let driver = with(&**cell, |state, _| {
+                state.rank = state.rank.min(rank);
+                driver(state)
+            });
+            if let Some(driver) = driver {
+                self.note_driver(driver, rank);
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Of the edges of a cycle exactly one is refused, whichever come at once (Contract: S5, W3).
+
+use super::{explore, go, open};
+use crate::ErrorKind;
+
+/// A thread that runs a task begins to wait for another, which at this moment follows that task.
+#[test]
+fn a_wait_meets_an_adoption() {
+    explore(&["the wait is told", "the adoption is told"], || {
+        let (start, task) = open::<()>();
+        let (resolver, awaited) = open::<u32>();
+        let awaited = awaited.share();
+        let waited = awaited.clone();
+        let waiting = task.then(move |()| match waited.wait() {
+            Ok(_) => panic!("it waits in a cycle"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Cycle);
+                7
+            }
+        });
+        let waiter = go(move || start.resolve(()).unwrap());
+        assert!(resolver.settle_with(waiting).is_ok());
+        waiter.join().unwrap();
+        match awaited.wait() {
+            Ok(7) => "the wait is told",
+            Err(error) if error.kind() == ErrorKind::Cycle => "the adoption is told",
+            outcome => panic!("{outcome:?}"),
+        }
+    });
+}
+
+/// Two threads run a task each and wait for what the other's task is to settle: two adoptions and two
+/// waits, of which one is refused.
+#[test]
+fn two_waits_meet_two_adoptions() {
+    explore(&["a wait is told", "an adoption is told"], || {
+        let (resolver, first) = open::<u32>();
+        let (other_resolver, second) = open::<u32>();
+        let (first, second) = (first.share(), second.share());
+        let run = |resolver: crate::Resolver<u32>, awaited: crate::SharedTask<u32>| {
+            let (start, task) = open::<()>();
+            let task = task.then(move |()| awaited.wait().copied().unwrap_or(7));
+            (start, move || assert!(resolver.settle_with(task).is_ok()))
+        };
+        let (start, close) = run(resolver, second.clone());
+        let (other_start, other_close) = run(other_resolver, first.clone());
+        close();
+        let other = go(move || other_start.resolve(()).unwrap());
+        let closer = go(other_close);
+        start.resolve(()).unwrap();
+        other.join().unwrap();
+        closer.join().unwrap();
+        match (first.wait(), second.wait()) {
+            (Ok(7), Ok(7)) => "a wait is told",
+            (Ok(7), Err(error)) if error.kind() == ErrorKind::Cycle => "an adoption is told",
+            outcomes => panic!("{outcomes:?}"),
+        }
+    });
+}
+
+/// A task follows another while a third one follows it: no cycle, whichever comes first.
+#[test]
+fn a_wait_meets_an_adoption_that_leads_elsewhere() {
+    explore(&["delivered"], || {
+        let (start, task) = open::<()>();
+        let (resolver, awaited) = open::<u32>();
+        let (source, adopted) = open::<u32>();
+        let waiting = task.then(move |()| awaited.wait().unwrap());
+        let waiter = go(move || start.resolve(()).unwrap());
+        let settler = go(move || source.resolve(7).unwrap());
+        assert!(resolver.settle_with(adopted).is_ok());
+        assert_eq!(waiting.wait().unwrap(), 7);
+        waiter.join().unwrap();
+        settler.join().unwrap();
+        "delivered"
+    });
+}
