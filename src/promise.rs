@@ -290,7 +290,7 @@ fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Resul
     }
     let settled = dispatch::scope(|| {
         let mut hands = Hands::of_head(&mut local);
-        let Some((epoch, next)) = cell.settle(&mut hands) else {
+        let Some((epoch, next)) = cell.shell().settle(&mut hands) else {
             return false;
         };
         drive_from(cell, epoch, hands, next);

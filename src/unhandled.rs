@@ -223,6 +223,13 @@ pub(crate) fn discard<V>(value: V) {
     }
 }
 
+/// Calls `f`, which drops what is the user's; like [`discard`].
+pub(crate) fn discard_by(f: &mut dyn FnMut()) {
+    if let Err(payload) = guard::catch(f) {
+        report(TaskError::panicked_in_drop(payload));
+    }
+}
+
 fn say(message: fmt::Arguments<'_>) {
     if !crate::trace::is_heard() {
         say_on_stderr(&message);

@@ -4,6 +4,7 @@
 //! hands, so that observers can borrow it and links can take it without a lock: first in `local`,
 //! the head's outcome, then in `held`, the last link that ran.
 
+use super::head::Body;
 use super::slot::Slot;
 use super::state::{Duty, Phase, Progress, Role, State};
 use super::step::{Route, Step, Turn};
@@ -86,7 +87,7 @@ impl Next {
 #[inline(always)]
 pub(super) fn next(
     state: &mut State,
-    head: &mut dyn Slot,
+    head: &mut dyn Body,
     hands: &mut Hands<'_>,
     epoch: u32,
 ) -> Next {
@@ -100,7 +101,11 @@ pub(super) fn next(
         return next;
     }
     let failure = hands.slot().failure().cloned();
-    hands.lay_down(state, head);
+    let slot = head.slot();
+    hands.lay_down(
+        state,
+        slot.expect("a closure is claimed before there is an outcome"),
+    );
     if state.steps.is_empty() {
         hands.duty = state.settle(failure.as_ref());
         Next::Settled
@@ -153,7 +158,7 @@ fn begin(state: &mut State, hands: &mut Hands<'_>, role: Role) {
 
 /// Runs the steps there are, and those that arrive meanwhile, until none is left.
 pub(crate) fn drive(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>) {
-    let next = cell.next(&mut hands, epoch);
+    let next = cell.shell().next(&mut hands, epoch);
     drive_from(cell, epoch, hands, next);
 }
 
@@ -179,7 +184,7 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
                 match stopped {
                     Some(stopped) => stopped,
                     None => {
-                        next = cell.next(&mut hands, epoch);
+                        next = cell.shell().next(&mut hands, epoch);
                         continue;
                     }
                 }
@@ -215,7 +220,7 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
                 }
             }
         }
-        next = cell.next(&mut hands, epoch);
+        next = cell.shell().next(&mut hands, epoch);
         drop(ended_run);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::cancel::{CancelOutcome, raise, withdraw_all};
 use super::drive::{Hands, drive, hand_back};
+use super::slot::Slot;
 use super::state::{Duty, Phase};
 use super::step::{Route, Step};
 use super::steps::Steps;
@@ -45,20 +46,26 @@ enum Taken {
 ///
 /// When a queue or an executor has given the cell back, what cannot run is either the head or the
 /// rest of the steps, and both fail.
-pub(crate) fn fail_head<F, T>(
-    node: Arc<super::node::Node<F, T>>,
+pub(crate) fn fail_head(cell: &Arc<dyn Cell>, error: TaskError, reason: Reason) -> CancelOutcome {
+    let mut error = Some(error);
+    let mut outcome = CancelOutcome::TooLate;
+    cell.with_slot(&mut |local| {
+        if let Some(error) = error.take() {
+            outcome = fail(cell, local, error, reason);
+        }
+    });
+    outcome
+}
+
+fn fail(
+    cell: &Arc<dyn Cell>,
+    local: &mut dyn Slot,
     error: TaskError,
     reason: Reason,
-) -> CancelOutcome
-where
-    super::node::Node<F, T>: Cell + 'static,
-    T: Send + 'static,
-{
-    let mut local: Option<super::slot::Outcome<T>> = None;
-    let cell: Arc<dyn Cell> = node;
+) -> CancelOutcome {
     // An executor is the user's to drop, without the lock.
     let mut old_route = Route::Pool;
-    let (taken, epoch) = with(&*cell, |state, head| {
+    let (taken, epoch) = with(&**cell, |state, head| {
         let is_refused = reason != Reason::Cancelled;
         let taken = match state.phase {
             Phase::Cold | Phase::Queued | Phase::Open => {
@@ -85,7 +92,7 @@ where
                 } else {
                     let held = state.last.take();
                     if held.is_none() {
-                        head.move_into(&mut local);
+                        head.move_into(local);
                     }
                     if by_pool && state.is_decided() {
                         Taken::Observed(held)
@@ -122,9 +129,9 @@ where
             return CancelOutcome::TooLate;
         }
         Taken::Head(outcome, upstream) => {
-            raise(&*cell);
+            raise(&**cell);
             cell.shed(false);
-            local = Some(Err(error));
+            local.fail(error);
             let outcome = match withdraw_all(upstream) {
                 Some(CancelOutcome::Signalled) => CancelOutcome::Signalled,
                 _ => outcome,
@@ -142,18 +149,18 @@ where
             (CancelOutcome::Prevented, Some(step), false)
         }
         Taken::Rest(None) => {
-            unhandled::discard(local.replace(Err(error)));
+            local.clear();
+            local.fail(error);
             (CancelOutcome::Prevented, None, false)
         }
     };
-    let mut hands = Hands::new(&mut local, held);
+    let mut hands = Hands::new(local, held);
     hands.progress.links = u32::from(ran_link);
     if let Reason::RefusedByExecutor(_) = reason {
         // The job may have been dropped inside the call that registered its steps.
-        hand_back(&cell, epoch, hands);
+        hand_back(cell, epoch, hands);
     } else {
-        dispatch::scope(|| drive(&cell, epoch, hands));
+        dispatch::scope(|| drive(cell, epoch, hands));
     }
-    unhandled::discard(local);
     outcome
 }

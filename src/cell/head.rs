@@ -1,9 +1,10 @@
 //! The head of a task: its closure, and then in the same place what that came to.
 
+use std::any::Any;
+
 use super::slot::{Outcome, Slot};
 use super::step::Follow;
-use crate::error::{At, TaskError};
-use crate::trace::TaskContext;
+use crate::error::TaskError;
 
 /// What a closure that starts or continues a task came to.
 pub(crate) enum Returned<T> {
@@ -13,13 +14,14 @@ pub(crate) enum Returned<T> {
 }
 
 /// A cell's closure, and then in its place what it came to.
-pub(super) enum Head<F, T> {
+pub(crate) enum Head<F, T> {
     /// Until it is claimed or shed.
     Work(F),
     Outcome(Option<Outcome<T>>),
 }
 
 impl<F, T> Head<F, T> {
+    #[inline]
     pub(super) fn take_work(&mut self) -> Option<F> {
         match self {
             Head::Work(_) => match std::mem::replace(self, Head::Outcome(None)) {
@@ -29,18 +31,40 @@ impl<F, T> Head<F, T> {
             Head::Outcome(_) => None,
         }
     }
+}
 
-    pub(super) fn is_empty(&self) -> bool {
-        matches!(self, Head::Outcome(None))
+/// A head as seen without its types.
+pub(crate) trait Body: Any + Send {
+    /// Where the outcome lies, or `None` while there is a closure in its place.
+    fn slot(&mut self) -> Option<&mut dyn Slot>;
+
+    /// Drops the closure or the outcome, which may panic.
+    fn clear(&mut self);
+
+    /// Moves it away.
+    fn take(&mut self) -> Box<dyn Body>;
+
+    fn erased(&mut self) -> &mut dyn Body;
+}
+
+impl<F: Send + 'static, T: Send + 'static> Body for Head<F, T> {
+    fn slot(&mut self) -> Option<&mut dyn Slot> {
+        match self {
+            Head::Outcome(outcome) => Some(outcome),
+            Head::Work(_) => None,
+        }
     }
 
-    /// Where the outcome lies, once there can be one.
-    #[inline]
-    pub(super) fn slot(&mut self) -> &mut Option<Outcome<T>> {
-        match self {
-            Head::Outcome(outcome) => outcome,
-            Head::Work(_) => unreachable!("a closure is claimed before there is an outcome"),
-        }
+    fn clear(&mut self) {
+        *self = Head::Outcome(None);
+    }
+
+    fn take(&mut self) -> Box<dyn Body> {
+        Box::new(std::mem::replace(self, Head::Outcome(None)))
+    }
+
+    fn erased(&mut self) -> &mut dyn Body {
+        self
     }
 }
 
@@ -60,21 +84,10 @@ impl Slot for Instead {
     }
 
     fn clear(&mut self) {}
-}
 
-/// Calls a task's closure, in its tracing context if it has one.
-pub(super) fn in_context<F, T>(context: Option<TaskContext>, work: F, at: &At<'_>) -> Returned<T>
-where
-    F: FnOnce(&At<'_>) -> Returned<T>,
-{
-    let Some(context) = context else {
-        return work(at);
-    };
-    let (mut work, mut returned) = (Some(work), None);
-    context.run(at.task.map(|name| &**name), &mut || {
-        returned = work.take().map(|work| work(at));
-    });
-    returned.expect("a subscriber runs what it is given")
+    fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
 }
 
 impl<T> std::fmt::Debug for Returned<T> {

@@ -8,7 +8,8 @@
 //   state.rs   the phases and transitions, as a table
 //   steps.rs   the subscriber list            step.rs  what an entry is
 //   slot.rs    an outcome without its type         head.rs  a closure, then its outcome
-//   node.rs    the cell itself: closure and outcome with their types
+//   node.rs    the cell itself: closure and outcome with their types, and the rest without them
+//   work.rs    calls or drops a closure            tear.rs  drops what a cell leaves behind
 //   drive.rs   runs the steps: the only place that does
 //   adopt.rs   a task returned from a continuation   deadlock/  who waits for whom
 //   cancel.rs  takes a task from its driver     fail.rs  fails its head, or what a queue gave back
@@ -29,6 +30,8 @@ pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod steps;
 pub(crate) mod stop;
+mod tear;
+mod work;
 
 use std::panic::Location;
 
@@ -39,10 +42,12 @@ use crate::pool::Pool;
 use crate::sync::{Arc, AtomicBool, TakeOnce, thread_id};
 use crate::trace::TaskContext;
 use crate::{dispatch, guard, nesting, unhandled};
-use drive::{Hands, Next};
+use head::Instead;
+use node::{Erased, Locked};
 use slot::Slot;
 use state::{HandTo, Registered, Role, State};
 use step::Step;
+use work::Errand;
 
 /// What a task is called and where it belongs; never changes.
 pub(crate) struct About {
@@ -113,35 +118,40 @@ impl About {
     }
 }
 
-/// A cell as seen without the types of its closure and its outcome.
+/// A cell as seen without the types of its closure and its outcome. Whatever does not need those
+/// types is done by functions that are compiled once, with the [`Erased`] cell.
 pub(crate) trait Cell: Runnable + HandedOut + Upstream {
-    fn about(&self) -> &About;
+    fn shell(&self) -> &Erased;
 
-    /// True while the phase is `Settled`; written under the lock, for looking without it.
-    fn idle(&self) -> &AtomicBool;
+    fn shell_mut(&mut self) -> &mut Erased;
 
-    /// Appends a step. Use [`register`].
-    fn push(&self, step: Box<dyn Step>, role: Role) -> (u64, Registered);
+    /// Takes the closure out, lets go of the lock, and does the errand with the closure. Says what
+    /// a call came to.
+    fn work(&self, inner: Locked<'_>, errand: Errand<'_>) -> Ran;
 
-    /// Makes the calling thread the driver of an open cell, whose outcome it has in its hands, and
-    /// takes the first step. `None`: the cell is not open any more, or its steps belong on the pool.
-    /// Says the driver's epoch.
-    fn settle(&self, hands: &mut Hands<'_>) -> Option<(u32, Next)>;
-
-    /// Takes the next step for the driver. Only `drive` calls it.
-    fn next(&self, hands: &mut Hands<'_>, epoch: u32) -> Next;
-
-    /// Calls `f` under the lock, with the state and the head's slot. Use [`with`].
-    fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot));
-
-    /// The state and the head's slot, for the only owner of the cell. `None` while there is a closure.
-    fn alone(&mut self) -> Option<(&mut State, &mut dyn Slot)>;
-
-    /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
-    fn shed(&self, outcome: bool);
+    /// Calls `f` with an empty slot for an outcome of the head's type, and drops what it leaves there.
+    fn with_slot(&self, f: &mut dyn FnMut(&mut dyn Slot));
 
     /// Settles the head as cancelled, if it is unsettled; what follows sees that as a failure.
     fn cancel_head(self: Arc<Self>) -> cancel::CancelOutcome;
+}
+
+impl dyn Cell + '_ {
+    #[inline]
+    pub(crate) fn about(&self) -> &About {
+        &self.shell().about
+    }
+
+    /// True while the phase is `Settled`; written under the lock, for looking without it.
+    #[inline]
+    pub(crate) fn idle(&self) -> &AtomicBool {
+        &self.shell().idle
+    }
+
+    /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
+    fn shed(&self, outcome: bool) {
+        node::shed(self, outcome);
+    }
 }
 
 /// Something that a task waits for.
@@ -185,14 +195,15 @@ pub(crate) struct Tie {
 /// Calls `f` with the cell locked.
 #[inline]
 pub(crate) fn with<R>(cell: &dyn Cell, f: impl FnOnce(&mut State, &mut dyn Slot) -> R) -> R {
-    let mut f = Some(f);
-    let mut result = None;
-    cell.visit(&mut |state, head| {
-        if let Some(f) = f.take() {
-            result = Some(f(state, head));
-        }
-    });
-    result.expect("visit calls its closure")
+    let mut inner = cell.shell().inner.lock();
+    let inner_now = &mut *inner;
+    let mut instead = Instead(None);
+    let slot = inner_now.head.slot().unwrap_or(&mut instead);
+    let result = f(&mut inner_now.state, slot);
+    if let Some(error) = instead.0 {
+        node::replace_closure(cell, inner, error);
+    }
+    result
 }
 
 /// True while the calling thread runs the closure or a step of `cell`.
@@ -208,9 +219,8 @@ pub(crate) fn address(cell: &dyn Cell) -> *const () {
 }
 
 /// Registers a step and sees to it that it will run. Returns its number.
-#[inline]
 pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>, role: Role) -> u64 {
-    let (number, registered) = cell.push(step, role);
+    let (number, registered) = cell.shell().push(step, role);
     match registered {
         Registered::Pending => {}
         Registered::Late => cell.clone().hand_over(),

@@ -1,196 +1,70 @@
-//! The cell itself: a task's closure and its head outcome with their types, beside the state that
-//! has none.
+//! The cell itself: a task's closure and its head outcome with their types, behind a shell that has
+//! none.
+//!
+//! What is generic over the closure here is compiled for every call site of a user's program. It
+//! takes the closure out and calls it, and nothing else; all the rest works on [`Erased`].
+
+use std::any::Any;
+use std::mem::ManuallyDrop;
 
 use super::cancel::{self, CancelOutcome, Withdrawn};
 use super::drive::{self, Hands, Next, drive, drive_from};
 use super::fail::{Reason, fail_head};
 pub(crate) use super::head::Returned;
-use super::head::{Head, Instead, in_context};
-use super::slot::{Outcome, Slot};
+use super::head::{Body, Head};
+use super::slot::{Outcome, Slot, with_slot};
 use super::state::{Phase, Progress, Registered, Role, Stage, State};
-use super::step::Step;
-use super::{About, Cell, Upstream, adopt, stop, with};
+use super::step::{Follow, Step};
+use super::work::{Errand, Running};
+use super::{About, Cell, Upstream, adopt, stop, tear, with};
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{HandedOut, Ran, Runnable};
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread_id};
-use crate::{dispatch, guard, teardown, unhandled};
+use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, thread_id};
+use crate::{dispatch, unhandled};
 
-/// A cell whose closure is an `F`. `F` gives the head outcome; the steps make of it what they will.
-pub(crate) struct Node<F: 'static, T: 'static> {
-    about: About,
-    idle: AtomicBool,
-    inner: Mutex<Inner<F, T>>,
+/// A cell whose head is an `H`. The head gives the first outcome; the steps make of it what they
+/// will.
+pub(crate) struct Shell<H: Body + ?Sized> {
+    /// Emptied in `drop`.
+    pub(super) about: ManuallyDrop<About>,
+    /// True while the phase is `Settled`; written under the lock, for looking without it.
+    pub(super) idle: AtomicBool,
+    pub(super) inner: Mutex<Inner<H>>,
 }
 
-struct Inner<F, T> {
-    state: State,
-    head: Head<F, T>,
+pub(crate) struct Inner<H: Body + ?Sized> {
+    /// Emptied in `drop`.
+    pub(super) state: ManuallyDrop<State>,
+    pub(super) head: H,
 }
+
+/// A cell whose closure is an `F`.
+pub(crate) type Node<F, T> = Shell<Head<F, T>>;
+
+/// A cell as seen without the types of its closure and its outcome.
+pub(crate) type Erased = Shell<dyn Body>;
+
+/// A cell while it is locked.
+pub(crate) type Locked<'a> = MutexGuard<'a, Inner<dyn Body>>;
 
 /// The closure of a cell that has none: its outcome comes from outside.
 pub(crate) type NoWork<T> = fn(&At<'_>) -> Returned<T>;
 
-enum Claim<F, T> {
-    Work(F),
-    Held(Box<dyn Step>),
-    Value(Option<Outcome<T>>),
-}
-
 impl<F, T> Node<F, T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
+    #[inline]
     pub(crate) fn new(about: About, phase: Phase, work: F) -> Arc<Self> {
-        Arc::new(Node {
-            about,
+        Arc::new(Shell {
+            about: ManuallyDrop::new(about),
             idle: AtomicBool::new(false),
             inner: Mutex::new(Inner {
-                state: State::new(phase),
+                state: ManuallyDrop::new(State::new(phase)),
                 head: Head::Work(work),
             }),
         })
-    }
-
-    /// Under the lock: what the driver does next.
-    #[inline(always)]
-    fn advance(&self, inner: &mut Inner<F, T>, hands: &mut Hands<'_>, epoch: u32) -> Next {
-        let next = drive::next(&mut inner.state, inner.head.slot(), hands, epoch);
-        if next.is_the_end() {
-            self.idle.store(true, Ordering::Release);
-        }
-        next
-    }
-
-    /// Runs the closure and then the steps.
-    fn run_work(self: Arc<Self>, work: F, epoch: u32) -> Ran {
-        let at = self.about.at();
-        let context = self.about.take_context();
-        let returned = match guard::catch(|| in_context(context, work, &at)) {
-            Ok(returned) => returned,
-            Err(payload) => Returned::Outcome(Err(TaskError::panicked(payload, at))),
-        };
-        match returned {
-            Returned::Outcome(outcome) => self.finish(outcome, epoch),
-            Returned::Task(follow) => {
-                let cell: Arc<dyn Cell> = self;
-                dispatch::scope_of_job(|| {
-                    adopt::follow(&cell, epoch, None, Progress::default(), follow);
-                });
-                Ran::Completed
-            }
-        }
-    }
-
-    /// The head has its outcome: settle, or run the steps that wait for it.
-    fn finish(self: Arc<Self>, outcome: Outcome<T>, epoch: u32) -> Ran {
-        let ran = if outcome.is_ok() {
-            Ran::Completed
-        } else {
-            Ran::Failed
-        };
-        let mut local = Some(outcome);
-        let mut hands = Hands::of_head(&mut local);
-        let mut inner = self.inner.lock();
-        let inner_now = &mut *inner;
-        inner_now.state.stage.finish();
-        if dispatch::is_open()
-            && !inner_now.state.steps.is_empty()
-            && inner_now.state.epoch == epoch
-        {
-            // A step of another task runs this closure: the steps wait for their turn in the list,
-            // or the stack would grow with every fork.
-            hands.local.move_into(inner_now.head.slot());
-            let arrival = inner_now.state.outcome_is_in();
-            drop(inner);
-            arrival.proceed(self);
-            return ran;
-        }
-        let next = self.advance(inner_now, &mut hands, epoch);
-        drop(inner);
-        let ran = match next {
-            Next::Superseded => {
-                drop(hands);
-                unhandled::discard(local.take());
-                let cell: Arc<dyn Cell> = self;
-                stop::driver_is_back(&cell);
-                return Ran::Cancelled;
-            }
-            Next::Settled => {
-                hands.duty.carry_out();
-                ran
-            }
-            next => {
-                let cell: Arc<dyn Cell> = self;
-                dispatch::scope_of_job(|| drive_from(&cell, epoch, hands, next));
-                ran
-            }
-        };
-        // Whatever a superseded driver still holds.
-        unhandled::discard(local);
-        ran
-    }
-}
-
-impl<F, T> Node<F, T>
-where
-    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
-    T: Send + 'static,
-{
-    /// Does what is to be done and whose turn it is: the closure, or the steps of a settled task.
-    /// A queue's entry may come by late: it does not run what belongs to an executor by now, and an
-    /// executor's job runs nothing but what its `pass` was given out for.
-    /// `None`: there was nothing to do.
-    fn claim(self: Arc<Self>, pass: Option<u32>) -> Option<Ran> {
-        let mut inner = self.inner.lock();
-        let inner_now = &mut *inner;
-        let state = &mut inner_now.state;
-        let claim = match state.phase {
-            // An open cell with a closure is a branch of a shared task whose value is there.
-            Phase::Queued | Phase::Cold | Phase::Open if pass.is_none() => {
-                inner_now.head.take_work().map(Claim::Work)
-            }
-            Phase::Handed if state.may_run(pass) => Some(match state.last.take() {
-                Some(step) => Claim::Held(step),
-                None => Claim::Value(inner_now.head.slot().take()),
-            }),
-            _ => None,
-        };
-        let claim = claim?;
-        state.phase = Phase::Driving;
-        let mut untied = None;
-        if let Claim::Work(_) = claim {
-            state.driver = Some(thread_id());
-            state.note_driven();
-            state.stage = Stage::Running;
-            untied = state.untie();
-        } else {
-            state.drive_here();
-            state.depart();
-            // Observers may be first: a cancel leaves them to this driver.
-            state.observing = true;
-        }
-        let epoch = state.epoch;
-        drop(inner);
-        unhandled::discard(untied);
-        let mut local: Option<Outcome<T>> = None;
-        let held = match claim {
-            Claim::Work(work) => return Some(self.run_work(work, epoch)),
-            Claim::Held(step) => Some(step),
-            Claim::Value(value) => {
-                local = value;
-                None
-            }
-        };
-        let cell: Arc<dyn Cell> = self;
-        let go_on = || drive(&cell, epoch, Hands::new(&mut local, held));
-        match pass {
-            None => dispatch::scope_of_job(go_on),
-            // Whatever closure has run an executor's job on this thread goes on after it.
-            Some(_) => dispatch::scope(go_on),
-        }
-        unhandled::discard(local);
-        Some(Ran::Other)
     }
 }
 
@@ -208,31 +82,39 @@ impl<T: Send + 'static> Node<NoWork<T>, T> {
     fn without_work(about: About, phase: Phase, value: Option<Outcome<T>>) -> Arc<Self> {
         let mut state = State::new(phase);
         state.open = u32::from(value.is_none());
-        Arc::new(Node {
-            about,
+        Arc::new(Shell {
+            about: ManuallyDrop::new(about),
             idle: AtomicBool::new(value.is_some()),
             inner: Mutex::new(Inner {
-                state,
+                state: ManuallyDrop::new(state),
                 head: Head::Outcome(value),
             }),
         })
     }
 }
 
-impl<F, T> Cell for Node<F, T>
-where
-    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
-    T: Send + 'static,
-{
-    fn about(&self) -> &About {
-        &self.about
+impl Inner<dyn Body> {
+    /// The head has its outcome, or may get one: its closure was claimed.
+    fn slot(&mut self) -> &mut dyn Slot {
+        let slot = self.head.slot();
+        slot.expect("a closure is claimed before there is an outcome")
+    }
+}
+
+impl Erased {
+    /// Under the lock: what the driver does next.
+    #[inline]
+    fn advance(&self, inner: &mut Inner<dyn Body>, hands: &mut Hands<'_>, epoch: u32) -> Next {
+        let next = drive::next(&mut inner.state, &mut inner.head, hands, epoch);
+        if next.is_the_end() {
+            self.idle.store(true, Ordering::Release);
+        }
+        next
     }
 
-    fn idle(&self) -> &AtomicBool {
-        &self.idle
-    }
-
-    fn push(&self, step: Box<dyn Step>, role: Role) -> (u64, Registered) {
+    /// Appends a step. Use [`register`](super::register).
+    #[inline]
+    pub(super) fn push(&self, step: Box<dyn Step>, role: Role) -> (u64, Registered) {
         let mut inner = self.inner.lock();
         let pushed = inner.state.register(step, role);
         if pushed.1 == Registered::Late {
@@ -241,10 +123,12 @@ where
         pushed
     }
 
-    fn settle(&self, hands: &mut Hands<'_>) -> Option<(u32, Next)> {
+    /// Makes the calling thread the driver of an open cell, whose outcome it has in its hands, and
+    /// takes the first step. `None`: the cell is not open any more. Says the driver's epoch.
+    pub(crate) fn settle(&self, hands: &mut Hands<'_>) -> Option<(u32, Next)> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        if inner.state.phase != Phase::Open || inner.state.is_on_pool() {
+        if inner.state.phase != Phase::Open {
             return None;
         }
         inner.state.phase = Phase::Driving;
@@ -255,54 +139,202 @@ where
         Some((epoch, next))
     }
 
-    fn next(&self, hands: &mut Hands<'_>, epoch: u32) -> Next {
+    /// Takes the next step for the driver. Only `drive` calls it.
+    pub(super) fn next(&self, hands: &mut Hands<'_>, epoch: u32) -> Next {
         self.advance(&mut self.inner.lock(), hands, epoch)
     }
 
-    fn visit(&self, f: &mut dyn FnMut(&mut State, &mut dyn Slot)) {
-        let mut inner = self.inner.lock();
-        let inner_now = &mut *inner;
-        let mut instead = Instead(None);
-        match &mut inner_now.head {
-            Head::Outcome(outcome) => return f(&mut inner_now.state, outcome),
-            Head::Work(_) => f(&mut inner_now.state, &mut instead),
-        }
-        if let Some(error) = instead.0 {
-            let work = inner_now.head.take_work();
-            inner_now.head = Head::Outcome(Some(Err(error)));
-            drop(inner);
-            unhandled::discard(work);
-            unhandled::discard(self.about.take_context());
-        }
-    }
-
-    fn alone(&mut self) -> Option<(&mut State, &mut dyn Slot)> {
+    /// The state and the head's slot, for the only owner of the cell. `None` while there is a closure.
+    pub(crate) fn alone(&mut self) -> Option<(&mut State, &mut dyn Slot)> {
         let inner = self.inner.get_mut();
-        match &mut inner.head {
-            Head::Outcome(outcome) => Some((&mut inner.state, outcome)),
-            Head::Work(_) => None,
+        let slot = inner.head.slot()?;
+        Some((&mut inner.state, slot))
+    }
+}
+
+/// Puts a failure where the closure is, which will never run.
+#[cold]
+pub(super) fn replace_closure(cell: &dyn Cell, inner: Locked<'_>, error: TaskError) {
+    cell.work(inner, Errand::Drop(Some(error)));
+    unhandled::discard(cell.about().take_context());
+}
+
+/// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
+pub(super) fn shed(cell: &dyn Cell, outcome: bool) {
+    let mut inner = cell.shell().inner.lock();
+    match inner.head.slot() {
+        None => {
+            cell.work(inner, Errand::Drop(None));
+            unhandled::discard(cell.about().take_context());
+        }
+        Some(_) if !outcome => {}
+        Some(_) => {
+            let mut inner = Some(inner);
+            cell.with_slot(&mut |local| {
+                if let Some(mut inner) = inner.take() {
+                    inner.slot().move_into(local);
+                }
+            });
         }
     }
+}
 
-    fn shed(&self, outcome: bool) {
-        let (work, value) = {
-            let mut inner = self.inner.lock();
-            match &mut inner.head {
-                Head::Outcome(value) if outcome => (None, value.take()),
-                Head::Outcome(_) => (None, None),
-                Head::Work(_) => (inner.head.take_work(), None),
-            }
-        };
-        if work.is_some() {
-            unhandled::discard(self.about.take_context());
+/// Does what is to be done and whose turn it is: the closure, or the steps of a settled task. A
+/// queue's entry may come by late: it does not run what belongs to an executor by now, and an
+/// executor's job runs nothing but what its `pass` was given out for. `None`: there was nothing to
+/// do.
+fn claim(cell: Arc<dyn Cell>, pass: Option<u32>) -> Option<Ran> {
+    let cell = &cell;
+    let mut inner = cell.shell().inner.lock();
+    let inner_now = &mut *inner;
+    let state = &mut *inner_now.state;
+    match state.phase {
+        // An open cell with a closure is a branch of a shared task whose value is there.
+        Phase::Queued | Phase::Cold | Phase::Open
+            if pass.is_none() && inner_now.head.slot().is_none() =>
+        {
+            state.phase = Phase::Driving;
+            state.driver = Some(thread_id());
+            state.note_driven();
+            state.stage = Stage::Running;
+            let running = Running {
+                cell,
+                epoch: state.epoch,
+                untied: state.untie(),
+            };
+            Some(cell.work(inner, Errand::Run(running)))
         }
-        unhandled::discard(work);
-        unhandled::discard(value);
+        Phase::Handed if state.may_run(pass) => {
+            state.phase = Phase::Driving;
+            state.drive_here();
+            state.depart();
+            // Observers may be first: a cancel leaves them to this driver.
+            state.observing = true;
+            let (epoch, mut held) = (state.epoch, state.last.take());
+            let mut inner = Some(inner);
+            cell.with_slot(&mut |local| {
+                if let Some(mut inner) = inner.take()
+                    && held.is_none()
+                {
+                    inner.slot().move_into(local);
+                }
+                let go_on = || drive(cell, epoch, Hands::new(local, held.take()));
+                match pass {
+                    None => dispatch::scope_of_job(go_on),
+                    // Whatever closure has run an executor's job on this thread goes on after it.
+                    Some(_) => dispatch::scope(go_on),
+                }
+            });
+            Some(Ran::Other)
+        }
+        _ => None,
+    }
+}
+
+/// The head has its outcome, in `local`: settle, or run the steps that wait for it.
+pub(super) fn finish(cell: &Arc<dyn Cell>, local: &mut dyn Slot, epoch: u32) -> Ran {
+    let ran = match local.failure() {
+        None => Ran::Completed,
+        Some(_) => Ran::Failed,
+    };
+    let mut hands = Hands::of_head(local);
+    let shell = cell.shell();
+    let mut inner = shell.inner.lock();
+    let inner_now = &mut *inner;
+    inner_now.state.stage.finish();
+    if dispatch::is_open() && !inner_now.state.steps.is_empty() && inner_now.state.epoch == epoch {
+        // A step of another task runs this closure: the steps wait for their turn in the list, or
+        // the stack would grow with every fork.
+        hands.local.move_into(inner_now.slot());
+        let arrival = inner_now.state.outcome_is_in();
+        drop(inner);
+        arrival.proceed(cell.clone());
+        return ran;
+    }
+    let next = shell.advance(inner_now, &mut hands, epoch);
+    drop(inner);
+    match next {
+        Next::Superseded => {
+            hands.local.clear();
+            drop(hands);
+            stop::driver_is_back(cell);
+            Ran::Cancelled
+        }
+        Next::Settled => {
+            hands.duty.carry_out();
+            ran
+        }
+        next => {
+            dispatch::scope_of_job(|| drive_from(cell, epoch, hands, next));
+            ran
+        }
+    }
+}
+
+/// The closure has returned a task, whose outcome the head's will be.
+pub(super) fn follow(cell: &Arc<dyn Cell>, follow: Follow, epoch: u32) -> Ran {
+    dispatch::scope_of_job(|| adopt::follow(cell, epoch, None, Progress::default(), follow));
+    Ran::Completed
+}
+
+fn run(cell: Arc<dyn Cell>) -> Ran {
+    if cell.about().is_called_off() && with(&*cell, |state, _| state.phase == Phase::Queued) {
+        // A thread that the raise has set free is here before the raise is.
+        cancel_head(cell.clone());
+    }
+    claim(cell, None).unwrap_or(Ran::Other)
+}
+
+fn cancel_head(cell: Arc<dyn Cell>) -> CancelOutcome {
+    let error = TaskError::of(ErrorKind::Cancelled, cell.about().at());
+    fail_head(&cell, error, Reason::Cancelled)
+}
+
+fn withdraw(cell: Arc<dyn Cell>) -> Withdrawn {
+    cancel::cancel(&cell, None)
+}
+
+fn above(cell: &dyn Cell, found: &mut Vec<Arc<dyn Upstream>>) {
+    let tie = with(cell, |state, _| state.upstream().cloned());
+    found.extend(tie.map(|tie| tie.to));
+}
+
+fn refuse(cell: Arc<dyn Cell>, reason: Reason, kind: ErrorKind, why: &'static str) -> bool {
+    let error = TaskError::noted(kind, why, Some(cell.about().at()));
+    fail_head(&cell, error, reason) != CancelOutcome::TooLate
+}
+
+// What follows is compiled for every call site: each function hands on to one that is not.
+
+impl<F, T> Cell for Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn shell(&self) -> &Erased {
+        self
+    }
+
+    fn shell_mut(&mut self) -> &mut Erased {
+        self
+    }
+
+    fn work(&self, mut inner: Locked<'_>, mut errand: Errand<'_>) -> Ran {
+        let head: &mut dyn Any = &mut inner.head;
+        let mut work = head.downcast_mut().and_then(Head::<F, T>::take_work);
+        errand.leave(inner);
+        errand.carry_out::<T>(&mut |at| match (work.take(), at) {
+            (Some(work), Some(at)) => Some(work(at)),
+            _ => None,
+        })
+    }
+
+    fn with_slot(&self, f: &mut dyn FnMut(&mut dyn Slot)) {
+        with_slot::<T>(f);
     }
 
     fn cancel_head(self: Arc<Self>) -> CancelOutcome {
-        let error = TaskError::of(ErrorKind::Cancelled, self.about.at());
-        fail_head(self, error, Reason::Cancelled)
+        cancel_head(self)
     }
 }
 
@@ -312,11 +344,7 @@ where
     T: Send + 'static,
 {
     fn run(self: Arc<Self>) -> Ran {
-        if self.about.is_called_off() && with(&*self, |state, _| state.phase == Phase::Queued) {
-            // A thread that the raise has set free is here before the raise is.
-            self.clone().cancel_head();
-        }
-        self.claim(None).unwrap_or(Ran::Other)
+        run(self)
     }
 
     fn hand_over(self: Arc<Self>) {
@@ -328,8 +356,7 @@ where
     }
 
     fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
-        let error = TaskError::noted(kind, why, Some(self.about.at()));
-        fail_head(self, error, Reason::RefusedByPool) != CancelOutcome::TooLate
+        refuse(self, Reason::RefusedByPool, kind, why)
     }
 }
 
@@ -339,12 +366,11 @@ where
     T: Send + 'static,
 {
     fn run_with(self: Arc<Self>, pass: u32) -> bool {
-        self.claim(Some(pass)).is_some()
+        claim(self, Some(pass)).is_some()
     }
 
     fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool {
-        let error = TaskError::noted(kind, why, Some(self.about.at()));
-        fail_head(self, error, Reason::RefusedByExecutor(pass)) != CancelOutcome::TooLate
+        refuse(self, Reason::RefusedByExecutor(pass), kind, why)
     }
 }
 
@@ -354,13 +380,11 @@ where
     T: Send + 'static,
 {
     fn withdraw(self: Arc<Self>, _ticket: u64) -> Withdrawn {
-        let cell: Arc<dyn Cell> = self;
-        cancel::cancel(&cell, None)
+        withdraw(self)
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
-        let tie = with(self, |state, _| state.upstream().cloned());
-        found.extend(tie.map(|tie| tie.to));
+        above(self, found);
     }
 
     fn cell(self: Arc<Self>) -> Option<Arc<dyn Cell>> {
@@ -368,43 +392,9 @@ where
     }
 }
 
-impl<F: 'static, T: 'static> Drop for Node<F, T> {
+impl<H: Body + ?Sized> Drop for Shell<H> {
     fn drop(&mut self) {
-        // The last reference may go anywhere, even while a panic unwinds; a panicking `Drop` of the
-        // user's must not get past here.
         let inner = self.inner.get_mut();
-        let is_bare = self.about.extra.is_none() && self.about.pool.is_none();
-        if is_bare && inner.head.is_empty() && inner.state.is_bare() {
-            return;
-        }
-        let Some(_level) = teardown::enter() else {
-            let state = std::mem::replace(&mut inner.state, State::new(Phase::Gone));
-            let head = std::mem::replace(&mut inner.head, Head::Outcome(None));
-            let (extra, pool) = (self.about.extra.take(), self.about.pool.take());
-            let about = About {
-                location: self.about.location,
-                extra,
-                pool,
-            };
-            let remains = Node {
-                about,
-                idle: AtomicBool::new(false),
-                inner: Mutex::new(Inner { state, head }),
-            };
-            return teardown::later(move || drop(remains));
-        };
-        unhandled::discard(inner.head.take_work());
-        unhandled::discard(inner.head.slot().take());
-        if let Some(step) = inner.state.last.take() {
-            unhandled::discard(step);
-        }
-        while let Some((step, _)) = inner.state.steps.pop() {
-            unhandled::discard(step);
-        }
-        unhandled::discard(inner.state.waiter.take());
-        // Executors, callbacks of tokens and hooks of pools are the user's too.
-        unhandled::discard(inner.state.take_rare());
-        unhandled::discard(self.about.extra.take());
-        unhandled::discard(self.about.pool.take());
+        tear::down(&mut self.about, &mut inner.state, inner.head.erased());
     }
 }

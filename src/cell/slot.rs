@@ -21,6 +21,8 @@ pub(crate) trait Slot: Any + Send {
 
     /// Drops what is in here, which is the user's.
     fn clear(&mut self);
+
+    fn is_empty(&self) -> bool;
 }
 
 impl<T: Send + 'static> Slot for Option<Outcome<T>> {
@@ -39,6 +41,17 @@ impl<T: Send + 'static> Slot for Option<Outcome<T>> {
     fn clear(&mut self) {
         unhandled::discard(self.take());
     }
+
+    fn is_empty(&self) -> bool {
+        self.is_none()
+    }
+}
+
+/// Calls `f` with an empty slot, and drops what it leaves there.
+pub(crate) fn with_slot<T: Send + 'static>(f: &mut dyn FnMut(&mut dyn Slot)) {
+    let mut local: Option<Outcome<T>> = None;
+    f(&mut local);
+    unhandled::discard(local);
 }
 
 /// The outcome in the slot, or, if it was taken out before, a failure that says so.

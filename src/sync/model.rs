@@ -71,9 +71,9 @@ impl<T: Copy> LocalKey<Cell<T>> {
 pub(crate) struct Gone;
 
 #[derive(Default)]
-pub(crate) struct Mutex<T>(checker::sync::Mutex<T>);
+pub(crate) struct Mutex<T: ?Sized>(checker::sync::Mutex<T>);
 
-pub(crate) struct MutexGuard<'a, T> {
+pub(crate) struct MutexGuard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
     /// `None` only while a wait on a condition has let it go.
     held: Option<checker::sync::MutexGuard<'a, T>>,
@@ -84,6 +84,12 @@ impl<T> Mutex<T> {
         Mutex(checker::sync::Mutex::new(value))
     }
 
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard {
@@ -96,17 +102,13 @@ impl<T> Mutex<T> {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn into_inner(self) -> T {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-
     #[track_caller]
     fn take(&self) -> checker::sync::MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Deref for MutexGuard<'_, T> {
+impl<T: ?Sized> Deref for MutexGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -114,7 +116,7 @@ impl<T> Deref for MutexGuard<'_, T> {
     }
 }
 
-impl<T> DerefMut for MutexGuard<'_, T> {
+impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         self.held.as_mut().expect("held outside of waits")
     }

@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 use std::panic::Location;
 
+use super::finally::{AndFinally, Finally};
 use super::into_task::land;
-use super::link::{AndFinally, Finally, link};
-use super::traced::traced;
+use super::link::link;
 use super::{IntoTask, Task};
 use crate::cell::node::Returned;
 use crate::cell::slot::Outcome;
@@ -230,7 +230,7 @@ impl<T: Send + 'static> Task<T> {
             location: Location::caller(),
             _type: PhantomData,
         });
-        self.append(traced(step), Role::Closing)
+        self.append(step, Role::Closing)
     }
 
     /// Calls `f` on every outcome, a cancellation included, and passes the outcome on.
@@ -260,7 +260,7 @@ impl<T: Send + 'static> Task<T> {
             work: Some(f),
             location: Location::caller(),
         });
-        self.append(traced(step), Role::Closing)
+        self.append(step, Role::Closing)
     }
 
     pub(crate) fn link<U, F>(self, location: &'static Location<'static>, work: F) -> Task<U>
@@ -268,7 +268,7 @@ impl<T: Send + 'static> Task<T> {
         U: Send + 'static,
         F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send + 'static,
     {
-        self.append(traced(link(location, work)), Role::Link)
+        self.append(link(location, work), Role::Link)
     }
 }
 

@@ -46,10 +46,15 @@ where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
+    note_context(&mut about);
+    Node::new(about, phase, work)
+}
+
+/// The closure of a task that is being made is to run in the caller's tracing context.
+fn note_context(about: &mut About) {
     if let Some(context) = trace::capture() {
         about.set_context(context.of_task());
     }
-    Node::new(about, phase, work)
 }
 
 /// Starts a cold task; leaves one alone that was started already.
@@ -75,9 +80,13 @@ where
 }
 
 pub(super) fn launch_cell<T>(cell: Arc<dyn Cell>) -> Task<T> {
-    if let Some(token) = cell.about().pool.as_ref().and_then(Pool::cancel_token) {
-        cancel_with(token, &cell);
-    }
-    start(&cell);
+    start_new(&cell);
     Task::from_cell(cell)
+}
+
+fn start_new(cell: &Arc<dyn Cell>) {
+    if let Some(token) = cell.about().pool.as_ref().and_then(Pool::cancel_token) {
+        cancel_with(token, cell);
+    }
+    start(cell);
 }

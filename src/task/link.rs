@@ -4,12 +4,11 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::panic::Location;
 
-use super::into_task::land;
-use super::{IntoTask, take_outcome};
+use super::take_outcome;
 use crate::cell::node::Returned;
 use crate::cell::slot::{Outcome, Slot, cast, take};
 use crate::cell::state::Role;
-use crate::cell::step::{Follow, Route, Step, Turn};
+use crate::cell::step::{Route, Step, Turn};
 use crate::cell::{self, Cell};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
@@ -67,17 +66,20 @@ where
     F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send,
 {
     fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+        let mut work = self.work.take();
+        if work.is_none() {
+            return Turn::Linked;
+        }
         let at = At {
             location: self.location,
             task: name,
         };
-        let Some(work) = self.work.take() else {
-            return Turn::Linked;
-        };
-        let input = take::<T>(input, Some(at));
-        let (outcome, follow) = call(work, input, at);
+        let mut outcome = None;
+        let turn = change(input, &mut outcome, at, &mut |input, at| {
+            work.take().map(|work| work(input, at))
+        });
         self.work = Work::Done(outcome);
-        follow.map_or(Turn::Linked, Turn::Follow)
+        turn
     }
 
     fn output(&mut self) -> Option<&mut dyn Slot> {
@@ -88,15 +90,15 @@ where
     }
 
     fn cancel(&mut self, _: &TaskError) {
-        unhandled::discard(self.work.take());
+        unhandled::discard_by(&mut || self.work = Work::Done(None));
     }
 }
 
 /// Makes of one outcome another of the same type, which takes its place.
-struct InPlace<T, U, F> {
-    work: Option<F>,
-    location: &'static Location<'static>,
-    _type: PhantomData<fn(T) -> U>,
+pub(super) struct InPlace<T, U, F> {
+    pub(super) work: Option<F>,
+    pub(super) location: &'static Location<'static>,
+    pub(super) _type: PhantomData<fn(T) -> U>,
 }
 
 impl<T, U, F> Step for InPlace<T, U, F>
@@ -106,113 +108,65 @@ where
     F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send,
 {
     fn run(&mut self, place: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+        let mut work = self.work.take();
+        if work.is_none() {
+            return Turn::Passed;
+        }
         let at = At {
             location: self.location,
             task: name,
         };
-        let Some(work) = self.work.take() else {
-            return Turn::Passed;
-        };
-        let place = cast::<T>(place);
-        let input = place
-            .take()
-            .unwrap_or_else(|| Err(TaskError::taken(Some(at))));
-        let (mut outcome, follow) = call::<T, U, F>(work, input, at);
-        // `T` and `U` are the same: the compiler sees that too, but not in its types.
-        *place = cast::<T>(&mut outcome).take();
-        follow.map_or(Turn::Passed, Turn::Follow)
+        change_in_place(place, at, &mut |input, at| {
+            work.take().map(|work| work(input, at))
+        })
     }
 
     fn cancel(&mut self, _: &TaskError) {
-        unhandled::discard(self.work.take());
+        unhandled::discard_by(&mut || self.work = None);
     }
 }
 
-/// Calls a link's closure: an outcome, or a task to follow for one.
-fn call<T, U, F>(work: F, input: Outcome<T>, at: At<'_>) -> (Option<Outcome<U>>, Option<Follow>)
-where
-    F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U>,
-{
+// A closure is called behind a `dyn`, and gives nothing when it has been called before: what
+// follows is compiled for each pair of types, and not for each call site.
+
+type Call<'a, T, U> = &'a mut dyn FnMut(Outcome<T>, &At<'_>) -> Option<Returned<U>>;
+
+/// Takes an outcome and leaves what `work` makes of it in `output`.
+fn change<T: Send + 'static, U: Send + 'static>(
+    input: &mut dyn Slot,
+    output: &mut Option<Outcome<U>>,
+    at: At<'_>,
+    work: Call<'_, T, U>,
+) -> Turn {
+    let input = take::<T>(input, Some(at));
     match guard::catch(|| work(input, &at)) {
-        Ok(Returned::Outcome(outcome)) => (Some(outcome), None),
-        Ok(Returned::Task(follow)) => (None, Some(follow)),
-        Err(payload) => (Some(Err(TaskError::panicked(payload, at))), None),
+        Ok(Some(Returned::Outcome(outcome))) => *output = Some(outcome),
+        Ok(Some(Returned::Task(follow))) => return Turn::Follow(follow),
+        Ok(None) => {}
+        Err(payload) => *output = Some(Err(TaskError::panicked(payload, at))),
     }
+    Turn::Linked
 }
 
-/// Runs on every outcome, a cancellation included, and changes none, unless it panics.
-pub(crate) struct Finally<F> {
-    pub(crate) work: Option<F>,
-    pub(crate) location: &'static Location<'static>,
-}
-
-impl<F: FnOnce() + Send> Step for Finally<F> {
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
-        let Some(work) = self.work.take() else {
-            return Turn::Passed;
-        };
-        if let Err(payload) = guard::catch(work) {
-            let at = At {
-                location: self.location,
-                task: name,
-            };
-            let error = TaskError::panicked(payload, at);
-            // The outcome that is overwritten is the user's to drop.
-            if let Err(payload) = guard::catch(|| input.fail(error)) {
-                guard::discard(payload);
-            }
-        }
-        Turn::Passed
-    }
-
-    fn cancel(&mut self, _: &TaskError) {
-        if let Some(work) = self.work.take() {
-            observe(self.location, None, work);
-        }
-    }
-}
-
-/// Runs on every outcome, a cancellation included; what the closure returns must succeed before the
-/// outcome goes on.
-pub(crate) struct AndFinally<T, F> {
-    pub(crate) work: Option<F>,
-    pub(crate) location: &'static Location<'static>,
-    pub(crate) _type: PhantomData<fn(T)>,
-}
-
-impl<T, R, F> Step for AndFinally<T, F>
-where
-    T: Send + 'static,
-    R: IntoTask,
-    F: FnOnce() -> R + Send + 'static,
-{
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
-        let Some(work) = self.work.take() else {
-            return Turn::Passed;
-        };
-        let location = self.location;
-        let mut link = InPlace::<T, T, _> {
-            work: Some(move |outcome: Outcome<T>, at: &At<'_>| {
-                let after = work().into_task();
-                let passes_on = move |after: Outcome<R::Output>, _: &At<'_>| {
-                    Returned::Outcome(match after {
-                        Ok(_) => outcome,
-                        Err(error) => Err(error),
-                    })
-                };
-                land(after.link(location, passes_on), at)
-            }),
-            location,
-            _type: PhantomData,
-        };
-        link.run(input, name)
-    }
-
-    fn cancel(&mut self, _: &TaskError) {
-        if let Some(work) = self.work.take() {
-            observe(self.location, None, || work().into_task().detach());
-        }
-    }
+/// The same where the outcome was, for a `T` and a `U` that are one type.
+fn change_in_place<T: Send + 'static, U: Send + 'static>(
+    place: &mut dyn Slot,
+    at: At<'_>,
+    work: Call<'_, T, U>,
+) -> Turn {
+    let place = cast::<T>(place);
+    let input = place
+        .take()
+        .unwrap_or_else(|| Err(TaskError::taken(Some(at))));
+    let mut outcome = match guard::catch(|| work(input, &at)) {
+        Ok(Some(Returned::Outcome(outcome))) => Some(outcome),
+        Ok(Some(Returned::Task(follow))) => return Turn::Follow(follow),
+        Ok(None) => None,
+        Err(payload) => Some(Err(TaskError::panicked(payload, at))),
+    };
+    // `T` and `U` are the same: the compiler sees that too, but not in its types.
+    *place = cast::<T>(&mut outcome).take();
+    Turn::Passed
 }
 
 /// Looks at the outcome and leaves it where it is.
@@ -228,19 +182,16 @@ where
     F: FnOnce(Result<&T, &TaskError>) + Send,
 {
     fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
-        let Some(work) = self.work.take() else {
-            return Turn::Looked;
-        };
         let at = At {
             location: self.location,
             task: name,
         };
-        match cast::<T>(input) {
-            Some(outcome) => observe(self.location, name, || work(outcome.as_ref())),
-            None => observe(self.location, name, || {
-                work(Err(&TaskError::taken(Some(at))))
-            }),
-        }
+        let mut work = self.work.take();
+        look(input, at, &mut |outcome| {
+            if let Some(work) = work.take() {
+                work(outcome);
+            }
+        });
         Turn::Looked
     }
 
@@ -251,11 +202,38 @@ where
     }
 }
 
+/// Lends the outcome to an observer.
+fn look<T: Send + 'static>(
+    outcome: &mut dyn Slot,
+    at: At<'_>,
+    work: &mut dyn FnMut(Result<&T, &TaskError>),
+) {
+    match cast::<T>(outcome) {
+        Some(outcome) => observe(at.location, at.task, || work(outcome.as_ref())),
+        None => observe(at.location, at.task, || {
+            work(Err(&TaskError::taken(Some(at))))
+        }),
+    }
+}
+
 /// Calls an observer. Its panic is nobody's failure, so it is reported (Contract: D4).
 pub(crate) fn observe(
     location: &'static Location<'static>,
     task: Option<&Arc<str>>,
     work: impl FnOnce(),
+) {
+    let mut work = Some(work);
+    observe_once(location, task, &mut || {
+        if let Some(work) = work.take() {
+            work();
+        }
+    });
+}
+
+fn observe_once(
+    location: &'static Location<'static>,
+    task: Option<&Arc<str>>,
+    work: &mut dyn FnMut(),
 ) {
     if let Err(payload) = guard::catch(work) {
         unhandled::report(TaskError::panicked(payload, At { location, task }));

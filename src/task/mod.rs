@@ -4,7 +4,8 @@
 //   mod.rs        the handle: making, looking, dropping
 //   spawn.rs      starting work         builder.rs  with settings       context.rs  what it gets to know
 //   launch.rs     from a closure to a queued cell                       into_task.rs  what closures return
-//   chain.rs      then, catch, finally, ..    link.rs  the steps behind them     route.rs  on
+//   chain.rs      then, catch, finally, ..    link.rs, finally.rs  the steps behind them
+//   route.rs      on
 //   subscribe.rs  observers                   share/ SharedTask
 //   wait.rs       blocking     help.rs  what a waiter runs
 //   owed.rs       waiting on the thread of a loop
@@ -15,6 +16,7 @@
 mod builder;
 mod chain;
 mod context;
+mod finally;
 mod future;
 mod help;
 mod into_task;
@@ -42,6 +44,7 @@ pub use share::SharedTask;
 pub use spawn::{attempt, attempt_with, spawn, spawn_with};
 pub use stop::CancelOnDrop;
 pub use subscribe::{Subscription, SubscriptionGuard};
+use traced::traced;
 
 use crate::cell::slot::{Outcome, Slot, cast};
 use crate::cell::state::{Phase, Role, State};
@@ -121,9 +124,7 @@ impl<T> Task<T> {
     #[inline]
     pub(crate) fn append<U>(self, step: Box<dyn Step>, role: Role) -> Task<U> {
         let cell = self.into_cell();
-        if let Some(cell) = &cell {
-            cell::register(cell, step, role);
-        }
+        append(cell.as_ref(), step, role);
         Task {
             cell,
             _type: PhantomData,
@@ -197,6 +198,14 @@ impl<T> Task<T> {
     }
 }
 
+/// Appends a step, in the caller's tracing context if somebody listens.
+fn append(cell: Option<&Arc<dyn Cell>>, step: Box<dyn Step>, role: Role) {
+    let step = traced(step);
+    if let Some(cell) = cell {
+        cell::register(cell, step, role);
+    }
+}
+
 fn thread_of(cell: &dyn Cell) -> Option<ThreadId> {
     with(cell, |state, _| state.thread())
 }
@@ -207,24 +216,44 @@ pub(crate) fn take_outcome<T: Send + 'static>(cell: &dyn Cell) -> Option<Outcome
     Some(taken.unwrap_or_else(|| Err(TaskError::taken(Some(cell.about().at())))))
 }
 
-/// The same for a whole handle. Most often nobody else has the cell any more, and no lock is needed.
-/// Gives the handle back when the task is not settled.
-#[inline]
+/// The same for a whole handle. Gives the handle back when the task is not settled.
 fn redeem<T: Send + 'static>(mut task: Task<T>) -> Result<Outcome<T>, Task<T>> {
-    let alone = task.cell.as_mut().and_then(Arc::get_mut);
-    let outcome = match alone.and_then(|cell| cell.alone()) {
-        Some((state, head)) => take_settled(state, head).flatten(),
-        None => None,
-    };
-    let outcome = outcome.or_else(|| take_outcome(&**task.cell()?));
-    match outcome {
-        Some(outcome) => {
-            // It is looked at and gone: a drop of the handle would have nothing to do.
-            drop(task.into_cell());
-            Ok(outcome)
-        }
-        None => Err(task),
+    let mut outcome: Option<Outcome<T>> = None;
+    if !task
+        .cell
+        .as_mut()
+        .is_some_and(|cell| redeem_into(cell, &mut outcome))
+    {
+        return Err(task);
     }
+    // It is looked at and gone: a drop of the handle would have nothing to do.
+    drop(task.into_cell());
+    Ok(outcome.unwrap_or_else(|| Err(TaskError::taken(None))))
+}
+
+/// Moves the outcome of a settled task into `outcome`; false when it is not settled. Most often
+/// nobody else has the cell any more, and no lock is needed.
+fn redeem_into(cell: &mut Arc<dyn Cell>, outcome: &mut dyn Slot) -> bool {
+    let alone = Arc::get_mut(cell).and_then(|cell| cell.shell_mut().alone());
+    let is_settled = match alone {
+        Some((state, head)) => move_settled(state, head, outcome),
+        None => false,
+    };
+    let is_settled = is_settled || with(&**cell, |state, head| move_settled(state, head, outcome));
+    if is_settled && outcome.is_empty() {
+        outcome.fail(TaskError::taken(Some(cell.about().at())));
+    }
+    is_settled
+}
+
+/// Moves what there is to take from a settled task.
+fn move_settled(state: &mut State, head: &mut dyn Slot, to: &mut dyn Slot) -> bool {
+    let is_settled = state.phase == Phase::Settled;
+    if is_settled {
+        state.looked = true;
+        state.outcome(head).move_into(to);
+    }
+    is_settled
 }
 
 /// What there is to take, for a settled task.

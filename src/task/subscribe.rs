@@ -62,11 +62,7 @@ impl<T: Send + 'static> Task<T> {
     where
         F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
     {
-        let step = observer(Location::caller(), f);
-        match self.cell() {
-            Some(cell) => Subscription::new(cell, cell::register(cell, step, Role::Observer)),
-            None => Subscription::none(),
-        }
+        observe_with(self.cell(), observer(Location::caller(), f))
     }
 
     /// Lets `f` look at the value on its way, as an observer: its panic is reported and changes
@@ -157,17 +153,24 @@ impl<T: Send + 'static> Task<T> {
     }
 }
 
-/// An observer's step, in the tracing context of the caller.
+/// Appends an observer, in the caller's tracing context if somebody listens.
+fn observe_with(cell: Option<&Arc<dyn Cell>>, step: Box<dyn Step>) -> Subscription {
+    match cell {
+        Some(cell) => Subscription::new(cell, cell::register(cell, traced(step), Role::Observer)),
+        None => Subscription::none(),
+    }
+}
+
 fn observer<T, F>(location: &'static Location<'static>, work: F) -> Box<dyn Step>
 where
     T: Send + 'static,
     F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
 {
-    traced(Box::new(Observe {
+    Box::new(Observe {
         work: Some(work),
         location,
         _type: PhantomData,
-    }))
+    })
 }
 
 /// An observer's place in the list of a task. Dropping it leaves the observer in place;

@@ -8,10 +8,11 @@
 use std::task::Waker;
 
 use super::launch::start_if_cold;
-use super::{Task, help, owed, redeem};
+use super::{Task, help, owed, redeem, redeem_into};
 use crate::cell::deadlock::WaitEntry;
+use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::Phase;
-use crate::cell::{Cell, with};
+use crate::cell::{self, Cell, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
     Arc, AtomicBool, Duration, Instant, Ordering, Thread, chaos_point, deadline_after, spin_hint,
@@ -57,10 +58,9 @@ impl<T: Send + 'static> Task<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wait(self) -> Result<T, TaskError> {
-        match self.wait_as(How::Freely) {
-            Ok(outcome) => outcome,
-            Err(task) => Err(task.lost()),
-        }
+        let mut outcome: Option<Outcome<T>> = None;
+        wait_for(self.into_cell(), How::Freely, &mut outcome);
+        outcome.unwrap_or_else(|| Err(TaskError::taken(None)))
     }
 
     /// Blocks like [`wait`](Task::wait), and never runs the task on the calling thread.
@@ -92,10 +92,9 @@ impl<T: Send + 'static> Task<T> {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn wait_parked(self) -> Result<T, TaskError> {
-        match self.wait_as(How::Parked) {
-            Ok(outcome) => outcome,
-            Err(task) => Err(task.lost()),
-        }
+        let mut outcome: Option<Outcome<T>> = None;
+        wait_for(self.into_cell(), How::Parked, &mut outcome);
+        outcome.unwrap_or_else(|| Err(TaskError::taken(None)))
     }
 
     /// Blocks until the task is settled or `timeout` is over. A timeout too long for the clock
@@ -193,12 +192,40 @@ impl<T: Send + 'static> Task<T> {
     }
 
     pub(super) fn lost(&self) -> TaskError {
-        TaskError::noted(
-            ErrorKind::Abandoned,
-            "its outcome was taken by somebody else; this is a bug in fast-async",
-            self.cell().map(|cell| cell.about().at()),
-        )
+        lost(self.cell().map(|cell| &**cell))
     }
+}
+
+/// Blocks until the task of `cell`, whose handle was taken, is settled, and fills `outcome`. For a
+/// wait without a time limit.
+fn wait_for(cell: Option<Arc<dyn Cell>>, how: How, outcome: &mut dyn Slot) {
+    let Some(mut cell) = cell else {
+        return;
+    };
+    let end = match cell.idle().load(Ordering::Acquire) {
+        true => End::Settled,
+        false => block(&cell, how),
+    };
+    let error = match end {
+        End::Cycle => cycle(&*cell),
+        End::Unmanned => unmanned(Some(&*cell)),
+        End::Settled | End::TimedOut => {
+            if redeem_into(&mut cell, outcome) {
+                return;
+            }
+            lost(Some(&*cell))
+        }
+    };
+    outcome.fail(error);
+    cell::release(&*cell);
+}
+
+fn lost(cell: Option<&dyn Cell>) -> TaskError {
+    TaskError::noted(
+        ErrorKind::Abandoned,
+        "its outcome was taken by somebody else; this is a bug in fast-async",
+        cell.map(|cell| cell.about().at()),
+    )
 }
 
 /// The caller stands between `cell` and its outcome.

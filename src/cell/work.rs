@@ -1,0 +1,92 @@
+//! What is done with a closure once it is out of its cell: it is called or dropped.
+
+use super::head::Returned;
+use super::node::{self, Locked};
+use super::slot::Outcome;
+use super::step::Follow;
+use super::{Cell, Tie};
+use crate::error::{At, TaskError};
+use crate::executor::Ran;
+use crate::sync::Arc;
+use crate::{guard, unhandled};
+
+/// What is to be done with a closure.
+pub(crate) enum Errand<'a> {
+    /// Call it; what it comes to is the head's outcome.
+    Run(Running<'a>),
+    /// Drop it; the failure takes its place.
+    Drop(Option<TaskError>),
+}
+
+/// A closure that this thread has claimed.
+pub(crate) struct Running<'a> {
+    pub(super) cell: &'a Arc<dyn Cell>,
+    pub(super) epoch: u32,
+    /// What the task waited for.
+    pub(super) untied: Option<Tie>,
+}
+
+impl Errand<'_> {
+    /// The closure is out of the cell: lets go of the lock.
+    pub(super) fn leave(&mut self, mut inner: Locked<'_>) {
+        if let Errand::Drop(error) = self
+            && let Some(error) = error.take()
+            && let Some(slot) = inner.head.slot()
+        {
+            slot.fail(error);
+        }
+    }
+
+    /// `work` calls the closure, or drops it when it gets no place.
+    pub(super) fn carry_out<T: Send + 'static>(
+        self,
+        work: &mut dyn FnMut(Option<&At<'_>>) -> Option<Returned<T>>,
+    ) -> Ran {
+        match self {
+            Errand::Run(running) => running.call(work),
+            Errand::Drop(_) => {
+                unhandled::discard_by(&mut || drop(work(None)));
+                Ran::Other
+            }
+        }
+    }
+}
+
+impl Running<'_> {
+    /// Runs the closure and then the steps.
+    fn call<T: Send + 'static>(
+        mut self,
+        work: &mut dyn FnMut(Option<&At<'_>>) -> Option<Returned<T>>,
+    ) -> Ran {
+        let at = self.cell.about().at();
+        let mut local: Option<Outcome<T>> = None;
+        let mut follow: Option<Follow> = None;
+        let called = self.guarded(&mut || match work(Some(&at)) {
+            Some(Returned::Outcome(outcome)) => local = Some(outcome),
+            Some(Returned::Task(task)) => follow = Some(task),
+            None => {}
+        });
+        if let Err(payload) = called {
+            follow = None;
+            unhandled::discard(local.replace(Err(TaskError::panicked(payload, at))));
+        }
+        let ran = match follow {
+            Some(task) => node::follow(self.cell, task, self.epoch),
+            None => node::finish(self.cell, &mut local, self.epoch),
+        };
+        // Whatever a superseded driver still holds.
+        unhandled::discard(local);
+        ran
+    }
+
+    /// Behind the wall, and in the closure's tracing context if it has one.
+    fn guarded(&mut self, call: &mut dyn FnMut()) -> Result<(), guard::Payload> {
+        unhandled::discard(self.untied.take());
+        let about = self.cell.about();
+        let context = about.take_context();
+        guard::catch(|| match context {
+            None => call(),
+            Some(context) => context.run(about.name().map(|name| &**name), call),
+        })
+    }
+}
