@@ -33,7 +33,7 @@ fn a_limit_holds_whatever_the_callback_has_settled_before() {
         let (_never, never) = deferred::<()>();
         let gate = Gate::new();
         let held = gate.clone();
-        two.then(move |()| held.pass()).detach();
+        let two = two.then(move |()| held.pass());
         let task = one.then(move |()| {
             second.resolve(()).unwrap();
             // The other callback lasts until this one is over.
@@ -43,6 +43,7 @@ fn a_limit_holds_whatever_the_callback_has_settled_before() {
         });
         first.resolve(()).unwrap();
         assert!(task.wait().unwrap());
+        two.wait().unwrap();
     });
 }
 
@@ -255,16 +256,18 @@ fn a_worker_that_waits_for_the_first_of_several_runs_none_of_them() {
         let task = pool.spawn(move || {
             let gate = Gate::new();
             let held = gate.clone();
+            // The oldest job, so that the thread which stands in begins with it.
+            let quick = own.spawn(|| 2);
             let slow = own.spawn(move || {
                 held.pass();
                 1
             });
-            let first = await_first(vec![slow.shielded(), own.spawn(|| 2)]);
+            let slow = slow.share();
+            let first = await_first(vec![quick, slow.cloned()]);
             gate.open();
+            assert_eq!(slow.wait().unwrap(), &1);
             first.unwrap()
         });
-        // The pool has one thread, so the slow one goes first; it is blocked outside of the crate's sight.
-        pool.set_max_threads(2).unwrap();
         assert_eq!(task.wait().unwrap(), 2);
     });
 }

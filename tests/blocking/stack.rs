@@ -47,12 +47,15 @@ fn a_task_finds_three_quarters_of_its_stack() {
         black_box(&frame);
     }
     fn nest(pool: &Pool, depth: u32) {
+        let frame = [depth as u8; 8 << 10];
+        black_box(&frame);
         // As much as a task may rely on, but for the frames of the crate itself.
         use_up(STACK / 4 * 3 - (64 << 10));
         if depth > 0 {
             let own = pool.clone();
             pool.spawn(move || nest(&own, depth - 1)).wait().unwrap();
         }
+        black_box(&frame);
     }
     isolated("stack::a_task_finds_three_quarters_of_its_stack", || {
         let pool = Pool::builder().max_threads(1).stack_size(STACK);
