@@ -452,6 +452,24 @@ mod steps {
         });
     }
 
+    // Contract: S5, W3
+    #[test]
+    fn a_line_of_tasks_each_adopted_by_the_next() {
+        fn line(n: usize) {
+            let pool = pool_of(1);
+            let inner = pool.clone();
+            let last = pool.spawn(move || {
+                let first = Task::new(|| 0);
+                let line = (0..n).fold(first, |line, _| {
+                    inner.spawn(move || line).flatten().then(|n| n + 1)
+                });
+                line.wait().unwrap()
+            });
+            assert_eq!(last.wait().unwrap(), n);
+        }
+        linear(line);
+    }
+
     // Contract: S5, W3. The links are closed from the middle outwards, from both ends, and in a shuffled order.
     #[test]
     fn a_line_that_is_closed_in_any_order() {

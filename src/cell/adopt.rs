@@ -87,7 +87,8 @@ fn come_to(cell: Arc<dyn Cell>) {
 #[derive(Default)]
 struct Removed {
     cells: SmallVec<[Arc<dyn Cell>; 4]>,
-    trail: Trail,
+    /// What a search for a cycle has come by; most adoptions need none.
+    trail: Option<Box<Trail>>,
     ties: SmallVec<[Option<Tie>; 2]>,
     steps: SmallVec<[Box<dyn Step>; 2]>,
 }

@@ -20,7 +20,15 @@ pub(super) fn run_awaited(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
             // Else this thread runs a cold task itself, and no queue needs to know.
             start_if_cold(cell);
         }
-        while !done() && each_above(cell, done, &mut run_here) {}
+        // Its closure, then the steps that came to wait meanwhile: then it follows another, or is done.
+        let mut run_all = |cell: &Arc<dyn Cell>| {
+            let mut has_run = false;
+            while !done() && run_here(cell) {
+                has_run = true;
+            }
+            has_run
+        };
+        while !done() && each_above(cell, done, &mut run_all) {}
     }
     dispatch::hand_off_all();
 }
@@ -54,8 +62,8 @@ pub(super) fn send_branches(cell: &Arc<dyn Cell>, has_limit: bool, done: &dyn Fn
     }
 }
 
-/// Calls `f` with `cell` and all that it cannot settle without, until `done`; not with what lies above
-/// a cell for which `f` is true. True if there was one.
+/// Calls `f` with `cell` and all that it cannot settle without, until `done`. True if it was true
+/// for one of them.
 fn each_above(
     cell: &Arc<dyn Cell>,
     done: &dyn Fn() -> bool,
@@ -71,10 +79,9 @@ fn each_above(
         if done() {
             return progress;
         }
-        if f(&cell) {
-            progress = true;
-            continue;
-        }
+        // What has run may wait for another task now. To begin anew from `cell` each time would make a
+        // line of N such tasks cost N * N steps.
+        progress |= f(&cell);
         cell.above(&mut above);
         // A fan may be wide: each of its members is looked at once in a round.
         while let Some(upstream) = above.pop() {

@@ -120,7 +120,7 @@ impl Graph {
         &mut self,
         outer: &Arc<dyn Cell>,
         inner: &Arc<dyn Cell>,
-        trail: &mut Trail,
+        trail: &mut Option<Box<Trail>>,
     ) -> bool {
         if address(&**outer) == address(&**inner) {
             return true;
@@ -129,7 +129,8 @@ impl Graph {
         if !watched && rank == UNRANKED && !self.awaited.contains_key(&key(&**outer)) {
             return false;
         }
-        self.closes_a_cycle(Tail::Cell(key(&**outer), rank), inner, trail)
+        let tail = Tail::Cell(key(&**outer), rank);
+        self.closes_a_cycle(tail, inner, trail.insert(Box::default()))
     }
 
     /// The rank of a thread: no higher than that of any task it drives.
