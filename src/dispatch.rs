@@ -289,6 +289,18 @@ fn renew(local: &Local) -> bool {
     renewed
 }
 
+/// Runs what is on this thread's list, without a budget. For a scope whose caller finds it all done.
+pub(crate) fn run_all() {
+    while let Some(item) = next() {
+        match item {
+            Item::Run(work) => {
+                work.run();
+            }
+            Item::HandOver(work) => hand_over_now(work),
+        }
+    }
+}
+
 fn drain() {
     while let Some(item) = next() {
         match item {

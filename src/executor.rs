@@ -37,6 +37,15 @@ pub(crate) trait Runnable: Send + Sync {
     /// The work will never run: settle whatever hangs on it. False when there was nothing left to be
     /// settled.
     fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool;
+
+    /// Work that goes on takes a place in the queue of a pool that has a limit.
+    fn take_place(&self) {}
+
+    /// It leaves such a queue. False: its place was given back before, when it was cancelled or run
+    /// by other means.
+    fn give_place_back(&self) -> bool {
+        true
+    }
 }
 
 /// Work that is handed to executors, perhaps several times. A pass, the number of a handing over, is

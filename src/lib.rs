@@ -50,7 +50,7 @@
 //   waiting.rs     how whoever sleeps on a task is woken
 //   turning.rs     threads that wait although a loop relies on them
 //   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
-//   cancel/        CancelToken
+//   cancel/        CancelToken, and what a cancel reaches
 //   dispatch.rs    the per-thread work list                  pool/         the threads
 //   cell/          a task's closure, outcome and subscribers
 //   promise.rs     Resolver and task/: the producing and the consuming half; they know each other
@@ -84,8 +84,7 @@ mod waiting;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use cancel::{CancelCallback, CancelToken};
-pub use cell::cancel::CancelOutcome;
+pub use cancel::{CancelCallback, CancelOutcome, CancelToken};
 pub use combine::{All, all, any, await_all, await_first};
 pub use error::{AggregateError, BoxError, ErrorKind, TaskError};
 pub use executor::{Executor, Inline, Job};

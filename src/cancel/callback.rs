@@ -12,6 +12,9 @@ use crate::{guard, unhandled};
 type Callback = Box<dyn FnOnce() + Send>;
 
 /// Callbacks by the number they were registered under; they run in that order.
+///
+/// A raise takes one out at a time, so that [`CancelCallback::unregister`] finds those whose turn
+/// has not come.
 #[derive(Default)]
 pub(super) struct Callbacks {
     waiting: BTreeMap<u64, Callback>,
@@ -30,8 +33,9 @@ impl Callbacks {
         self.waiting.is_empty()
     }
 
-    pub(super) fn into_ordered(self) -> impl Iterator<Item = Callback> {
-        self.waiting.into_values()
+    /// Takes the one whose turn it is.
+    pub(super) fn take_next(&mut self) -> Option<Callback> {
+        self.waiting.pop_first().map(|(_, callback)| callback)
     }
 }
 
@@ -56,6 +60,18 @@ pub struct CancelCallback {
 
 impl CancelCallback {
     /// Takes the callback back and drops it. False when it has run, or is running.
+    ///
+    /// It may be called while the token is being raised, also by another callback of it: a callback
+    /// whose turn has not come is taken back then and never runs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let token = fast_async::CancelToken::new();
+    /// let callback = token.on_cancel(|| panic!("never called"));
+    /// assert!(callback.unregister());
+    /// token.cancel();
+    /// ```
     pub fn unregister(self) -> bool {
         let (Some(token), Some(number)) = (self.token.upgrade(), self.number) else {
             return false;

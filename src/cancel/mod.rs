@@ -1,14 +1,27 @@
-//! A flag that can be raised once, with those who want to know about it below it: a tree of tokens.
+//! A flag that can be raised once, with tokens, tasks and callbacks below it: a tree of tokens.
 
-// Lock order: a thread holds the lock of one token at a time. Raising a token takes what hangs on
-// it out under the lock and goes on without it.
+// Map for maintainers:
+//   mod.rs         the token and its tree    membership.rs  the tasks under it
+//   callback.rs    user code under it        sweep.rs       the two passes of a cancel
+// Raising a token, with its second pass, is in `cell/raise.rs`: it needs the work list.
+//
+// Lock order: a thread holds the lock of one token at a time, and no other lock with it.
 
 mod callback;
+mod membership;
+mod sweep;
 
 use std::fmt;
+use std::panic::Location;
 
 use callback::Callbacks;
 pub use callback::CancelCallback;
+use membership::Members;
+pub(crate) use membership::Membership;
+pub use sweep::CancelOutcome;
+pub(crate) use sweep::{Member, Sweep, Withdraw};
+
+use crate::error::{At, Reason, TaskError};
 
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, Weak};
 use crate::{teardown, unhandled};
@@ -16,7 +29,20 @@ use crate::{teardown, unhandled};
 /// Says whether work is still wanted.
 ///
 /// Cloning gives another handle of the same token. A [child](CancelToken::child) is raised with its
-/// parent, but not the other way round. Raising is for ever.
+/// parent, but not the other way round. A token that is raised stays raised.
+///
+/// # What a raise does, and in which order
+///
+/// A raise has two passes. The first runs no user code: it raises this token and all tokens below
+/// it, and cancels all tasks under any of them, with whatever these tasks alone wait for. The second
+/// runs the user code that belongs to that, on the same thread: `finally` closures, observers, other
+/// continuations and drops of the cancelled tasks, then the callbacks of the tokens, each token's in
+/// the order in which they were registered. So each of them finds everything cancelled, may wait for
+/// any of the tasks, and may take back ([`CancelCallback::unregister`]) a callback whose turn has not
+/// come. The call that raises the token returns after the second pass. Inside a callback (a
+/// continuation, an observer, a callback of a token) it returns after the first: the second comes
+/// after that callback has returned. The stack stays flat, however many cancels call each other.
+/// While one of these closures blocks in a wait, the others go on elsewhere in the pool.
 ///
 /// # Examples
 ///
@@ -59,7 +85,12 @@ impl Drop for Inner {
 struct Tree {
     /// Those raised with this one. Dead entries are cleared out as the list grows.
     children: Vec<Weak<Inner>>,
+    /// Tasks that are cancelled with it.
+    members: Members,
+    /// Those that have not run. A raise leaves them here and takes one at a time.
     callbacks: Callbacks,
+    /// Written by the raise, before the flag.
+    why: Option<Reason>,
 }
 
 impl CancelToken {
@@ -86,8 +117,10 @@ impl CancelToken {
             let mut tree = self.0.tree.lock();
             // Looked at under the lock: a concurrent `cancel` sees the child, or the child sees it.
             if self.is_cancelled() {
+                let why = tree.why.clone();
                 drop(tree);
-                child.cancel();
+                // Nothing is below it yet, so there is no second pass.
+                let _ = child.flag(&mut Sweep::new(why));
                 return child;
             }
             if tree.children.len() == tree.children.capacity() {
@@ -98,36 +131,71 @@ impl CancelToken {
         child
     }
 
-    /// Raises the token and those below it, and then runs their callbacks on this thread. True for
-    /// the call that did it.
+    /// The first pass of a raise, for this token alone; what is below it goes into `sweep`. `None`: it
+    /// was raised before. True: it has callbacks that are to run.
+    fn flag(&self, sweep: &mut Sweep) -> Option<bool> {
+        let (members, children, calls) = {
+            let mut tree = self.0.tree.lock();
+            // ORDERING: release, for threads that see the flag without the lock: they find what was
+            // written before the raise.
+            if self.0.cancelled.swap(true, Ordering::AcqRel) {
+                return None;
+            }
+            tree.why = sweep.why.clone();
+            (
+                std::mem::take(&mut tree.members),
+                std::mem::take(&mut tree.children),
+                !tree.callbacks.is_empty(),
+            )
+        };
+        sweep.found(
+            self,
+            members.values().filter_map(Weak::upgrade),
+            children.iter().filter_map(Weak::upgrade).map(CancelToken),
+        );
+        Some(calls)
+    }
+
+    /// Takes the callback whose turn it is, of a raised token. Never panics when it is called.
+    pub(crate) fn take_callback(&self) -> Option<impl FnOnce() + use<>> {
+        let callback = self.0.tree.lock().callbacks.take_next();
+        callback.map(|callback| move || callback::call(callback))
+    }
+
+    /// True when they are the same token.
+    pub(crate) fn is(&self, other: &CancelToken) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Why it was raised, if a reason was given.
+    pub(crate) fn why(&self) -> Option<Reason> {
+        self.0.tree.lock().why.clone()
+    }
+
+    /// The failure that a task under this token is settled with when the token is raised: of kind
+    /// [`Cancelled`](crate::ErrorKind::Cancelled), with the reason that was given to
+    /// [`cancel_with`](CancelToken::cancel_with), if any. `None` while it is not raised.
     ///
-    /// # Panics
+    /// # Examples
     ///
-    /// Never: a callback that panics is reported as an unhandled failure.
-    pub fn cancel(&self) -> bool {
-        let mut pending = vec![self.0.clone()];
-        let mut first = true;
-        let mut did_it = false;
-        // Called when all of them are raised: what the first ones set free must not begin what the
-        // later ones are to prevent.
-        let mut callbacks = Vec::new();
-        // A list, not recursion: the tree may be as deep as it likes.
-        while let Some(token) = pending.pop() {
-            let tree = {
-                let mut tree = token.tree.lock();
-                if token.cancelled.swap(true, Ordering::AcqRel) {
-                    Tree::default()
-                } else {
-                    did_it |= first;
-                    std::mem::take(&mut *tree)
-                }
-            };
-            first = false;
-            pending.extend(tree.children.iter().filter_map(Weak::upgrade));
-            callbacks.extend(tree.callbacks.into_ordered());
+    /// ```
+    /// let token = fast_async::CancelToken::new();
+    /// assert!(token.reason().is_none());
+    /// token.cancel_with("the window was closed");
+    /// let reason = token.reason().unwrap();
+    /// assert!(reason.is_cancelled());
+    /// assert!(reason.to_string().contains("the window was closed"));
+    /// ```
+    #[track_caller]
+    pub fn reason(&self) -> Option<TaskError> {
+        if !self.is_cancelled() {
+            return None;
         }
-        callbacks.into_iter().for_each(callback::call);
-        did_it
+        let at = At {
+            location: Location::caller(),
+            task: None,
+        };
+        Some(TaskError::cancelled(at, self.why().as_ref()))
     }
 
     pub(crate) fn downgrade(&self) -> WeakToken {
@@ -139,8 +207,8 @@ impl CancelToken {
         self.0.cancelled.load(Ordering::Acquire)
     }
 
-    /// Calls `f` once when the token is raised, on the thread that raises it; at once, on this
-    /// thread, if it is raised already.
+    /// Calls `f` once when the token is raised, on the thread that raises it, in the second pass
+    /// that [`CancelToken`] describes; at once, on this thread, if it is raised already.
     ///
     /// Dropping what is returned does not take `f` back; [`CancelCallback::unregister`] does.
     ///
@@ -178,9 +246,18 @@ impl CancelToken {
 }
 
 /// A token, seen by who does not keep it.
+#[derive(Clone)]
 pub(crate) struct WeakToken(Weak<Inner>);
 
 impl WeakToken {
+    pub(crate) fn upgrade(&self) -> Option<CancelToken> {
+        self.0.upgrade().map(CancelToken)
+    }
+
+    pub(crate) fn is(&self, other: &WeakToken) -> bool {
+        Weak::ptr_eq(&self.0, &other.0)
+    }
+
     /// False when it is gone.
     pub(crate) fn is_cancelled(&self) -> bool {
         let token = self.0.upgrade().map(CancelToken);

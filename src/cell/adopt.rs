@@ -12,7 +12,7 @@ use super::deadlock::{self, Graph, Trail};
 use super::slot::{Slot, cast, take};
 use super::state::{Arrival, Phase, Progress, Registered, Role};
 use super::step::{Follow, Step, Turn};
-use super::{Cell, Tie, address, cancel, start, stop, with};
+use super::{Cell, Tie, address, raise, start, stop, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, turning, unhandled};
@@ -64,7 +64,7 @@ pub(crate) fn follow(
             stop::driver_is_back(outer);
         }
         Adopted::Unwanted(source) => {
-            cancel::withdraw_all(Some(tie(&source)));
+            raise::withdraw_all(Some(tie(&source)));
         }
         Adopted::Cycle(arrival) => {
             super::release(&*inner);
@@ -190,7 +190,13 @@ fn bypass(
     removed: &mut Removed,
 ) -> (Arc<dyn Cell>, Option<Box<dyn Step>>) {
     let followed = with(&**inner, |state, _| {
-        let only_follows = state.phase == Phase::Following && state.steps.is_empty();
+        // A raise of one of its tokens must find the task that the outcome is for.
+        let is_covered = || {
+            let target = carrier.forwards_to();
+            target.is_some_and(|target| inner.about().is_covered_by(target.about()))
+        };
+        let only_follows =
+            state.phase == Phase::Following && state.steps.is_empty() && is_covered();
         let tie = state.upstream().filter(|_| only_follows)?;
         Some((tie.to.clone(), state.epoch))
     });
@@ -242,7 +248,9 @@ fn shortcut(
                 && state
                     .steps
                     .only()
-                    .is_some_and(|step| step.forwards_to().is_some());
+                    .and_then(Step::forwards_to)
+                    // A raise of one of its tokens must find the task that the outcome is for.
+                    .is_some_and(|next| target.about().is_covered_by(next.about()));
             if !only_carries {
                 return None;
             }

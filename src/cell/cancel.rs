@@ -1,42 +1,14 @@
-//! Takes a task from whoever has it: cancelling its tail, failing its head, withdrawing from it.
+//! Takes a task from its driver or its queue: cancelling its tail, withdrawing from it.
 
 use super::drive::{Hands, drive};
 use super::state::{Doom, Duty, Phase};
 use super::step::{Step, Turn};
 use super::steps::Steps;
-use super::{Cell, Tie, stop, with};
-use crate::error::{ErrorKind, TaskError};
+use super::{Cell, Displaced, Tie, keeping, raise, stop, with};
+use crate::cancel::{CancelOutcome, Sweep};
+use crate::error::{Reason, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, unhandled};
-
-/// What [`Task::cancel`](crate::Task::cancel) achieved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CancelOutcome {
-    /// Nothing was running: what had not started never will, and what it captured is dropped.
-    Prevented,
-    /// A closure was running: the task is settled as cancelled now and the closure's
-    /// [token](crate::CancelToken) is raised. What it returns is dropped.
-    Signalled,
-    /// The task was settled already; nothing has changed.
-    TooLate,
-}
-
-/// The answer of something that was withdrawn from.
-pub(crate) struct Withdrawn {
-    pub(crate) outcome: CancelOutcome,
-    /// What it waited for itself, which is no longer wanted either.
-    pub(crate) next: Vec<Tie>,
-}
-
-impl Withdrawn {
-    /// Nothing was running; `next` is no longer wanted either.
-    pub(crate) fn passing(next: impl IntoIterator<Item = Tie>) -> Withdrawn {
-        Withdrawn {
-            outcome: CancelOutcome::Prevented,
-            next: next.into_iter().collect(),
-        }
-    }
-}
 
 /// What was taken out of a cancelled cell, to be dealt with when the lock is gone.
 struct Loot {
@@ -48,7 +20,56 @@ struct Loot {
     replaced: Option<Box<dyn Step>>,
     /// `None`: the driver is among observers, and carries the rest out itself.
     doom: Option<Doom>,
+    /// The raise of a token that this comes before.
+    due: Option<TaskError>,
+    placed: bool,
+    /// As in [`Prevented`].
+    counted: bool,
     epoch: u32,
+}
+
+impl Loot {
+    /// The second pass: drops what will not run, runs what has its turn on a cancel, and settles.
+    fn carry_out(self, cell: &Arc<dyn Cell>) {
+        cell.shed(self.doom.is_some());
+        if self.counted {
+            stop::driver_is_back(cell);
+        }
+        unhandled::discard(self.last);
+        for link in self.links {
+            unhandled::discard(link);
+        }
+        unhandled::discard(self.replaced);
+        unhandled::discard(self.due);
+        if let Some(doom) = self.doom {
+            with(&**cell, |state, _| {
+                if state.epoch == self.epoch {
+                    state.drive_here();
+                }
+            });
+            fulfil(cell, self.epoch, doom);
+        }
+    }
+}
+
+/// A task that nothing hung on: it is settled, and this is what is left to do.
+struct Prevented {
+    duty: Duty,
+    upstream: Option<Tie>,
+    work: Option<Displaced>,
+    /// The drop of `work` is waited for by those who ask whether the task has stopped.
+    counted: bool,
+    placed: bool,
+}
+
+impl Prevented {
+    fn carry_out(self, cell: &Arc<dyn Cell>) {
+        unhandled::discard(self.work);
+        self.duty.carry_out();
+        if self.counted {
+            stop::driver_is_back(cell);
+        }
+    }
 }
 
 /// Takes everything from the cell's present owner. `None`: too late.
@@ -68,16 +89,18 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
             Phase::Driving => CancelOutcome::Signalled,
             _ => CancelOutcome::Prevented,
         };
+        let counted = state.leave_unbegun();
         if left_to.is_none() {
             if matches!(state.phase, Phase::Driving | Phase::Following) {
                 state.leave_running();
             }
             state.phase = Phase::Driving;
-            state.drive_here();
+            state.drive_nowhere();
             state.observing = true;
         }
         state.epoch = epoch;
         state.cancelled = true;
+        state.called_off = true;
         state.looked = true;
         state.stage.finish();
         state.open = 0;
@@ -105,81 +128,150 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
             upstream: state.untie(),
             replaced,
             doom,
+            due: state.clear_due(),
+            placed: std::mem::take(&mut state.placed),
+            counted,
             epoch,
         })
     })
 }
 
-/// The common case, a task that has not begun and on which nothing hangs: it is settled at one go, and
-/// its closure dropped. Gives `error` back in any other.
-fn prevent(cell: &dyn Cell, error: TaskError) -> Result<(Duty, Option<Tie>), TaskError> {
-    with(cell, |state, head| {
+/// The common case, a task that has not begun and on which nothing hangs: it is settled at one go.
+/// Gives `error` back in any other.
+fn prevent(cell: &dyn Cell, error: TaskError) -> Result<Prevented, TaskError> {
+    let (prevented, work) = keeping(cell, |state, head| {
         let has_begun = !matches!(state.phase, Phase::Cold | Phase::Queued | Phase::Open);
         if has_begun || state.stage.is_over() || !state.steps.is_empty() {
             return Err(error);
         }
+        let counted = state.leave_unbegun();
         // No link was ever hung on it, so its outcome is the head's.
         head.fail(error);
         state.epoch = state.epoch.wrapping_add(1);
         state.cancelled = true;
+        state.called_off = true;
         state.looked = true;
         state.failed = true;
         state.stage.finish();
         state.open = 0;
         let upstream = state.untie();
+        let placed = std::mem::take(&mut state.placed);
         cell.idle().store(true, Ordering::Release);
-        Ok((state.settle(None), upstream))
+        Ok((upstream, placed, counted, state.settle(None)))
+    });
+    let (upstream, placed, counted, duty) = prevented?;
+    Ok(Prevented {
+        duty,
+        upstream,
+        work,
+        counted,
+        placed,
     })
 }
 
-/// Tells the closure, and whatever it has passed its token on to, that the result is no longer
-/// wanted.
-pub(super) fn raise(cell: &dyn Cell) {
-    if let Some(token) = cell.about().token() {
-        token.cancel();
+/// What the first pass has taken from a task.
+enum Taken {
+    Prevented(Prevented),
+    Seized(Loot),
+}
+
+impl Taken {
+    fn outcome(&self) -> CancelOutcome {
+        match self {
+            Taken::Prevented(_) => CancelOutcome::Prevented,
+            Taken::Seized(loot) => loot.outcome,
+        }
+    }
+
+    fn upstream(&mut self) -> &mut Option<Tie> {
+        match self {
+            Taken::Prevented(prevented) => &mut prevented.upstream,
+            Taken::Seized(loot) => &mut loot.upstream,
+        }
+    }
+
+    fn carry_out(self, cell: &Arc<dyn Cell>) {
+        match self {
+            Taken::Prevented(prevented) => prevented.carry_out(cell),
+            Taken::Seized(loot) => loot.carry_out(cell),
+        }
     }
 }
 
-/// Cancels the task at its tail. `carrier` makes a step that holds the failure for whoever has the
+/// Takes everything from a task that is not settled. `carrier` makes a step that holds the failure
+/// for the owner of the handle. `None`: too late.
+#[inline]
+fn take(
+    cell: &dyn Cell,
+    carrier: Option<fn(TaskError) -> Box<dyn Step>>,
+    why: Option<&Reason>,
+) -> Option<Taken> {
+    let error = TaskError::cancelled(cell.about().at(), why);
+    let (taken, placed) = match prevent(cell, error) {
+        Ok(prevented) => {
+            let placed = prevented.placed;
+            (Taken::Prevented(prevented), placed)
+        }
+        Err(error) => {
+            let held = carrier.map(|carrier| carrier(error.clone()));
+            let loot = seize(cell, error, held)?;
+            let placed = loot.placed;
+            (Taken::Seized(loot), placed)
+        }
+    };
+    if placed {
+        cell.about().pool().free_room();
+    }
+    chaos_point();
+    Some(taken)
+}
+
+/// Cancels the task at its tail. `carrier` makes a step that holds the failure for the owner of the
 /// handle.
 pub(crate) fn cancel(
     cell: &Arc<dyn Cell>,
-    carrier: Option<fn(TaskError) -> Box<dyn Step>>,
-) -> Withdrawn {
-    let error = TaskError::of(ErrorKind::Cancelled, cell.about().at());
-    let error = match prevent(&**cell, error) {
-        Ok((duty, upstream)) => {
-            chaos_point();
-            duty.carry_out();
-            return Withdrawn {
-                outcome: CancelOutcome::Prevented,
-                next: upstream.into_iter().collect(),
-            };
-        }
-        Err(error) => error,
+    carrier: fn(TaskError) -> Box<dyn Step>,
+    why: Option<Reason>,
+) -> CancelOutcome {
+    let Some(mut taken) = take(&**cell, Some(carrier), why.as_ref()) else {
+        return CancelOutcome::TooLate;
     };
-    let held = carrier.map(|carrier| carrier(error.clone()));
-    let Some(loot) = seize(&**cell, error, held) else {
-        return Withdrawn {
-            outcome: CancelOutcome::TooLate,
-            next: Vec::new(),
-        };
+    let outcome = taken.outcome();
+    let is_alone = taken.upstream().is_none() && cell.about().token().is_none();
+    if is_alone && !dispatch::is_open() {
+        // The first pass ends with this task.
+        dispatch::scope(|| taken.carry_out(cell));
+        return outcome;
+    }
+    let mut sweep = Sweep::new(why);
+    add_to(&mut sweep, cell, taken);
+    let above = sweep.take_all();
+    raise::carry_out(sweep);
+    match (outcome, above) {
+        (CancelOutcome::Prevented, Some(CancelOutcome::Signalled)) => CancelOutcome::Signalled,
+        (outcome, _) => outcome,
+    }
+}
+
+/// The task is no longer wanted, and has no handle. Part of a first pass.
+pub(super) fn withdraw(cell: &Arc<dyn Cell>, sweep: &mut Sweep) -> CancelOutcome {
+    let Some(taken) = take(&**cell, None, sweep.why.as_ref()) else {
+        return CancelOutcome::TooLate;
     };
-    chaos_point();
-    raise(&**cell);
-    cell.shed(loot.doom.is_some());
-    unhandled::discard(loot.last);
-    for link in loot.links {
-        unhandled::discard(link);
+    let outcome = taken.outcome();
+    add_to(sweep, cell, taken);
+    outcome
+}
+
+fn add_to(sweep: &mut Sweep, cell: &Arc<dyn Cell>, mut taken: Taken) {
+    sweep.unwanted(taken.upstream().take().map(Tie::parts));
+    if let (Taken::Seized(_), Some(token)) = (&taken, cell.about().token()) {
+        // The closure, and whatever it has passed its token on to, is told that the result is no
+        // longer wanted.
+        sweep.raise(token.clone());
     }
-    unhandled::discard(loot.replaced);
-    if let Some(doom) = loot.doom {
-        dispatch::scope(|| fulfil(cell, loot.epoch, doom));
-    }
-    Withdrawn {
-        outcome: loot.outcome,
-        next: loot.upstream.into_iter().collect(),
-    }
+    let cell = cell.clone();
+    sweep.later(move || taken.carry_out(&cell));
 }
 
 /// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries that
@@ -241,39 +333,33 @@ fn fulfil(cell: &Arc<dyn Cell>, epoch: u32, doom: Doom) {
             let hands = Hands::new(&mut nothing, held);
             drive(cell, epoch, hands);
         }
-        None => settle_empty(&**cell, epoch),
+        None => settle_empty(&**cell, epoch, &error),
     }
 }
 
-/// Nobody wants this cell's outcome any more, and nobody holds a handle to it.
-fn settle_empty(cell: &dyn Cell, epoch: u32) {
-    let duty = with(cell, |state, _| {
-        if state.epoch != epoch {
-            return None;
+/// Settles a cell to which there is no handle, and whose outcome no one wants any more. Those who
+/// have asked since the first pass when it has stopped are told as the others were.
+fn settle_empty(cell: &dyn Cell, epoch: u32, error: &TaskError) {
+    loop {
+        let late = with(cell, |state, _| {
+            if state.epoch != epoch {
+                return None;
+            }
+            if !state.steps.is_empty() {
+                return Some(Err(state.steps.take()));
+            }
+            cell.idle().store(true, Ordering::Release);
+            Some(Ok(state.settle(None)))
+        });
+        match late {
+            None => return,
+            Some(Ok(duty)) => return duty.carry_out(),
+            Some(Err(mut steps)) => {
+                while let Some((mut step, _)) = steps.pop() {
+                    step.cancel(error);
+                    unhandled::discard(step);
+                }
+            }
         }
-        cell.idle().store(true, Ordering::Release);
-        Some(state.settle(None))
-    });
-    if let Some(duty) = duty {
-        duty.carry_out();
     }
-}
-
-/// Withdraws from `unwanted`, in this order, and from whatever they wait for in turn: a loop,
-/// however long a line is, or deep a nest.
-pub(crate) fn withdraw_all(unwanted: impl IntoIterator<Item = Tie>) -> Option<CancelOutcome> {
-    let mut pending: Vec<Tie> = unwanted.into_iter().collect();
-    pending.reverse();
-    let mut strongest = None;
-    while let Some(tie) = pending.pop() {
-        let withdrawn = tie.to.withdraw(tie.ticket);
-        strongest = match (strongest, withdrawn.outcome) {
-            (Some(CancelOutcome::Signalled), _) => strongest,
-            // Something further up was settled already; what hung on it was not.
-            (Some(CancelOutcome::Prevented), CancelOutcome::TooLate) => strongest,
-            (_, outcome) => Some(outcome),
-        };
-        pending.extend(withdrawn.next.into_iter().rev());
-    }
-    strongest
 }

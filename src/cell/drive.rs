@@ -9,10 +9,10 @@ use super::slot::Slot;
 use super::state::{Duty, Phase, Progress, Role, State};
 use super::step::{Route, Step, Turn};
 use super::steps::Run;
-use super::{Cell, with};
-use super::{adopt, cancel};
+use super::{About, Cell, adopt, call_off, cancel, with};
+use crate::error::TaskError;
 use crate::sync::{Arc, chaos_point};
-use crate::{dispatch, unhandled};
+use crate::{dispatch, guard, unhandled};
 
 /// The outcome in the driver's hands.
 pub(crate) struct Hands<'a> {
@@ -75,6 +75,8 @@ pub(crate) enum Next {
     HandOver,
     /// A cancel has taken the task away.
     Superseded,
+    /// A token was raised: the outcome is this failure from now on.
+    Fail(TaskError),
 }
 
 impl Next {
@@ -91,8 +93,14 @@ pub(super) fn next(
     hands: &mut Hands<'_>,
     epoch: u32,
 ) -> Next {
-    if state.epoch != epoch || state.is_doomed() {
-        return Next::Superseded;
+    if state.epoch != epoch || state.is_interrupted() {
+        if state.epoch != epoch || state.is_doomed() {
+            return Next::Superseded;
+        }
+        state.note(std::mem::take(&mut hands.progress));
+        if let Some(error) = state.take_due() {
+            return Next::Fail(error);
+        }
     }
     state.note(std::mem::take(&mut hands.progress));
     if !state.steps.is_empty()
@@ -164,7 +172,9 @@ pub(crate) fn drive(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>) {
 
 /// Like `drive`, for a driver that has asked for the next step already.
 pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>, mut next: Next) {
-    let name = cell.about().name();
+    let about = cell.about();
+    let name = about.name();
+    let is_under_tokens = about.is_under_tokens();
     // A run is let go of when the lock is: it may be large.
     let mut ended_run;
     loop {
@@ -179,11 +189,14 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
                 (step, turn)
             }
             Next::Many(run, to) => {
-                let stopped = work_through(&run, to, &mut hands, name);
+                let stopped = work_through(&run, to, &mut hands, about);
                 ended_run = Some(run);
                 match stopped {
                     Some(stopped) => stopped,
                     None => {
+                        if is_under_tokens && about.is_called_off() {
+                            call_off::catch_up(cell);
+                        }
                         next = cell.shell().next(&mut hands, epoch);
                         continue;
                     }
@@ -195,6 +208,14 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
                 return unhandled::discard(hands.held.take());
             }
             Next::Settled => return hands.duty.carry_out(),
+            Next::Fail(error) => {
+                // The outcome that is overwritten is the user's to drop.
+                if let Err(payload) = guard::catch(|| hands.slot().fail(error)) {
+                    guard::discard(payload);
+                }
+                next = cell.shell().next(&mut hands, epoch);
+                continue;
+            }
             Next::HandOver => return dispatch::hand_over_now(cell.clone()),
             Next::Superseded => return cancel::carry_out(cell, epoch, hands),
         };
@@ -220,20 +241,29 @@ pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>,
                 }
             }
         }
+        if is_under_tokens && about.is_called_off() {
+            call_off::catch_up(cell);
+        }
         next = cell.shell().next(&mut hands, epoch);
         drop(ended_run);
     }
 }
 
 /// Takes and runs one step after the other without the cell's lock. Stops at the end of the run, or
-/// behind a step that wants more than to go on; gives that.
+/// behind a step that wants more than to go on; gives that. Also stops when a token of the task is
+/// raised.
 fn work_through(
     run: &Run,
     to: usize,
     hands: &mut Hands<'_>,
-    name: Option<&Arc<str>>,
+    about: &About,
 ) -> Option<(Box<dyn Step>, Turn)> {
+    let name = about.name();
+    let is_under_tokens = about.is_under_tokens() && run.role != Role::Observer;
     for place in run.from..to {
+        if is_under_tokens && place > run.from && about.is_called_off() {
+            break;
+        }
         if run.steps.role(place) != Some(run.role) {
             break;
         }

@@ -1,31 +1,31 @@
-//! Fails a task from outside: its head is cancelled, or a queue gives it back.
+//! Fails what a queue gave back: a task's head, or the rest of its steps.
 
-use super::cancel::{CancelOutcome, raise, withdraw_all};
 use super::drive::{Hands, drive, hand_back};
+use super::raise::withdraw_all;
 use super::slot::Slot;
 use super::state::{Duty, Phase};
 use super::step::{Route, Step};
 use super::steps::Steps;
 use super::{Cell, Tie, with};
+use crate::cancel::CancelOutcome;
 use crate::error::TaskError;
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, guard, unhandled};
 
-/// Why a task's head fails from outside.
+/// What has given a task back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
-    Cancelled,
+pub(crate) enum By {
     /// A pool's queue has given the cell back.
-    RefusedByPool,
+    Pool,
     /// An executor has dropped the job with this pass.
-    RefusedByExecutor(u32),
+    Executor(u32),
 }
 
-impl Reason {
+impl By {
     fn pass(self) -> Option<u32> {
         match self {
-            Reason::RefusedByExecutor(pass) => Some(pass),
-            Reason::Cancelled | Reason::RefusedByPool => None,
+            By::Executor(pass) => Some(pass),
+            By::Pool => None,
         }
     }
 }
@@ -33,7 +33,7 @@ impl Reason {
 enum Taken {
     TooLate,
     /// The head, unsettled.
-    Head(CancelOutcome, Option<Tie>),
+    Head(Option<Tie>),
     /// Steps that an executor would not run, with the outcome they were to get.
     Rest(Option<Box<dyn Step>>),
     /// Observers that a pool without threads gives back: there is nobody but this thread to run them.
@@ -46,44 +46,29 @@ enum Taken {
 ///
 /// When a queue or an executor has given the cell back, what cannot run is either the head or the
 /// rest of the steps, and both fail.
-pub(crate) fn fail_head(cell: &Arc<dyn Cell>, error: TaskError, reason: Reason) -> CancelOutcome {
+pub(crate) fn fail_head(cell: &Arc<dyn Cell>, error: TaskError, by: By) -> CancelOutcome {
     let mut error = Some(error);
     let mut outcome = CancelOutcome::TooLate;
     cell.with_slot(&mut |local| {
         if let Some(error) = error.take() {
-            outcome = fail(cell, local, error, reason);
+            outcome = fail(cell, local, error, by);
         }
     });
     outcome
 }
 
-fn fail(
-    cell: &Arc<dyn Cell>,
-    local: &mut dyn Slot,
-    error: TaskError,
-    reason: Reason,
-) -> CancelOutcome {
+fn fail(cell: &Arc<dyn Cell>, local: &mut dyn Slot, error: TaskError, by: By) -> CancelOutcome {
     // An executor is the user's to drop, without the lock.
     let mut old_route = Route::Pool;
     let (taken, epoch) = with(&**cell, |state, head| {
-        let is_refused = reason != Reason::Cancelled;
         let taken = match state.phase {
             Phase::Cold | Phase::Queued | Phase::Open => {
-                Taken::Head(CancelOutcome::Prevented, state.untie())
+                state.called_off |= error.is_cancelled();
+                Taken::Head(state.untie())
             }
-            Phase::Driving | Phase::Following if state.stage.is_over() || is_refused => {
-                Taken::TooLate
-            }
-            Phase::Driving => {
-                state.leave_running();
-                Taken::Head(CancelOutcome::Signalled, None)
-            }
-            Phase::Following => {
-                state.leave_running();
-                Taken::Head(CancelOutcome::Prevented, state.untie())
-            }
-            Phase::Handed if is_refused && state.may_run(reason.pass()) => {
-                let by_pool = reason == Reason::RefusedByPool;
+            Phase::Driving | Phase::Following => Taken::TooLate,
+            Phase::Handed if state.may_run(by.pass()) => {
+                let by_pool = by == By::Pool;
                 if !by_pool && state.is_decided() && !state.is_doomed() {
                     let steps = state.steps.take();
                     let failure = state.outcome(head).failure().cloned();
@@ -128,15 +113,14 @@ fn fail(
             });
             return CancelOutcome::TooLate;
         }
-        Taken::Head(outcome, upstream) => {
-            raise(&**cell);
+        Taken::Head(upstream) => {
+            if let Some(token) = cell.about().token() {
+                token.cancel();
+            }
             cell.shed(false);
             local.fail(error);
-            let outcome = match withdraw_all(upstream) {
-                Some(CancelOutcome::Signalled) => CancelOutcome::Signalled,
-                _ => outcome,
-            };
-            (outcome, None, true)
+            withdraw_all(upstream);
+            (CancelOutcome::Prevented, None, true)
         }
         Taken::Observed(held) => (CancelOutcome::TooLate, held, false),
         Taken::Rest(Some(mut step)) => {
@@ -156,7 +140,7 @@ fn fail(
     };
     let mut hands = Hands::new(local, held);
     hands.progress.links = u32::from(ran_link);
-    if let Reason::RefusedByExecutor(_) = reason {
+    if let By::Executor(_) = by {
         // The job may have been dropped inside the call that registered its steps.
         hand_back(cell, epoch, hands);
     } else {

@@ -5,26 +5,32 @@
 //! (`share`) is where new cells begin.
 
 // Map for maintainers:
-//   state.rs   the phases and transitions, as a table
+//   state.rs   the phases and transitions, as a table        state/ what interrupts a driver
 //   steps.rs   the subscriber list            step.rs  what an entry is
 //   slot.rs    an outcome without its type         head.rs  a closure, then its outcome
 //   node.rs    the cell itself: closure and outcome with their types, and the rest without them
 //   work.rs    calls or drops a closure            tear.rs  drops what a cell leaves behind
 //   drive.rs   runs the steps: the only place that does
 //   adopt.rs   a task returned from a continuation   deadlock/  who waits for whom
-//   cancel.rs  takes a task from its driver     fail.rs  fails its head, or what a queue gave back
+//   cancel.rs  takes a task from its driver     fail.rs  fails what a queue gave back
+//   call_off.rs fails a task where it stands    raise.rs tokens, and the second pass of a cancel
 //   stop.rs    counts the closures that a cancel left running
+//   reach.rs   what cancels and searches see of a cell       queued.rs what queues see of it
 //
 // Locks: deadlock::GRAPH -> one cell's lock. No thread holds the locks of two cells, and no user
 // code runs or is dropped under either.
 
 pub(crate) mod adopt;
+pub(crate) mod call_off;
 pub(crate) mod cancel;
 pub(crate) mod deadlock;
 pub(crate) mod drive;
 mod fail;
 mod head;
 pub(crate) mod node;
+mod queued;
+pub(crate) mod raise;
+mod reach;
 pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod step;
@@ -35,14 +41,16 @@ mod work;
 
 use std::panic::Location;
 
-use crate::cancel::{CancelToken, WeakToken};
+use smallvec::SmallVec;
+
+use crate::cancel::{CancelToken, Member, WeakToken, Withdraw};
 use crate::error::{At, ErrorKind};
 use crate::executor::{HandedOut, Job, Ran, Runnable};
 use crate::pool::Pool;
 use crate::sync::{Arc, AtomicBool, TakeOnce, thread_id};
 use crate::trace::TaskContext;
 use crate::{dispatch, guard, nesting, unhandled};
-use head::Instead;
+use head::{Body, Instead};
 use node::{Erased, Locked};
 use slot::Slot;
 use state::{HandTo, Registered, Role, State};
@@ -62,8 +70,8 @@ pub(crate) struct Extra {
     pub(crate) name: Option<Arc<str>>,
     /// Raised when the task is cancelled while its closure runs.
     pub(crate) token: Option<CancelToken>,
-    /// Cancels the task when it is raised.
-    pub(crate) parent: Option<WeakToken>,
+    /// Each of them cancels the task when it is raised.
+    pub(crate) parents: SmallVec<[WeakToken; 1]>,
     /// Released with the closure.
     pub(crate) context: Option<TakeOnce<TaskContext>>,
 }
@@ -86,11 +94,48 @@ impl About {
         self.extra.as_ref()?.token.as_ref()
     }
 
-    /// A token that cancels the task is raised. Whoever raised it comes to this task in its turn.
+    fn parents(&self) -> &[WeakToken] {
+        let extra = self.extra.as_ref();
+        extra.map_or(&[], |extra| &extra.parents)
+    }
+
+    fn pool_tokens(&self) -> &[CancelToken] {
+        self.pool.as_ref().map_or(&[], Pool::cancel_tokens)
+    }
+
+    /// Some token cancels the task.
+    #[inline]
+    pub(crate) fn is_under_tokens(&self) -> bool {
+        (self.extra.is_some() || self.pool.is_some())
+            && !(self.parents().is_empty() && self.pool_tokens().is_empty())
+    }
+
+    /// A token that cancels the task is raised. The thread that raised it comes to this task soon.
     pub(crate) fn is_called_off(&self) -> bool {
-        let parent = self.extra.as_ref().and_then(|extra| extra.parent.as_ref());
-        let pool = self.pool.as_ref().and_then(Pool::cancel_token);
-        parent.is_some_and(WeakToken::is_cancelled) || pool.is_some_and(CancelToken::is_cancelled)
+        self.parents().iter().any(WeakToken::is_cancelled)
+            || self.pool_tokens().iter().any(CancelToken::is_cancelled)
+    }
+
+    /// The tokens that cancel the task, each once.
+    pub(crate) fn tokens(&self) -> SmallVec<[CancelToken; 1]> {
+        let mut tokens: SmallVec<[CancelToken; 1]> = SmallVec::new();
+        let own = self.parents().iter().filter_map(WeakToken::upgrade);
+        for token in own.chain(self.pool_tokens().iter().cloned()) {
+            if !tokens.iter().any(|other| other.is(&token)) {
+                tokens.push(token);
+            }
+        }
+        tokens
+    }
+
+    /// Every token that cancels this task cancels the other one too.
+    pub(crate) fn is_covered_by(&self, other: &About) -> bool {
+        let covers = |token: &CancelToken| {
+            let weak = token.downgrade();
+            other.parents().iter().any(|own| own.is(&weak))
+                || other.pool_tokens().iter().any(|own| own.is(token))
+        };
+        !self.is_under_tokens() || self.tokens().iter().all(covers)
     }
 
     /// The closure runs in this context.
@@ -120,7 +165,7 @@ impl About {
 
 /// A cell as seen without the types of its closure and its outcome. Whatever does not need those
 /// types is done by functions that are compiled once, with the [`Erased`] cell.
-pub(crate) trait Cell: Runnable + HandedOut + Upstream {
+pub(crate) trait Cell: Runnable + HandedOut + Upstream + Member {
     fn shell(&self) -> &Erased;
 
     fn shell_mut(&mut self) -> &mut Erased;
@@ -131,9 +176,6 @@ pub(crate) trait Cell: Runnable + HandedOut + Upstream {
 
     /// Calls `f` with an empty slot for an outcome of the head's type, and drops what it leaves there.
     fn with_slot(&self, f: &mut dyn FnMut(&mut dyn Slot));
-
-    /// Settles the head as cancelled, if it is unsettled; what follows sees that as a failure.
-    fn cancel_head(self: Arc<Self>) -> cancel::CancelOutcome;
 }
 
 impl dyn Cell + '_ {
@@ -155,11 +197,7 @@ impl dyn Cell + '_ {
 }
 
 /// Something that a task waits for.
-pub(crate) trait Upstream: Send + Sync {
-    /// The task no longer wants it. `ticket` is what it was registered under here. May return what
-    /// in turn is no longer wanted.
-    fn withdraw(self: Arc<Self>, ticket: u64) -> cancel::Withdrawn;
-
+pub(crate) trait Upstream: Withdraw {
     /// Adds to `found` what this waits for in turn.
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>);
 
@@ -192,6 +230,13 @@ pub(crate) struct Tie {
     pub(crate) ticket: u64,
 }
 
+impl Tie {
+    /// As a sweep takes it.
+    pub(crate) fn parts(self) -> (Arc<dyn Withdraw>, u64) {
+        (self.to, self.ticket)
+    }
+}
+
 /// Calls `f` with the cell locked.
 #[inline]
 pub(crate) fn with<R>(cell: &dyn Cell, f: impl FnOnce(&mut State, &mut dyn Slot) -> R) -> R {
@@ -204,6 +249,39 @@ pub(crate) fn with<R>(cell: &dyn Cell, f: impl FnOnce(&mut State, &mut dyn Slot)
         node::replace_closure(cell, inner, error);
     }
     result
+}
+
+/// A closure that a cancel has put a failure in the place of, with its tracing context; the user's
+/// to drop.
+struct Displaced {
+    _work: Box<dyn Body>,
+    _context: Option<TaskContext>,
+}
+
+/// Like [`with`], for the first pass of a cancel: returns the closure that `f` has failed the head
+/// in the place of, instead of dropping it.
+fn keeping<R>(
+    cell: &dyn Cell,
+    f: impl FnOnce(&mut State, &mut dyn Slot) -> R,
+) -> (R, Option<Displaced>) {
+    let mut inner = cell.shell().inner.lock();
+    let inner_now = &mut *inner;
+    let mut instead = Instead(None);
+    let slot = inner_now.head.slot().unwrap_or(&mut instead);
+    let result = f(&mut inner_now.state, slot);
+    let Some(error) = instead.0 else {
+        return (result, None);
+    };
+    let work = inner_now.head.take();
+    if let Some(slot) = inner_now.head.slot() {
+        slot.fail(error);
+    }
+    drop(inner);
+    let displaced = Displaced {
+        _work: work,
+        _context: cell.about().take_context(),
+    };
+    (result, Some(displaced))
 }
 
 /// True while the calling thread runs the closure or a step of `cell`.
@@ -223,7 +301,12 @@ pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>, role: Role) ->
     let (number, registered) = cell.shell().push(step, role);
     match registered {
         Registered::Pending => {}
-        Registered::Late => cell.clone().hand_over(),
+        Registered::Late => {
+            if cell.about().is_under_tokens() {
+                call_off::enlist_again(cell);
+            }
+            cell.clone().hand_over();
+        }
         Registered::Cold => start(cell),
     }
     number
@@ -232,10 +315,25 @@ pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>, role: Role) ->
 /// Gives a cold task's closure, whose phase is `Queued` already, to its pool.
 pub(crate) fn start(cell: &Arc<dyn Cell>) {
     let pool = cell.about().pool();
-    pool.wait_for_room();
+    if pool.wait_for_room() && !take_place(cell) {
+        return;
+    }
     if let Err(refused) = pool.submit(cell.clone()) {
         refused.settle();
     }
+}
+
+/// Notes that a task holds a place in its pool's queue. False: it was cancelled meanwhile, and the
+/// place is given back.
+pub(crate) fn take_place(cell: &Arc<dyn Cell>) -> bool {
+    let is_queued = with(&**cell, |state, _| {
+        state.placed = state.phase == state::Phase::Queued;
+        state.placed
+    });
+    if !is_queued {
+        cell.about().pool().free_room();
+    }
+    is_queued
 }
 
 /// Has the steps of a task whose phase is `Handed` run where they belong.
@@ -331,7 +429,7 @@ pub(crate) fn release(cell: &dyn Cell) {
         }
         state.looked = true;
         let failure = state.outcome(head).failure().cloned();
-        (failure.filter(|error| !error.is_cancelled()), waiter)
+        (failure.filter(|error| !state.was_asked_for(error)), waiter)
     });
     unhandled::discard(waiter);
     if let Some(error) = unseen {

@@ -7,18 +7,16 @@
 use std::any::Any;
 use std::mem::ManuallyDrop;
 
-use super::cancel::{self, CancelOutcome, Withdrawn};
 use super::drive::{self, Hands, Next, drive, drive_from};
-use super::fail::{Reason, fail_head};
 pub(crate) use super::head::Returned;
 use super::head::{Body, Head};
 use super::slot::{Outcome, Slot, with_slot};
 use super::state::{Phase, Progress, Registered, Role, Stage, State};
 use super::step::{Follow, Step};
 use super::work::{Errand, Running};
-use super::{About, Cell, Upstream, adopt, stop, tear, with};
-use crate::error::{At, ErrorKind, TaskError};
-use crate::executor::{HandedOut, Ran, Runnable};
+use super::{About, Cell, adopt, call_off, stop, tear};
+use crate::error::{At, TaskError};
+use crate::executor::Ran;
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, thread_id};
 use crate::{dispatch, unhandled};
 
@@ -183,7 +181,7 @@ pub(super) fn shed(cell: &dyn Cell, outcome: bool) {
 /// queue's entry may come by late: it does not run what belongs to an executor by now, and an
 /// executor's job runs nothing but what its `pass` was given out for. `None`: there was nothing to
 /// do.
-fn claim(cell: Arc<dyn Cell>, pass: Option<u32>) -> Option<Ran> {
+pub(super) fn claim(cell: Arc<dyn Cell>, pass: Option<u32>) -> Option<Ran> {
     let cell = &cell;
     let mut inner = cell.shell().inner.lock();
     let inner_now = &mut *inner;
@@ -201,6 +199,7 @@ fn claim(cell: Arc<dyn Cell>, pass: Option<u32>) -> Option<Ran> {
                 cell,
                 epoch: state.epoch,
                 untied: state.untie(),
+                placed: std::mem::take(&mut state.placed),
             };
             Some(cell.work(inner, Errand::Run(running)))
         }
@@ -237,6 +236,10 @@ pub(super) fn finish(cell: &Arc<dyn Cell>, local: &mut dyn Slot, epoch: u32) -> 
         None => Ran::Completed,
         Some(_) => Ran::Failed,
     };
+    if cell.about().is_under_tokens() && cell.about().is_called_off() {
+        // The closure may have seen it: no link begins behind it.
+        call_off::catch_up(cell);
+    }
     let mut hands = Hands::of_head(local);
     let shell = cell.shell();
     let mut inner = shell.inner.lock();
@@ -277,33 +280,6 @@ pub(super) fn follow(cell: &Arc<dyn Cell>, follow: Follow, epoch: u32) -> Ran {
     Ran::Completed
 }
 
-fn run(cell: Arc<dyn Cell>) -> Ran {
-    if cell.about().is_called_off() && with(&*cell, |state, _| state.phase == Phase::Queued) {
-        // A thread that the raise has set free is here before the raise is.
-        cancel_head(cell.clone());
-    }
-    claim(cell, None).unwrap_or(Ran::Other)
-}
-
-fn cancel_head(cell: Arc<dyn Cell>) -> CancelOutcome {
-    let error = TaskError::of(ErrorKind::Cancelled, cell.about().at());
-    fail_head(&cell, error, Reason::Cancelled)
-}
-
-fn withdraw(cell: Arc<dyn Cell>) -> Withdrawn {
-    cancel::cancel(&cell, None)
-}
-
-fn above(cell: &dyn Cell, found: &mut Vec<Arc<dyn Upstream>>) {
-    let tie = with(cell, |state, _| state.upstream().cloned());
-    found.extend(tie.map(|tie| tie.to));
-}
-
-fn refuse(cell: Arc<dyn Cell>, reason: Reason, kind: ErrorKind, why: &'static str) -> bool {
-    let error = TaskError::noted(kind, why, Some(cell.about().at()));
-    fail_head(&cell, error, reason) != CancelOutcome::TooLate
-}
-
 // What follows is compiled for every call site: each function hands on to one that is not.
 
 impl<F, T> Cell for Node<F, T>
@@ -331,64 +307,6 @@ where
 
     fn with_slot(&self, f: &mut dyn FnMut(&mut dyn Slot)) {
         with_slot::<T>(f);
-    }
-
-    fn cancel_head(self: Arc<Self>) -> CancelOutcome {
-        cancel_head(self)
-    }
-}
-
-impl<F, T> Runnable for Node<F, T>
-where
-    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
-    T: Send + 'static,
-{
-    fn run(self: Arc<Self>) -> Ran {
-        run(self)
-    }
-
-    fn hand_over(self: Arc<Self>) {
-        super::hand_over(self);
-    }
-
-    fn hand_off(self: Arc<Self>) {
-        super::hand_off(self);
-    }
-
-    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
-        refuse(self, Reason::RefusedByPool, kind, why)
-    }
-}
-
-impl<F, T> HandedOut for Node<F, T>
-where
-    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
-    T: Send + 'static,
-{
-    fn run_with(self: Arc<Self>, pass: u32) -> bool {
-        claim(self, Some(pass)).is_some()
-    }
-
-    fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool {
-        refuse(self, Reason::RefusedByExecutor(pass), kind, why)
-    }
-}
-
-impl<F, T> Upstream for Node<F, T>
-where
-    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
-    T: Send + 'static,
-{
-    fn withdraw(self: Arc<Self>, _ticket: u64) -> Withdrawn {
-        withdraw(self)
-    }
-
-    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
-        above(self, found);
-    }
-
-    fn cell(self: Arc<Self>) -> Option<Arc<dyn Cell>> {
-        Some(self)
     }
 }
 

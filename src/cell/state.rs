@@ -15,9 +15,13 @@
 //! | Settled   | nobody; all steps have run                 | `last`, or the head's slot      | a late subscriber (Handed)                |
 //! | Gone      | nobody; its subscribers were moved away    | nowhere                         | never                                     |
 
+mod interrupt;
 mod route;
 
 use std::task::Waker;
+
+pub(crate) use interrupt::Doom;
+use interrupt::Due;
 
 use super::deadlock;
 use super::slot::Slot;
@@ -25,6 +29,7 @@ use super::step::{Route, Step};
 use super::steps::Steps;
 use super::stop::Stop;
 use super::{Cell, Tie};
+use crate::cancel::Membership;
 use crate::dispatch;
 use crate::error::TaskError;
 use crate::executor::Executor;
@@ -80,6 +85,10 @@ pub(crate) struct State {
     pub(crate) looked: bool,
     /// The outcome at the tail is a cancellation that was asked for.
     pub(crate) cancelled: bool,
+    /// A cancel was asked for at this task, at some time: a failure that says so is no surprise.
+    pub(crate) called_off: bool,
+    /// It holds a place in the queue of a pool that has a limit.
+    pub(crate) placed: bool,
     /// The outcome was a failure when the driver last looked: for telling while the driver holds
     /// it.
     pub(crate) failed: bool,
@@ -123,6 +132,9 @@ struct Rare {
     /// The steps are on the work list of a thread that works for their executor already, so they
     /// need not be handed to it.
     arrived: bool,
+    due: Option<Due>,
+    /// While it is not settled: the tokens that it is under.
+    membership: Option<Box<Membership>>,
     /// The thread that ran the closure, if another was the driver since.
     thread: Option<ThreadId>,
     /// The steps run on the pool, not on the thread that brings the outcome. Set by the resolver.
@@ -138,20 +150,6 @@ pub(crate) enum HandTo {
     Executor(Arc<dyn Executor>, u32),
     /// Somebody has come to them meanwhile.
     Nobody,
-}
-
-/// A cancel that came while observers had their turn, or were about to: their driver carries it out,
-/// so that they see the outcome that they subscribed to, and do not run beside each other.
-pub(crate) struct Doom {
-    /// The epoch of the driver it is left to: others, whom an earlier cancel has superseded, may
-    /// come by.
-    pub(crate) driver: u32,
-    /// These still see the outcome in the driver's hands.
-    pub(crate) spared: Steps,
-    /// These are told of the cancel.
-    pub(crate) steps: Steps,
-    pub(crate) held: Option<Box<dyn Step>>,
-    pub(crate) error: TaskError,
 }
 
 /// How far a driver has come without the lock.
@@ -172,11 +170,17 @@ pub(crate) struct Duty {
     pub(crate) report: Option<TaskError>,
     /// What the task waited for; held on to no longer.
     pub(crate) untied: Option<Tie>,
+    /// The tokens it was under.
+    pub(crate) left: Option<Box<Membership>>,
 }
 
 impl Duty {
     pub(crate) fn carry_out(self) {
         drop(self.untied);
+        if let Some(left) = self.left {
+            // The last handles of tokens may go, and their callbacks are the user's to drop.
+            crate::unhandled::discard(left);
+        }
         if let Some(waiter) = self.wake {
             crate::waiting::wake(waiter);
         }
@@ -243,6 +247,8 @@ impl State {
             released: false,
             looked: false,
             cancelled: false,
+            called_off: false,
+            placed: false,
             failed: false,
             watched: false,
             rank: deadlock::UNRANKED,
@@ -363,6 +369,14 @@ impl State {
         }
     }
 
+    /// The task has been taken from its driver, and the next one is yet to come.
+    pub(crate) fn drive_nowhere(&mut self) {
+        if self.stage.had_closure() {
+            self.remember_thread();
+        }
+        self.driver = None;
+    }
+
     #[cold]
     fn remember_thread(&mut self) {
         let before = self.driver;
@@ -380,16 +394,21 @@ impl State {
     pub(crate) fn settle(&mut self, failure: Option<&TaskError>) -> Duty {
         self.phase = Phase::Settled;
         let report = match failure {
-            Some(error) if self.released && !self.looked && !error.is_cancelled() => {
+            Some(error) if self.released && !self.looked && !self.was_asked_for(error) => {
                 self.looked = true;
                 Some(error.clone())
             }
             _ => None,
         };
+        let (untied, left) = match &mut self.rare {
+            None => (None, None),
+            Some(rare) => (rare.upstream.take(), rare.membership.take()),
+        };
         Duty {
             wake: self.waiter.take(),
             report,
-            untied: self.untie(),
+            untied,
+            left,
         }
     }
 
@@ -419,52 +438,18 @@ impl State {
         }
     }
 
+    /// A cancel has taken the closure away, and is counted as a driver until it has dropped it. False:
+    /// there was none that had not begun.
+    pub(super) fn leave_unbegun(&mut self) -> bool {
+        let has_closure = matches!(self.phase, Phase::Cold | Phase::Queued);
+        if has_closure {
+            self.rare.get_or_insert_default().stop.leave_driver();
+        }
+        has_closure
+    }
+
     pub(super) fn stop(&mut self) -> Option<&mut Stop> {
         self.rare.as_mut().map(|rare| &mut rare.stop)
-    }
-
-    pub(crate) fn is_doomed(&self) -> bool {
-        self.doom_driver().is_some()
-    }
-
-    /// The driver to whom a cancel is left already.
-    pub(crate) fn doom_driver(&self) -> Option<u32> {
-        let doom = self.rare.as_ref()?.doom.as_ref()?;
-        Some(doom.driver)
-    }
-
-    /// Leaves a cancel to the driver. One that was left to it before is carried out with it, so
-    /// that nobody loses his turn. Gives back what that one held.
-    pub(crate) fn set_doom(&mut self, mut doom: Doom) -> Option<Box<dyn Step>> {
-        let place = &mut self.rare.get_or_insert_default().doom;
-        let before = place.take();
-        let replaced = before.and_then(|mut before| {
-            before.steps.append(doom.spared.take());
-            before.steps.append(doom.steps.take());
-            (doom.spared, doom.steps) = (before.spared, before.steps);
-            before.held
-        });
-        *place = Some(doom);
-        replaced
-    }
-
-    /// What is left to the driver with this epoch.
-    pub(crate) fn doom(&mut self, driver: u32) -> Option<&mut Doom> {
-        let doom = self.rare.as_mut()?.doom.as_mut()?;
-        (doom.driver == driver).then_some(doom)
-    }
-
-    /// What the driver with this epoch is to carry out.
-    pub(crate) fn take_doom(&mut self, driver: u32) -> Option<Doom> {
-        let doom = &mut self.rare.as_mut()?.doom;
-        doom.take_if(|doom| doom.driver == driver)
-    }
-
-    /// Whoever comes next to drive a task in `Handed` has this epoch.
-    pub(crate) fn leave_doom_to(&mut self, driver: u32) {
-        if let Some(doom) = self.rare.as_mut().and_then(|rare| rare.doom.as_mut()) {
-            doom.driver = driver;
-        }
     }
 
     /// Removes a step by its number.

@@ -24,6 +24,8 @@ pub(crate) struct Running<'a> {
     pub(super) epoch: u32,
     /// What the task waited for.
     pub(super) untied: Option<Tie>,
+    /// The task held a place in its pool's queue: a waiting thread has come to it before the queue.
+    pub(super) placed: bool,
 }
 
 impl Errand<'_> {
@@ -83,6 +85,9 @@ impl Running<'_> {
     fn guarded(&mut self, call: &mut dyn FnMut()) -> Result<(), guard::Payload> {
         unhandled::discard(self.untied.take());
         let about = self.cell.about();
+        if self.placed {
+            about.pool().free_room();
+        }
         let context = about.take_context();
         guard::catch(|| match context {
             None => call(),

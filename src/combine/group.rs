@@ -2,7 +2,8 @@
 
 use smallvec::SmallVec;
 
-use crate::cell::cancel::{Withdrawn, withdraw_all};
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::raise::withdraw_all;
 use crate::cell::{Cell, Tie, Upstream, with};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
@@ -85,7 +86,19 @@ impl<P: Send + 'static> Group<P> {
         withdraw_all(self.take());
     }
 
-    fn take(&self) -> impl Iterator<Item = Tie> + use<P> {
+    fn take(&self) -> impl DoubleEndedIterator<Item = Tie> + use<P> {
+        let (members, settled) = self.take_all();
+        drop(settled);
+        members
+    }
+
+    /// Those that are not settled, and those that are.
+    fn take_all(
+        &self,
+    ) -> (
+        impl DoubleEndedIterator<Item = Tie> + use<P>,
+        Vec<Arc<dyn Cell>>,
+    ) {
         let (members, settled) = {
             let mut inner = self.inner.lock();
             (
@@ -93,11 +106,11 @@ impl<P: Send + 'static> Group<P> {
                 std::mem::take(&mut inner.settled),
             )
         };
-        drop(settled);
-        members.into_iter().flatten().map(|member| Tie {
+        let members = members.into_iter().flatten().map(|member| Tie {
             to: member,
             ticket: 0,
-        })
+        });
+        (members, settled)
     }
 
     /// Lets the members go.
@@ -106,11 +119,16 @@ impl<P: Send + 'static> Group<P> {
     }
 }
 
-impl<P: Send + 'static> Upstream for Group<P> {
-    fn withdraw(self: Arc<Self>, _ticket: u64) -> Withdrawn {
-        Withdrawn::passing(self.take())
+impl<P: Send + 'static> Withdraw for Group<P> {
+    fn withdraw(self: Arc<Self>, _ticket: u64, sweep: &mut Sweep) -> CancelOutcome {
+        let (members, settled) = self.take_all();
+        sweep.keep(settled);
+        sweep.unwanted(members.map(Tie::parts));
+        CancelOutcome::Prevented
     }
+}
 
+impl<P: Send + 'static> Upstream for Group<P> {
     fn needs_all(&self) -> bool {
         self.needs_all
     }

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod kind;
+mod reason;
 
 use std::any::Any;
 use std::error::Error;
@@ -10,6 +11,7 @@ use std::panic::Location;
 
 pub use aggregate::AggregateError;
 pub use kind::ErrorKind;
+pub(crate) use reason::Reason;
 
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 use crate::{guard, teardown};
@@ -58,6 +60,10 @@ enum Cause {
         payload: Mutex<Option<Box<dyn Any + Send>>>,
     },
     Note(&'static str),
+    /// Why it was cancelled.
+    Reason(Reason),
+    /// User code has received this failure of another task, and has failed with it.
+    PassedOn(TaskError),
 }
 
 /// Where a piece of user code belongs: what its errors will say.
@@ -81,7 +87,7 @@ impl TaskError {
     /// The user's error, or the very same `TaskError` when that is what travelled through the box.
     pub(crate) fn failed(error: BoxError, at: At<'_>) -> TaskError {
         match error.downcast::<TaskError>() {
-            Ok(same) => *same,
+            Ok(same) => same.passed_on(),
             Err(error) => TaskError::build(ErrorKind::Failed, Cause::Error(error), Some(at)),
         }
     }
@@ -94,7 +100,7 @@ impl TaskError {
     fn caught(payload: Box<dyn Any + Send>, at: Option<At<'_>>) -> TaskError {
         // `panic_any(task_error)` and a re-raised failure come out as themselves.
         let payload = match payload.downcast::<TaskError>() {
-            Ok(same) => return *same,
+            Ok(same) => return same.passed_on(),
             Err(payload) => payload,
         };
         let message = payload
@@ -115,6 +121,34 @@ impl TaskError {
     /// A failure of the crate's own making.
     pub(crate) fn of(kind: ErrorKind, at: At<'_>) -> TaskError {
         TaskError::build(kind, Cause::None, Some(at))
+    }
+
+    /// The failure of a task whose closure has failed with it: the same to look at. A cancel is told
+    /// apart from one that was asked for at that task.
+    fn passed_on(self) -> TaskError {
+        if !self.is_cancelled() || self.is_passed_on() {
+            return self;
+        }
+        let reported = self.0.reported.load(Ordering::Relaxed);
+        TaskError(Arc::new(Inner {
+            kind: self.0.kind,
+            task: self.0.task.clone(),
+            location: self.0.location,
+            reported: AtomicBool::new(reported),
+            cause: Cause::PassedOn(self),
+        }))
+    }
+
+    /// A task has failed with it because user code received it from another task, or from a token: it
+    /// says nothing about whether the task itself was cancelled.
+    pub(crate) fn is_passed_on(&self) -> bool {
+        matches!(self.0.cause, Cause::PassedOn(_))
+    }
+
+    /// The failure of a task that is cancelled, for this reason.
+    pub(crate) fn cancelled(at: At<'_>, why: Option<&Reason>) -> TaskError {
+        let cause = why.map_or(Cause::None, |why| Cause::Reason(why.clone()));
+        TaskError::build(ErrorKind::Cancelled, cause, Some(at))
     }
 
     /// A failure of the crate's own making, with what to know about it.
@@ -147,7 +181,7 @@ impl TaskError {
         self.0.kind == ErrorKind::Panicked
     }
 
-    /// The user's error, if it is an `E`.
+    /// The user's error, or the reason of a cancel, if it is an `E`.
     ///
     /// Looks at the error itself, not at its [`source`](Error::source)s: an error that has an `E`
     /// for a cause is another error, and handling it as an `E` would hide what it adds. To search
@@ -169,6 +203,8 @@ impl TaskError {
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         match &self.0.cause {
             Cause::Error(error) => error.downcast_ref::<E>(),
+            Cause::Reason(reason) => reason.error().downcast_ref::<E>(),
+            Cause::PassedOn(error) => error.downcast_ref::<E>(),
             _ => None,
         }
     }
@@ -302,7 +338,7 @@ impl Drop for Inner {
             Cause::Panic { payload, .. } => {
                 teardown::flat(move || guard::discard(payload.into_inner()));
             }
-            Cause::None | Cause::Note(_) => {}
+            Cause::None | Cause::Note(_) | Cause::Reason(_) | Cause::PassedOn(_) => {}
         }
     }
 }
@@ -310,9 +346,11 @@ impl Drop for Inner {
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.cause {
+            Cause::PassedOn(error) => return fmt::Display::fmt(error, f),
             Cause::Error(error) => write!(f, "{error}")?,
             Cause::Panic { message, .. } => write!(f, "panicked: {message}")?,
             Cause::Note(note) => write!(f, "{} ({note})", self.0.kind)?,
+            Cause::Reason(reason) => write!(f, "{}: {}", self.0.kind, reason.error())?,
             Cause::None => write!(f, "{}", self.0.kind)?,
         }
         match (&self.0.task, self.0.location) {
@@ -326,6 +364,9 @@ impl fmt::Display for TaskError {
 
 impl fmt::Debug for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Cause::PassedOn(error) = &self.0.cause {
+            return fmt::Debug::fmt(error, f);
+        }
         let mut out = f.debug_struct("TaskError");
         out.field("kind", &self.0.kind);
         match &self.0.cause {
@@ -338,7 +379,10 @@ impl fmt::Debug for TaskError {
             Cause::Note(note) => {
                 out.field("note", note);
             }
-            Cause::None => {}
+            Cause::Reason(reason) => {
+                out.field("reason", &reason.error());
+            }
+            Cause::None | Cause::PassedOn(_) => {}
         }
         if let Some(task) = &self.0.task {
             out.field("task", task);
@@ -351,10 +395,13 @@ impl fmt::Debug for TaskError {
 }
 
 impl Error for TaskError {
-    /// The user's own error, so that code which walks an error's sources finds it.
+    /// The user's own error, or the reason of a cancel, so that code which walks an error's sources
+    /// finds it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.cause {
             Cause::Error(error) => Some(&**error),
+            Cause::Reason(reason) => Some(reason.error()),
+            Cause::PassedOn(error) => error.source(),
             _ => None,
         }
     }

@@ -1,12 +1,13 @@
 //! A cancel against whoever settles or runs the task (Contract: C1, D6, S1).
 
 use super::{Counted, Counter, explore, go, open};
+use crate::cell::call_off::enlist;
 use crate::cell::node::{Node, Returned};
 use crate::cell::state::Phase;
 use crate::cell::{About, Cell, Extra};
 use crate::error::At;
 use crate::executor::Runnable;
-use crate::sync::{Arc, AtomicBool, Ordering};
+use crate::sync::Arc;
 use crate::{CancelOutcome, CancelToken, Task};
 
 #[test]
@@ -114,7 +115,7 @@ fn what_a_raise_sets_free_begins_nothing_that_it_is_to_prevent() {
         let ran = Counter::default();
         let calls = ran.clone();
         let extra = Extra {
-            parent: Some(token.downgrade()),
+            parents: [token.downgrade()].into_iter().collect(),
             ..Extra::default()
         };
         let about = About {
@@ -126,15 +127,11 @@ fn what_a_raise_sets_free_begins_nothing_that_it_is_to_prevent() {
             Returned::Outcome(Ok(()))
         });
         let task = Task::<()>::from_cell(node.clone() as Arc<dyn Cell>);
-        let told = Arc::new(AtomicBool::new(false));
-        let tell = told.clone();
-        token.on_cancel(move || tell.store(true, Ordering::Release));
-        let next = node.clone();
-        token.on_cancel(move || {
-            next.cancel_head();
-        });
+        enlist(&(node.clone() as Arc<dyn Cell>));
+        // What is under the token itself is told by the flag, before any callback.
+        let told = token.clone();
         let worker = go(move || {
-            let was_told = told.load(Ordering::Acquire);
+            let was_told = told.is_cancelled();
             node.run();
             was_told
         });
@@ -200,6 +197,45 @@ fn who_asks_is_told_when_a_cancelled_closure_has_returned() {
             }
             CancelOutcome::Signalled => "signalled",
             CancelOutcome::TooLate => "too late",
+        }
+    });
+}
+
+/// A link that has seen the token raised sets free no other link: the raise comes to the task, or its
+/// driver sees to that itself.
+#[test]
+fn no_link_begins_behind_one_that_has_seen_the_raise() {
+    explore(&["stopped", "ran"], || {
+        let token = CancelToken::new();
+        let extra = Extra {
+            parents: [token.downgrade()].into_iter().collect(),
+            ..Extra::default()
+        };
+        let about = About {
+            extra: Some(Box::new(extra)),
+            ..About::here()
+        };
+        let node = Node::new(about, Phase::Queued, move |_: &At<'_>| {
+            Returned::Outcome(Ok(false))
+        });
+        let cell: Arc<dyn Cell> = node.clone();
+        enlist(&cell);
+        let seen = token.clone();
+        let task = Task::<bool>::from_cell(cell)
+            .then(move |_| seen.is_cancelled())
+            .then(|was_raised| {
+                assert!(!was_raised);
+                was_raised
+            });
+        let worker = go(move || node.run());
+        token.cancel();
+        worker.join().unwrap();
+        match task.wait() {
+            Ok(_) => "ran",
+            Err(error) => {
+                assert!(error.is_cancelled());
+                "stopped"
+            }
         }
     });
 }

@@ -39,7 +39,7 @@ pub struct PoolBuilder {
     pub(super) stack_size: Option<usize>,
     pub(super) inline_waits: bool,
     pub(super) queue_limit: Option<usize>,
-    pub(super) cancel_token: Option<CancelToken>,
+    pub(super) cancel_tokens: Vec<CancelToken>,
     /// Whether the sentinel asks the system what threads do.
     pub(super) asks_system: bool,
     pub(super) on_start: Option<Hook>,
@@ -56,7 +56,7 @@ impl PoolBuilder {
             stack_size: None,
             inline_waits: true,
             queue_limit: None,
-            cancel_token: None,
+            cancel_tokens: Vec::new(),
             asks_system: true,
             on_start: None,
             on_stop: None,
@@ -64,32 +64,34 @@ impl PoolBuilder {
     }
 
     /// Names the pool's threads `<name>-<number>`. Default: `fast-async`. A zero byte in the name
-    /// is left out.
+    /// is left out. A second call replaces the name.
     pub fn name(mut self, name: impl Into<String>) -> PoolBuilder {
         self.name = name.into().replace('\0', "");
         self
     }
 
     /// How many threads work when no job blocks, and stay when there is nothing to do. Default: one
-    /// per core. Bounded by the maximum.
+    /// per core. Bounded by the maximum. A second call replaces the number.
     pub fn core_threads(mut self, threads: usize) -> PoolBuilder {
         self.core = threads;
         self
     }
 
-    /// How many tasks run at once at the most. Default: 64.
+    /// How many tasks run at once at the most. Default: 64. A second call replaces the number.
     pub fn max_threads(mut self, threads: usize) -> PoolBuilder {
         self.max = threads;
         self
     }
 
-    /// How long a thread above the core count stays without work. Default: one second.
+    /// How long a thread above the core count stays without work. Default: one second. A second call
+    /// replaces the time.
     pub fn keep_alive(mut self, time: Duration) -> PoolBuilder {
         self.keep_alive = time;
         self
     }
 
-    /// The stack of each thread in bytes. Default: that of [`std::thread`].
+    /// The stack of each thread in bytes. Default: that of [`std::thread`]. A second call replaces the
+    /// size.
     ///
     /// A task may rely on three quarters of it: no task is put on a stack of which a waiting task
     /// uses more than a quarter (see [`Task::wait`](crate::Task::wait)).
@@ -110,7 +112,8 @@ impl PoolBuilder {
     }
 
     /// Whether a thread of the pool that [waits](crate::Task::wait) for a task which has not started
-    /// may run it itself. Default: yes, because it saves two switches of threads.
+    /// may run it itself. Default: yes, because it saves two switches of threads. A
+    /// second call replaces the answer.
     ///
     /// Without it the task always runs on another thread, as if every `wait` on the pool's threads
     /// were a [`wait_parked`](crate::Task::wait_parked). Choose that for jobs that wait while they
@@ -138,7 +141,9 @@ impl PoolBuilder {
         self
     }
 
-    /// How many jobs may be queued. Default: no limit.
+    /// How many jobs may be queued. Default: no limit. A second call replaces the number.
+    ///
+    /// A job gives its place back when a thread begins it or when it is cancelled.
     ///
     /// At the limit `spawn` waits for room, except on the pool's own threads, where it goes over
     /// the limit instead: waiting there could wait for itself. [`Pool::try_spawn`] hands the
@@ -149,8 +154,10 @@ impl PoolBuilder {
         self
     }
 
-    /// Cancels every task of the pool that is not settled when `token` is raised. A closure that has
-    /// not begun by then never does.
+    /// Cancels every task of the pool that is not settled when `token` is raised, with its whole
+    /// chain, as [`TaskBuilder::cancel_token`](crate::TaskBuilder::cancel_token) does for one task.
+    ///
+    /// A second call adds a token: each of them cancels.
     ///
     /// # Examples
     ///
@@ -164,7 +171,7 @@ impl PoolBuilder {
     /// # Ok::<(), fast_async::ConfigError>(())
     /// ```
     pub fn cancel_token(mut self, token: &CancelToken) -> PoolBuilder {
-        self.cancel_token = Some(token.clone());
+        self.cancel_tokens.push(token.clone());
         self
     }
 
@@ -176,13 +183,13 @@ impl PoolBuilder {
     }
 
     /// Runs on each thread before its first job. A panic in it is reported as an unhandled failure;
-    /// the thread works on.
+    /// the thread works on. A second call replaces the hook.
     pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
         self.on_start = Some(Arc::new(hook));
         self
     }
 
-    /// Runs on each thread after its last job.
+    /// Runs on each thread after its last job. A second call replaces the hook.
     pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
         self.on_stop = Some(Arc::new(hook));
         self

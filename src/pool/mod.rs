@@ -145,9 +145,9 @@ impl Pool {
         self.0.shared.submit(work, false)
     }
 
-    /// The token that cancels every task of this pool.
-    pub(crate) fn cancel_token(&self) -> Option<&CancelToken> {
-        self.0.shared.settings.cancel_token.as_ref()
+    /// The tokens that cancel every task of this pool.
+    pub(crate) fn cancel_tokens(&self) -> &[CancelToken] {
+        &self.0.shared.settings.cancel_tokens
     }
 
     /// True on this pool's own threads.
@@ -156,14 +156,19 @@ impl Pool {
     }
 
     /// Waits for room in the queue; see [`PoolBuilder::queue_limit`]. A no-op without a limit, and
-    /// on this pool's own workers.
-    pub(crate) fn wait_for_room(&self) {
-        self.0.shared.wait_for_room();
+    /// on this pool's own workers. True when a place was taken.
+    pub(crate) fn wait_for_room(&self) -> bool {
+        self.0.shared.wait_for_room()
     }
 
-    /// Reserves room in the queue, or says that there is none.
-    pub(crate) fn try_room(&self) -> bool {
+    /// Reserves room in the queue: whether that took a place. `None`: there is no room.
+    pub(crate) fn try_room(&self) -> Option<bool> {
         self.0.shared.try_room()
+    }
+
+    /// A job that held a place will not be taken from the queue by a worker.
+    pub(crate) fn free_room(&self) {
+        self.0.shared.free_room();
     }
 
     /// At most `max` tasks of this pool run at once from now on; tasks that block in

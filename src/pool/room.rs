@@ -35,10 +35,11 @@ impl Room {
 }
 
 impl Shared {
-    pub(super) fn wait_for_room(self: &Arc<Self>) {
-        let Some(room) = &self.room else { return };
+    /// True when a place was taken: the caller notes that at the job, which gives it back.
+    pub(super) fn wait_for_room(self: &Arc<Self>) -> bool {
+        let Some(room) = &self.room else { return false };
         if worker::is_on(self) {
-            return;
+            return false;
         }
         // What this thread has settled may be what makes room (Contract: W1). A look is enough: a
         // list is of this thread alone.
@@ -50,22 +51,27 @@ impl Shared {
             wait_until(&room.freed, &mut queued, None);
         }
         *queued += 1;
+        true
     }
 
-    pub(super) fn try_room(self: &Arc<Self>) -> bool {
+    /// `None`: there is no room. Else whether a place was taken.
+    pub(super) fn try_room(self: &Arc<Self>) -> Option<bool> {
         if self.closed.load(Ordering::Acquire) {
-            return false;
+            return None;
         }
-        let Some(room) = &self.room else { return true };
+        let Some(room) = &self.room else {
+            return Some(false);
+        };
         if worker::is_on(self) {
-            return true;
+            return Some(false);
         }
         let mut queued = room.queued.lock();
         let free = *queued < room.limit;
         *queued += usize::from(free);
-        free
+        free.then_some(true)
     }
 
+    /// A job that held a place was begun, cancelled or refused.
     pub(super) fn free_room(&self) {
         if let Some(room) = &self.room {
             let mut queued = room.queued.lock();

@@ -99,6 +99,7 @@ impl Shared {
             Pushed::NotHere(work) => {
                 if let (false, Some(room)) = (roomed, &self.room) {
                     room.take();
+                    work.take_place();
                 }
                 self.injector.push(work);
             }
@@ -175,7 +176,9 @@ impl Shared {
             Some(lane) if self.room.is_none() => self.injector.pop_batch(lane),
             _ => {
                 let job = self.injector.pop()?;
-                self.free_room();
+                if self.room.is_some() && job.give_place_back() {
+                    self.free_room();
+                }
                 Some(job)
             }
         }
@@ -224,11 +227,11 @@ impl Drop for Shared {
         // What the user's hooks and callbacks have captured is the user's code to drop.
         let on_start = self.settings.on_start.take();
         let on_stop = self.settings.on_stop.take();
-        let cancel_token = self.settings.cancel_token.take();
+        let cancel_tokens = std::mem::take(&mut self.settings.cancel_tokens);
         teardown::flat(move || {
             unhandled::discard(on_start);
             unhandled::discard(on_stop);
-            unhandled::discard(cancel_token);
+            unhandled::discard(cancel_tokens);
         });
     }
 }

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::context::{TaskContext, own_token};
 use super::into_task::land;
-use super::launch::{cancel_with, launch, launch_cell, prepare};
+use super::launch::launch;
 use super::{IntoTask, Task};
 use crate::cancel::CancelToken;
 use crate::cell::node::Returned;
@@ -32,18 +32,21 @@ use crate::sync::Arc;
 pub struct TaskBuilder {
     name: Option<Arc<str>>,
     pool: Option<Pool>,
-    parent: Option<CancelToken>,
+    /// Each of them cancels the task.
+    parents: Vec<CancelToken>,
 }
 
 impl TaskBuilder {
     /// Names the task, for errors and debug output; where there is a `tracing` subscriber, its
-    /// closure runs in a span `task` with this `name`, inside the span in which it was started.
+    /// closure runs in a span `task` with this `name`, inside the span in which it was started. A
+    /// second call replaces the name.
     pub fn name(mut self, name: impl Into<String>) -> TaskBuilder {
         self.name = Some(name.into().into());
         self
     }
 
-    /// Runs the task, and those of its continuations that need a thread, on `pool`.
+    /// Runs the task, and those of its continuations that need a thread, on `pool`. A second call
+    /// replaces the pool.
     ///
     /// # Examples
     ///
@@ -62,7 +65,20 @@ impl TaskBuilder {
         self
     }
 
-    /// Cancels the task when `token` is raised. If its closure has not begun by then, it never does.
+    /// Cancels the task when `token` is raised, with its whole chain: the task is cancelled where it
+    /// stands.
+    ///
+    /// - If its closure has not returned, the task fails at once as
+    ///   [`Cancelled`](crate::ErrorKind::Cancelled). A closure that has not begun by then never does.
+    /// - If a continuation waits for a task that it has returned, that task is cancelled, and the
+    ///   continuation fails at once.
+    /// - If the closure of a continuation is running, that continuation fails when it returns.
+    ///
+    /// Later continuations see the failure: `then` is skipped; `catch` and `finally` run, and what
+    /// they come to goes on as usual. A task that is settled when the token is raised stays so, and
+    /// so does what is chained to it later. A task that is started under a raised token fails at once.
+    ///
+    /// A second call adds a token: each of them cancels the task.
     ///
     /// # Examples
     ///
@@ -81,7 +97,7 @@ impl TaskBuilder {
     /// assert!(task.wait().unwrap_err().is_cancelled());
     /// ```
     pub fn cancel_token(mut self, token: &CancelToken) -> TaskBuilder {
-        self.parent = Some(token.clone());
+        self.parents.push(token.clone());
         self
     }
 
@@ -147,21 +163,18 @@ impl TaskBuilder {
         let about = About {
             location,
             pool: self.pool,
-            extra: (self.name.is_some() || token.is_some() || self.parent.is_some()).then(|| {
-                Box::new(Extra {
-                    name: self.name,
-                    token,
-                    parent: self.parent.as_ref().map(CancelToken::downgrade),
-                    context: None,
-                })
-            }),
+            extra: (self.name.is_some() || token.is_some() || !self.parents.is_empty()).then(
+                || {
+                    Box::new(Extra {
+                        name: self.name,
+                        token,
+                        context: None,
+                        parents: self.parents.iter().map(CancelToken::downgrade).collect(),
+                    })
+                },
+            ),
         };
-        let Some(parent) = self.parent else {
-            return launch(about, work);
-        };
-        let cell = prepare(about, work);
-        cancel_with(&parent, &cell);
-        launch_cell(cell)
+        launch(about, work)
     }
 }
 

@@ -1,9 +1,7 @@
 //! What a closure can ask about its own task.
 
-use std::panic::Location;
-
 use crate::cancel::CancelToken;
-use crate::error::{At, ErrorKind, TaskError};
+use crate::error::TaskError;
 
 /// What a task started with [`spawn_with`](crate::spawn_with) or
 /// [`attempt_with`](crate::attempt_with) can ask about itself.
@@ -22,7 +20,8 @@ impl TaskContext {
     ///
     /// # Errors
     ///
-    /// A [`TaskError`] of kind [`Cancelled`](ErrorKind::Cancelled).
+    /// A [`TaskError`] of kind [`Cancelled`](crate::ErrorKind::Cancelled), with the reason of the
+    /// cancel, if one was given.
     ///
     /// # Examples
     ///
@@ -40,14 +39,30 @@ impl TaskContext {
     /// ```
     #[track_caller]
     pub fn check(&self) -> Result<(), TaskError> {
-        if self.is_cancelled() {
-            let at = At {
-                location: Location::caller(),
-                task: None,
-            };
-            return Err(TaskError::of(ErrorKind::Cancelled, at));
-        }
-        Ok(())
+        self.token.reason().map_or(Ok(()), Err)
+    }
+
+    /// The failure that the task was cancelled with, which tells the reason, if one was given. `None`
+    /// while it is not cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let task = fast_async::spawn_with(move |ctx| {
+    ///     while !ctx.is_cancelled() {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     tell.send(ctx.reason().unwrap().to_string()).unwrap();
+    /// });
+    /// # while task.thread().is_none() { std::thread::yield_now() }
+    /// task.cancel_with("no one asks for it any more");
+    /// assert!(told.recv()?.contains("no one asks"));
+    /// # Ok::<(), std::sync::mpsc::RecvError>(())
+    /// ```
+    #[track_caller]
+    pub fn reason(&self) -> Option<TaskError> {
+        self.token.reason()
     }
 
     /// The token behind it, to pass on to other code.

@@ -1,36 +1,13 @@
 //! From a closure to a task: its cell, the tracing context and the tokens around it, the queue.
 
 use super::Task;
-use super::subscribe::when_settled;
-use crate::cancel::CancelToken;
+use crate::cell::call_off::enlist;
 use crate::cell::node::{Node, Returned};
-use crate::cell::state::{Phase, Role};
-use crate::cell::{About, Cell, register, start, with};
+use crate::cell::state::Phase;
+use crate::cell::{About, Cell, start, with};
 use crate::error::At;
-use crate::pool::Pool;
 use crate::sync::Arc;
 use crate::trace;
-
-/// Cancels the head of `cell` when `parent` is raised; forgets about it when the task is settled.
-pub(super) fn cancel_with(parent: &CancelToken, cell: &Arc<dyn Cell>) {
-    let target = Arc::downgrade(cell);
-    let callback = parent.on_cancel(move || {
-        if let Some(cell) = target.upgrade() {
-            cell.cancel_head();
-        }
-    });
-    // The first step there is: gone as soon as the head has its outcome. It holds the token, which
-    // may be a child that nobody else has kept; the token holds the cell weakly.
-    let token = parent.clone();
-    register(
-        cell,
-        when_settled(move || {
-            callback.unregister();
-            drop(token);
-        }),
-        Role::Observer,
-    );
-}
 
 /// A cell with its closure, wrapped in the tracing context of the caller.
 pub(super) fn prepare<T, F>(about: About, work: F) -> Arc<dyn Cell>
@@ -76,17 +53,18 @@ where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    launch_cell(prepare(about, work))
-}
-
-pub(super) fn launch_cell<T>(cell: Arc<dyn Cell>) -> Task<T> {
+    let cell = prepare(about, work);
     start_new(&cell);
     Task::from_cell(cell)
 }
 
 fn start_new(cell: &Arc<dyn Cell>) {
-    if let Some(token) = cell.about().pool.as_ref().and_then(Pool::cancel_token) {
-        cancel_with(token, cell);
+    if cell.about().is_under_tokens() {
+        enlist(cell);
+        if with(&**cell, |state, _| state.phase != Phase::Queued) {
+            // Cancelled: it needs no room in a queue.
+            return;
+        }
     }
     start(cell);
 }

@@ -3,11 +3,12 @@
 use std::panic::Location;
 
 use super::into_task::land;
-use super::launch::{cancel_with, launch, prepare, prepare_as, start_if_cold};
+use super::launch::{launch, prepare, prepare_as, start_if_cold};
 use super::{IntoTask, Task, TaskBuilder, TaskContext};
-use crate::cell::About;
+use crate::cell::call_off::enlist;
 use crate::cell::node::Returned;
 use crate::cell::state::Phase;
+use crate::cell::{About, take_place};
 use crate::error::At;
 use crate::pool::Pool;
 
@@ -260,14 +261,17 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        if !self.try_room() {
+        let Some(placed) = self.try_room() else {
             return Err(f);
-        }
+        };
         let cell = prepare(self.about(Location::caller()), move |_: &At<'_>| {
             Returned::Outcome(Ok(f()))
         });
-        if let Some(token) = self.cancel_token() {
-            cancel_with(token, &cell);
+        if placed {
+            let _ = take_place(&cell);
+        }
+        if cell.about().is_under_tokens() {
+            enlist(&cell);
         }
         if let Err(refused) = self.submit(cell.clone()) {
             refused.settle();

@@ -7,11 +7,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::{Consume, Task, carrier};
-use crate::cell::cancel::{CancelOutcome, Withdrawn, cancel, withdraw_all};
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::cancel::cancel;
 use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::Outcome;
-use crate::cell::{self, About, Cell, Tie, Upstream};
-use crate::error::TaskError;
+use crate::cell::{self, About, Cell, Tie, Upstream, with};
+use crate::error::{BoxError, Reason, TaskError};
 use crate::promise::Resolver;
 use crate::sync::Arc;
 use crate::{teardown, unhandled};
@@ -26,6 +27,10 @@ impl<T: Send + 'static> Task<T> {
     /// [`shielded`](Task::shielded) one. `finally` closures run and observers see the cancellation
     /// as a failure: now, on the calling thread, wherever the chain was sent.
     ///
+    /// All that is to be cancelled is cancelled before any of that code runs. Called inside a callback
+    /// (a continuation, an observer, a callback of a token), the cancel runs it after that callback
+    /// has returned; see [`CancelToken`](crate::CancelToken).
+    ///
     /// # Examples
     ///
     /// ```
@@ -39,14 +44,30 @@ impl<T: Send + 'static> Task<T> {
     /// assert_eq!(resolver.resolve(1), Err(1));
     /// ```
     pub fn cancel(&self) -> CancelOutcome {
-        let Some(cell) = self.cell() else {
-            return CancelOutcome::TooLate;
-        };
-        let own = cancel(cell, Some(carrier::<T>));
-        let above = withdraw_all(own.next);
-        match (own.outcome, above) {
-            (CancelOutcome::Prevented, Some(CancelOutcome::Signalled)) => CancelOutcome::Signalled,
-            (outcome, _) => outcome,
+        self.cancel_because(None)
+    }
+
+    /// Like [`cancel`](Task::cancel), and says why: the failures of the tasks that it cancels, and
+    /// the token that their closures see, tell the reason. A reason for a task that is settled is
+    /// dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred::<u32>();
+    /// task.cancel_with("the window was closed");
+    /// let error = task.wait().unwrap_err();
+    /// assert!(error.is_cancelled());
+    /// assert!(error.to_string().contains("the window was closed"));
+    /// ```
+    pub fn cancel_with(&self, reason: impl Into<BoxError>) -> CancelOutcome {
+        self.cancel_because(Some(Reason::new(reason)))
+    }
+
+    fn cancel_because(&self, why: Option<Reason>) -> CancelOutcome {
+        match self.cell() {
+            Some(cell) => cancel(cell, carrier::<T>, why),
+            None => CancelOutcome::TooLate,
         }
     }
 
@@ -87,12 +108,17 @@ impl<T: Send + 'static> Task<T> {
                 ticket: 0,
             };
             let _ = cell::with(&*outer, |state, _| state.tie_to(shield));
+            let source = Arc::downgrade(&inner);
             let pass_on = move |outcome: Outcome<T>| {
-                // Cancelled meanwhile: nobody is left who wants it, or would look at a failure.
-                if let Err(Err(error)) = resolver.settle(outcome)
-                    && !error.is_cancelled()
-                {
-                    unhandled::report(error);
+                // The shield was cancelled meanwhile: no one is left who would look at a failure.
+                if let Err(Err(error)) = resolver.settle(outcome) {
+                    let source = source.upgrade();
+                    let was_asked_for = source.is_some_and(|source| {
+                        with(&*source, |state, _| state.was_asked_for(&error))
+                    });
+                    if !was_asked_for {
+                        unhandled::report(error);
+                    }
                 }
             };
             Consume::new(pass_on).attach(&inner);
@@ -104,11 +130,13 @@ impl<T: Send + 'static> Task<T> {
 /// What a shielded task waits for: it can be seen, but not cancelled, from below.
 struct Shield(Arc<dyn Cell>);
 
-impl Upstream for Shield {
-    fn withdraw(self: Arc<Self>, _ticket: u64) -> Withdrawn {
-        Withdrawn::passing(None)
+impl Withdraw for Shield {
+    fn withdraw(self: Arc<Self>, _ticket: u64, _: &mut Sweep) -> CancelOutcome {
+        CancelOutcome::Prevented
     }
+}
 
+impl Upstream for Shield {
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
         found.push(self.0.clone());
     }

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::Task;
 use super::link::observe;
-use crate::cell::cancel::Withdrawn;
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::node::{NoWork, Node};
 use crate::cell::state::Role;
 use crate::cell::stop::{step, when_stopped};
@@ -136,11 +136,13 @@ impl Drop for Settles {
 /// other task's list holds the resolver of this one.
 struct StopOf(Weak<dyn Cell>);
 
-impl Upstream for StopOf {
-    fn withdraw(self: Arc<Self>, _ticket: u64) -> Withdrawn {
-        Withdrawn::passing(None)
+impl Withdraw for StopOf {
+    fn withdraw(self: Arc<Self>, _ticket: u64, _: &mut Sweep) -> CancelOutcome {
+        CancelOutcome::Prevented
     }
+}
 
+impl Upstream for StopOf {
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
         found.extend(self.0.upgrade().map(|cell| cell as Arc<dyn Upstream>));
     }

@@ -5,11 +5,10 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use super::Task;
-use super::link::{Observe, observe};
+use super::link::Observe;
 use super::traced::traced;
-use crate::cell::slot::Slot;
 use crate::cell::state::Role;
-use crate::cell::step::{Step, Turn};
+use crate::cell::step::Step;
 use crate::cell::{self, Cell, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, Weak};
@@ -276,36 +275,5 @@ impl Drop for SubscriptionGuard {
                 subscription.unsubscribe();
             });
         }
-    }
-}
-
-/// A step that calls `f` when its turn comes or when the task is cancelled.
-pub(super) fn when_settled(f: impl FnOnce() + Send + 'static) -> Box<dyn Step> {
-    Box::new(WhenSettled(Some(f)))
-}
-
-struct WhenSettled<F>(Option<F>);
-
-impl<F: FnOnce() + Send> WhenSettled<F> {
-    #[track_caller]
-    fn call(&mut self) {
-        if let Some(f) = self.0.take() {
-            observe(Location::caller(), None, f);
-        }
-    }
-}
-
-impl<F: FnOnce() + Send> Step for WhenSettled<F> {
-    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-        self.call();
-        Turn::Looked
-    }
-
-    fn cancel(&mut self, _: &TaskError) {
-        self.call();
-    }
-
-    fn refuse(&mut self, _: &TaskError) {
-        self.call();
     }
 }

@@ -16,8 +16,9 @@ use consumers::{Consumers, Left};
 
 use super::link::Consume;
 use super::{Status, Task, thread_of};
-use crate::cell::cancel::{CancelOutcome, Withdrawn, withdraw_all};
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::node::{NoWork, Node};
+use crate::cell::raise::withdraw_all;
 use crate::cell::slot::Outcome;
 use crate::cell::{About, Cell, Tie, Upstream, is_driven_here, with};
 use crate::error::{ErrorKind, TaskError};
@@ -102,21 +103,17 @@ impl<T> Shared<T> {
 
     fn report_unseen(&self) {
         if let Some(Err(error)) = self.value.get()
-            && !error.is_cancelled()
+            && !with(&*self.cell, |state, _| state.was_asked_for(error))
             && !self.looked.swap(true, Ordering::AcqRel)
         {
             unhandled::report(error.clone());
         }
     }
 
-    /// A consumer that was cancelled goes. If it was the last, and finds the value there, it is the
-    /// one to report a failure.
+    /// A consumer that was cancelled goes. If it was the last, and finds the value there, the caller is
+    /// the one to report a failure.
     fn leave(&self) -> Left {
-        let left = self.consumers.cancel();
-        if left == Left::Value {
-            self.report_unseen();
-        }
-        left
+        self.consumers.cancel()
     }
 
     /// What is told to whoever has his turn though there is nothing to lend.
@@ -165,7 +162,10 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         drop(self);
         match shared.leave() {
             Left::Others => None,
-            Left::Value => Some(CancelOutcome::TooLate),
+            Left::Value => {
+                shared.report_unseen();
+                Some(CancelOutcome::TooLate)
+            }
             Left::Nobody => match withdraw_all([shared.source()]) {
                 // The value was on its way here, and nobody will have it.
                 Some(CancelOutcome::TooLate) => Some(CancelOutcome::Signalled),
@@ -234,16 +234,24 @@ impl<T> fmt::Debug for SharedTask<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Upstream for Shared<T> {
-    fn withdraw(self: Arc<Self>, ticket: u64) -> Withdrawn {
+impl<T: Send + Sync + 'static> Withdraw for Shared<T> {
+    fn withdraw(self: Arc<Self>, ticket: u64, sweep: &mut Sweep) -> CancelOutcome {
         let step = with(&*self.cell, |state, _| {
             (ticket > 0).then(|| state.remove(ticket)).flatten()
         });
-        unhandled::discard(step);
-        let next = (self.leave() == Left::Nobody).then(|| self.source());
-        Withdrawn::passing(next)
+        if let Some(step) = step {
+            sweep.later(move || unhandled::discard(step));
+        }
+        match self.leave() {
+            Left::Others => {}
+            Left::Value => sweep.later(move || self.report_unseen()),
+            Left::Nobody => sweep.unwanted([self.source().parts()]),
+        }
+        CancelOutcome::Prevented
     }
+}
 
+impl<T: Send + Sync + 'static> Upstream for Shared<T> {
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
         found.push(self.cell.clone());
     }

@@ -1,0 +1,173 @@
+//! One cancel, in two passes: first all that it reaches is taken, then user code runs.
+
+use std::any::Any;
+
+use super::CancelToken;
+use crate::error::Reason;
+use crate::sync::Arc;
+
+/// What [`Task::cancel`](crate::Task::cancel) achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CancelOutcome {
+    /// Nothing was running: what had not started never will, and what it captured is dropped.
+    Prevented,
+    /// A closure was running: the task is settled as cancelled now and the closure's
+    /// [token](crate::CancelToken) is raised. What it returns is dropped.
+    Signalled,
+    /// The task was settled already; nothing has changed.
+    TooLate,
+}
+
+/// Something that a task waits for, seen by a cancel.
+pub(crate) trait Withdraw: Send + Sync {
+    /// The task no longer wants it. `ticket` is what it was registered under here.
+    ///
+    /// Part of the first pass: no user code runs or is dropped in it. That, and what is no longer
+    /// wanted in turn, goes into `sweep`.
+    fn withdraw(self: Arc<Self>, ticket: u64, sweep: &mut Sweep) -> CancelOutcome;
+}
+
+/// A task that a token cancels.
+pub(crate) trait Member: Send + Sync {
+    /// `token` is raised: cancels the task where it stands. Part of the first pass, as
+    /// [`withdraw`](Withdraw::withdraw) is.
+    fn call_off(self: Arc<Self>, token: &CancelToken, sweep: &mut Sweep);
+}
+
+/// What the first pass has yet to come to.
+enum Pending {
+    Unwanted(Arc<dyn Withdraw>, u64),
+    Raised(CancelToken),
+    CalledOff(Arc<dyn Member>, CancelToken),
+}
+
+/// A piece of the second pass.
+type After = Box<dyn FnOnce() + Send>;
+
+/// A cancel on its way.
+///
+/// Invariant: no user code runs and none of the user's values is dropped between the first
+/// [`take_all`](Sweep::take_all) and its end. So what the second pass calls finds all of it
+/// cancelled.
+#[must_use = "its second pass is yet to come"]
+pub(crate) struct Sweep {
+    pub(crate) why: Option<Reason>,
+    /// Last in, first out.
+    pending: Vec<Pending>,
+    /// What was passed: the last reference may be among these, and what goes with it is the user's.
+    passed: Vec<Box<dyn Any + Send>>,
+    after: Vec<After>,
+    /// Tokens whose callbacks have yet to run, in their order.
+    raised: Vec<CancelToken>,
+    /// The greatest effect on what was no longer wanted.
+    outcome: Option<CancelOutcome>,
+}
+
+impl Sweep {
+    pub(crate) fn new(why: Option<Reason>) -> Sweep {
+        Sweep {
+            why,
+            pending: Vec::new(),
+            passed: Vec::new(),
+            after: Vec::new(),
+            raised: Vec::new(),
+            outcome: None,
+        }
+    }
+
+    /// These are no longer wanted; the first one is come to first.
+    pub(crate) fn unwanted<I>(&mut self, ties: I)
+    where
+        I: IntoIterator<Item = (Arc<dyn Withdraw>, u64)>,
+        I::IntoIter: DoubleEndedIterator,
+    {
+        let ties = ties.into_iter().rev();
+        self.pending
+            .extend(ties.map(|(to, ticket)| Pending::Unwanted(to, ticket)));
+    }
+
+    /// This token is to be raised.
+    pub(crate) fn raise(&mut self, token: CancelToken) {
+        self.pending.push(Pending::Raised(token));
+    }
+
+    /// Raises one token; what is below it comes in [`take_all`](Sweep::take_all). False: it was raised
+    /// before.
+    pub(crate) fn raise_now(&mut self, token: CancelToken) -> bool {
+        let raised = token.flag(self);
+        if raised == Some(true) {
+            self.raised.push(token);
+        } else {
+            self.keep(token);
+        }
+        raised.is_some()
+    }
+
+    /// User code, for the second pass.
+    pub(crate) fn later(&mut self, f: impl FnOnce() + Send + 'static) {
+        self.after.push(Box::new(f));
+    }
+
+    /// Keeps something alive until the second pass.
+    pub(crate) fn keep(&mut self, passed: impl Any + Send) {
+        self.passed.push(Box::new(passed));
+    }
+
+    /// The same for what may be there.
+    pub(crate) fn keep_some(&mut self, passed: Option<impl Any + Send>) {
+        if let Some(passed) = passed {
+            self.keep(passed);
+        }
+    }
+
+    /// The first pass: a loop, however long a line of tasks or tokens is. Says the greatest effect on
+    /// what was no longer wanted.
+    pub(crate) fn take_all(&mut self) -> Option<CancelOutcome> {
+        while let Some(next) = self.pending.pop() {
+            match next {
+                Pending::Unwanted(to, ticket) => {
+                    self.keep(to.clone());
+                    let outcome = to.withdraw(ticket, self);
+                    self.note(outcome);
+                }
+                Pending::Raised(token) => {
+                    let _ = self.raise_now(token);
+                }
+                Pending::CalledOff(task, token) => {
+                    self.keep(task.clone());
+                    task.call_off(&token, self);
+                }
+            }
+        }
+        self.outcome
+    }
+
+    fn note(&mut self, outcome: CancelOutcome) {
+        self.outcome = match (self.outcome, outcome) {
+            (Some(CancelOutcome::Signalled), _) => self.outcome,
+            // Something further up was settled already; what hung on it was not.
+            (Some(CancelOutcome::Prevented), CancelOutcome::TooLate) => self.outcome,
+            (_, outcome) => Some(outcome),
+        };
+    }
+
+    /// Members of a raised token, and tokens below it.
+    pub(super) fn found(
+        &mut self,
+        token: &CancelToken,
+        members: impl DoubleEndedIterator<Item = Arc<dyn Member>>,
+        children: impl DoubleEndedIterator<Item = CancelToken>,
+    ) {
+        // Tokens first: the fewer tasks begin, the better.
+        let members = members.rev();
+        self.pending
+            .extend(members.map(|task| Pending::CalledOff(task, token.clone())));
+        self.pending.extend(children.rev().map(Pending::Raised));
+    }
+
+    /// The second pass: what is to be done in this order, the tokens whose callbacks are to run after
+    /// that, and what is to be dropped in the end.
+    pub(crate) fn into_parts(self) -> (Vec<After>, Vec<CancelToken>, impl Send + 'static) {
+        (self.after, self.raised, (self.passed, self.why))
+    }
+}

@@ -1,0 +1,146 @@
+//! Fails a task where it stands, because one of its tokens is raised.
+
+use smallvec::SmallVec;
+
+use super::state::{Arrival, Phase};
+use super::{Cell, Tie, keeping, raise, stop, with};
+use crate::cancel::{CancelToken, Member, Membership, Sweep};
+use crate::error::TaskError;
+use crate::sync::{Arc, chaos_point};
+use crate::unhandled;
+
+/// Where a raise finds a task.
+enum Found {
+    /// Settled, or its cancel has been asked for in another way.
+    TooLate,
+    /// Its head, or the task that a link follows, has yet to bring an outcome: the failure lies in the
+    /// place of that.
+    Failed(Failed),
+    /// Links are running, or wait for an executor: their driver fails the task before the next one.
+    LeftToDriver,
+}
+
+struct Failed {
+    /// The head had not settled.
+    head: bool,
+    upstream: Option<Tie>,
+    placed: bool,
+    /// Has its steps go on with the failure.
+    arrival: Arrival,
+}
+
+/// Puts a new task under the tokens that it was made with. One that is raised already cancels it.
+pub(crate) fn enlist(cell: &Arc<dyn Cell>) {
+    let tokens = cell.about().tokens();
+    for token in join(cell, tokens) {
+        call_off_now(cell, &token);
+    }
+}
+
+/// Puts a task that was settled, and has more to do now, under its tokens again. One that is raised
+/// already leaves it alone: the task was settled before.
+#[cold]
+pub(crate) fn enlist_again(cell: &Arc<dyn Cell>) {
+    let tokens = cell.about().tokens();
+    for token in join(cell, tokens) {
+        with(&**cell, |state, _| {
+            state
+                .membership()
+                .map(|membership| membership.forget(&token))
+        });
+    }
+}
+
+/// Returns the tokens that are raised.
+fn join(cell: &Arc<dyn Cell>, tokens: SmallVec<[CancelToken; 1]>) -> SmallVec<[CancelToken; 1]> {
+    let membership = Box::new(Membership::new(tokens.clone()));
+    let number = membership.number();
+    let before = with(&**cell, |state, _| state.enlist(membership));
+    unhandled::discard(before);
+    chaos_point();
+    let member: Arc<dyn Member> = cell.clone();
+    let mut raised = tokens;
+    raised.retain(|token| !token.join(number, &member));
+    raised
+}
+
+/// A raise on another thread may be on its way to this task: does for this task what that would.
+#[cold]
+pub(super) fn catch_up(cell: &Arc<dyn Cell>) {
+    let raised = with(&**cell, |state, _| state.membership()?.raised());
+    if let Some(token) = raised {
+        call_off_now(cell, &token);
+    }
+}
+
+fn call_off_now(cell: &Arc<dyn Cell>, token: &CancelToken) {
+    let mut sweep = Sweep::new(token.why());
+    call_off(cell, token, &mut sweep);
+    sweep.take_all();
+    raise::carry_out(sweep);
+}
+
+/// Cancels the task because of `token`, unless that was done before.
+pub(super) fn call_off(cell: &Arc<dyn Cell>, token: &CancelToken, sweep: &mut Sweep) {
+    let error = TaskError::cancelled(cell.about().at(), sweep.why.as_ref());
+    let (mut replaced, mut counted) = (None, false);
+    let (found, work) = keeping(&**cell, |state, head| {
+        let is_due = state.membership().is_some_and(|own| own.forget(token));
+        if !is_due || state.is_doomed() {
+            return Found::TooLate;
+        }
+        let is_head = !state.stage.is_over();
+        match state.phase {
+            Phase::Cold | Phase::Queued | Phase::Open => {
+                counted = state.leave_unbegun();
+                head.fail(error);
+            }
+            Phase::Driving if is_head => head.fail(error),
+            Phase::Following => state.outcome(head).fail(error),
+            Phase::Driving | Phase::Handed if !state.is_decided() => {
+                replaced = state.fail_later(error);
+                return Found::LeftToDriver;
+            }
+            _ => return Found::TooLate,
+        }
+        if matches!(state.phase, Phase::Driving | Phase::Following) {
+            state.leave_running();
+        }
+        let upstream = state.untie();
+        // A driver, or what was followed, comes too late from now on.
+        state.epoch = state.epoch.wrapping_add(1);
+        let arrival = state.outcome_is_in();
+        state.cancelled = true;
+        state.called_off = true;
+        Found::Failed(Failed {
+            head: is_head,
+            upstream,
+            placed: std::mem::take(&mut state.placed),
+            arrival,
+        })
+    });
+    sweep.keep_some(replaced);
+    let Found::Failed(failed) = found else {
+        return;
+    };
+    if failed.placed {
+        cell.about().pool().free_room();
+    }
+    if failed.head
+        && let Some(token) = cell.about().token()
+    {
+        sweep.raise(token.clone());
+    }
+    sweep.unwanted(failed.upstream.map(Tie::parts));
+    if work.is_some() || counted {
+        let task = cell.clone();
+        sweep.later(move || {
+            unhandled::discard(work);
+            if counted {
+                stop::driver_is_back(&task);
+            }
+        });
+    }
+    let (task, arrival) = (cell.clone(), failed.arrival);
+    sweep.later(move || arrival.proceed(task));
+}

@@ -1,0 +1,76 @@
+//! A cell as queues and executors see it.
+
+use super::fail::{By, fail_head};
+use super::node::{Node, Returned, claim};
+use super::{Cell, call_off, with};
+use crate::cancel::CancelOutcome;
+use crate::error::{At, ErrorKind, TaskError};
+use crate::executor::{HandedOut, Ran, Runnable};
+use crate::sync::Arc;
+
+fn run(cell: Arc<dyn Cell>) -> Ran {
+    if cell.about().is_under_tokens() && cell.about().is_called_off() {
+        // A thread that the raise has set free is here before the raise is.
+        call_off::catch_up(&cell);
+    }
+    claim(cell, None).unwrap_or(Ran::Other)
+}
+
+fn take_place(cell: &dyn Cell) {
+    with(cell, |state, _| state.placed = true);
+}
+
+fn give_place_back(cell: &dyn Cell) -> bool {
+    with(cell, |state, _| std::mem::take(&mut state.placed))
+}
+
+fn refuse(cell: Arc<dyn Cell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
+    let error = TaskError::noted(kind, why, Some(cell.about().at()));
+    fail_head(&cell, error, by) != CancelOutcome::TooLate
+}
+
+// What follows is compiled for every call site: each function hands on to one that is not.
+
+impl<F, T> Runnable for Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn run(self: Arc<Self>) -> Ran {
+        run(self)
+    }
+
+    fn take_place(&self) {
+        take_place(self);
+    }
+
+    fn give_place_back(&self) -> bool {
+        give_place_back(self)
+    }
+
+    fn hand_over(self: Arc<Self>) {
+        super::hand_over(self);
+    }
+
+    fn hand_off(self: Arc<Self>) {
+        super::hand_off(self);
+    }
+
+    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
+        refuse(self, By::Pool, kind, why)
+    }
+}
+
+impl<F, T> HandedOut for Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn run_with(self: Arc<Self>, pass: u32) -> bool {
+        claim(self, Some(pass)).is_some()
+    }
+
+    fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool {
+        refuse(self, By::Executor(pass), kind, why)
+    }
+}

@@ -1,0 +1,185 @@
+//! Raising a token, and the second pass of a cancel, which runs user code.
+
+use std::collections::VecDeque;
+
+use super::Tie;
+use crate::cancel::{CancelOutcome, CancelToken, Sweep};
+use crate::error::{BoxError, ErrorKind, Reason};
+use crate::executor::{Ran, Runnable};
+use crate::pool::Pool;
+use crate::sync::{Arc, Mutex, chaos_point};
+use crate::{dispatch, unhandled};
+
+impl CancelToken {
+    /// Raises the token and those below it, cancels the tasks under them, and then runs their
+    /// callbacks on this thread. True for the call that did it. The order of all that, and what is
+    /// different inside a callback, is told at [`CancelToken`].
+    ///
+    /// # Panics
+    ///
+    /// Never: a callback that panics is reported as an unhandled failure.
+    pub fn cancel(&self) -> bool {
+        self.raise(None)
+    }
+
+    /// Like [`cancel`](CancelToken::cancel), and says why: the failures of the tasks that it cancels
+    /// tell the reason. A reason for a token that is raised already is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{CancelToken, Task};
+    ///
+    /// let token = CancelToken::new();
+    /// let task = Task::builder().cancel_token(&token).spawn_with(|ctx| {
+    ///     while !ctx.is_cancelled() {
+    ///         std::thread::yield_now();
+    ///     }
+    /// });
+    /// token.cancel_with("the window was closed");
+    /// let error = task.wait().unwrap_err();
+    /// assert!(error.is_cancelled());
+    /// assert!(error.to_string().contains("the window was closed"));
+    /// ```
+    pub fn cancel_with(&self, reason: impl Into<BoxError>) -> bool {
+        self.raise(Some(Reason::new(reason)))
+    }
+
+    fn raise(&self, why: Option<Reason>) -> bool {
+        let mut sweep = Sweep::new(why);
+        let did_it = sweep.raise_now(self.clone());
+        if did_it {
+            chaos_point();
+            sweep.take_all();
+            carry_out(sweep);
+        }
+        did_it
+    }
+}
+
+/// The second pass: puts it on this thread's work list, and, unless a scope is open, runs the list to
+/// its end.
+///
+/// What is on the list goes on elsewhere while one piece of it blocks.
+pub(crate) fn carry_out(sweep: Sweep) {
+    let (after, raised, passed) = sweep.into_parts();
+    let is_outermost = !dispatch::is_open();
+    dispatch::scope(|| {
+        for piece in after {
+            dispatch::later(Deferred::new(piece));
+        }
+        if !raised.is_empty() {
+            // Behind the steps of the tasks, which the pieces before it put on the list.
+            let callbacks = Arc::new(Callbacks(Mutex::new(raised.into())));
+            dispatch::later(Deferred::new(move || dispatch::later(callbacks)));
+        }
+        dispatch::later(Deferred::new(move || unhandled::discard(passed)));
+        // Without a budget: the caller finds it done.
+        if is_outermost {
+            dispatch::run_all();
+        }
+    });
+}
+
+/// Takes what is no longer wanted, and runs the user code that belongs to that.
+pub(crate) fn withdraw_all(
+    unwanted: impl IntoIterator<Item = Tie, IntoIter: DoubleEndedIterator>,
+) -> Option<CancelOutcome> {
+    let mut sweep = Sweep::new(None);
+    sweep.unwanted(unwanted.into_iter().map(Tie::parts));
+    let outcome = sweep.take_all();
+    carry_out(sweep);
+    outcome
+}
+
+/// A piece of the second pass.
+struct Deferred<F>(Mutex<Option<F>>);
+
+impl<F: FnOnce() + Send + 'static> Deferred<F> {
+    fn new(f: F) -> Arc<Deferred<F>> {
+        Arc::new(Deferred(Mutex::new(Some(f))))
+    }
+
+    fn call(&self) {
+        let f = self.0.lock().take();
+        if let Some(f) = f {
+            f();
+        }
+    }
+}
+
+impl<F: FnOnce() + Send + 'static> Runnable for Deferred<F> {
+    fn run(self: Arc<Self>) -> Ran {
+        self.call();
+        Ran::Other
+    }
+
+    fn hand_over(self: Arc<Self>) {
+        on_the_pool(self);
+    }
+
+    fn refuse(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
+        self.call();
+        false
+    }
+}
+
+/// The callbacks of raised tokens, in their order.
+struct Callbacks(Mutex<VecDeque<CancelToken>>);
+
+impl Callbacks {
+    /// Takes the one whose turn it is.
+    fn next(&self) -> Option<impl FnOnce() + use<>> {
+        loop {
+            let token = self.0.lock().front().cloned()?;
+            if let Some(callback) = token.take_callback() {
+                return Some(callback);
+            }
+            let mut tokens = self.0.lock();
+            // Another thread may have come to the same end.
+            if tokens.front().is_some_and(|front| front.is(&token)) {
+                let passed = tokens.pop_front();
+                drop(tokens);
+                drop(passed);
+            }
+        }
+    }
+}
+
+impl Runnable for Callbacks {
+    fn run(self: Arc<Self>) -> Ran {
+        let Some(first) = self.next() else {
+            return Ran::Other;
+        };
+        // For another thread, if one of them blocks. This one will find nothing left.
+        dispatch::later(self.clone());
+        let mut next = Some(first);
+        while let Some(callback) = next {
+            // One at a time: the others may be taken back meanwhile.
+            if cfg!(planted = "callbacks_taken") {
+                next = self.next();
+                callback();
+            } else {
+                callback();
+                next = self.next();
+            }
+        }
+        Ran::Other
+    }
+
+    fn hand_over(self: Arc<Self>) {
+        on_the_pool(self);
+    }
+
+    fn refuse(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
+        self.run();
+        false
+    }
+}
+
+/// Has it run on the global pool, which never closes; here if the system has no thread for that.
+fn on_the_pool(work: Arc<dyn Runnable>) {
+    if let Err(refused) = Pool::global().resubmit(work) {
+        refused.settle();
+    }
+}

@@ -1,0 +1,56 @@
+//! What a cancel, a token and a search for cycles see of a cell.
+
+use super::node::{Node, Returned};
+use super::{Cell, Upstream, call_off, cancel, with};
+use crate::cancel::{CancelOutcome, CancelToken, Member, Sweep, Withdraw};
+use crate::error::At;
+use crate::sync::Arc;
+
+fn above(cell: &dyn Cell, found: &mut Vec<Arc<dyn Upstream>>) {
+    let tie = with(cell, |state, _| state.upstream().cloned());
+    found.extend(tie.map(|tie| tie.to));
+}
+
+fn withdraw(cell: Arc<dyn Cell>, sweep: &mut Sweep) -> CancelOutcome {
+    cancel::withdraw(&cell, sweep)
+}
+
+fn call_off(cell: Arc<dyn Cell>, token: &CancelToken, sweep: &mut Sweep) {
+    call_off::call_off(&cell, token, sweep);
+}
+
+// What follows is compiled for every call site: each function hands on to one that is not.
+
+impl<F, T> Withdraw for Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn withdraw(self: Arc<Self>, _ticket: u64, sweep: &mut Sweep) -> CancelOutcome {
+        withdraw(self, sweep)
+    }
+}
+
+impl<F, T> Member for Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn call_off(self: Arc<Self>, token: &CancelToken, sweep: &mut Sweep) {
+        call_off(self, token, sweep);
+    }
+}
+
+impl<F, T> Upstream for Node<F, T>
+where
+    F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
+        above(self, found);
+    }
+
+    fn cell(self: Arc<Self>) -> Option<Arc<dyn Cell>> {
+        Some(self)
+    }
+}
