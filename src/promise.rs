@@ -228,10 +228,7 @@ impl<T: Send + 'static> Resolver<T> {
             return Ok(());
         }
         drop(task.into_cell());
-        let follow = Follow {
-            inner,
-            forward: adopt::forward::<T>,
-        };
+        let follow = Follow { inner };
         dispatch::scope(|| adopt::follow(&cell, epoch, None, Progress::default(), follow));
         Ok(())
     }

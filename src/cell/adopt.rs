@@ -9,13 +9,13 @@
 use smallvec::SmallVec;
 
 use super::deadlock::{self, Graph, Trail};
-use super::slot::{Slot, cast, take};
+use super::slot::Slot;
 use super::state::{Arrival, Phase, Progress, Registered, Role};
 use super::step::{Follow, Step, Turn};
 use super::{Cell, Tie, address, raise, start, stop, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
-use crate::{dispatch, turning, unhandled};
+use crate::{dispatch, turning};
 
 enum Adopted {
     /// The inner task will deliver.
@@ -37,7 +37,7 @@ pub(crate) fn follow(
     progress: Progress,
     follow: Follow,
 ) {
-    let Follow { inner, forward } = follow;
+    let Follow { inner } = follow;
     // Dropped when the locks are gone.
     let mut removed = Removed::default();
     let adopted = {
@@ -48,7 +48,6 @@ pub(crate) fn follow(
             outer,
             epoch,
             inner: &inner,
-            forward,
         };
         attach(&mut graph, &link, held, progress, &mut removed)
     };
@@ -99,7 +98,6 @@ struct Link<'a> {
     /// The epoch of the outer task's driver.
     epoch: u32,
     inner: &'a Arc<dyn Cell>,
-    forward: fn(Arc<dyn Cell>, u32) -> Box<dyn Step>,
 }
 
 fn attach(
@@ -113,7 +111,6 @@ fn attach(
         outer,
         epoch,
         inner,
-        forward,
     } = *link;
     let is_cycle = graph.adoption_closes_a_cycle(outer, inner, &mut removed.trail);
     let mut arrival = None;
@@ -277,52 +274,53 @@ fn tie(inner: &Arc<dyn Cell>) -> Tie {
 }
 
 /// The subscriber that carries an inner task's outcome to the task that adopted it.
-struct Forward<U> {
+///
+/// Both have the same type, which `IntoTask` and `Resolver` see to; it need not be known here.
+struct Forward {
     target: Arc<dyn Cell>,
     /// The target's epoch when it began to follow. A cancel raises it; what the target follows after
     /// that is no business of this step's.
     epoch: u32,
-    _type: std::marker::PhantomData<fn(U)>,
 }
 
-/// Makes the carrier for outcomes of type `U`.
-pub(crate) fn forward<U: Send + 'static>(target: Arc<dyn Cell>, epoch: u32) -> Box<dyn Step> {
-    Box::new(Forward::<U> {
-        target,
-        epoch,
-        _type: std::marker::PhantomData,
-    })
+/// Makes the carrier.
+fn forward(target: Arc<dyn Cell>, epoch: u32) -> Box<dyn Step> {
+    Box::new(Forward { target, epoch })
 }
 
-impl<U: Send + 'static> Forward<U> {
-    fn deliver(&self, outcome: Result<U, TaskError>) {
-        let mut outcome = Some(outcome);
+impl Forward {
+    /// `put` fills the slot of the target, unless that was cancelled meanwhile.
+    fn deliver(&self, put: impl FnOnce(&mut dyn Slot)) {
         let upstream = with(&*self.target, |state, head| {
             if state.phase != Phase::Following || state.epoch != self.epoch {
                 return None;
             }
-            *cast::<U>(state.outcome(head)) = outcome.take();
+            put(state.outcome(head));
             Some((state.untie(), state.outcome_is_in()))
         });
-        unhandled::discard(outcome);
         if let Some((_, arrival)) = upstream {
             arrival.proceed(self.target.clone());
         }
     }
 }
 
-impl<U: Send + 'static> Step for Forward<U> {
+impl Step for Forward {
     fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-        self.deliver(take::<U>(input, Some(self.target.about().at())));
+        if input.is_empty() {
+            input.fail(TaskError::taken(Some(self.target.about().at())));
+        }
+        self.deliver(|slot| input.move_into(slot));
+        // What the target has no use for.
+        input.clear();
         Turn::Looked
     }
 
     fn cancel(&mut self, error: &TaskError) {
-        self.deliver(Err(error.clone()));
+        self.deliver(|slot| slot.fail(error.clone()));
     }
 
     fn refuse(&mut self, error: &TaskError) {
-        self.deliver(Err(error.clone()));
+        self.deliver(|slot| slot.fail(error.clone()));
     }
 
     fn takes_outcome(&self) -> bool {

@@ -296,7 +296,9 @@ pub(crate) fn address(cell: &dyn Cell) -> *const () {
     std::ptr::from_ref(cell).cast()
 }
 
-/// Registers a step and sees to it that it will run. Returns its number.
+/// Registers a step and sees to it that it will run. Returns its number. For functions that are
+/// compiled once.
+#[inline]
 pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>, role: Role) -> u64 {
     let (number, registered) = cell.shell().push(step, role);
     match registered {

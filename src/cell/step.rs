@@ -67,9 +67,6 @@ pub(crate) enum Turn {
 /// A task returned from a continuation, to be adopted.
 pub(crate) struct Follow {
     pub(crate) inner: Arc<dyn Cell>,
-    /// Makes the step that carries the inner task's outcome to the given cell, if that still has the
-    /// given epoch then.
-    pub(crate) forward: fn(Arc<dyn Cell>, u32) -> Box<dyn Step>,
 }
 
 /// Where the steps of a task run when they cannot run on the thread that settled it.

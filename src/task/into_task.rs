@@ -2,7 +2,7 @@
 
 use crate::cell::node::{NoWork, Returned};
 use crate::cell::step::Follow;
-use crate::cell::{adopt, node::Node, with};
+use crate::cell::{node::Node, with};
 use crate::error::{At, BoxError, TaskError};
 use crate::promise::Resolver;
 use crate::sync::Ordering;
@@ -127,10 +127,7 @@ impl<T: Send + 'static> IntoTask for Task<T> {
         {
             return Landing(Returned::Outcome(outcome));
         }
-        Landing(Returned::Task(Follow {
-            inner,
-            forward: adopt::forward::<T>,
-        }))
+        Landing(Returned::Task(Follow { inner }))
     }
 
     fn settle(self, resolver: Resolver<T>) -> Result<(), Self> {
