@@ -162,9 +162,13 @@ fn who_asks_is_told_when_a_cancelled_closure_has_returned() {
     explore(&["before", "signalled", "too late"], || {
         let (ran, dropped) = (Counter::default(), Counter::default());
         let (calls, captured) = (ran.clone(), Counted(dropped.clone()));
+        let inside = Arc::new(AtomicBool::new(false));
+        let mark = inside.clone();
         let work = move |_: &At<'_>| {
             let _captured = captured;
             calls.up();
+            mark.store(true, Ordering::Release);
+            mark.store(false, Ordering::Release);
             Returned::Outcome(Ok(7))
         };
         let node = Node::new(About::here(), Phase::Queued, work);
@@ -177,6 +181,7 @@ fn who_asks_is_told_when_a_cancelled_closure_has_returned() {
             let cell = task.cell().expect("a handle has a cell").clone();
             let ask = go(move || {
                 let tell = Box::new(move || {
+                    assert!(!inside.load(Ordering::Acquire), "the closure runs");
                     assert_eq!(dropped.get(), 1, "the closure has not returned");
                     count.up();
                 });
