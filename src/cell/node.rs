@@ -122,11 +122,12 @@ impl Erased {
     }
 
     /// Makes the calling thread the driver of an open cell, whose outcome it has in its hands, and
-    /// takes the first step. `None`: the cell is not open any more. Says the driver's epoch.
+    /// takes the first step. `None`: the cell is not open any more, or its steps belong on the pool.
+    /// Says the driver's epoch.
     pub(crate) fn settle(&self, hands: &mut Hands<'_>) -> Option<(u32, Next)> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        if inner.state.phase != Phase::Open {
+        if inner.state.phase != Phase::Open || inner.state.is_on_pool() {
             return None;
         }
         inner.state.phase = Phase::Driving;
