@@ -554,7 +554,7 @@ mod steps {
             waiting.wait().unwrap();
             drop(resolvers);
         }
-        linear_from(100, events);
+        linear_from(40, events);
     }
 }
 
