@@ -46,6 +46,15 @@ pub(crate) trait Runnable: Send + Sync {
     fn give_place_back(&self) -> bool {
         true
     }
+
+    /// A run would find nothing to do: a queue may drop this entry. Called under the lock of that
+    /// queue, so it takes no lock of a cell.
+    ///
+    /// The answer may be outdated, but not for this entry: whoever brings new work to the same cell
+    /// queues another entry after that.
+    fn is_spent(&self) -> bool {
+        false
+    }
 }
 
 /// Work that is handed to executors, perhaps several times. A pass, the number of a handing over, is
@@ -55,6 +64,9 @@ pub(crate) trait HandedOut: Send + Sync {
     fn run_with(self: Arc<Self>, pass: u32) -> bool;
 
     fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool;
+
+    /// No pass that was given out so far is good any more. Takes no lock of a cell.
+    fn is_over(&self) -> bool;
 }
 
 /// Runs the jobs of a chain: where and when is the executor's choice.
@@ -180,6 +192,13 @@ impl Runnable for Queued {
     fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
         let job = self.take().and_then(|mut job| job.0.take());
         job.is_some_and(|(work, pass)| work.refuse_with(pass, kind, why))
+    }
+
+    fn is_spent(&self) -> bool {
+        // Lock order: a pool's queue -> this. It is held for as long as a `take` lasts.
+        let job = self.0.lock();
+        let work = job.as_ref().and_then(|job| job.0.as_ref());
+        work.is_none_or(|(work, _)| work.is_over())
     }
 }
 

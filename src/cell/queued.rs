@@ -6,7 +6,7 @@ use super::{Cell, call_off, with};
 use crate::cancel::CancelOutcome;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{HandedOut, Ran, Runnable};
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 
 fn run(cell: Arc<dyn Cell>) -> Ran {
     if cell.about().is_under_tokens() && cell.about().is_called_off() {
@@ -59,6 +59,12 @@ where
     fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
         refuse(self, By::Pool, kind, why)
     }
+
+    fn is_spent(&self) -> bool {
+        // ORDERING: acquire, as for a wait. A late subscriber clears the flag before it queues its
+        // entry: the queue's lock lets each thread that sees the entry see the flag too.
+        self.idle.load(Ordering::Acquire)
+    }
 }
 
 impl<F, T> HandedOut for Node<F, T>
@@ -72,5 +78,9 @@ where
 
     fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool {
         refuse(self, By::Executor(pass), kind, why)
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_spent()
     }
 }

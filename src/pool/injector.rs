@@ -4,20 +4,16 @@
 //! not once a job. A lock-free channel hands the cache lines of its two ends back and forth with
 //! every job; on two cores that cost more than the lock (`docs/DESIGN.md`).
 
-use std::collections::VecDeque;
-
+use super::jobs::{Jobs, Swept, Work};
 use super::lane::Lane;
-use crate::executor::Runnable;
-use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// Jobs that one worker takes at once; the others can steal them from its lane.
 const BATCH: usize = 64;
-/// Places that an empty queue keeps.
-const KEPT: usize = 1024;
 
 // Lock order: injector -> lane.
 pub(super) struct Injector {
-    jobs: Mutex<VecDeque<Arc<dyn Runnable>>>,
+    jobs: Mutex<Jobs>,
     /// The length of `jobs`, for looking without the lock. Written under the lock.
     len: AtomicUsize,
 }
@@ -25,7 +21,7 @@ pub(super) struct Injector {
 impl Injector {
     pub(super) fn new() -> Injector {
         Injector {
-            jobs: Mutex::new(VecDeque::new()),
+            jobs: Mutex::new(Jobs::new()),
             len: AtomicUsize::new(0),
         }
     }
@@ -41,71 +37,33 @@ impl Injector {
         self.jobs.lock().len()
     }
 
-    pub(super) fn push(&self, job: Arc<dyn Runnable>) {
+    pub(super) fn push(&self, job: Work) -> Swept {
         let mut jobs = self.jobs.lock();
-        jobs.push_back(job);
+        let swept = jobs.push(job);
         self.len.store(jobs.len(), Ordering::Relaxed);
+        swept
     }
 
     /// Takes the oldest job.
-    pub(super) fn pop(&self) -> Option<Arc<dyn Runnable>> {
+    pub(super) fn pop(&self) -> Option<Work> {
         let mut jobs = self.jobs.lock();
-        let job = jobs.pop_front();
+        let job = jobs.pop();
         self.len.store(jobs.len(), Ordering::Relaxed);
-        shrink(&mut jobs);
         job
     }
 
     /// Takes the oldest job, and moves up to half of those behind it to `lane`.
-    pub(super) fn pop_batch(&self, lane: &Lane) -> Option<Arc<dyn Runnable>> {
+    pub(super) fn pop_batch(&self, lane: &Lane) -> Option<Work> {
         if self.len() == 0 {
             return None;
         }
         let mut jobs = self.jobs.lock();
-        let first = jobs.pop_front()?;
+        let first = jobs.pop()?;
         let more = (jobs.len() / 2).min(BATCH);
         if more > 0 {
-            lane.fill(jobs.drain(..more));
+            jobs.take(more, |taken| lane.fill(taken));
         }
         self.len.store(jobs.len(), Ordering::Relaxed);
-        shrink(&mut jobs);
         Some(first)
-    }
-}
-
-/// A flood does not keep its memory for ever.
-pub(super) fn shrink(jobs: &mut VecDeque<Arc<dyn Runnable>>) {
-    if jobs.is_empty() && jobs.capacity() > KEPT {
-        jobs.shrink_to(KEPT);
-    }
-}
-
-#[cfg(all(test, not(loom), not(shuttle)))]
-mod tests {
-    use super::*;
-    use crate::error::ErrorKind;
-    use crate::executor::Ran;
-
-    struct Nothing;
-
-    impl Runnable for Nothing {
-        fn run(self: Arc<Self>) -> Ran {
-            Ran::Other
-        }
-        fn hand_over(self: Arc<Self>) {}
-        fn refuse(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
-            false
-        }
-    }
-
-    #[test]
-    fn an_empty_queue_gives_back_what_a_flood_has_left() {
-        let mut jobs = VecDeque::with_capacity(4 * KEPT);
-        jobs.push_back(Arc::new(Nothing) as Arc<dyn Runnable>);
-        shrink(&mut jobs);
-        assert!(jobs.capacity() >= 4 * KEPT, "the flood may go on");
-        jobs.clear();
-        shrink(&mut jobs);
-        assert!((KEPT..4 * KEPT).contains(&jobs.capacity()));
     }
 }

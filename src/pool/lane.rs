@@ -1,17 +1,15 @@
 //! One worker's own queue, and what others may see of that worker.
 
-use std::collections::VecDeque;
-
-use super::injector::shrink;
-use crate::executor::{Ran, Runnable};
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, thread};
+use super::jobs::{Jobs, Work};
+use crate::executor::Ran;
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, thread};
 
 /// The owner pushes and takes back at the tail; every worker, the owner included, takes the oldest
 /// job at the head.
 pub(super) struct Lane {
     /// The owner.
     pub(super) thread: Thread,
-    jobs: Mutex<VecDeque<Arc<dyn Runnable>>>,
+    jobs: Mutex<Jobs>,
     /// The length of `jobs`, for looking without the lock. Written under the lock.
     len: AtomicUsize,
     pub(super) tally: Tally,
@@ -33,16 +31,12 @@ pub(super) struct Lane {
     pub(super) system_id: AtomicU64,
 }
 
-/// How far back the owner looks for a job it wants to take back: as many siblings as a task
-/// commonly spawns before it waits.
-const REACH: usize = 8;
-
 impl Lane {
     /// The lane of the calling thread.
     pub(super) fn new() -> Lane {
         Lane {
             thread: thread::current(),
-            jobs: Mutex::new(VecDeque::new()),
+            jobs: Mutex::new(Jobs::new()),
             len: AtomicUsize::new(0),
             tally: Tally::default(),
             busy: AtomicBool::new(false),
@@ -78,24 +72,25 @@ impl Lane {
     }
 
     /// Appends a job; false when nobody else needs to know, yet.
-    pub(super) fn push(&self, job: Arc<dyn Runnable>) -> bool {
+    pub(super) fn push(&self, job: Work) -> bool {
         let mut jobs = self.jobs.lock();
-        jobs.push_back(job);
+        let swept = jobs.push(job);
         let len = jobs.len();
         self.len.store(len, Ordering::Relaxed);
         drop(jobs);
+        drop(swept);
         self.on_offer(len) > 0
     }
 
     /// Appends jobs that came from outside.
-    pub(super) fn fill(&self, more: impl Iterator<Item = Arc<dyn Runnable>>) {
+    pub(super) fn fill(&self, more: impl Iterator<Item = Work>) {
         let mut jobs = self.jobs.lock();
         jobs.extend(more);
         self.len.store(jobs.len(), Ordering::Relaxed);
     }
 
     /// Takes the oldest job for another worker.
-    pub(super) fn steal(&self) -> Option<Arc<dyn Runnable>> {
+    pub(super) fn steal(&self) -> Option<Work> {
         if self.on_offer(self.len()) == 0 {
             None
         } else {
@@ -104,28 +99,23 @@ impl Lane {
     }
 
     /// Takes the oldest job for the owner, who alone adds to them.
-    pub(super) fn pop_own(&self) -> Option<Arc<dyn Runnable>> {
+    pub(super) fn pop_own(&self) -> Option<Work> {
         if self.len() == 0 { None } else { self.pop() }
     }
 
-    pub(super) fn pop(&self) -> Option<Arc<dyn Runnable>> {
+    pub(super) fn pop(&self) -> Option<Work> {
         let mut jobs = self.jobs.lock();
-        let job = jobs.pop_front();
+        let job = jobs.pop();
         self.len.store(jobs.len(), Ordering::Relaxed);
-        shrink(&mut jobs);
         job
     }
 
-    /// Takes `wanted` out again if it is among the newest jobs.
-    pub(super) fn take_back(&self, wanted: *const ()) -> Option<Arc<dyn Runnable>> {
+    /// Takes `wanted` out again if it is among the newest or the oldest jobs.
+    pub(super) fn take_back(&self, wanted: *const ()) -> Option<Work> {
         let mut jobs = self.jobs.lock();
-        let newest = jobs.len().saturating_sub(REACH);
-        let place = jobs
-            .range(newest..)
-            .rposition(|job| Arc::as_ptr(job).cast::<()>() == wanted)?;
-        let job = jobs.remove(newest + place);
+        let job = jobs.take_back(wanted)?;
         self.len.store(jobs.len(), Ordering::Relaxed);
-        job
+        Some(job)
     }
 }
 

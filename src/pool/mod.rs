@@ -10,6 +10,7 @@
 //   grow.rs      waking and creating workers         rest.rs  sleeping and leaving
 //   shutdown.rs  closing, discarding                  ending.rs  waiting until it is idle, or over
 //   injector.rs  jobs from outside            lane.rs  one worker's own jobs
+//   jobs.rs      the jobs of either, without those that were done by other means
 //   worker.rs    the life of one thread       block.rs what it does before it blocks in `wait`
 //   stack.rs     how much of its stack is used
 //   roster.rs    the counts of threads and their invariants: plain data, changed under one lock
@@ -26,6 +27,7 @@ mod census;
 mod ending;
 mod grow;
 mod injector;
+mod jobs;
 mod lane;
 mod metrics;
 mod probe;

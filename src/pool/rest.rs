@@ -152,7 +152,7 @@ impl Shared {
             if let Some(room) = &self.room {
                 room.take();
             }
-            self.injector.push(job);
+            self.forget(self.injector.push(job));
         }
         let mut roster = self.roster.lock();
         self.lanes.lock().retain(|other| !Arc::ptr_eq(other, lane));

@@ -7,6 +7,7 @@ use std::panic::RefUnwindSafe;
 
 use super::builder::PoolBuilder;
 use super::injector::Injector;
+use super::jobs::Swept;
 use super::lane::Lane;
 use super::room::Room;
 use super::roster::Roster;
@@ -101,7 +102,7 @@ impl Shared {
                     room.take();
                     work.take_place();
                 }
-                self.injector.push(work);
+                self.forget(self.injector.push(work));
             }
         }
         chaos_point();
@@ -114,6 +115,16 @@ impl Shared {
             self.sweep_if_deserted();
         }
         Ok(())
+    }
+
+    /// Drops jobs that were done by other means before a worker came to them.
+    pub(super) fn forget(&self, swept: Swept) {
+        for job in swept.0 {
+            if self.room.is_some() && job.give_place_back() {
+                self.free_room();
+            }
+            drop(job);
+        }
     }
 
     /// Sees to it that somebody will look at a job that was just queued.

@@ -1,0 +1,202 @@
+//! The jobs of one queue in their order, without those that were done by other means.
+
+use std::collections::VecDeque;
+
+use crate::executor::Runnable;
+use crate::sync::Arc;
+
+pub(super) type Work = Arc<dyn Runnable>;
+
+/// Places that an empty queue keeps.
+const KEPT: usize = 1024;
+/// Jobs that a queue holds before a push looks for spent ones.
+const SWEEP_FROM: usize = 64;
+/// How far from each end a waiting worker looks for the job that it waits for: as many siblings as
+/// a task commonly spawns before it waits.
+const REACH: usize = 8;
+
+/// Jobs, the oldest first.
+///
+/// A job that is run or cancelled by other means stays in its queue. Its entry would keep its
+/// memory until a worker comes by, which may never happen.
+///
+/// Invariant: after a push there are at most `sweep_at` jobs, and `sweep_at` is `SWEEP_FROM`, or
+/// twice as many as were not spent at the last sweep. So the memory is bounded by that of the jobs
+/// that are not spent, and a push looks at two jobs on average.
+pub(super) struct Jobs {
+    queue: VecDeque<Work>,
+    sweep_at: usize,
+}
+
+/// What was swept out, to be dropped when the lock of the queue is gone.
+#[must_use = "the last handle of a task may be in it: drop it without the lock"]
+pub(super) struct Swept(pub(super) Vec<Work>);
+
+impl Jobs {
+    pub(super) fn new() -> Jobs {
+        Jobs {
+            queue: VecDeque::new(),
+            sweep_at: SWEEP_FROM,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Appends a job. Those that were there before may be swept; the queue is not empty after that.
+    #[inline]
+    pub(super) fn push(&mut self, job: Work) -> Swept {
+        let swept = if self.queue.len() < self.sweep_at {
+            Swept(Vec::new())
+        } else {
+            self.sweep()
+        };
+        self.queue.push_back(job);
+        swept
+    }
+
+    #[cold]
+    fn sweep(&mut self) -> Swept {
+        let mut swept = Vec::new();
+        let spent = self.queue.iter().filter(|job| job.is_spent()).count();
+        // Moving them all is worth its time only where that makes room. A job may be spent since it
+        // was counted, and not the other way round.
+        if spent > 0 {
+            swept.reserve(spent);
+            for _ in 0..self.queue.len() {
+                match self.queue.pop_front() {
+                    Some(job) if job.is_spent() => swept.push(job),
+                    Some(job) => self.queue.push_back(job),
+                    None => break,
+                }
+            }
+            self.shrink();
+        }
+        self.sweep_at = (2 * self.queue.len()).max(SWEEP_FROM);
+        Swept(swept)
+    }
+
+    /// Appends jobs that lay in another queue.
+    pub(super) fn extend(&mut self, more: impl Iterator<Item = Work>) {
+        self.queue.extend(more);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Work> {
+        let job = self.queue.pop_front();
+        self.shrink();
+        job
+    }
+
+    /// Takes out the `count` oldest jobs, while `take` runs.
+    pub(super) fn take(&mut self, count: usize, take: impl FnOnce(&mut dyn Iterator<Item = Work>)) {
+        take(&mut self.queue.drain(..count));
+        self.shrink();
+    }
+
+    /// Takes out `wanted` if it is among the newest or the oldest jobs.
+    pub(super) fn take_back(&mut self, wanted: *const ()) -> Option<Work> {
+        let is_wanted = |job: &Work| Arc::as_ptr(job).cast::<()>() == wanted;
+        let newest = self.queue.len().saturating_sub(REACH);
+        let place = match self.queue.range(newest..).rposition(is_wanted) {
+            Some(place) => newest + place,
+            // Children are often awaited in the order in which they were spawned.
+            None => self
+                .queue
+                .iter()
+                .take(newest.min(REACH))
+                .position(is_wanted)?,
+        };
+        self.queue.remove(place)
+    }
+
+    /// A flood does not keep its memory. Called when jobs were taken out; it costs a few moves for
+    /// each of them.
+    #[inline]
+    fn shrink(&mut self) {
+        if self.queue.capacity() > KEPT && self.queue.len() <= self.queue.capacity() / 4 {
+            self.give_room_back();
+        }
+    }
+
+    #[cold]
+    fn give_room_back(&mut self) {
+        self.queue.shrink_to((2 * self.queue.len()).max(KEPT));
+        self.sweep_at = (2 * self.queue.len()).max(SWEEP_FROM);
+    }
+}
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::executor::Ran;
+    use crate::sync::{AtomicBool, Ordering};
+
+    #[derive(Default)]
+    struct Nothing(AtomicBool);
+
+    impl Runnable for Nothing {
+        fn run(self: Arc<Self>) -> Ran {
+            Ran::Other
+        }
+        fn hand_over(self: Arc<Self>) {}
+        fn refuse(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
+            false
+        }
+        fn is_spent(&self) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    fn filled(jobs: &mut Jobs, count: usize) -> Vec<Arc<Nothing>> {
+        let made: Vec<_> = (0..count).map(|_| Arc::<Nothing>::default()).collect();
+        for job in &made {
+            assert!(jobs.push(job.clone()).0.is_empty());
+        }
+        made
+    }
+
+    #[test]
+    fn a_queue_gives_back_what_a_flood_has_left() {
+        let mut jobs = Jobs::new();
+        filled(&mut jobs, 64 * KEPT);
+        let room = jobs.queue.capacity();
+        while jobs.len() > 32 * KEPT {
+            jobs.pop();
+        }
+        assert_eq!(jobs.queue.capacity(), room, "the flood may go on");
+        while jobs.len() > KEPT {
+            jobs.pop();
+        }
+        assert!((KEPT..=8 * KEPT).contains(&jobs.queue.capacity()));
+        while jobs.pop().is_some() {}
+        assert!((KEPT..4 * KEPT).contains(&jobs.queue.capacity()));
+    }
+
+    #[test]
+    fn spent_jobs_are_swept_and_the_others_keep_their_order() {
+        let mut jobs = Jobs::new();
+        let made = filled(&mut jobs, SWEEP_FROM);
+        for job in made.iter().skip(1).step_by(2) {
+            job.0.store(true, Ordering::Relaxed);
+        }
+        let last = Arc::<Nothing>::default();
+        assert_eq!(jobs.push(last.clone()).0.len(), SWEEP_FROM / 2);
+        let left = std::iter::from_fn(|| jobs.pop()).map(|job| Arc::as_ptr(&job).cast::<()>());
+        let kept = made.iter().step_by(2).chain([&last]);
+        assert!(left.eq(kept.map(|job| Arc::as_ptr(job).cast::<()>())));
+    }
+
+    #[test]
+    fn a_job_is_taken_back_from_either_end() {
+        let mut jobs = Jobs::new();
+        let made = filled(&mut jobs, 3 * REACH);
+        let mut take = |place: usize| {
+            let job: &Arc<Nothing> = &made[place];
+            jobs.take_back(Arc::as_ptr(job).cast()).is_some()
+        };
+        assert!(take(0) && take(3 * REACH - 1) && take(REACH) && take(2 * REACH - 1));
+        assert!(!take(REACH + REACH / 2) && !take(0));
+    }
+}
