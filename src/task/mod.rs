@@ -6,7 +6,7 @@
 //   launch.rs     from a closure to a queued cell                       into_task.rs  what closures return
 //   chain.rs      then, catch, finally, ..    link.rs, finally.rs  the steps behind them
 //   route.rs      on
-//   subscribe.rs  observers                   share/ SharedTask
+//   subscribe.rs  observers     observed.rs  from a subscription to its task     share/ SharedTask
 //   wait.rs       blocking     help.rs  what a waiter runs
 //   owed.rs       waiting on the thread of a loop
 //   future.rs     awaiting                    stop.rs  cancelling, shielding
@@ -22,6 +22,7 @@ mod help;
 mod into_task;
 mod launch;
 mod link;
+mod observed;
 mod owed;
 mod route;
 mod share;

@@ -6,12 +6,13 @@ use std::panic::Location;
 
 use super::Task;
 use super::link::Observe;
+use super::observed::Observed;
 use super::traced::traced;
 use crate::cell::state::Role;
 use crate::cell::step::Step;
 use crate::cell::{self, Cell, with};
 use crate::error::TaskError;
-use crate::sync::{Arc, Weak};
+use crate::sync::Arc;
 use crate::{teardown, unhandled};
 
 impl<T: Send + 'static> Task<T> {
@@ -153,10 +154,14 @@ impl<T: Send + 'static> Task<T> {
 }
 
 /// Appends an observer, in the caller's tracing context if somebody listens.
-fn observe_with(cell: Option<&Arc<dyn Cell>>, step: Box<dyn Step>) -> Subscription {
-    match cell {
-        Some(cell) => Subscription::new(cell, cell::register(cell, traced(step), Role::Observer)),
-        None => Subscription::none(),
+pub(super) fn observe_with(cell: Option<&Arc<dyn Cell>>, step: Box<dyn Step>) -> Subscription {
+    let Some(cell) = cell else {
+        return Subscription::none();
+    };
+    let (observed, step) = Observed::new(cell, traced(step));
+    Subscription {
+        number: cell::register(cell, step, Role::Observer),
+        observed,
     }
 }
 
@@ -176,21 +181,14 @@ where
 /// [`unsubscribe`](Subscription::unsubscribe) takes it out, [`guard`](Subscription::guard) does so
 /// on drop.
 pub struct Subscription {
-    cell: Option<Weak<dyn Cell>>,
+    observed: Observed,
     number: u64,
 }
 
 impl Subscription {
-    pub(super) fn new(cell: &Arc<dyn Cell>, number: u64) -> Subscription {
+    fn none() -> Subscription {
         Subscription {
-            cell: Some(Arc::downgrade(cell)),
-            number,
-        }
-    }
-
-    pub(super) fn none() -> Subscription {
-        Subscription {
-            cell: None,
+            observed: Observed::Nothing,
             number: 0,
         }
     }
@@ -211,7 +209,7 @@ impl Subscription {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn unsubscribe(self) -> bool {
-        let Some(cell) = self.cell.as_ref().and_then(Weak::upgrade) else {
+        let Some(cell) = self.observed.cell() else {
             return false;
         };
         let step = with(&*cell, |state, _| state.remove(self.number));

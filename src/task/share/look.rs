@@ -11,8 +11,7 @@ use crate::cell::{self, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, AtomicBool, Duration, Ordering, deadline_after, thread};
 use crate::task::link::observe;
-use crate::task::subscribe::Subscription;
-use crate::task::traced::traced;
+use crate::task::subscribe::{Subscription, observe_with};
 use crate::task::wait::{self, End, How};
 use crate::waiting;
 
@@ -49,11 +48,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     {
         let location = Location::caller();
         let shared = self.shared.clone();
-        let step = traced(Box::new(Look::new(shared, f, location)));
-        Subscription::new(
-            &self.shared.cell,
-            cell::register(&self.shared.cell, step, Role::Observer),
-        )
+        let step = Box::new(Look::new(shared, f, location));
+        observe_with(Some(&self.shared.cell), step)
     }
 
     /// Blocks until the task is settled, and returns a reference to its value. Inside a task, the

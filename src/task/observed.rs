@@ -1,0 +1,95 @@
+//! The way from a subscription to the task that it observes.
+
+use crate::cell::Cell;
+use crate::cell::slot::Slot;
+use crate::cell::step::{Route, Step, Turn};
+use crate::error::TaskError;
+use crate::sync::{Arc, Mutex, Weak};
+
+/// Bytes of a cell from which on a subscription does without a weak reference of its own.
+const LARGE: usize = 512;
+
+/// A weak reference to the cell keeps the cell's allocation, and the value lies in that. So where
+/// the cell is large the reference goes with the observer's step, at the price of an allocation.
+pub(super) enum Observed {
+    Nothing,
+    Small(Weak<dyn Cell>),
+    Large(Way),
+}
+
+/// Invariant: empty once the step is gone. No lock is taken under this one, and no step is dropped.
+type Way = Arc<Mutex<Option<Weak<dyn Cell>>>>;
+
+impl Observed {
+    /// The way to `cell`, and the step to register there.
+    pub(super) fn new(cell: &Arc<dyn Cell>, step: Box<dyn Step>) -> (Observed, Box<dyn Step>) {
+        let way = Arc::downgrade(cell);
+        if size_of_val(&**cell) < LARGE {
+            (Observed::Small(way), step)
+        } else {
+            Observed::large(way, step)
+        }
+    }
+
+    #[cold]
+    fn large(way: Weak<dyn Cell>, step: Box<dyn Step>) -> (Observed, Box<dyn Step>) {
+        let way = Arc::new(Mutex::new(Some(way)));
+        let step = Tied {
+            way: way.clone(),
+            step,
+        };
+        (Observed::Large(way), Box::new(step))
+    }
+
+    /// `None` when the cell is gone, or the step is.
+    pub(super) fn cell(&self) -> Option<Arc<dyn Cell>> {
+        match self {
+            Observed::Nothing => None,
+            Observed::Small(way) => way.upgrade(),
+            Observed::Large(way) => way.lock().as_ref()?.upgrade(),
+        }
+    }
+}
+
+/// An observer's step that ends the way to its cell when it is dropped.
+struct Tied {
+    way: Way,
+    step: Box<dyn Step>,
+}
+
+impl Drop for Tied {
+    fn drop(&mut self) {
+        let way = self.way.lock().take();
+        drop(way);
+    }
+}
+
+impl Step for Tied {
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+        self.step.run(input, name)
+    }
+
+    fn output(&mut self) -> Option<&mut dyn Slot> {
+        self.step.output()
+    }
+
+    fn cancel(&mut self, error: &TaskError) {
+        self.step.cancel(error);
+    }
+
+    fn refuse(&mut self, error: &TaskError) {
+        self.step.refuse(error);
+    }
+
+    fn route(&mut self) -> Option<Route> {
+        self.step.route()
+    }
+
+    fn takes_outcome(&self) -> bool {
+        self.step.takes_outcome()
+    }
+
+    fn forwards_to(&self) -> Option<&Arc<dyn Cell>> {
+        self.step.forwards_to()
+    }
+}
