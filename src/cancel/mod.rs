@@ -2,12 +2,15 @@
 
 // Map for maintainers:
 //   mod.rs         the token and its tree    membership.rs  the tasks under it
+//   children.rs    the tokens under it
 //   callback.rs    user code under it        sweep.rs       the two passes of a cancel
 // Raising a token, with its second pass, is in `cell/raise.rs`: it needs the work list.
 //
 // Lock order: a thread holds the lock of one token at a time, and no other lock with it.
+// No token is dropped under that lock: its drop takes that of its parent.
 
 mod callback;
+mod children;
 mod membership;
 mod sweep;
 
@@ -16,6 +19,7 @@ use std::panic::Location;
 
 use callback::Callbacks;
 pub use callback::CancelCallback;
+use children::Children;
 use membership::Members;
 pub(crate) use membership::Membership;
 pub use sweep::CancelOutcome;
@@ -75,16 +79,17 @@ impl Drop for Inner {
         }
         // A loop, not recursion: the tree may be as deep as it likes.
         let mut parent = self.parent.take();
-        while let Some(mut token) = parent.and_then(Arc::into_inner) {
-            parent = token.parent.take();
+        while let Some(token) = parent {
+            token.tree.lock().children.count_dead();
+            parent = Arc::into_inner(token).and_then(|mut token| token.parent.take());
         }
     }
 }
 
 #[derive(Default)]
 struct Tree {
-    /// Those raised with this one. Dead entries are cleared out as the list grows.
-    children: Vec<Weak<Inner>>,
+    /// Those raised with this one.
+    children: Children,
     /// Tasks that are cancelled with it.
     members: Members,
     /// Those that have not run. A raise leaves them here and takes one at a time.
@@ -123,10 +128,7 @@ impl CancelToken {
                 let _ = child.flag(&mut Sweep::new(why));
                 return child;
             }
-            if tree.children.len() == tree.children.capacity() {
-                tree.children.retain(|child| child.strong_count() > 0);
-            }
-            tree.children.push(Arc::downgrade(&child.0));
+            tree.children.add(&child.0);
         }
         child
     }
@@ -151,7 +153,7 @@ impl CancelToken {
         sweep.found(
             self,
             members.values().filter_map(Weak::upgrade),
-            children.iter().filter_map(Weak::upgrade).map(CancelToken),
+            children.alive().map(CancelToken),
         );
         Some(calls)
     }

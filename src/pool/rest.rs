@@ -155,11 +155,17 @@ impl Shared {
             self.forget(self.injector.push(job));
         }
         let mut roster = self.roster.lock();
-        self.lanes.lock().retain(|other| !Arc::ptr_eq(other, lane));
+        {
+            let mut lanes = self.lanes.lock();
+            lanes.retain(|other| !Arc::ptr_eq(other, lane));
+            give_room_back(&mut lanes);
+        }
         roster.past.add(&lane.tally);
         roster.threads -= 1;
         roster.leaving -= 1;
         roster.handles.retain(|handle| !handle.is_finished());
+        give_room_back(&mut roster.handles);
+        give_room_back(&mut roster.idle);
         let seats = if self.closed.load(Ordering::SeqCst) {
             let seats = std::mem::take(&mut roster.idle);
             roster.active += seats.len();
@@ -182,5 +188,28 @@ impl Shared {
         {
             self.notify();
         }
+    }
+}
+
+/// A list whose threads have gone keeps at most four times the room it needs.
+fn give_room_back<T>(list: &mut Vec<T>) {
+    if list.capacity() > 64 && list.len() < list.capacity() / 4 {
+        list.shrink_to((2 * list.len()).max(16));
+    }
+}
+
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use super::give_room_back;
+
+    #[test]
+    fn a_list_gives_room_back_when_most_have_gone() {
+        let mut list: Vec<u32> = (0..4_000).collect();
+        list.truncate(2_000);
+        give_room_back(&mut list);
+        assert!(list.capacity() >= 4_000, "they may come again");
+        list.truncate(3);
+        give_room_back(&mut list);
+        assert!(list.capacity() < 64 && list == [0, 1, 2]);
     }
 }

@@ -1,0 +1,47 @@
+//! The tokens directly below one.
+
+use super::Inner;
+use crate::sync::{Arc, Weak};
+
+/// Dead entries that a list may keep, however short it is.
+const KEPT: usize = 16;
+
+/// A dead token keeps its allocation for as long as its entry is here.
+///
+/// Invariant: of the entries, at most `KEPT` and one half are those of tokens whose drop is over.
+#[derive(Default)]
+pub(super) struct Children {
+    list: Vec<Weak<Inner>>,
+    /// Tokens that have died since the last sweep. Some of them may have left the list already.
+    dead: usize,
+}
+
+impl Children {
+    pub(super) fn add(&mut self, child: &Arc<Inner>) {
+        if self.list.len() == self.list.capacity() {
+            self.sweep();
+        }
+        self.list.push(Arc::downgrade(child));
+    }
+
+    /// A child is being dropped. Constant on average: a sweep looks at no more than twice as many
+    /// entries as there were calls since the last.
+    pub(super) fn count_dead(&mut self) {
+        self.dead += 1;
+        if self.dead > KEPT && self.dead > self.list.len() / 2 {
+            self.sweep();
+            if self.list.len() < self.list.capacity() / 4 {
+                self.list.shrink_to(2 * self.list.len());
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.list.retain(|child| child.strong_count() > 0);
+        self.dead = 0;
+    }
+
+    pub(super) fn alive(&self) -> impl DoubleEndedIterator<Item = Arc<Inner>> {
+        self.list.iter().filter_map(Weak::upgrade)
+    }
+}
