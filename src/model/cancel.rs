@@ -7,7 +7,7 @@ use crate::cell::state::Phase;
 use crate::cell::{About, Cell, Extra};
 use crate::error::At;
 use crate::executor::Runnable;
-use crate::sync::Arc;
+use crate::sync::{Arc, AtomicBool, Ordering};
 use crate::{CancelOutcome, CancelToken, Task};
 
 #[test]
