@@ -47,7 +47,7 @@
 //   error/         TaskError and its kinds
 //   executor.rs    what queues carry and who runs it
 //   nesting.rs     how deep calls that run other work stand on one stack
-//   waiting.rs     how whoever sleeps on a task is woken
+//   thread_waker.rs   how whoever sleeps on a task is woken
 //   turning.rs     threads that wait although a loop relies on them
 //   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
 //   cancel/        CancelToken, and what a cancel reaches
@@ -74,11 +74,11 @@ mod promise;
 mod sync;
 mod task;
 mod teardown;
+mod thread_waker;
 mod trace;
 mod turning;
 mod unhandled;
 mod unwind;
-mod waiting;
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::task::Waker;
 
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering};
-use crate::waiting;
+use crate::thread_waker;
 
 crate::sync::thread_local! {
     /// The turns that are under way on this thread, and the loops that only it may turn.
@@ -97,6 +97,6 @@ fn nudge_all() {
     for ear in ears {
         // ORDERING: releases what was sent before.
         ear.is_nudged.store(true, Ordering::Release);
-        waiting::wake(ear.waker.clone());
+        thread_waker::wake(ear.waker.clone());
     }
 }

@@ -16,7 +16,7 @@ const ORDER: &[&[&str]] = &[
     &["trace"],
     &["unhandled"],
     &["nesting"],
-    &["waiting"],
+    &["thread_waker"],
     &["turning"],
     &["cancel"],
     &["dispatch"],

@@ -182,7 +182,7 @@ impl Duty {
             crate::unhandled::discard(left);
         }
         if let Some(waiter) = self.wake {
-            crate::waiting::wake(waiter);
+            crate::thread_waker::wake(waiter);
         }
         if let Some(error) = self.report {
             crate::unhandled::report(error);

@@ -13,7 +13,7 @@ use crate::sync::{Arc, AtomicBool, Duration, Ordering, deadline_after, thread};
 use crate::task::link::observe;
 use crate::task::subscribe::{Subscription, observe_with};
 use crate::task::wait::{self, End, How};
-use crate::waiting;
+use crate::thread_waker;
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
     /// Calls one of the closures when the task is settled; see
@@ -259,7 +259,7 @@ impl Wake {
     fn call(&mut self) {
         self.turn.store(true, Ordering::Release);
         if let Some(sleeper) = self.sleeper.take() {
-            waiting::wake(sleeper);
+            thread_waker::wake(sleeper);
         }
     }
 }
