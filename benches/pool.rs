@@ -242,7 +242,7 @@ fn rest(table: &mut Table, short: bool, cores: usize) {
         threads as f64,
         cores as f64,
     );
-    // This one, the one that ends a run that hangs, and the pool's sentinel.
+    // This one, the one that ends a run that hangs, and the pool's monitor.
     table.demand_if_known(
         &format!("{what}: threads of the process"),
         threads_of_the_process(),

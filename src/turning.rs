@@ -69,7 +69,7 @@ pub(crate) fn listen(waker: impl FnOnce() -> Waker) -> Option<Listener> {
 impl Listener {
     /// True when something has come since this was last asked.
     pub(crate) fn is_nudged(&self) -> bool {
-        // ORDERING: acquires what was sent before the nudge.
+        // ORDERING: acquires what was sent before the unpark.
         self.0.is_nudged.swap(false, Ordering::Acquire)
     }
 }
@@ -84,7 +84,7 @@ impl Drop for Listener {
 
 /// Something was sent to a loop, or a task waits for another than before. Call it after the change,
 /// without a lock.
-pub(crate) fn nudge() {
+pub(crate) fn unpark() {
     // ORDERING: see `listen`.
     if LISTENING.load(Ordering::Relaxed) > 0 {
         nudge_all();

@@ -1335,7 +1335,7 @@ mod end {
                 .detach();
             }
             running.reach(1);
-            until(|| threads_named("w-sentinel") == 1);
+            until(|| threads_named("w-monitor") == 1);
             gates[0].open();
             running.reach(2);
             let report = pool.shutdown(Shutdown::Drain, Duration::ZERO);

@@ -881,11 +881,11 @@ fn a_thread_that_waits_long_sleeps() {
             })
         };
         until(|| watching().is_some());
-        let sentinel = watching().unwrap();
-        let before = cpu_time(&sentinel).unwrap();
+        let monitor = watching().unwrap();
+        let before = cpu_time(&monitor).unwrap();
         assert!(never.wait_timeout(span).is_none());
-        let spent = Duration::from_nanos(cpu_time(&sentinel).unwrap() - before);
-        assert!(spent < span / 50, "{spent:?} of the sentinel in {span:?}");
+        let spent = Duration::from_nanos(cpu_time(&monitor).unwrap() - before);
+        assert!(spent < span / 50, "{spent:?} of the monitor in {span:?}");
         gate.open();
     });
 }

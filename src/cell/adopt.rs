@@ -52,7 +52,7 @@ pub(crate) fn follow(
         attach(&mut graph, &link, held, progress, &mut removed)
     };
     chaos_point();
-    turning::nudge();
+    turning::unpark();
     match adopted {
         Adopted::Yes(Registered::Pending) => {}
         Adopted::Yes(Registered::Late) => come_to(inner),

@@ -368,7 +368,7 @@ impl Queue {
             bell.arrivals += 1;
         }
         self.arrived.notify_all();
-        turning::nudge();
+        turning::unpark();
         if let Some(notify) = &self.notify {
             notify();
         }

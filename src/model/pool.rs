@@ -1,6 +1,6 @@
 //! The threads of a pool, which sleep, wake, block, retire and end (Contract: W1, P1, P3, P4, C1).
 //!
-//! The sentinel has no part in these models: whatever it would repair late shows here as a hang.
+//! The monitor has no part in these models: whatever it would repair late shows here as a hang.
 
 use super::{Counted, Counter, explore, go, open};
 use crate::sync::Duration;

@@ -70,8 +70,8 @@ impl Place {
         }
         let is_refused = roster.is_refused();
         drop(roster);
-        // A sentinel that can get no thread either resigns, and unparks the blocked: this one too.
-        if !is_refused && shared.sentinel.kick(shared) {
+        // A monitor that can get no thread either resigns, and unparks the blocked: this one too.
+        if !is_refused && shared.monitor.notify(shared) {
             return Ok(None);
         }
         Ok(Some(REFUSAL_PAUSE))
@@ -131,7 +131,7 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&Place) -> R) -> R {
     lane.shy.store(false, Ordering::Relaxed);
     let looks = !cfg!(planted = "blocks_unseen");
     if looks && shared.count_backlog() > 0 && !shared.recruit() {
-        shared.sentinel.kick(&shared);
+        shared.monitor.notify(&shared);
     }
     let result = f(&place);
     lane.blocked.store(false, Ordering::Relaxed);

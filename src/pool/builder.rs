@@ -40,7 +40,7 @@ pub struct PoolBuilder {
     pub(super) inline_waits: bool,
     pub(super) queue_limit: Option<usize>,
     pub(super) cancel_tokens: Vec<CancelToken>,
-    /// Whether the sentinel asks the system what threads do.
+    /// Whether the monitor asks the system what threads do.
     pub(super) asks_system: bool,
     pub(super) on_start: Option<Hook>,
     pub(super) on_stop: Option<Hook>,

@@ -130,7 +130,7 @@ pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usiz
     })
 }
 
-/// The handles of threads that have left. `own`: the caller is a thread of the pool; the sentinel
+/// The handles of threads that have left. `own`: the caller is a thread of the pool; the monitor
 /// outlives it.
 fn take_of_ended(shared: &Shared, roster: &mut Roster, own: bool) -> Vec<JoinHandle<()>> {
     if roster.asked_for > 0 {
@@ -143,7 +143,7 @@ fn take_of_ended(shared: &Shared, roster: &mut Roster, own: bool) -> Vec<JoinHan
         .map(|lane| lane.thread.id())
         .collect();
     if own {
-        alive.extend(shared.sentinel.thread().map(|thread| thread.id()));
+        alive.extend(shared.monitor.thread().map(|thread| thread.id()));
     }
     let (kept, ended) = std::mem::take(&mut roster.handles)
         .into_iter()

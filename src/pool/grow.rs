@@ -50,7 +50,7 @@ impl Shared {
             return false;
         }
         // A closed pool whose last thread has left gets no new one: what comes late is swept. Nor does
-        // one whose queues are empty: the sentinel may have looked long ago.
+        // one whose queues are empty: the monitor may have looked long ago.
         if self.closed.load(Ordering::SeqCst) && (roster.threads == 0 || self.count_backlog() == 0)
         {
             return false;
@@ -81,10 +81,10 @@ impl Shared {
             }
             return false;
         }
-        // A model has no sentinel, and no program with as many threads.
+        // A model has no monitor, and no program with as many threads.
         if stands_in && !roster.allowance.take(Instant::now()) && !cfg!(any(loom, shuttle)) {
             drop(roster);
-            self.sentinel.nudge();
+            self.monitor.unpark();
             return false;
         }
         roster.threads += 1;
@@ -127,7 +127,7 @@ impl Shared {
                 if deserted {
                     self.give_up();
                     if self.is_over() {
-                        self.sentinel.nudge();
+                        self.monitor.unpark();
                     }
                 }
                 self.changed.notify_all();
@@ -144,7 +144,7 @@ impl Shared {
         self.lanes.lock().push(lane.clone());
     }
 
-    /// No sentinel can be had. Threads that are blocked in a `wait` see to it that somebody works.
+    /// No monitor can be had. Threads that are blocked in a `wait` see to it that somebody works.
     pub(super) fn alarm_blocked(&self) {
         for lane in self.lanes.lock().iter() {
             if lane.blocked.load(Ordering::Relaxed) {
@@ -190,7 +190,7 @@ impl Shared {
         }
         drop(roster);
         while self.count_backlog() > 0 && self.recruit() {}
-        self.sentinel.nudge();
+        self.monitor.unpark();
     }
 
     pub(super) fn base_target(&self, max: usize) -> usize {

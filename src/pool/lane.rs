@@ -18,11 +18,11 @@ pub(super) struct Lane {
     /// True while the owner is blocked in a `wait`; it counts as no worker then.
     pub(super) blocked: AtomicBool,
     /// The owner's present job spawns tasks and waits for them at once: a lone job here is about to
-    /// be taken back, and others keep their hands off it. The sentinel lifts this when the job lies
+    /// be taken back, and others keep their hands off it. The monitor lifts this when the job lies
     /// here for longer.
     ///
-    /// Invariant: while this is set and `jobs` is not empty, the sentinel is awake, or whoever would
-    /// have woken it has lifted this. Both ways into that state kick it: `take_back` sets this, and
+    /// Invariant: while this is set and `jobs` is not empty, the monitor is awake, or whoever would
+    /// have woken it has lifted this. Both ways into that state notify it: `take_back` sets this, and
     /// `push` finds it set.
     pub(super) shy: AtomicBool,
     /// The owner was found blocked, with jobs behind the one it is at: advice to whoever looks for one.

@@ -14,7 +14,7 @@
 //   worker.rs    the life of one thread       block.rs what it does before it blocks in `wait`
 //   stack.rs     how much of its stack is used
 //   roster.rs    the counts of threads and their invariants: plain data, changed under one lock
-//   sentinel.rs  the thread that watches a backlog and adds workers when jobs block
+//   monitor.rs  the thread that watches a backlog and adds workers when jobs block
 //   survey.rs    what it finds at a look: who is blocked, who wants a processor
 //   census.rs    asks the system what a thread does    sizing.rs    by how much to grow
 //   watched.rs   what one worker did from look to look
@@ -30,11 +30,11 @@ mod injector;
 mod jobs;
 mod lane;
 mod metrics;
+mod monitor;
 mod probe;
 mod rest;
 mod room;
 mod roster;
-mod sentinel;
 mod shared;
 mod shutdown;
 mod sizing;

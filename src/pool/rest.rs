@@ -61,7 +61,7 @@ impl Shared {
         if crowded {
             // It may have been called for this backlog; the others may be about to block.
             if self.count_backlog() > 0 {
-                self.sentinel.kick(self);
+                self.monitor.notify(self);
             }
         } else if self.count_on_offer() > 0 && !cfg!(planted = "lost_wakeup") {
             let mut roster = self.roster.lock();
@@ -180,7 +180,7 @@ impl Shared {
         }
         self.changed.notify_all();
         if self.is_over() {
-            self.sentinel.nudge();
+            self.monitor.unpark();
         }
         // A push may have counted on this thread.
         if self.count_backlog() > 0

@@ -56,7 +56,7 @@ pub(super) struct Roster {
     pub(super) refused_for_good: bool,
     /// Counters of threads that are gone.
     pub(super) past: Totals,
-    /// Of the workers and of the sentinel; those of ended threads are cleared out now and then.
+    /// Of the workers and of the monitor; those of ended threads are cleared out now and then.
     pub(super) handles: Vec<JoinHandle<()>>,
     /// Handles of threads that were granted and are not in `handles` yet, and such as somebody has
     /// taken out to join them.
@@ -171,7 +171,7 @@ impl Roster {
     }
 }
 
-/// How many stand-ins may be created in a while. The others come with the sentinel's next looks.
+/// How many stand-ins may be created in a while. The others come with the monitor's next looks.
 #[derive(Default)]
 pub(super) struct Allowance {
     /// When the present while began.

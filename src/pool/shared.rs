@@ -9,9 +9,9 @@ use super::builder::PoolBuilder;
 use super::injector::Injector;
 use super::jobs::Swept;
 use super::lane::Lane;
+use super::monitor::Monitor;
 use super::room::Room;
 use super::roster::Roster;
-use super::sentinel::Sentinel;
 use super::worker::{self, Pushed};
 use crate::error::ErrorKind;
 use crate::executor::Runnable;
@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     /// Some lane is stuck; cleared by whoever finds none that has a job to offer.
     pub(super) overdue: AtomicBool,
     pub(super) closed: AtomicBool,
-    pub(super) sentinel: Sentinel,
+    pub(super) monitor: Monitor,
     pub(super) room: Option<Room>,
 }
 
@@ -67,7 +67,7 @@ impl Shared {
             searching: AtomicUsize::new(0),
             overdue: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            sentinel: Sentinel::new(),
+            monitor: Monitor::new(),
             room: settings.queue_limit.map(Room::new),
             settings,
         })
@@ -107,7 +107,7 @@ impl Shared {
         }
         chaos_point();
         if shy {
-            self.sentinel.kick(self);
+            self.monitor.notify(self);
         } else {
             self.notify();
         }
@@ -138,7 +138,7 @@ impl Shared {
         }
         let short = self.active.load(Ordering::Relaxed) < self.target.load(Ordering::Relaxed);
         if !(short && self.recruit()) {
-            self.sentinel.kick(self);
+            self.monitor.notify(self);
         }
     }
 

@@ -49,7 +49,7 @@ impl Shared {
         for seat in seats {
             seat.call();
         }
-        self.sentinel.nudge();
+        self.monitor.unpark();
         if let Some(room) = &self.room {
             room.open_up();
         }

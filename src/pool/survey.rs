@@ -1,4 +1,4 @@
-//! One look of the sentinel at all workers: who is blocked, who wants a processor, and whose jobs lie behind one that blocks.
+//! One look of the monitor at all workers: who is blocked, who wants a processor, and whose jobs lie behind one that blocks.
 
 use std::collections::HashMap;
 

@@ -117,7 +117,7 @@ fn take_back(job: *const ()) -> Option<Arc<dyn Runnable>> {
             worker.lane.shy.store(true, Ordering::Relaxed);
             // What is left was on offer. Those who were called for it find nothing now.
             if worker.lane.len() > 0 && !cfg!(planted = "shy_leftover") {
-                worker.shared.sentinel.kick(&worker.shared);
+                worker.shared.monitor.notify(&worker.shared);
             }
         }
         Some(taken)

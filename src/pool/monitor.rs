@@ -3,7 +3,7 @@
 //! It exists only while it is needed: started by the first push that finds every worker busy,
 //! asleep without a timer while there is no backlog, gone with the last worker of a closed pool.
 
-// Locks: `Sentinel::thread` may be taken under the roster's lock, and no other lock under it.
+// Locks: `Monitor::thread` may be taken under the roster's lock, and no other lock under it.
 
 use super::lane::Lane;
 use super::probe;
@@ -18,17 +18,17 @@ const TICK: Duration = Duration::from_millis(1);
 const LONG_TICK: Duration = Duration::from_millis(16);
 /// Looks without a backlog before it goes to sleep, and such as could do nothing before they become
 /// rarer.
-const PATIENCE: u32 = 20;
+const IDLE_TICKS: u32 = 20;
 
-pub(super) struct Sentinel {
+pub(super) struct Monitor {
     /// True from the push that wakes it until it decides to sleep.
     awake: AtomicBool,
     thread: Mutex<Option<Thread>>,
 }
 
-impl Sentinel {
-    pub(super) fn new() -> Sentinel {
-        Sentinel {
+impl Monitor {
+    pub(super) fn new() -> Monitor {
+        Monitor {
             awake: AtomicBool::new(false),
             thread: Mutex::new(None),
         }
@@ -36,7 +36,7 @@ impl Sentinel {
 
     /// There is a backlog that nobody may come to by himself: watch it. Call it behind the lock of
     /// the queue in which it is. False when the system refuses the thread.
-    pub(super) fn kick(&self, shared: &Arc<Shared>) -> bool {
+    pub(super) fn notify(&self, shared: &Arc<Shared>) -> bool {
         if cfg!(any(loom, shuttle)) {
             // In the models it is a look at the shy jobs and no more, so that whatever else it would
             // repair late shows as a hang.
@@ -45,11 +45,11 @@ impl Sentinel {
             }
             return true;
         }
-        self.awake.load(Ordering::Relaxed) || self.rouse(shared)
+        self.awake.load(Ordering::Relaxed) || self.start(shared)
     }
 
     #[cold]
-    fn rouse(&self, shared: &Arc<Shared>) -> bool {
+    fn start(&self, shared: &Arc<Shared>) -> bool {
         // On a closed pool without threads it would have nothing to watch, and nobody to join it.
         if shared.is_over() || self.awake.swap(true, Ordering::SeqCst) {
             return true;
@@ -63,13 +63,13 @@ impl Sentinel {
         // The next thread that the system grants is better a worker.
         if lacks_a_worker {
             drop(thread);
-            return self.give_up(shared);
+            return self.resign(shared);
         }
         let watched = Arc::downgrade(shared);
         // Its stack is an ordinary one: the last thread that the system refuses settles tasks here.
         let started = thread::Builder::new()
-            .name(format!("{}-sentinel", shared.settings.name))
-            .spawn(move || watch(&watched));
+            .name(format!("{}-monitor", shared.settings.name))
+            .spawn(move || monitor_main(&watched));
         match started {
             Ok(handle) => {
                 *thread = Some(handle.thread().clone());
@@ -79,14 +79,14 @@ impl Sentinel {
             }
             Err(_) => {
                 drop(thread);
-                self.give_up(shared)
+                self.resign(shared)
             }
         }
     }
 
-    /// There will be no sentinel for now. The pool works on with the threads it has; the next push
+    /// There will be no monitor for now. The pool works on with the threads it has; the next push
     /// asks again. Others may have relied on this one.
-    fn give_up(&self, shared: &Arc<Shared>) -> bool {
+    fn resign(&self, shared: &Arc<Shared>) -> bool {
         self.awake.store(false, Ordering::SeqCst);
         if offer_shy_jobs(shared) {
             shared.recruit();
@@ -95,8 +95,8 @@ impl Sentinel {
         false
     }
 
-    /// Has it look now, if it exists. It does not nudge itself: its next look comes anyway.
-    pub(super) fn nudge(&self) {
+    /// Has it look now, if it exists. It does not unpark itself: its next look comes anyway.
+    pub(super) fn unpark(&self) {
         let thread = self.thread.lock();
         if let Some(thread) = thread.as_ref().filter(|thread| thread.id() != thread_id()) {
             thread.unpark();
@@ -109,16 +109,16 @@ impl Sentinel {
 }
 
 /// What it remembers between two looks.
-struct Memory {
+struct MonitorState {
     quiet: u32,
     futile: u32,
     surveyor: Surveyor,
     rule: Rule,
 }
 
-impl Memory {
-    fn new() -> Memory {
-        Memory {
+impl MonitorState {
+    fn new() -> MonitorState {
+        MonitorState {
             quiet: 0,
             futile: 0,
             surveyor: Surveyor::new(),
@@ -132,64 +132,64 @@ enum Next {
     Soon,
     Later,
     /// When somebody asks for it.
-    Called,
+    WhenNotified,
     /// It is in the way.
-    Never,
+    Resign,
 }
 
-fn watch(shared: &Weak<Shared>) {
+fn monitor_main(shared: &Weak<Shared>) {
     let me = thread::current();
-    let mut memory = Memory::new();
+    let mut state = MonitorState::new();
     loop {
         // While it rests it holds nothing, so that a forgotten pool can go.
         let next = match shared.upgrade() {
-            Some(shared) if !shared.is_over() => look(&shared, &mut memory),
+            Some(shared) if !shared.is_over() => tick(&shared, &mut state),
             _ => return,
         };
         match next {
             Next::Soon => me.park_timeout(TICK),
-            Next::Never => return,
+            Next::Resign => return,
             Next::Later => me.park_timeout(LONG_TICK),
-            Next::Called => {
+            Next::WhenNotified => {
                 me.park();
-                memory = Memory::new();
+                state = MonitorState::new();
             }
         }
     }
 }
 
-fn look(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
+fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
     let backlog = shared.backlog();
     if backlog == 0 {
-        return rest(shared, memory);
+        return idle_tick(shared, state);
     }
-    memory.quiet = 0;
+    state.quiet = 0;
     offer_shy_jobs(shared);
-    let (active, target, max) = fill(shared, backlog);
+    let (active, target, max) = restore_target(shared, backlog);
     if active < target {
         // The system refuses threads, or all the stand-ins there may be are there.
-        memory.futile += 1;
-        if memory.futile >= PATIENCE && shared.roster.lock().lacks_a_worker() {
+        state.futile += 1;
+        if state.futile >= IDLE_TICKS && shared.roster.lock().lacks_a_worker() {
             // Perhaps a worker could be had in its place.
-            *shared.sentinel.thread.lock() = None;
-            shared.sentinel.give_up(shared);
-            return Next::Never;
+            *shared.monitor.thread.lock() = None;
+            shared.monitor.resign(shared);
+            return Next::Resign;
         }
-        return if memory.futile < PATIENCE {
+        return if state.futile < IDLE_TICKS {
             Next::Soon
         } else {
             Next::Later
         };
     }
-    memory.futile = 0;
+    state.futile = 0;
     let core = shared.settings.core.min(max);
-    let survey = memory.surveyor.look(shared, active, core);
+    let survey = state.surveyor.look(shared, active, core);
     if target >= max {
-        memory.rule.relax();
+        state.rule.relax();
         return Next::Later;
     }
-    let somebody_runs = || memory.surveyor.somebody_runs();
-    let by = memory
+    let somebody_runs = || state.surveyor.somebody_runs();
+    let by = state
         .rule
         .growth(core, &survey, somebody_runs, probe::has_idle_processor);
     if by > 0 {
@@ -199,20 +199,20 @@ fn look(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
 }
 
 /// A look that finds no backlog.
-fn rest(shared: &Arc<Shared>, memory: &mut Memory) -> Next {
-    memory.rule.relax();
-    memory.surveyor.forget();
-    memory.quiet += 1;
-    if memory.quiet < PATIENCE {
+fn idle_tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
+    state.rule.relax();
+    state.surveyor.forget();
+    state.quiet += 1;
+    if state.quiet < IDLE_TICKS {
         return Next::Soon;
     }
-    memory.quiet = 0;
+    state.quiet = 0;
     // A push that sees it awake is counted here, as in `notify`.
-    shared.sentinel.awake.store(false, Ordering::SeqCst);
+    shared.monitor.awake.store(false, Ordering::SeqCst);
     if shared.count_backlog() == 0 {
-        return Next::Called;
+        return Next::WhenNotified;
     }
-    shared.sentinel.awake.store(true, Ordering::SeqCst);
+    shared.monitor.awake.store(true, Ordering::SeqCst);
     Next::Soon
 }
 
@@ -225,7 +225,7 @@ fn offer_shy_jobs(shared: &Shared) -> bool {
 
 /// Recruits whoever is missing: a thread may have been refused, or put off. Says how many are active,
 /// and how many should and could be.
-fn fill(shared: &Arc<Shared>, backlog: usize) -> (usize, usize, usize) {
+fn restore_target(shared: &Arc<Shared>, backlog: usize) -> (usize, usize, usize) {
     let size = || {
         let roster = shared.roster.lock();
         (roster.threads, (roster.active, roster.target, roster.max))
