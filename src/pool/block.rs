@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::roster::{REFUSAL_PAUSE, Roster};
+use super::counts::{REFUSAL_PAUSE, ThreadCounts};
 use super::shared::Shared;
 use super::worker::{self, Stage, Worker};
 use crate::dispatch;
@@ -35,7 +35,7 @@ struct Blocked {
     /// Where it is in its life.
     stage: Stage,
     /// `blocked` counts it. It does not in a stop hook: there it counts as leaving all the time.
-    counts: Cell<bool>,
+    is_counted: Cell<bool>,
 }
 
 impl Place {
@@ -62,14 +62,14 @@ impl Place {
         if is_manned() || shared.recruit() {
             return Ok(None);
         }
-        let mut roster = shared.roster.lock();
-        let is_needed = roster.active == 0 && deadline.is_none() && shared.backlog() > 0;
-        if is_needed && roster.is_hopeless() {
-            blocked.come_back(&mut roster);
+        let mut counts = shared.counts.lock();
+        let is_needed = counts.active == 0 && deadline.is_none() && shared.backlog() > 0;
+        if is_needed && counts.is_hopeless() {
+            blocked.come_back(&mut counts);
             return Err(Unmanned);
         }
-        let is_refused = roster.is_refused();
-        drop(roster);
+        let is_refused = counts.is_refused();
+        drop(counts);
         // A monitor that can get no thread either resigns, and unparks the blocked: this one too.
         if !is_refused && shared.monitor.notify(shared) {
             return Ok(None);
@@ -77,41 +77,41 @@ impl Place {
         Ok(Some(REFUSAL_PAUSE))
     }
 
-    /// There is work, and nobody awake to do it; `roster` is that of the pool `shared`.
-    pub(super) fn is_deserted(&self, roster: &Roster, shared: &Shared) -> bool {
+    /// There is work, and nobody awake to do it; `counts` is that of the pool `shared`.
+    pub(super) fn is_deserted(&self, counts: &ThreadCounts, shared: &Shared) -> bool {
         let is_here = |blocked: &Blocked| std::ptr::eq(&*blocked.worker.shared, shared);
-        self.0.as_ref().is_some_and(is_here) && roster.active == 0 && shared.backlog() > 0
+        self.0.as_ref().is_some_and(is_here) && counts.active == 0 && shared.backlog() > 0
     }
 }
 
 impl Blocked {
     fn begin(worker: Rc<Worker>) -> Blocked {
         let stage = worker.stage.get();
-        let counts = stage != Stage::Leaving || cfg!(planted = "leaves_twice");
+        let is_counted = stage != Stage::Leaving || cfg!(planted = "leaves_twice");
         let shared = worker.shared.clone();
-        if counts {
-            let mut roster = shared.roster.lock();
-            roster.blocked += 1;
-            roster.active -= 1;
-            roster.blocked_at_start += usize::from(stage == Stage::Starting);
-            shared.mirror(&roster);
+        if is_counted {
+            let mut counts = shared.counts.lock();
+            counts.blocked += 1;
+            counts.active -= 1;
+            counts.blocked_at_start += usize::from(stage == Stage::Starting);
+            shared.mirror(&counts);
         }
         Blocked {
             worker,
             stage,
-            counts: Cell::new(counts),
+            is_counted: Cell::new(is_counted),
         }
     }
 
     /// It counts as active again. Has no effect the second time.
-    fn come_back(&self, roster: &mut Roster) {
-        if !self.counts.take() {
+    fn come_back(&self, counts: &mut ThreadCounts) {
+        if !self.is_counted.take() {
             return;
         }
-        roster.blocked -= 1;
-        roster.active += 1;
-        roster.blocked_at_start -= usize::from(self.stage == Stage::Starting);
-        self.worker.shared.mirror(roster);
+        counts.blocked -= 1;
+        counts.active += 1;
+        counts.blocked_at_start -= usize::from(self.stage == Stage::Starting);
+        self.worker.shared.mirror(counts);
     }
 }
 
@@ -136,7 +136,7 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&Place) -> R) -> R {
     let result = f(&place);
     lane.blocked.store(false, Ordering::Relaxed);
     if let Some(blocked) = &place.0 {
-        blocked.come_back(&mut shared.roster.lock());
+        blocked.come_back(&mut shared.counts.lock());
     }
     result
 }

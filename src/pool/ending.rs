@@ -1,7 +1,7 @@
 //! Waiting until a pool is idle, or until the threads of a closed one have ended.
 
 use super::block::{Place, blocking};
-use super::roster::Roster;
+use super::counts::ThreadCounts;
 use super::shared::Shared;
 use super::worker;
 use crate::sync::{Arc, Instant, JoinHandle, MutexGuard, deadline_after, thread, wait_until};
@@ -10,35 +10,35 @@ impl Shared {
     pub(super) fn wait_idle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
         let own = worker::is_on(self);
         // One whose stop hook waits is not among the blocked.
-        let counts = worker::counts_in(self);
+        let is_counted = worker::counts_in(self);
         blocking(|place| {
-            let mut roster = self.roster.lock();
-            let seen = roster.rests;
-            roster.idle_waiters += usize::from(counts);
+            let mut counts = self.counts.lock();
+            let seen = counts.rests;
+            counts.idle_waiters += usize::from(is_counted);
             if own {
                 // Another task that waits in here too may be what this one waits for.
                 self.changed.notify_all();
             }
-            let (mut roster, idle) = self.await_change(place, roster, deadline, |roster| {
-                if own && roster.rests != seen {
+            let (mut counts, idle) = self.await_change(place, counts, deadline, |counts| {
+                if own && counts.rests != seen {
                     return true;
                 }
                 // Those that wait in here are no work to one another, but they are to others.
-                let is_quiet = roster.is_quiet() && (own || roster.blocked == 0);
+                let is_quiet = counts.is_quiet() && (own || counts.blocked == 0);
                 let rests = is_quiet && self.backlog() == 0;
                 if own && rests {
-                    roster.rests += 1;
+                    counts.rests += 1;
                     self.changed.notify_all();
                 }
                 rests
             });
-            roster.idle_waiters -= usize::from(counts);
+            counts.idle_waiters -= usize::from(is_counted);
             idle
         })
     }
 
     fn count_joined(&self, threads: usize) {
-        self.roster.lock().joining -= threads;
+        self.counts.lock().joining -= threads;
         self.changed.notify_all();
     }
 
@@ -48,34 +48,34 @@ impl Shared {
     fn await_change<'a>(
         &'a self,
         place: &Place,
-        mut roster: MutexGuard<'a, Roster>,
+        mut counts: MutexGuard<'a, ThreadCounts>,
         deadline: Option<Instant>,
-        mut done: impl FnMut(&mut Roster) -> bool,
-    ) -> (MutexGuard<'a, Roster>, bool) {
+        mut done: impl FnMut(&mut ThreadCounts) -> bool,
+    ) -> (MutexGuard<'a, ThreadCounts>, bool) {
         let mut slice = None;
         let mut asked = false;
         loop {
-            if done(&mut roster) {
-                return (roster, true);
+            if done(&mut counts) {
+                return (counts, true);
             }
-            if !asked && place.is_deserted(&roster, self) {
+            if !asked && place.is_deserted(&counts, self) {
                 asked = true;
-                drop(roster);
+                drop(counts);
                 let manned = place.keep_manned(deadline);
-                roster = self.roster.lock();
+                counts = self.counts.lock();
                 let Ok(pause) = manned else {
-                    let done = done(&mut roster);
-                    return (roster, done);
+                    let done = done(&mut counts);
+                    return (counts, done);
                 };
                 slice = pause.and_then(deadline_after);
                 continue;
             }
             let until = deadline.into_iter().chain(slice.take()).min();
-            let timed_out = wait_until(&self.changed, &mut roster, until);
+            let timed_out = wait_until(&self.changed, &mut counts, until);
             asked = false;
             if timed_out && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                let done = done(&mut roster);
-                return (roster, done);
+                let done = done(&mut counts);
+                return (counts, done);
             }
         }
     }
@@ -85,30 +85,30 @@ impl Shared {
 /// not counted. Says how many have not by the deadline.
 pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usize {
     let own = worker::is_on(shared);
-    let counts = worker::counts_in(shared);
+    let is_counted = worker::counts_in(shared);
     blocking(|place| {
-        let mut roster = shared.roster.lock();
-        let seen = roster.ends;
-        roster.idle_waiters += usize::from(counts);
+        let mut counts = shared.counts.lock();
+        let seen = counts.ends;
+        counts.idle_waiters += usize::from(is_counted);
         if own {
-            roster.enders += 1;
+            counts.enders += 1;
             shared.changed.notify_all();
         }
-        let (mut roster, over) = shared.await_change(place, roster, deadline, |roster| {
-            if own && roster.ends != seen {
+        let (mut counts, over) = shared.await_change(place, counts, deadline, |counts| {
+            if own && counts.ends != seen {
                 return true;
             }
-            let remain = if own { roster.enders } else { 0 };
-            let over = roster.threads <= remain && roster.unrecorded == 0;
+            let remain = if own { counts.enders } else { 0 };
+            let over = counts.threads <= remain && counts.unrecorded == 0;
             if own && over {
-                roster.ends += 1;
+                counts.ends += 1;
                 shared.changed.notify_all();
             }
             over
         });
-        let others = roster.threads.saturating_sub(roster.enders);
-        roster.enders -= usize::from(own);
-        roster.idle_waiters -= usize::from(counts);
+        let others = counts.threads.saturating_sub(counts.enders);
+        counts.enders -= usize::from(own);
+        counts.idle_waiters -= usize::from(is_counted);
         if !over {
             return others;
         }
@@ -118,22 +118,22 @@ pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usiz
         }
         // They have left the books, and end within moments; their thread-local destructors run in
         // between.
-        let handles = take_of_ended(shared, &mut roster, own);
-        roster.joining += handles.len();
-        drop(roster);
+        let handles = take_of_ended(shared, &mut counts, own);
+        counts.joining += handles.len();
+        drop(counts);
         join(shared, handles, deadline.is_some());
         // Somebody else may be joining others.
-        let roster = shared.roster.lock();
-        let is_joined = |roster: &mut Roster| roster.joining == 0;
-        let (roster, _) = shared.await_change(place, roster, deadline, is_joined);
-        roster.joining
+        let counts = shared.counts.lock();
+        let is_joined = |counts: &mut ThreadCounts| counts.joining == 0;
+        let (counts, _) = shared.await_change(place, counts, deadline, is_joined);
+        counts.joining
     })
 }
 
 /// The handles of threads that have left. `own`: the caller is a thread of the pool; the monitor
 /// outlives it.
-fn take_of_ended(shared: &Shared, roster: &mut Roster, own: bool) -> Vec<JoinHandle<()>> {
-    if roster.asked_for > 0 {
+fn take_of_ended(shared: &Shared, counts: &mut ThreadCounts, own: bool) -> Vec<JoinHandle<()>> {
+    if counts.asked_for > 0 {
         return Vec::new();
     }
     let mut alive: Vec<_> = shared
@@ -145,10 +145,10 @@ fn take_of_ended(shared: &Shared, roster: &mut Roster, own: bool) -> Vec<JoinHan
     if own {
         alive.extend(shared.monitor.thread().map(|thread| thread.id()));
     }
-    let (kept, ended) = std::mem::take(&mut roster.handles)
+    let (kept, ended) = std::mem::take(&mut counts.handles)
         .into_iter()
         .partition(|handle| alive.contains(&handle.thread().id()));
-    roster.handles = kept;
+    counts.handles = kept;
     ended
 }
 

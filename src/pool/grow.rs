@@ -1,7 +1,7 @@
 //! The grow protocol: waking or creating a worker, and what happens when the system refuses one.
 
+use super::counts::ThreadCounts;
 use super::lane::Lane;
-use super::roster::Roster;
 use super::shared::Shared;
 use super::worker;
 use crate::error::ErrorKind;
@@ -45,57 +45,57 @@ impl Drop for Counted {
 impl Shared {
     /// Wakes or creates one worker, if fewer are active than should be.
     pub(super) fn recruit(self: &Arc<Self>) -> bool {
-        let mut roster = self.roster.lock();
-        if roster.active >= roster.target {
+        let mut counts = self.counts.lock();
+        if counts.active >= counts.target {
             return false;
         }
         // A closed pool whose last thread has left gets no new one: what comes late is swept. Nor does
         // one whose queues are empty: the monitor may have looked long ago.
-        if self.closed.load(Ordering::SeqCst) && (roster.threads == 0 || self.count_backlog() == 0)
+        if self.closed.load(Ordering::SeqCst) && (counts.threads == 0 || self.count_backlog() == 0)
         {
             return false;
         }
-        let stands_in = roster.blocked > 0;
-        if let Some(seat) = roster.idle.pop() {
-            roster.active += 1;
-            roster.spares += u64::from(stands_in);
-            self.mirror(&roster);
-            drop(roster);
+        let stands_in = counts.blocked > 0;
+        if let Some(seat) = counts.idle.pop() {
+            counts.active += 1;
+            counts.spares += u64::from(stands_in);
+            self.mirror(&counts);
+            drop(counts);
             chaos_point();
             seat.call();
             return true;
         }
         // Whoever comes to live now would block in the same hook.
-        if roster.blocked_at_start >= roster.max {
+        if counts.blocked_at_start >= counts.max {
             return false;
         }
-        if roster.threads >= roster.max && Counted::is_at_bound() {
-            roster.refuse(Instant::now(), true);
+        if counts.threads >= counts.max && Counted::is_at_bound() {
+            counts.refuse(Instant::now(), true);
             return false;
         }
-        if roster.is_refused() {
-            let deserted = roster.threads == 0;
-            drop(roster);
+        if counts.is_refused() {
+            let deserted = counts.threads == 0;
+            drop(counts);
             if deserted {
                 self.give_up();
             }
             return false;
         }
         // A model has no monitor, and no program with as many threads.
-        if stands_in && !roster.allowance.take(Instant::now()) && !cfg!(any(loom, shuttle)) {
-            drop(roster);
+        if stands_in && !counts.allowance.take(Instant::now()) && !cfg!(any(loom, shuttle)) {
+            drop(counts);
             self.monitor.unpark();
             return false;
         }
-        roster.threads += 1;
-        roster.asked_for += 1;
-        roster.unrecorded += 1;
-        roster.active += 1;
-        roster.spares += u64::from(stands_in);
-        roster.next_number += 1;
-        let number = roster.next_number;
-        self.mirror(&roster);
-        drop(roster);
+        counts.threads += 1;
+        counts.asked_for += 1;
+        counts.unrecorded += 1;
+        counts.active += 1;
+        counts.spares += u64::from(stands_in);
+        counts.next_number += 1;
+        let number = counts.next_number;
+        self.mirror(&counts);
+        drop(counts);
         self.start(number, stands_in)
     }
 
@@ -103,27 +103,27 @@ impl Shared {
         match worker::spawn(self, number, Counted::new()) {
             Ok(handle) => {
                 chaos_point();
-                let mut roster = self.roster.lock();
-                roster.unrecorded -= 1;
-                roster.grant();
-                roster.handles.push(handle);
-                drop(roster);
+                let mut counts = self.counts.lock();
+                counts.unrecorded -= 1;
+                counts.grant();
+                counts.handles.push(handle);
+                drop(counts);
                 if self.closed.load(Ordering::Relaxed) {
                     self.changed.notify_all();
                 }
                 true
             }
             Err(_) => {
-                let mut roster = self.roster.lock();
-                roster.threads -= 1;
-                roster.asked_for -= 1;
-                roster.unrecorded -= 1;
-                roster.active -= 1;
-                roster.spares -= u64::from(stands_in);
-                roster.refuse(Instant::now(), false);
-                let deserted = roster.threads == 0;
-                self.mirror(&roster);
-                drop(roster);
+                let mut counts = self.counts.lock();
+                counts.threads -= 1;
+                counts.asked_for -= 1;
+                counts.unrecorded -= 1;
+                counts.active -= 1;
+                counts.spares -= u64::from(stands_in);
+                counts.refuse(Instant::now(), false);
+                let deserted = counts.threads == 0;
+                self.mirror(&counts);
+                drop(counts);
                 if deserted {
                     self.give_up();
                     if self.is_over() {
@@ -138,9 +138,9 @@ impl Shared {
 
     /// A thread has begun to live.
     pub(super) fn enter(&self, lane: &Arc<Lane>) {
-        let mut roster = self.roster.lock();
-        roster.asked_for -= 1;
-        roster.peak = roster.peak.max(roster.alive());
+        let mut counts = self.counts.lock();
+        counts.asked_for -= 1;
+        counts.peak = counts.peak.max(counts.alive());
         self.lanes.lock().push(lane.clone());
     }
 
@@ -152,7 +152,7 @@ impl Shared {
             }
         }
         // Through the lock, so that nobody is between its look and its sleep.
-        drop(self.roster.lock());
+        drop(self.counts.lock());
         self.changed.notify_all();
     }
 
@@ -163,32 +163,32 @@ impl Shared {
             "the system would not create a thread for it, and its pool has none",
             usize::MAX,
         );
-        drop(self.roster.lock());
+        drop(self.counts.lock());
         self.changed.notify_all();
     }
 
     /// Writes the counts that the push path reads. Call it before the lock is released whenever
     /// they changed.
-    pub(super) fn mirror(&self, roster: &Roster) {
+    pub(super) fn mirror(&self, counts: &ThreadCounts) {
         #[cfg(all(test, any(loom, shuttle)))]
         assert!(
-            roster.adds_up(),
+            counts.adds_up(),
             "threads = active + idle + blocked + leaving"
         );
-        self.active.store(roster.active, Ordering::Relaxed);
-        self.target.store(roster.target, Ordering::Relaxed);
+        self.active.store(counts.active, Ordering::Relaxed);
+        self.target.store(counts.target, Ordering::Relaxed);
     }
 
     pub(super) fn set_max(self: &Arc<Self>, max: usize) {
-        let mut roster = self.roster.lock();
-        roster.max = max;
-        roster.target = roster.target.clamp(self.base_target(max), max);
-        self.mirror(&roster);
+        let mut counts = self.counts.lock();
+        counts.max = max;
+        counts.target = counts.target.clamp(self.base_target(max), max);
+        self.mirror(&counts);
         // Some may have gone to sleep for ever, and are too many now.
-        for seat in &roster.idle {
+        for seat in &counts.idle {
             seat.thread.unpark();
         }
-        drop(roster);
+        drop(counts);
         while self.count_backlog() > 0 && self.recruit() {}
         self.monitor.unpark();
     }
@@ -198,6 +198,6 @@ impl Shared {
     }
 
     pub(super) fn max(&self) -> usize {
-        self.roster.lock().max
+        self.counts.lock().max
     }
 }

@@ -51,8 +51,8 @@ impl Totals {
 
 impl Shared {
     pub(super) fn totals(&self) -> Totals {
-        let roster = self.roster.lock();
-        let mut totals = roster.past;
+        let counts = self.counts.lock();
+        let mut totals = counts.past;
         for lane in self.lanes.lock().iter() {
             totals.add(&lane.tally);
         }
@@ -68,18 +68,18 @@ impl Shared {
             .filter(|lane| lane.busy.load(Ordering::Relaxed))
             .count();
         let queued = self.backlog();
-        let roster = self.roster.lock();
+        let counts = self.counts.lock();
         PoolMetrics {
-            threads: roster.alive(),
-            peak_threads: roster.peak,
-            idle: roster.idle.len(),
-            blocked: roster.blocked,
+            threads: counts.alive(),
+            peak_threads: counts.peak,
+            idle: counts.idle.len(),
+            blocked: counts.blocked,
             queued,
             running,
             completed: totals.completed,
             failed: totals.failed,
             cancelled: totals.cancelled,
-            spares: roster.spares,
+            spares: counts.spares,
         }
     }
 }

@@ -13,7 +13,7 @@
 //   jobs.rs      the jobs of either, without those that were done by other means
 //   worker.rs    the life of one thread       block.rs what it does before it blocks in `wait`
 //   stack.rs     how much of its stack is used
-//   roster.rs    the counts of threads and their invariants: plain data, changed under one lock
+//   counts.rs    the counts of threads and their invariants: plain data, changed under one lock
 //   monitor.rs  the thread that watches a backlog and adds workers when jobs block
 //   survey.rs    what it finds at a look: who is blocked, who wants a processor
 //   census.rs    asks the system what a thread does    sizing.rs    by how much to grow
@@ -24,6 +24,7 @@
 mod block;
 mod builder;
 mod census;
+mod counts;
 mod ending;
 mod grow;
 mod injector;
@@ -34,7 +35,6 @@ mod monitor;
 mod probe;
 mod rest;
 mod room;
-mod roster;
 mod shared;
 mod shutdown;
 mod sizing;

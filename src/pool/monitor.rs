@@ -3,7 +3,7 @@
 //! It exists only while it is needed: started by the first push that finds every worker busy,
 //! asleep without a timer while there is no backlog, gone with the last worker of a closed pool.
 
-// Locks: `Monitor::thread` may be taken under the roster's lock, and no other lock under it.
+// Locks: `Monitor::thread` may be taken under the counts's lock, and no other lock under it.
 
 use super::lane::Lane;
 use super::probe;
@@ -54,7 +54,7 @@ impl Monitor {
         if shared.is_over() || self.awake.swap(true, Ordering::SeqCst) {
             return true;
         }
-        let lacks_a_worker = shared.roster.lock().lacks_a_worker();
+        let lacks_a_worker = shared.counts.lock().lacks_a_worker();
         let mut thread = self.thread.lock();
         if let Some(thread) = &*thread {
             thread.unpark();
@@ -74,7 +74,7 @@ impl Monitor {
             Ok(handle) => {
                 *thread = Some(handle.thread().clone());
                 drop(thread);
-                shared.roster.lock().handles.push(handle);
+                shared.counts.lock().handles.push(handle);
                 true
             }
             Err(_) => {
@@ -169,7 +169,7 @@ fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
     if active < target {
         // The system refuses threads, or all the stand-ins there may be are there.
         state.futile += 1;
-        if state.futile >= IDLE_TICKS && shared.roster.lock().lacks_a_worker() {
+        if state.futile >= IDLE_TICKS && shared.counts.lock().lacks_a_worker() {
             // Perhaps a worker could be had in its place.
             *shared.monitor.thread.lock() = None;
             shared.monitor.resign(shared);
@@ -227,8 +227,8 @@ fn offer_shy_jobs(shared: &Shared) -> bool {
 /// and how many should and could be.
 fn restore_target(shared: &Arc<Shared>, backlog: usize) -> (usize, usize, usize) {
     let size = || {
-        let roster = shared.roster.lock();
-        (roster.threads, (roster.active, roster.target, roster.max))
+        let counts = shared.counts.lock();
+        (counts.threads, (counts.active, counts.target, counts.max))
     };
     let (threads, (active, target, _)) = size();
     // Where there is no thread at all, whoever pushes sees to the first.
@@ -241,10 +241,10 @@ fn restore_target(shared: &Arc<Shared>, backlog: usize) -> (usize, usize, usize)
 
 fn grow(shared: &Arc<Shared>, by: usize) {
     {
-        let mut roster = shared.roster.lock();
-        let wanted = roster.active.saturating_add(by);
-        roster.target = wanted.min(roster.max).max(roster.target.min(roster.max));
-        shared.mirror(&roster);
+        let mut counts = shared.counts.lock();
+        let wanted = counts.active.saturating_add(by);
+        counts.target = wanted.min(counts.max).max(counts.target.min(counts.max));
+        shared.mirror(&counts);
     }
     let _ = (0..by).all(|_| shared.recruit());
 }

@@ -1,7 +1,7 @@
 //! The sleep protocol: looking around, settling down, being called, and leaving.
 
+use super::counts::Seat;
 use super::lane::Lane;
-use super::roster::Seat;
 use super::shared::Shared;
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::unhandled;
@@ -29,33 +29,33 @@ impl Shared {
     pub(super) fn settle_down(self: &Arc<Self>, seat: &Arc<Seat>, crowded: bool) -> bool {
         // Calls the user's subscriber, so not on a thread that counts as idle.
         unhandled::say_due();
-        let mut roster = self.roster.lock();
-        if crowded && roster.active <= roster.target {
+        let mut counts = self.counts.lock();
+        if crowded && counts.active <= counts.target {
             return true;
         }
         if self.closed.load(Ordering::Acquire) && self.count_backlog() == 0 {
-            roster.active -= 1;
-            roster.leaving += 1;
-            self.mirror(&roster);
-            if roster.is_quiet() {
+            counts.active -= 1;
+            counts.leaving += 1;
+            self.mirror(&counts);
+            if counts.is_quiet() {
                 self.changed.notify_all();
             }
             return false;
         }
         seat.called.store(false, Ordering::Relaxed);
-        roster.active -= 1;
-        roster.idle.push(seat.clone());
+        counts.active -= 1;
+        counts.idle.push(seat.clone());
         if !crowded {
-            roster.target = roster
+            counts.target = counts
                 .target
                 .saturating_sub(1)
-                .max(self.base_target(roster.max));
+                .max(self.base_target(counts.max));
         }
-        self.mirror(&roster);
-        if roster.is_quiet() {
+        self.mirror(&counts);
+        if counts.is_quiet() {
             self.changed.notify_all();
         }
-        drop(roster);
+        drop(counts);
         chaos_point();
 
         if crowded {
@@ -64,10 +64,10 @@ impl Shared {
                 self.monitor.notify(self);
             }
         } else if self.count_on_offer() > 0 && !cfg!(planted = "lost_wakeup") {
-            let mut roster = self.roster.lock();
-            if roster.unseat(seat) {
-                roster.active += 1;
-                self.mirror(&roster);
+            let mut counts = self.counts.lock();
+            if counts.unseat(seat) {
+                counts.active += 1;
+                self.mirror(&counts);
                 return true;
             }
             #[cfg(planted = "stale_call")]
@@ -83,8 +83,8 @@ impl Shared {
         let tired = crate::sync::deadline_after(self.settings.keep_alive);
         loop {
             let surplus = {
-                let roster = self.roster.lock();
-                roster.has_surplus(self.base_target(roster.max))
+                let counts = self.counts.lock();
+                counts.has_surplus(self.base_target(counts.max))
             };
             if seat.called.load(Ordering::Acquire) {
                 return true;
@@ -110,16 +110,16 @@ impl Shared {
                     Some(_) => return self.get_up(seat),
                 },
             }
-            let mut roster = self.roster.lock();
-            if !roster.has_surplus(self.base_target(roster.max)) {
+            let mut counts = self.counts.lock();
+            if !counts.has_surplus(self.base_target(counts.max)) {
                 continue;
             }
-            if roster.unseat(seat) {
-                roster.leaving += 1;
-                self.mirror(&roster);
+            if counts.unseat(seat) {
+                counts.leaving += 1;
+                self.mirror(&counts);
                 return false;
             }
-            drop(roster);
+            drop(counts);
             // Somebody has taken the seat: the call comes as soon as they get to it.
             while !seat.called.load(Ordering::Acquire) {
                 seat.thread.park();
@@ -130,13 +130,13 @@ impl Shared {
 
     /// A worker goes on without having been called.
     fn get_up(&self, seat: &Arc<Seat>) -> bool {
-        let mut roster = self.roster.lock();
-        if roster.unseat(seat) {
-            roster.active += 1;
-            self.mirror(&roster);
+        let mut counts = self.counts.lock();
+        if counts.unseat(seat) {
+            counts.active += 1;
+            self.mirror(&counts);
             return true;
         }
-        drop(roster);
+        drop(counts);
         // Another thread has taken the seat: its call is heard here, or it would end the next sleep.
         while !seat.called.load(Ordering::Acquire) {
             seat.thread.park();
@@ -154,27 +154,27 @@ impl Shared {
             }
             self.forget(self.injector.push(job));
         }
-        let mut roster = self.roster.lock();
+        let mut counts = self.counts.lock();
         {
             let mut lanes = self.lanes.lock();
             lanes.retain(|other| !Arc::ptr_eq(other, lane));
             give_room_back(&mut lanes);
         }
-        roster.past.add(&lane.tally);
-        roster.threads -= 1;
-        roster.leaving -= 1;
-        roster.handles.retain(|handle| !handle.is_finished());
-        give_room_back(&mut roster.handles);
-        give_room_back(&mut roster.idle);
+        counts.past.add(&lane.tally);
+        counts.threads -= 1;
+        counts.leaving -= 1;
+        counts.handles.retain(|handle| !handle.is_finished());
+        give_room_back(&mut counts.handles);
+        give_room_back(&mut counts.idle);
         let seats = if self.closed.load(Ordering::SeqCst) {
-            let seats = std::mem::take(&mut roster.idle);
-            roster.active += seats.len();
+            let seats = std::mem::take(&mut counts.idle);
+            counts.active += seats.len();
             seats
         } else {
             Vec::new()
         };
-        self.mirror(&roster);
-        drop(roster);
+        self.mirror(&counts);
+        drop(counts);
         for seat in seats {
             seat.call();
         }

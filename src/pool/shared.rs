@@ -1,17 +1,17 @@
-//! What the threads of one pool share: the queues, the roster, and the way of a job from a push to a worker.
+//! What the threads of one pool share: the queues, the counts, and the way of a job from a push to a worker.
 
-// Locks, in the order in which they may be taken together: roster -> lanes -> one lane, and
+// Locks, in the order in which they may be taken together: counts -> lanes -> one lane, and
 // injector -> one lane. No user code runs, and no job is dropped, under any of them.
 
 use std::panic::RefUnwindSafe;
 
 use super::builder::PoolBuilder;
+use super::counts::ThreadCounts;
 use super::injector::Injector;
 use super::jobs::Swept;
 use super::lane::Lane;
 use super::monitor::Monitor;
 use super::room::Room;
-use super::roster::Roster;
 use super::worker::{self, Pushed};
 use crate::error::ErrorKind;
 use crate::executor::Runnable;
@@ -23,10 +23,10 @@ pub(crate) struct Shared {
     pub(super) injector: Injector,
     /// The lanes of all threads alive.
     pub(super) lanes: Mutex<Vec<Arc<Lane>>>,
-    pub(super) roster: Mutex<Roster>,
+    pub(super) counts: Mutex<ThreadCounts>,
     /// Signalled when the pool may have become quiet, or a thread has ended.
     pub(super) changed: Condvar,
-    /// `roster.active` and `roster.target`, for the push path.
+    /// `counts.active` and `counts.target`, for the push path.
     pub(super) active: AtomicUsize,
     pub(super) target: AtomicUsize,
     /// Workers that are awake and looking for a job: at most one, and it looks again after it has
@@ -60,7 +60,7 @@ impl Shared {
         Arc::new(Shared {
             injector: Injector::new(),
             lanes: Mutex::new(Vec::new()),
-            roster: Mutex::new(Roster::new(target, settings.max)),
+            counts: Mutex::new(ThreadCounts::new(target, settings.max)),
             changed: Condvar::new(),
             active: AtomicUsize::new(0),
             target: AtomicUsize::new(target),
@@ -212,7 +212,7 @@ impl Shared {
 
     /// It is closed, and its last thread has left.
     pub(super) fn is_over(&self) -> bool {
-        self.closed.load(Ordering::Acquire) && self.roster.lock().threads == 0
+        self.closed.load(Ordering::Acquire) && self.counts.lock().threads == 0
     }
 
     /// Jobs queued anywhere in the pool, at a glance.

@@ -40,10 +40,10 @@ impl Shared {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         let seats = {
-            let mut roster = self.roster.lock();
-            let seats = std::mem::take(&mut roster.idle);
-            roster.active += seats.len();
-            self.mirror(&roster);
+            let mut counts = self.counts.lock();
+            let seats = std::mem::take(&mut counts.idle);
+            counts.active += seats.len();
+            self.mirror(&counts);
             seats
         };
         for seat in seats {
@@ -58,7 +58,7 @@ impl Shared {
     /// On a closed pool without threads nobody would ever look at what was queued at the last
     /// moment. True if this pool is one.
     pub(super) fn sweep_if_deserted(&self) -> bool {
-        let is_deserted = self.roster.lock().threads == 0;
+        let is_deserted = self.counts.lock().threads == 0;
         if is_deserted {
             self.refuse_queued(
                 ErrorKind::Rejected,
@@ -111,8 +111,8 @@ pub(super) fn shutdown(
             return report;
         }
     } else if !shared.wait_idle(deadline) {
-        let roster = shared.roster.lock();
-        report.threads = roster.active + roster.blocked - usize::from(worker::counts_in(shared));
+        let counts = shared.counts.lock();
+        report.threads = counts.active + counts.blocked - usize::from(worker::counts_in(shared));
     }
     report.queued = shared.backlog();
     report

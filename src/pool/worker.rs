@@ -5,9 +5,9 @@ use std::io;
 use std::rc::Rc;
 
 use super::census;
+use super::counts::Seat;
 use super::grow::Counted;
 use super::lane::Lane;
-use super::roster::Seat;
 use super::shared::Shared;
 use super::stack::Stack;
 use crate::error::{At, TaskError};
@@ -67,7 +67,7 @@ pub(super) fn counts_in(shared: &Arc<Shared>) -> bool {
     with_current(counts).unwrap_or(false)
 }
 
-/// True on a thread that was made for this very pool, also after it has left the roster.
+/// True on a thread that was made for this very pool, also after it has left the counts.
 pub(super) fn is_made_for(shared: &Arc<Shared>) -> bool {
     let address = MADE_FOR.try_with(Cell::get).unwrap_or(0);
     address == Arc::as_ptr(shared).addr()

@@ -13,7 +13,7 @@ const GRACE: Duration = Duration::from_secs(1);
 ///
 /// `active` and `target` are mirrored in atomics of [`Shared`](super::shared::Shared), written
 /// under this lock, for the push path.
-pub(super) struct Roster {
+pub(super) struct ThreadCounts {
     /// Threads that exist, or are being created.
     pub(super) threads: usize,
     /// Those of them that the system has been asked for and that have not begun to live; counted as
@@ -64,9 +64,9 @@ pub(super) struct Roster {
     pub(super) joining: usize,
 }
 
-impl Roster {
-    pub(super) fn new(target: usize, max: usize) -> Roster {
-        Roster {
+impl ThreadCounts {
+    pub(super) fn new(target: usize, max: usize) -> ThreadCounts {
+        ThreadCounts {
             threads: 0,
             asked_for: 0,
             leaving: 0,
@@ -203,10 +203,10 @@ mod tests {
 
     #[test]
     fn threads_beyond_the_core_are_too_many_unless_they_leave() {
-        let mut roster = Roster::new(2, 8);
+        let mut counts = ThreadCounts::new(2, 8);
         let mut surplus = |threads, leaving| {
-            (roster.threads, roster.leaving) = (threads, leaving);
-            roster.has_surplus(2)
+            (counts.threads, counts.leaving) = (threads, leaving);
+            counts.has_surplus(2)
         };
         assert!(!surplus(1, 0) && !surplus(2, 0) && surplus(3, 0));
         assert!(!surplus(3, 1) && surplus(4, 1));
@@ -214,39 +214,39 @@ mod tests {
 
     #[test]
     fn a_refusal_holds_for_a_while() {
-        let mut roster = Roster::new(2, 8);
-        assert!(!roster.is_refused());
-        roster.refused_until = Some(Instant::now() + Duration::from_secs(1_000));
-        assert!(roster.is_refused());
-        roster.refused_until = Some(Instant::now());
-        assert!(!roster.is_refused(), "it is over");
+        let mut counts = ThreadCounts::new(2, 8);
+        assert!(!counts.is_refused());
+        counts.refused_until = Some(Instant::now() + Duration::from_secs(1_000));
+        assert!(counts.is_refused());
+        counts.refused_until = Some(Instant::now());
+        assert!(!counts.is_refused(), "it is over");
     }
 
     #[test]
     fn it_is_hopeless_when_threads_are_refused_for_long_or_for_good() {
-        let mut roster = Roster::new(2, 8);
+        let mut counts = ThreadCounts::new(2, 8);
         let now = Instant::now();
-        roster.refuse(now, false);
-        assert!(!roster.is_hopeless(), "it may pass");
-        roster.refuse(now, true);
-        assert!(roster.is_hopeless());
-        roster.refuse(now, false);
-        roster.refused_since = now.checked_sub(GRACE);
-        assert!(roster.is_hopeless());
+        counts.refuse(now, false);
+        assert!(!counts.is_hopeless(), "it may pass");
+        counts.refuse(now, true);
+        assert!(counts.is_hopeless());
+        counts.refuse(now, false);
+        counts.refused_since = now.checked_sub(GRACE);
+        assert!(counts.is_hopeless());
         // An earlier refusal has passed, whether a thread was granted since or not.
-        roster.refuse(now + GRACE + REFUSAL_PAUSE, false);
-        assert!(!roster.is_hopeless());
-        roster.grant();
-        assert!(!roster.is_refused() && roster.refused_since.is_none());
+        counts.refuse(now + GRACE + REFUSAL_PAUSE, false);
+        assert!(!counts.is_hopeless());
+        counts.grant();
+        assert!(!counts.is_refused() && counts.refused_since.is_none());
     }
 
     #[test]
     fn a_worker_is_lacking_where_one_was_refused_and_none_works() {
-        let mut roster = Roster::new(2, 8);
+        let mut counts = ThreadCounts::new(2, 8);
         let mut lacks = |threads, active, is_refused: bool| {
-            (roster.threads, roster.active) = (threads, active);
-            roster.refused_until = is_refused.then(Instant::now);
-            roster.lacks_a_worker()
+            (counts.threads, counts.active) = (threads, active);
+            counts.refused_until = is_refused.then(Instant::now);
+            counts.lacks_a_worker()
         };
         assert!(lacks(1, 0, true));
         assert!(!lacks(0, 0, true) && !lacks(1, 1, true) && !lacks(1, 0, false));
@@ -254,11 +254,11 @@ mod tests {
 
     #[test]
     fn it_is_quiet_when_all_who_are_there_wait_for_that() {
-        let mut roster = Roster::new(2, 8);
-        roster.idle_waiters = 3;
+        let mut counts = ThreadCounts::new(2, 8);
+        counts.idle_waiters = 3;
         let mut is_quiet = |active, blocked| {
-            (roster.active, roster.blocked) = (active, blocked);
-            roster.is_quiet()
+            (counts.active, counts.blocked) = (active, blocked);
+            counts.is_quiet()
         };
         assert!(is_quiet(0, 3) && is_quiet(0, 0));
         assert!(!is_quiet(0, 4) && !is_quiet(1, 0));
@@ -266,9 +266,9 @@ mod tests {
 
     #[test]
     fn a_thread_lives_when_it_has_come() {
-        let mut roster = Roster::new(2, 8);
-        (roster.threads, roster.asked_for) = (5, 2);
-        assert_eq!(roster.alive(), 3);
+        let mut counts = ThreadCounts::new(2, 8);
+        (counts.threads, counts.asked_for) = (5, 2);
+        assert_eq!(counts.alive(), 3);
     }
 
     #[test]
