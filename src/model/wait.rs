@@ -100,11 +100,11 @@ fn a_wait_for_a_shared_task_that_times_out_leaves_no_trace() {
 #[test]
 fn two_that_wait_for_each_other() {
     explore(&["the first is told", "the second is told"], || {
-        let seats: Arc<[Mutex<Option<Task<usize>>>; 2]> = Arc::default();
+        let sleepers: Arc<[Mutex<Option<Task<usize>>>; 2]> = Arc::default();
         let mut resolvers = Vec::new();
         for place in 0..2 {
             let (resolver, task) = open::<usize>();
-            let theirs = seats.clone();
+            let theirs = sleepers.clone();
             let told = task.then(move |_| {
                 let other = theirs[1 - place].lock().take();
                 other.is_some_and(|other| {
@@ -113,7 +113,7 @@ fn two_that_wait_for_each_other() {
             });
             let told = told.share();
             let task = told.then(|told| usize::from(*told));
-            *seats[place].lock() = Some(task);
+            *sleepers[place].lock() = Some(task);
             resolvers.push((resolver, told));
         }
         let (second, second_told) = resolvers.pop().unwrap();

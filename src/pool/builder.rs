@@ -30,7 +30,7 @@ pub(super) type Hook = Arc<dyn Fn(usize) + Send + Sync>;
 /// # Ok::<(), fast_async::ConfigError>(())
 /// ```
 #[derive(Clone)]
-#[must_use = "a builder does nothing until `build` is called"]
+#[must_use = "a builder does nothing until `build` is notified"]
 pub struct PoolBuilder {
     pub(super) name: String,
     pub(super) core: usize,

@@ -24,7 +24,7 @@ pub(super) struct ThreadCounts {
     /// Threads that run a job or look for one.
     pub(super) active: usize,
     /// Threads asleep for want of work, the warmest last.
-    pub(super) idle: Vec<Arc<Seat>>,
+    pub(super) idle: Vec<Arc<Sleeper>>,
     /// Threads blocked in a `wait` inside a job; others may stand in for them.
     pub(super) blocked: usize,
     /// How many of the blocked are in their start hooks. At most `max` of them are replaced: each new
@@ -94,10 +94,14 @@ impl ThreadCounts {
         }
     }
 
-    /// Takes a seat off the idle list; false when it has been taken already, by somebody who
+    /// Takes a sleeper off the idle list; false when it has been taken already, by somebody who
     /// counted it as active.
-    pub(super) fn unseat(&mut self, seat: &Arc<Seat>) -> bool {
-        match self.idle.iter().position(|other| Arc::ptr_eq(other, seat)) {
+    pub(super) fn remove_sleeper(&mut self, sleeper: &Arc<Sleeper>) -> bool {
+        match self
+            .idle
+            .iter()
+            .position(|other| Arc::ptr_eq(other, sleeper))
+        {
             Some(place) => {
                 self.idle.remove(place);
                 true
@@ -283,17 +287,17 @@ mod tests {
 }
 
 /// Where one thread sleeps.
-pub(super) struct Seat {
+pub(super) struct Sleeper {
     pub(super) thread: Thread,
-    /// Set by whoever took the seat off the idle list; the thread sleeps until it is.
-    pub(super) called: AtomicBool,
+    /// Set by whoever took the sleeper off the idle list; the thread sleeps until it is.
+    pub(super) notified: AtomicBool,
 }
 
-impl Seat {
-    /// Wakes the sleeper. Call it after its seat was taken off the idle list, without holding the
+impl Sleeper {
+    /// Wakes the sleeper. Call it after its sleeper was taken off the idle list, without holding the
     /// lock.
-    pub(super) fn call(&self) {
-        self.called.store(true, Ordering::Release);
+    pub(super) fn wake(&self) {
+        self.notified.store(true, Ordering::Release);
         self.thread.unpark();
     }
 }

@@ -56,13 +56,13 @@ impl Shared {
             return false;
         }
         let stands_in = counts.blocked > 0;
-        if let Some(seat) = counts.idle.pop() {
+        if let Some(sleeper) = counts.idle.pop() {
             counts.active += 1;
             counts.spares += u64::from(stands_in);
             self.mirror(&counts);
             drop(counts);
             chaos_point();
-            seat.call();
+            sleeper.wake();
             return true;
         }
         // Whoever comes to live now would block in the same hook.
@@ -185,8 +185,8 @@ impl Shared {
         counts.target = counts.target.clamp(self.base_target(max), max);
         self.mirror(&counts);
         // Some may have gone to sleep for ever, and are too many now.
-        for seat in &counts.idle {
-            seat.thread.unpark();
+        for sleeper in &counts.idle {
+            sleeper.thread.unpark();
         }
         drop(counts);
         while self.count_backlog() > 0 && self.recruit() {}

@@ -1,6 +1,6 @@
 //! The sleep protocol: looking around, settling down, being called, and leaving.
 
-use super::counts::Seat;
+use super::counts::Sleeper;
 use super::lane::Lane;
 use super::shared::Shared;
 use crate::sync::{Arc, Ordering, chaos_point};
@@ -26,7 +26,7 @@ impl Shared {
     }
 
     /// A worker without work, or one too many, sleeps until it is called. False: it shall end.
-    pub(super) fn settle_down(self: &Arc<Self>, seat: &Arc<Seat>, crowded: bool) -> bool {
+    pub(super) fn settle_down(self: &Arc<Self>, sleeper: &Arc<Sleeper>, crowded: bool) -> bool {
         // Calls the user's subscriber, so not on a thread that counts as idle.
         unhandled::say_due();
         let mut counts = self.counts.lock();
@@ -42,9 +42,9 @@ impl Shared {
             }
             return false;
         }
-        seat.called.store(false, Ordering::Relaxed);
+        sleeper.notified.store(false, Ordering::Relaxed);
         counts.active -= 1;
-        counts.idle.push(seat.clone());
+        counts.idle.push(sleeper.clone());
         if !crowded {
             counts.target = counts
                 .target
@@ -65,81 +65,81 @@ impl Shared {
             }
         } else if self.count_on_offer() > 0 && !cfg!(planted = "lost_wakeup") {
             let mut counts = self.counts.lock();
-            if counts.unseat(seat) {
+            if counts.remove_sleeper(sleeper) {
                 counts.active += 1;
                 self.mirror(&counts);
                 return true;
             }
             #[cfg(planted = "stale_call")]
             return true;
-            // Somebody has taken the seat and counted this worker as active. Its call must be heard
-            // here: left over, it would end the next sleep while the seat is on the list, and a
-            // call spent on a seat whose owner is awake wakes nobody.
+            // Somebody has taken the sleeper and counted this worker as active. Its call must be heard
+            // here: left over, it would end the next sleep while the sleeper is on the list, and a
+            // call spent on a sleeper whose owner is awake wakes nobody.
         }
-        self.sleep(seat)
+        self.sleep(sleeper)
     }
 
-    fn sleep(&self, seat: &Arc<Seat>) -> bool {
+    fn sleep(&self, sleeper: &Arc<Sleeper>) -> bool {
         let tired = crate::sync::deadline_after(self.settings.keep_alive);
         loop {
             let surplus = {
                 let counts = self.counts.lock();
                 counts.has_surplus(self.base_target(counts.max))
             };
-            if seat.called.load(Ordering::Acquire) {
+            if sleeper.notified.load(Ordering::Acquire) {
                 return true;
             }
             let left =
                 tired.map(|tired| tired.saturating_duration_since(crate::sync::Instant::now()));
             match left {
                 Some(left) if surplus && !left.is_zero() => {
-                    seat.thread.park_timeout(left);
+                    sleeper.thread.park_timeout(left);
                     continue;
                 }
                 Some(_) if surplus => {}
                 _ => match unhandled::due_in() {
                     None => {
-                        seat.thread.park();
+                        sleeper.thread.park();
                         continue;
                     }
                     Some(left) if !left.is_zero() => {
-                        seat.thread.park_timeout(left);
+                        sleeper.thread.park_timeout(left);
                         continue;
                     }
                     // It gets up to say the counts.
-                    Some(_) => return self.get_up(seat),
+                    Some(_) => return self.get_up(sleeper),
                 },
             }
             let mut counts = self.counts.lock();
             if !counts.has_surplus(self.base_target(counts.max)) {
                 continue;
             }
-            if counts.unseat(seat) {
+            if counts.remove_sleeper(sleeper) {
                 counts.leaving += 1;
                 self.mirror(&counts);
                 return false;
             }
             drop(counts);
-            // Somebody has taken the seat: the call comes as soon as they get to it.
-            while !seat.called.load(Ordering::Acquire) {
-                seat.thread.park();
+            // Somebody has taken the sleeper: the call comes as soon as they get to it.
+            while !sleeper.notified.load(Ordering::Acquire) {
+                sleeper.thread.park();
             }
             return true;
         }
     }
 
     /// A worker goes on without having been called.
-    fn get_up(&self, seat: &Arc<Seat>) -> bool {
+    fn get_up(&self, sleeper: &Arc<Sleeper>) -> bool {
         let mut counts = self.counts.lock();
-        if counts.unseat(seat) {
+        if counts.remove_sleeper(sleeper) {
             counts.active += 1;
             self.mirror(&counts);
             return true;
         }
         drop(counts);
-        // Another thread has taken the seat: its call is heard here, or it would end the next sleep.
-        while !seat.called.load(Ordering::Acquire) {
-            seat.thread.park();
+        // Another thread has taken the sleeper: its call is heard here, or it would end the next sleep.
+        while !sleeper.notified.load(Ordering::Acquire) {
+            sleeper.thread.park();
         }
         true
     }
@@ -166,17 +166,17 @@ impl Shared {
         counts.handles.retain(|handle| !handle.is_finished());
         give_room_back(&mut counts.handles);
         give_room_back(&mut counts.idle);
-        let seats = if self.closed.load(Ordering::SeqCst) {
-            let seats = std::mem::take(&mut counts.idle);
-            counts.active += seats.len();
-            seats
+        let sleepers = if self.closed.load(Ordering::SeqCst) {
+            let sleepers = std::mem::take(&mut counts.idle);
+            counts.active += sleepers.len();
+            sleepers
         } else {
             Vec::new()
         };
         self.mirror(&counts);
         drop(counts);
-        for seat in seats {
-            seat.call();
+        for sleeper in sleepers {
+            sleeper.wake();
         }
         self.changed.notify_all();
         if self.is_over() {

@@ -39,15 +39,15 @@ impl Shared {
     /// Accepts nothing more; threads end when the queues are empty.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        let seats = {
+        let sleepers = {
             let mut counts = self.counts.lock();
-            let seats = std::mem::take(&mut counts.idle);
-            counts.active += seats.len();
+            let sleepers = std::mem::take(&mut counts.idle);
+            counts.active += sleepers.len();
             self.mirror(&counts);
-            seats
+            sleepers
         };
-        for seat in seats {
-            seat.call();
+        for sleeper in sleepers {
+            sleeper.wake();
         }
         self.monitor.unpark();
         if let Some(room) = &self.room {

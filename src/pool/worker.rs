@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::census;
-use super::counts::Seat;
+use super::counts::Sleeper;
 use super::grow::Counted;
 use super::lane::Lane;
 use super::shared::Shared;
@@ -167,12 +167,12 @@ fn live(shared: &Arc<Shared>, number: usize) {
     CURRENT.with(|current| *current.borrow_mut() = Some(worker.clone()));
     call_hook(shared, number, shared.settings.on_start.as_deref());
 
-    let seat = Arc::new(Seat {
+    let sleeper = Arc::new(Sleeper {
         thread: thread::current(),
-        called: AtomicBool::new(false),
+        notified: AtomicBool::new(false),
     });
     worker.stage.set(Stage::Working);
-    work(shared, &lane, &seat);
+    work(shared, &lane, &sleeper);
 
     worker.stage.set(Stage::Leaving);
     call_hook(shared, number, shared.settings.on_stop.as_deref());
@@ -182,14 +182,14 @@ fn live(shared: &Arc<Shared>, number: usize) {
 }
 
 /// Runs jobs until there is nothing left to live for.
-fn work(shared: &Arc<Shared>, lane: &Arc<Lane>, seat: &Arc<Seat>) {
+fn work(shared: &Arc<Shared>, lane: &Arc<Lane>, sleeper: &Arc<Sleeper>) {
     let mut turn = 0;
     // Pushes that called this worker, or saw it searching, have left the rest of the queue to it.
     let mut owes_a_look = true;
     loop {
         turn += 1;
         if shared.is_crowded() {
-            if !shared.settle_down(seat, true) {
+            if !shared.settle_down(sleeper, true) {
                 return;
             }
             owes_a_look = true;
@@ -206,7 +206,7 @@ fn work(shared: &Arc<Shared>, lane: &Arc<Lane>, seat: &Arc<Seat>) {
                 run(lane, job);
             }
             None => {
-                if !shared.settle_down(seat, false) {
+                if !shared.settle_down(sleeper, false) {
                     return;
                 }
             }
