@@ -7,7 +7,7 @@
 //   mod.rs       Pool, the handle: submit, shut down, wait until idle
 //   builder.rs   what a pool can be asked to be
 //   shared.rs    what the threads of one pool share; a job's way from a push to a worker
-//   grow.rs      waking and creating workers         rest.rs  sleeping and leaving
+//   grow.rs      waking and creating workers         idle.rs  sleeping and leaving
 //   shutdown.rs  closing, discarding                  ending.rs  waiting until it is idle, or over
 //   injector.rs  jobs from outside            lane.rs  one worker's own jobs
 //   jobs.rs      the jobs of either, without those that were done by other means
@@ -27,13 +27,13 @@ mod census;
 mod counts;
 mod ending;
 mod grow;
+mod idle;
 mod injector;
 mod jobs;
 mod lane;
 mod metrics;
 mod monitor;
 mod probe;
-mod rest;
 mod room;
 mod shared;
 mod shutdown;

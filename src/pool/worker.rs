@@ -189,7 +189,7 @@ fn work(shared: &Arc<Shared>, lane: &Arc<Lane>, sleeper: &Arc<Sleeper>) {
     loop {
         turn += 1;
         if shared.is_crowded() {
-            if !shared.settle_down(sleeper, true) {
+            if !shared.go_idle(sleeper, true) {
                 return;
             }
             owes_a_look = true;
@@ -206,7 +206,7 @@ fn work(shared: &Arc<Shared>, lane: &Arc<Lane>, sleeper: &Arc<Sleeper>) {
                 run(lane, job);
             }
             None => {
-                if !shared.settle_down(sleeper, false) {
+                if !shared.go_idle(sleeper, false) {
                     return;
                 }
             }

@@ -26,7 +26,7 @@ impl Shared {
     }
 
     /// A worker without work, or one too many, sleeps until it is called. False: it shall end.
-    pub(super) fn settle_down(self: &Arc<Self>, sleeper: &Arc<Sleeper>, crowded: bool) -> bool {
+    pub(super) fn go_idle(self: &Arc<Self>, sleeper: &Arc<Sleeper>, crowded: bool) -> bool {
         // Calls the user's subscriber, so not on a thread that counts as idle.
         unhandled::say_due();
         let mut counts = self.counts.lock();
