@@ -59,7 +59,7 @@ impl Place {
             return Ok(None);
         }
         let is_manned = || shared.active.load(Ordering::Relaxed) > 0 || shared.backlog() == 0;
-        if is_manned() || shared.recruit() {
+        if is_manned() || shared.wake_or_spawn() {
             return Ok(None);
         }
         let mut counts = shared.counts.lock();
@@ -94,7 +94,7 @@ impl Blocked {
             counts.blocked += 1;
             counts.active -= 1;
             counts.blocked_at_start += usize::from(stage == Stage::Starting);
-            shared.mirror(&counts);
+            shared.publish_counts(&counts);
         }
         Blocked {
             worker,
@@ -111,7 +111,7 @@ impl Blocked {
         counts.blocked -= 1;
         counts.active += 1;
         counts.blocked_at_start -= usize::from(self.stage == Stage::Starting);
-        self.worker.shared.mirror(counts);
+        self.worker.shared.publish_counts(counts);
     }
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&Place) -> R) -> R {
     lane.blocked.store(true, Ordering::Relaxed);
     lane.shy.store(false, Ordering::Relaxed);
     let looks = !cfg!(planted = "blocks_unseen");
-    if looks && shared.count_backlog() > 0 && !shared.recruit() {
+    if looks && shared.count_backlog() > 0 && !shared.wake_or_spawn() {
         shared.monitor.notify(&shared);
     }
     let result = f(&place);

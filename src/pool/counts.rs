@@ -112,7 +112,7 @@ impl ThreadCounts {
 
     /// There are more threads than `core`, those not counted that are about to leave: two that tire
     /// at the same moment must not both count on the other to stay.
-    pub(super) fn has_surplus(&self, core: usize) -> bool {
+    pub(super) fn is_over_core(&self, core: usize) -> bool {
         let leaving = if cfg!(planted = "both_retire") {
             0
         } else {
@@ -210,7 +210,7 @@ mod tests {
         let mut counts = ThreadCounts::new(2, 8);
         let mut surplus = |threads, leaving| {
             (counts.threads, counts.leaving) = (threads, leaving);
-            counts.has_surplus(2)
+            counts.is_over_core(2)
         };
         assert!(!surplus(1, 0) && !surplus(2, 0) && surplus(3, 0));
         assert!(!surplus(3, 1) && surplus(4, 1));

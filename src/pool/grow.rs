@@ -44,7 +44,7 @@ impl Drop for Counted {
 
 impl Shared {
     /// Wakes or creates one worker, if fewer are active than should be.
-    pub(super) fn recruit(self: &Arc<Self>) -> bool {
+    pub(super) fn wake_or_spawn(self: &Arc<Self>) -> bool {
         let mut counts = self.counts.lock();
         if counts.active >= counts.target {
             return false;
@@ -59,7 +59,7 @@ impl Shared {
         if let Some(sleeper) = counts.idle.pop() {
             counts.active += 1;
             counts.spares += u64::from(stands_in);
-            self.mirror(&counts);
+            self.publish_counts(&counts);
             drop(counts);
             chaos_point();
             sleeper.wake();
@@ -77,7 +77,7 @@ impl Shared {
             let deserted = counts.threads == 0;
             drop(counts);
             if deserted {
-                self.give_up();
+                self.reject_all();
             }
             return false;
         }
@@ -94,12 +94,12 @@ impl Shared {
         counts.spares += u64::from(stands_in);
         counts.next_number += 1;
         let number = counts.next_number;
-        self.mirror(&counts);
+        self.publish_counts(&counts);
         drop(counts);
-        self.start(number, stands_in)
+        self.spawn_worker(number, stands_in)
     }
 
-    fn start(self: &Arc<Self>, number: usize, stands_in: bool) -> bool {
+    fn spawn_worker(self: &Arc<Self>, number: usize, stands_in: bool) -> bool {
         match worker::spawn(self, number, Counted::new()) {
             Ok(handle) => {
                 chaos_point();
@@ -122,10 +122,10 @@ impl Shared {
                 counts.spares -= u64::from(stands_in);
                 counts.refuse(Instant::now(), false);
                 let deserted = counts.threads == 0;
-                self.mirror(&counts);
+                self.publish_counts(&counts);
                 drop(counts);
                 if deserted {
-                    self.give_up();
+                    self.reject_all();
                     if self.is_over() {
                         self.monitor.unpark();
                     }
@@ -137,7 +137,7 @@ impl Shared {
     }
 
     /// A thread has begun to live.
-    pub(super) fn enter(&self, lane: &Arc<Lane>) {
+    pub(super) fn register_worker(&self, lane: &Arc<Lane>) {
         let mut counts = self.counts.lock();
         counts.asked_for -= 1;
         counts.peak = counts.peak.max(counts.alive());
@@ -145,7 +145,7 @@ impl Shared {
     }
 
     /// No monitor can be had. Threads that are blocked in a `wait` see to it that somebody works.
-    pub(super) fn alarm_blocked(&self) {
+    pub(super) fn unpark_blocked(&self) {
         for lane in self.lanes.lock().iter() {
             if lane.blocked.load(Ordering::Relaxed) {
                 lane.thread.unpark();
@@ -156,7 +156,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn give_up(&self) {
+    fn reject_all(&self) {
         // Whoever counted on this thread has its job in a queue by now, or asks for a thread.
         self.refuse_queued(
             ErrorKind::Rejected,
@@ -169,7 +169,7 @@ impl Shared {
 
     /// Writes the counts that the push path reads. Call it before the lock is released whenever
     /// they changed.
-    pub(super) fn mirror(&self, counts: &ThreadCounts) {
+    pub(super) fn publish_counts(&self, counts: &ThreadCounts) {
         #[cfg(all(test, any(loom, shuttle)))]
         assert!(
             counts.adds_up(),
@@ -183,13 +183,13 @@ impl Shared {
         let mut counts = self.counts.lock();
         counts.max = max;
         counts.target = counts.target.clamp(self.base_target(max), max);
-        self.mirror(&counts);
+        self.publish_counts(&counts);
         // Some may have gone to sleep for ever, and are too many now.
         for sleeper in &counts.idle {
             sleeper.thread.unpark();
         }
         drop(counts);
-        while self.count_backlog() > 0 && self.recruit() {}
+        while self.count_backlog() > 0 && self.wake_or_spawn() {}
         self.monitor.unpark();
     }
 

@@ -21,22 +21,22 @@ impl Shared {
     }
 
     /// More workers are active than should be.
-    pub(super) fn is_crowded(&self) -> bool {
+    pub(super) fn is_over_target(&self) -> bool {
         self.active.load(Ordering::Relaxed) > self.target.load(Ordering::Relaxed)
     }
 
     /// A worker without work, or one too many, sleeps until it is called. False: it shall end.
-    pub(super) fn go_idle(self: &Arc<Self>, sleeper: &Arc<Sleeper>, crowded: bool) -> bool {
+    pub(super) fn go_idle(self: &Arc<Self>, sleeper: &Arc<Sleeper>, over_target: bool) -> bool {
         // Calls the user's subscriber, so not on a thread that counts as idle.
         unhandled::say_due();
         let mut counts = self.counts.lock();
-        if crowded && counts.active <= counts.target {
+        if over_target && counts.active <= counts.target {
             return true;
         }
         if self.closed.load(Ordering::Acquire) && self.count_backlog() == 0 {
             counts.active -= 1;
             counts.leaving += 1;
-            self.mirror(&counts);
+            self.publish_counts(&counts);
             if counts.is_quiet() {
                 self.changed.notify_all();
             }
@@ -45,20 +45,20 @@ impl Shared {
         sleeper.notified.store(false, Ordering::Relaxed);
         counts.active -= 1;
         counts.idle.push(sleeper.clone());
-        if !crowded {
+        if !over_target {
             counts.target = counts
                 .target
                 .saturating_sub(1)
                 .max(self.base_target(counts.max));
         }
-        self.mirror(&counts);
+        self.publish_counts(&counts);
         if counts.is_quiet() {
             self.changed.notify_all();
         }
         drop(counts);
         chaos_point();
 
-        if crowded {
+        if over_target {
             // It may have been called for this backlog; the others may be about to block.
             if self.count_backlog() > 0 {
                 self.monitor.notify(self);
@@ -67,7 +67,7 @@ impl Shared {
             let mut counts = self.counts.lock();
             if counts.remove_sleeper(sleeper) {
                 counts.active += 1;
-                self.mirror(&counts);
+                self.publish_counts(&counts);
                 return true;
             }
             #[cfg(planted = "stale_call")]
@@ -84,7 +84,7 @@ impl Shared {
         loop {
             let surplus = {
                 let counts = self.counts.lock();
-                counts.has_surplus(self.base_target(counts.max))
+                counts.is_over_core(self.base_target(counts.max))
             };
             if sleeper.notified.load(Ordering::Acquire) {
                 return true;
@@ -111,12 +111,12 @@ impl Shared {
                 },
             }
             let mut counts = self.counts.lock();
-            if !counts.has_surplus(self.base_target(counts.max)) {
+            if !counts.is_over_core(self.base_target(counts.max)) {
                 continue;
             }
             if counts.remove_sleeper(sleeper) {
                 counts.leaving += 1;
-                self.mirror(&counts);
+                self.publish_counts(&counts);
                 return false;
             }
             drop(counts);
@@ -133,7 +133,7 @@ impl Shared {
         let mut counts = self.counts.lock();
         if counts.remove_sleeper(sleeper) {
             counts.active += 1;
-            self.mirror(&counts);
+            self.publish_counts(&counts);
             return true;
         }
         drop(counts);
@@ -145,7 +145,7 @@ impl Shared {
     }
 
     /// A worker has ended.
-    pub(super) fn leave(self: &Arc<Self>, lane: &Arc<Lane>) {
+    pub(super) fn deregister_worker(self: &Arc<Self>, lane: &Arc<Lane>) {
         // The lane and its counters change hands under both locks, so that sums never miss or
         // double them.
         while let Some(job) = lane.pop() {
@@ -173,7 +173,7 @@ impl Shared {
         } else {
             Vec::new()
         };
-        self.mirror(&counts);
+        self.publish_counts(&counts);
         drop(counts);
         for sleeper in sleepers {
             sleeper.wake();

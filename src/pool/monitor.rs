@@ -41,7 +41,7 @@ impl Monitor {
             // In the models it is a look at the shy jobs and no more, so that whatever else it would
             // repair late shows as a hang.
             if cfg!(shuttle) && offer_shy_jobs(shared) {
-                shared.recruit();
+                shared.wake_or_spawn();
             }
             return true;
         }
@@ -89,9 +89,9 @@ impl Monitor {
     fn resign(&self, shared: &Arc<Shared>) -> bool {
         self.awake.store(false, Ordering::SeqCst);
         if offer_shy_jobs(shared) {
-            shared.recruit();
+            shared.wake_or_spawn();
         }
-        shared.alarm_blocked();
+        shared.unpark_blocked();
         false
     }
 
@@ -234,7 +234,7 @@ fn restore_target(shared: &Arc<Shared>, backlog: usize) -> (usize, usize, usize)
     // Where there is no thread at all, whoever pushes sees to the first.
     if threads > 0 {
         let missing = target.saturating_sub(active).min(backlog);
-        let _ = (0..missing).all(|_| shared.recruit());
+        let _ = (0..missing).all(|_| shared.wake_or_spawn());
     }
     size().1
 }
@@ -244,7 +244,7 @@ fn grow(shared: &Arc<Shared>, by: usize) {
         let mut counts = shared.counts.lock();
         let wanted = counts.active.saturating_add(by);
         counts.target = wanted.min(counts.max).max(counts.target.min(counts.max));
-        shared.mirror(&counts);
+        shared.publish_counts(&counts);
     }
-    let _ = (0..by).all(|_| shared.recruit());
+    let _ = (0..by).all(|_| shared.wake_or_spawn());
 }

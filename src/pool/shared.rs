@@ -137,7 +137,7 @@ impl Shared {
             return;
         }
         let short = self.active.load(Ordering::Relaxed) < self.target.load(Ordering::Relaxed);
-        if !(short && self.recruit()) {
+        if !(short && self.wake_or_spawn()) {
             self.monitor.notify(self);
         }
     }

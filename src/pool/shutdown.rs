@@ -43,7 +43,7 @@ impl Shared {
             let mut counts = self.counts.lock();
             let sleepers = std::mem::take(&mut counts.idle);
             counts.active += sleepers.len();
-            self.mirror(&counts);
+            self.publish_counts(&counts);
             sleepers
         };
         for sleeper in sleepers {

@@ -147,15 +147,15 @@ pub(super) fn spawn(
     let shared = shared.clone();
     builder.spawn(move || {
         let _counted = counted;
-        live(&shared, number);
+        worker_main(&shared, number);
     })
 }
 
-fn live(shared: &Arc<Shared>, number: usize) {
+fn worker_main(shared: &Arc<Shared>, number: usize) {
     let lane = Arc::new(Lane::new());
     lane.system_id
         .store(census::own_system_id(), Ordering::Relaxed);
-    shared.enter(&lane);
+    shared.register_worker(&lane);
     let worker = Rc::new(Worker {
         shared: shared.clone(),
         lane: lane.clone(),
@@ -172,23 +172,23 @@ fn live(shared: &Arc<Shared>, number: usize) {
         notified: AtomicBool::new(false),
     });
     worker.stage.set(Stage::Working);
-    work(shared, &lane, &sleeper);
+    main_loop(shared, &lane, &sleeper);
 
     worker.stage.set(Stage::Leaving);
     call_hook(shared, number, shared.settings.on_stop.as_deref());
     CURRENT.with(|current| *current.borrow_mut() = None);
     drop(worker);
-    shared.leave(&lane);
+    shared.deregister_worker(&lane);
 }
 
 /// Runs jobs until there is nothing left to live for.
-fn work(shared: &Arc<Shared>, lane: &Arc<Lane>, sleeper: &Arc<Sleeper>) {
+fn main_loop(shared: &Arc<Shared>, lane: &Arc<Lane>, sleeper: &Arc<Sleeper>) {
     let mut turn = 0;
     // Pushes that called this worker, or saw it searching, have left the rest of the queue to it.
     let mut owes_a_look = true;
     loop {
         turn += 1;
-        if shared.is_crowded() {
+        if shared.is_over_target() {
             if !shared.go_idle(sleeper, true) {
                 return;
             }
