@@ -77,7 +77,7 @@ mod stale {
             let (at, until) = (begun.clone(), go_on.clone());
             let (send, received) = channel::<Task<u32>>();
             let outer = pool.spawn(move || received.recv().unwrap().wait());
-            // From outside, so that it lies in the pool's queue and not in the worker's own lane.
+            // From outside, so that it lies in the pool's queue and not in the worker's own local queue.
             let inner = pool.spawn(move || {
                 at.open();
                 until.pass();

@@ -93,7 +93,7 @@ mod size {
         within(|| {
             let pool = pool_of(64);
             let (running, gate) = (Count::default(), Gate::default());
-            // Each job queues the next in its own lane and blocks.
+            // Each job queues the next in its own local queue and blocks.
             fn step(pool: Pool, left: usize, running: Count, gate: Gate) {
                 running.add();
                 if left > 0 {
@@ -374,7 +374,7 @@ mod size {
                 held.pass();
             })
             .detach();
-            // The other worker queues jobs in its own lane; when it is done it is one too many.
+            // The other worker queues jobs in its own local queue; when it is done it is one too many.
             let (own, begun, held) = (pool.clone(), running.clone(), leave.clone());
             let queued = pool.spawn(move || {
                 let tasks: Vec<Task<u32>> = (0..3).map(|n| own.spawn(move || n)).collect();

@@ -890,7 +890,7 @@ fn a_thread_that_waits_long_sleeps() {
     });
 }
 
-/// What `.ci/extended hangs` looks for: a lane that never sees a hang proves nothing.
+/// What `.ci/extended hangs` looks for: a local queue that never sees a hang proves nothing.
 #[ignore = "it hangs"]
 #[test]
 fn a_wait_that_never_ends() {

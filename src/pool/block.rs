@@ -121,20 +121,20 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&Place) -> R) -> R {
     dispatch::hand_off_all();
     let current = worker::with_current(Rc::clone);
     // What is called in here may come to a `wait` of its own: jobs that are refused have callbacks.
-    let Some(current) = current.filter(|worker| !worker.lane.blocked.load(Ordering::Relaxed))
+    let Some(current) = current.filter(|worker| !worker.local.blocked.load(Ordering::Relaxed))
     else {
         return f(&Place(None));
     };
-    let (shared, lane) = (current.shared.clone(), current.lane.clone());
+    let (shared, local) = (current.shared.clone(), current.local.clone());
     let place = Place(Some(Blocked::begin(current)));
-    lane.blocked.store(true, Ordering::Relaxed);
-    lane.shy.store(false, Ordering::Relaxed);
+    local.blocked.store(true, Ordering::Relaxed);
+    local.shy.store(false, Ordering::Relaxed);
     let looks = !cfg!(planted = "blocks_unseen");
     if looks && shared.count_backlog() > 0 && !shared.wake_or_spawn() {
         shared.monitor.notify(&shared);
     }
     let result = f(&place);
-    lane.blocked.store(false, Ordering::Relaxed);
+    local.blocked.store(false, Ordering::Relaxed);
     if let Some(blocked) = &place.0 {
         blocked.come_back(&mut shared.counts.lock());
     }

@@ -137,10 +137,10 @@ fn take_of_ended(shared: &Shared, counts: &mut ThreadCounts, own: bool) -> Vec<J
         return Vec::new();
     }
     let mut alive: Vec<_> = shared
-        .lanes
+        .locals
         .lock()
         .iter()
-        .map(|lane| lane.thread.id())
+        .map(|local| local.thread.id())
         .collect();
     if own {
         alive.extend(shared.monitor.thread().map(|thread| thread.id()));

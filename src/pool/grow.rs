@@ -1,7 +1,7 @@
 //! The grow protocol: waking or creating a worker, and what happens when the system refuses one.
 
 use super::counts::ThreadCounts;
-use super::lane::Lane;
+use super::local_queue::LocalQueue;
 use super::shared::Shared;
 use super::worker;
 use crate::error::ErrorKind;
@@ -137,18 +137,18 @@ impl Shared {
     }
 
     /// A thread has begun to live.
-    pub(super) fn register_worker(&self, lane: &Arc<Lane>) {
+    pub(super) fn register_worker(&self, local: &Arc<LocalQueue>) {
         let mut counts = self.counts.lock();
         counts.asked_for -= 1;
         counts.peak = counts.peak.max(counts.alive());
-        self.lanes.lock().push(lane.clone());
+        self.locals.lock().push(local.clone());
     }
 
     /// No monitor can be had. Threads that are blocked in a `wait` see to it that somebody works.
     pub(super) fn unpark_blocked(&self) {
-        for lane in self.lanes.lock().iter() {
-            if lane.blocked.load(Ordering::Relaxed) {
-                lane.thread.unpark();
+        for local in self.locals.lock().iter() {
+            if local.blocked.load(Ordering::Relaxed) {
+                local.thread.unpark();
             }
         }
         // Through the lock, so that nobody is between its look and its sleep.

@@ -1,7 +1,7 @@
 //! The sleep protocol: looking around, settling down, being called, and leaving.
 
 use super::counts::Sleeper;
-use super::lane::Lane;
+use super::local_queue::LocalQueue;
 use super::shared::Shared;
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::unhandled;
@@ -145,10 +145,10 @@ impl Shared {
     }
 
     /// A worker has ended.
-    pub(super) fn deregister_worker(self: &Arc<Self>, lane: &Arc<Lane>) {
-        // The lane and its counters change hands under both locks, so that sums never miss or
+    pub(super) fn deregister_worker(self: &Arc<Self>, local: &Arc<LocalQueue>) {
+        // The local queue and its counters change hands under both locks, so that sums never miss or
         // double them.
-        while let Some(job) = lane.pop() {
+        while let Some(job) = local.pop() {
             if let Some(room) = &self.room {
                 room.take();
             }
@@ -156,11 +156,11 @@ impl Shared {
         }
         let mut counts = self.counts.lock();
         {
-            let mut lanes = self.lanes.lock();
-            lanes.retain(|other| !Arc::ptr_eq(other, lane));
-            give_room_back(&mut lanes);
+            let mut locals = self.locals.lock();
+            locals.retain(|other| !Arc::ptr_eq(other, local));
+            give_room_back(&mut locals);
         }
-        counts.past.add(&lane.tally);
+        counts.past.add(&local.tally);
         counts.threads -= 1;
         counts.leaving -= 1;
         counts.handles.retain(|handle| !handle.is_finished());

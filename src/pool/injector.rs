@@ -5,13 +5,13 @@
 //! every job; on two cores that cost more than the lock (`docs/DESIGN.md`).
 
 use super::jobs::{Jobs, Swept, Work};
-use super::lane::Lane;
+use super::local_queue::LocalQueue;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
-/// Jobs that one worker takes at once; the others can steal them from its lane.
+/// Jobs that one worker takes at once; the others can steal them from its local queue.
 const BATCH: usize = 64;
 
-// Lock order: injector -> lane.
+// Lock order: injector -> local queue.
 pub(super) struct Injector {
     jobs: Mutex<Jobs>,
     /// The length of `jobs`, for looking without the lock. Written under the lock.
@@ -52,8 +52,8 @@ impl Injector {
         job
     }
 
-    /// Takes the oldest job, and moves up to half of those behind it to `lane`.
-    pub(super) fn pop_batch(&self, lane: &Lane) -> Option<Work> {
+    /// Takes the oldest job, and moves up to half of those behind it to `local queue`.
+    pub(super) fn pop_batch(&self, local: &LocalQueue) -> Option<Work> {
         if self.len() == 0 {
             return None;
         }
@@ -61,7 +61,7 @@ impl Injector {
         let first = jobs.pop()?;
         let more = (jobs.len() / 2).min(BATCH);
         if more > 0 {
-            jobs.take(more, |taken| lane.fill(taken));
+            jobs.take(more, |taken| local.fill(taken));
         }
         self.len.store(jobs.len(), Ordering::Relaxed);
         Some(first)

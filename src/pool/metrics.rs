@@ -1,6 +1,6 @@
 //! Counters of a pool to read.
 
-use super::lane::Tally;
+use super::local_queue::Tally;
 use super::shared::Shared;
 use crate::sync::Ordering;
 
@@ -53,8 +53,8 @@ impl Shared {
     pub(super) fn totals(&self) -> Totals {
         let counts = self.counts.lock();
         let mut totals = counts.past;
-        for lane in self.lanes.lock().iter() {
-            totals.add(&lane.tally);
+        for local in self.locals.lock().iter() {
+            totals.add(&local.tally);
         }
         totals
     }
@@ -62,10 +62,10 @@ impl Shared {
     pub(super) fn metrics(&self) -> PoolMetrics {
         let totals = self.totals();
         let running = self
-            .lanes
+            .locals
             .lock()
             .iter()
-            .filter(|lane| lane.busy.load(Ordering::Relaxed))
+            .filter(|local| local.busy.load(Ordering::Relaxed))
             .count();
         let queued = self.backlog();
         let counts = self.counts.lock();

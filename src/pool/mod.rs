@@ -9,7 +9,7 @@
 //   shared.rs    what the threads of one pool share; a job's way from a push to a worker
 //   grow.rs      waking and creating workers         idle.rs  sleeping and leaving
 //   shutdown.rs  closing, discarding                  ending.rs  waiting until it is idle, or over
-//   injector.rs  jobs from outside            lane.rs  one worker's own jobs
+//   injector.rs  jobs from outside            local_queue.rs  one worker's own jobs
 //   jobs.rs      the jobs of either, without those that were done by other means
 //   worker.rs    the life of one thread       block.rs what it does before it blocks in `wait`
 //   stack.rs     how much of its stack is used
@@ -30,7 +30,7 @@ mod grow;
 mod idle;
 mod injector;
 mod jobs;
-mod lane;
+mod local_queue;
 mod metrics;
 mod monitor;
 mod probe;

@@ -5,7 +5,7 @@
 
 // Locks: `Monitor::thread` may be taken under the counts's lock, and no other lock under it.
 
-use super::lane::Lane;
+use super::local_queue::LocalQueue;
 use super::probe;
 use super::shared::Shared;
 use super::sizing::Rule;
@@ -216,11 +216,12 @@ fn idle_tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
     Next::Soon
 }
 
-/// Jobs that their lanes' owners have not taken back since the last look are for everybody.
+/// Jobs that their local queues' owners have not taken back since the last look are for everybody.
 fn offer_shy_jobs(shared: &Shared) -> bool {
-    let lanes = shared.lanes.lock();
-    let is_shy = |lane: &&Arc<Lane>| lane.len() > 0 && lane.shy.swap(false, Ordering::SeqCst);
-    lanes.iter().filter(is_shy).count() > 0
+    let locals = shared.locals.lock();
+    let is_shy =
+        |local: &&Arc<LocalQueue>| local.len() > 0 && local.shy.swap(false, Ordering::SeqCst);
+    locals.iter().filter(is_shy).count() > 0
 }
 
 /// Recruits whoever is missing: a thread may have been refused, or put off. Says how many are active,

@@ -1,7 +1,7 @@
 //! What the threads of one pool share: the queues, the counts, and the way of a job from a push to a worker.
 
-// Locks, in the order in which they may be taken together: counts -> lanes -> one lane, and
-// injector -> one lane. No user code runs, and no job is dropped, under any of them.
+// Locks, in the order in which they may be taken together: counts -> local queues -> one local queue, and
+// injector -> one local queue. No user code runs, and no job is dropped, under any of them.
 
 use std::panic::RefUnwindSafe;
 
@@ -9,7 +9,7 @@ use super::builder::PoolBuilder;
 use super::counts::ThreadCounts;
 use super::injector::Injector;
 use super::jobs::Swept;
-use super::lane::Lane;
+use super::local_queue::LocalQueue;
 use super::monitor::Monitor;
 use super::room::Room;
 use super::worker::{self, Pushed};
@@ -21,8 +21,8 @@ use crate::{teardown, unhandled};
 pub(crate) struct Shared {
     pub(super) settings: PoolBuilder,
     pub(super) injector: Injector,
-    /// The lanes of all threads alive.
-    pub(super) lanes: Mutex<Vec<Arc<Lane>>>,
+    /// The local queues of all threads alive.
+    pub(super) locals: Mutex<Vec<Arc<LocalQueue>>>,
     pub(super) counts: Mutex<ThreadCounts>,
     /// Signalled when the pool may have become quiet, or a thread has ended.
     pub(super) changed: Condvar,
@@ -32,7 +32,7 @@ pub(crate) struct Shared {
     /// Workers that are awake and looking for a job: at most one, and it looks again after it has
     /// stopped being one.
     pub(super) searching: AtomicUsize,
-    /// Some lane is stuck; cleared by whoever finds none that has a job to offer.
+    /// Some local queue is stuck; cleared by whoever finds none that has a job to offer.
     pub(super) overdue: AtomicBool,
     pub(super) closed: AtomicBool,
     pub(super) monitor: Monitor,
@@ -59,7 +59,7 @@ impl Shared {
         let target = settings.core.clamp(1, settings.max);
         Arc::new(Shared {
             injector: Injector::new(),
-            lanes: Mutex::new(Vec::new()),
+            locals: Mutex::new(Vec::new()),
             counts: Mutex::new(ThreadCounts::new(target, settings.max)),
             changed: Condvar::new(),
             active: AtomicUsize::new(0),
@@ -73,7 +73,7 @@ impl Shared {
         })
     }
 
-    /// Queues a job: on a worker of this pool in its own lane, elsewhere in the injector.
+    /// Queues a job: on a worker of this pool in its own local queue, elsewhere in the injector.
     ///
     /// `roomed`: the caller holds a place from `wait_for_room` or `try_room`; work that goes on
     /// rather than begins has none and needs none.
@@ -152,7 +152,7 @@ impl Shared {
 
     /// The next job for the owner of `own`: its own oldest, then one that lies behind a job which
     /// blocks, then one from outside, then another worker's oldest.
-    pub(super) fn find(&self, own: &Lane, turn: u64) -> Option<Arc<dyn Runnable>> {
+    pub(super) fn find(&self, own: &LocalQueue, turn: u64) -> Option<Arc<dyn Runnable>> {
         let from_others = || {
             self.take_overdue()
                 .or_else(|| self.take_injected(Some(own)))
@@ -164,27 +164,27 @@ impl Shared {
         } else {
             own.pop_own().or_else(from_others)
         };
-        job.or_else(|| self.steal(|lane| !std::ptr::eq(lane, own)))
+        job.or_else(|| self.steal(|local| !std::ptr::eq(local, own)))
     }
 
-    /// The oldest job of a lane whose owner is blocked: it came from outside before what is there now,
+    /// The oldest job of a local queue whose owner is blocked: it came from outside before what is there now,
     /// which may never end.
     fn take_overdue(&self) -> Option<Arc<dyn Runnable>> {
         if !self.overdue.load(Ordering::Relaxed) {
             return None;
         }
-        let job = self.steal(|lane| lane.stuck.load(Ordering::Relaxed));
+        let job = self.steal(|local| local.stuck.load(Ordering::Relaxed));
         if job.is_none() {
             self.overdue.store(false, Ordering::Relaxed);
         }
         job
     }
 
-    /// The oldest job from outside; with a lane to put them in, some of those behind it too.
-    pub(super) fn take_injected(&self, lane: Option<&Lane>) -> Option<Arc<dyn Runnable>> {
-        match lane {
+    /// The oldest job from outside; with a local queue to put them in, some of those behind it too.
+    pub(super) fn take_injected(&self, local: Option<&LocalQueue>) -> Option<Arc<dyn Runnable>> {
+        match local {
             // With a limit every job counts until a worker begins it.
-            Some(lane) if self.room.is_none() => self.injector.pop_batch(lane),
+            Some(local) if self.room.is_none() => self.injector.pop_batch(local),
             _ => {
                 let job = self.injector.pop()?;
                 if self.room.is_some() && job.give_place_back() {
@@ -195,19 +195,19 @@ impl Shared {
         }
     }
 
-    /// The oldest job of a lane for which `is_meant` holds.
-    fn steal(&self, is_meant: impl Fn(&Lane) -> bool) -> Option<Arc<dyn Runnable>> {
-        let lanes = self.lanes.lock();
-        let mut meant = lanes.iter().filter(|lane| is_meant(lane));
-        meant.find_map(|lane| lane.steal())
+    /// The oldest job of a local queue for which `is_meant` holds.
+    fn steal(&self, is_meant: impl Fn(&LocalQueue) -> bool) -> Option<Arc<dyn Runnable>> {
+        let locals = self.locals.lock();
+        let mut meant = locals.iter().filter(|local| is_meant(local));
+        meant.find_map(|local| local.steal())
     }
 
     /// Jobs that a worker which looks for one could take, counted as `notify` wants it.
     pub(super) fn count_on_offer(&self) -> usize {
         let injected = self.injector.count();
-        let lanes = self.lanes.lock();
-        let on_offer = |lane: &Arc<Lane>| lane.on_offer(lane.count());
-        injected + lanes.iter().map(on_offer).sum::<usize>()
+        let locals = self.locals.lock();
+        let on_offer = |local: &Arc<LocalQueue>| local.on_offer(local.count());
+        injected + locals.iter().map(on_offer).sum::<usize>()
     }
 
     /// It is closed, and its last thread has left.
@@ -218,15 +218,15 @@ impl Shared {
     /// Jobs queued anywhere in the pool, at a glance.
     pub(super) fn backlog(&self) -> usize {
         let injected = self.injector.len();
-        let lanes = self.lanes.lock();
-        injected + lanes.iter().map(|lane| lane.len()).sum::<usize>()
+        let locals = self.locals.lock();
+        injected + locals.iter().map(|local| local.len()).sum::<usize>()
     }
 
     /// The same, counted as `notify` wants it.
     pub(super) fn count_backlog(&self) -> usize {
         let injected = self.injector.count();
-        let lanes = self.lanes.lock();
-        injected + lanes.iter().map(|lane| lane.count()).sum::<usize>()
+        let locals = self.locals.lock();
+        injected + locals.iter().map(|local| local.count()).sum::<usize>()
     }
 }
 

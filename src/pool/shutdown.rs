@@ -76,7 +76,7 @@ impl Shared {
         for _ in 0..limit {
             let job = self
                 .take_injected(None)
-                .or_else(|| self.lanes.lock().iter().find_map(|lane| lane.pop()));
+                .or_else(|| self.locals.lock().iter().find_map(|local| local.pop()));
             match job {
                 Some(job) => refused += usize::from(job.refuse(kind, why)),
                 None => break,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::census::{self, Told};
-use super::lane::Lane;
+use super::local_queue::LocalQueue;
 use super::shared::Shared;
 use super::sizing::Survey;
 use super::watched::{FLOWING, Watched};
@@ -23,7 +23,7 @@ pub(super) struct Surveyor {
     started: Option<u64>,
     /// When a look has last found that some job was begun, in nanoseconds; 0: never.
     picked_at: u64,
-    /// By the address of the lane. An address that is used again brings another count of jobs.
+    /// By the address of the local queue. An address that is used again brings another count of jobs.
     workers: HashMap<usize, Watched>,
 }
 
@@ -50,11 +50,11 @@ impl Surveyor {
         census::somebody_runs(self.own_id)
     }
 
-    /// Looks at the workers, of which `active` should be awake or blocked in a job, and marks the lanes
+    /// Looks at the workers, of which `active` should be awake or blocked in a job, and marks the local queues
     /// of those that are stuck.
     pub(super) fn look(&mut self, shared: &Shared, active: usize, core: usize) -> Survey {
-        let (lanes, started) = active_lanes(shared);
-        let busy = lanes.iter().filter(|(_, is_busy)| *is_busy).count();
+        let (locals, started) = active_lanes(shared);
+        let busy = locals.iter().filter(|(_, is_busy)| *is_busy).count();
         let before = self.started.replace(started);
         let picked = before.map_or(0, |before| started.saturating_sub(before));
         let mut survey = Survey {
@@ -74,23 +74,23 @@ impl Surveyor {
             self.picked_at = at;
         }
         survey.stalled = Duration::from_nanos(at - self.picked_at);
-        let mut workers = HashMap::with_capacity(lanes.len());
+        let mut workers = HashMap::with_capacity(locals.len());
         self.turn += 1;
-        let first = self.turn.wrapping_mul(SAMPLE) % lanes.len().max(1);
+        let first = self.turn.wrapping_mul(SAMPLE) % locals.len().max(1);
         let mut is_overdue = false;
-        for &(ref lane, is_busy) in lanes[first..].iter().chain(&lanes[..first]) {
-            let place = Arc::as_ptr(lane) as usize;
+        for &(ref local, is_busy) in locals[first..].iter().chain(&locals[..first]) {
+            let place = Arc::as_ptr(local) as usize;
             let mut watched = self.workers.remove(&place).unwrap_or_default();
-            let started = lane.started();
+            let started = local.started();
             let is_same = is_busy && watched.is_same(started);
             let is_known = is_same && watched.is_blocked();
-            let is_in_the_way = is_same && lane.len() > 0 && in_the_way < SAMPLE;
+            let is_in_the_way = is_same && local.len() > 0 && in_the_way < SAMPLE;
             let matters = awake < core || is_in_the_way;
             if matters && asked < MOST && !(is_known && sampled >= SAMPLE) {
                 asked += usize::from(is_busy);
                 in_the_way += usize::from(awake >= core);
                 sampled += usize::from(is_known);
-                let id = lane.system_id.load(Ordering::Relaxed);
+                let id = local.system_id.load(Ordering::Relaxed);
                 let asks = shared.settings.asks_system && id > 0;
                 // A worker at a job exists. Where nothing is known of it, no file could be opened.
                 let told = is_busy.then(|| asks.then(|| census::ask(id)).flatten());
@@ -102,8 +102,8 @@ impl Surveyor {
             }
             survey.wanting += usize::from(is_busy && !watched.is_blocked());
             survey.doubtful += usize::from(is_busy && watched.is_doubtful());
-            let is_stuck = is_busy && watched.is_stuck(at, started) && lane.len() > 0;
-            lane.stuck.store(is_stuck, Ordering::Relaxed);
+            let is_stuck = is_busy && watched.is_stuck(at, started) && local.len() > 0;
+            local.stuck.store(is_stuck, Ordering::Relaxed);
             is_overdue |= is_stuck;
             workers.insert(place, watched);
         }
@@ -121,14 +121,14 @@ impl Surveyor {
     }
 }
 
-/// The lanes of the workers that are not blocked in a `wait`, each with whether the worker is at a job;
+/// The local queues of the workers that are not blocked in a `wait`, each with whether the worker is at a job;
 /// and how many jobs all workers have begun, ever.
-fn active_lanes(shared: &Shared) -> (Vec<(Arc<Lane>, bool)>, u64) {
-    let all = shared.lanes.lock();
-    let started = all.iter().map(|lane| lane.started()).sum();
-    let is_active = |lane: &&Arc<Lane>| !lane.blocked.load(Ordering::Relaxed);
+fn active_lanes(shared: &Shared) -> (Vec<(Arc<LocalQueue>, bool)>, u64) {
+    let all = shared.locals.lock();
+    let started = all.iter().map(|local| local.started()).sum();
+    let is_active = |local: &&Arc<LocalQueue>| !local.blocked.load(Ordering::Relaxed);
     // Whether a worker is at a job is asked once: with short ones the answer changes all the time.
-    let with_busy = |lane: &Arc<Lane>| (lane.clone(), lane.busy.load(Ordering::Relaxed));
-    let lanes = all.iter().filter(is_active).map(with_busy).collect();
-    (lanes, started)
+    let with_busy = |local: &Arc<LocalQueue>| (local.clone(), local.busy.load(Ordering::Relaxed));
+    let locals = all.iter().filter(is_active).map(with_busy).collect();
+    (locals, started)
 }

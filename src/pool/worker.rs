@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::census;
 use super::counts::Sleeper;
 use super::grow::Counted;
-use super::lane::Lane;
+use super::local_queue::LocalQueue;
 use super::shared::Shared;
 use super::stack::Stack;
 use crate::error::{At, TaskError};
@@ -24,7 +24,7 @@ const YIELD_FROM: u32 = 9;
 /// What a thread knows about being a worker.
 pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
-    pub(super) lane: Arc<Lane>,
+    pub(super) local: Arc<LocalQueue>,
     pub(super) stack: Stack,
     pub(super) stage: Cell<Stage>,
 }
@@ -75,22 +75,22 @@ pub(super) fn is_made_for(shared: &Arc<Shared>) -> bool {
 
 /// Where a job went.
 pub(super) enum Pushed {
-    /// Into this worker's own lane, where others may take it.
+    /// Into this worker's own local queue, where others may take it.
     OnOffer,
-    /// Into this worker's own lane, which most likely takes it back in a moment.
+    /// Into this worker's own local queue, which most likely takes it back in a moment.
     Shy,
     /// Nowhere: this is no worker of that pool.
     NotHere(Arc<dyn Runnable>),
 }
 
-/// Puts `job` into this worker's own lane.
+/// Puts `job` into this worker's own local queue.
 pub(super) fn push_local(shared: &Arc<Shared>, job: Arc<dyn Runnable>) -> Pushed {
     let mut job = Some(job);
     let on_offer = with_current(|worker| {
         if !Arc::ptr_eq(&worker.shared, shared) {
             return None;
         }
-        job.take().map(|job| worker.lane.push(job))
+        job.take().map(|job| worker.local.push(job))
     });
     match (on_offer.flatten(), job) {
         (Some(true), _) => Pushed::OnOffer,
@@ -100,7 +100,7 @@ pub(super) fn push_local(shared: &Arc<Shared>, job: Arc<dyn Runnable>) -> Pushed
 }
 
 /// Runs a job that this worker pushed a moment ago and now waits for. False when it is not in this
-/// worker's lane any more.
+/// worker's local queue any more.
 pub(crate) fn run_back(job: *const ()) -> bool {
     let Some(taken) = take_back(job) else {
         return false;
@@ -109,14 +109,14 @@ pub(crate) fn run_back(job: *const ()) -> bool {
     true
 }
 
-/// Takes a job out of this worker's lane again, because it will be run by other means.
+/// Takes a job out of this worker's local queue again, because it will be run by other means.
 fn take_back(job: *const ()) -> Option<Arc<dyn Runnable>> {
     with_current(|worker| {
-        let taken = worker.lane.take_back(job)?;
-        if !worker.lane.shy.load(Ordering::Relaxed) {
-            worker.lane.shy.store(true, Ordering::Relaxed);
+        let taken = worker.local.take_back(job)?;
+        if !worker.local.shy.load(Ordering::Relaxed) {
+            worker.local.shy.store(true, Ordering::Relaxed);
             // What is left was on offer. Those who were called for it find nothing now.
-            if worker.lane.len() > 0 && !cfg!(planted = "shy_leftover") {
+            if worker.local.len() > 0 && !cfg!(planted = "shy_leftover") {
                 worker.shared.monitor.notify(&worker.shared);
             }
         }
@@ -127,7 +127,7 @@ fn take_back(job: *const ()) -> Option<Arc<dyn Runnable>> {
 
 /// Counts a task that this worker ran by other means than its queue.
 pub(crate) fn note(ran: Ran) {
-    with_current(|worker| worker.lane.tally.count(ran));
+    with_current(|worker| worker.local.tally.count(ran));
 }
 
 /// True on a worker whose pool has jobs queued.
@@ -152,13 +152,14 @@ pub(super) fn spawn(
 }
 
 fn worker_main(shared: &Arc<Shared>, number: usize) {
-    let lane = Arc::new(Lane::new());
-    lane.system_id
+    let local = Arc::new(LocalQueue::new());
+    local
+        .system_id
         .store(census::own_system_id(), Ordering::Relaxed);
-    shared.register_worker(&lane);
+    shared.register_worker(&local);
     let worker = Rc::new(Worker {
         shared: shared.clone(),
-        lane: lane.clone(),
+        local: local.clone(),
         stack: Stack::begins_here(shared.settings.stack_bytes()),
         stage: Cell::new(Stage::Starting),
     });
@@ -172,17 +173,17 @@ fn worker_main(shared: &Arc<Shared>, number: usize) {
         notified: AtomicBool::new(false),
     });
     worker.stage.set(Stage::Working);
-    main_loop(shared, &lane, &sleeper);
+    main_loop(shared, &local, &sleeper);
 
     worker.stage.set(Stage::Leaving);
     call_hook(shared, number, shared.settings.on_stop.as_deref());
     CURRENT.with(|current| *current.borrow_mut() = None);
     drop(worker);
-    shared.deregister_worker(&lane);
+    shared.deregister_worker(&local);
 }
 
 /// Runs jobs until there is nothing left to live for.
-fn main_loop(shared: &Arc<Shared>, lane: &Arc<Lane>, sleeper: &Arc<Sleeper>) {
+fn main_loop(shared: &Arc<Shared>, local: &Arc<LocalQueue>, sleeper: &Arc<Sleeper>) {
     let mut turn = 0;
     // Pushes that called this worker, or saw it searching, have left the rest of the queue to it.
     let mut owes_a_look = true;
@@ -194,16 +195,16 @@ fn main_loop(shared: &Arc<Shared>, lane: &Arc<Lane>, sleeper: &Arc<Sleeper>) {
             }
             owes_a_look = true;
         }
-        let job = shared.find(lane, turn).or_else(|| {
+        let job = shared.find(local, turn).or_else(|| {
             owes_a_look = true;
-            search(shared, lane, turn)
+            search(shared, local, turn)
         });
         match job {
             Some(job) => {
                 if std::mem::take(&mut owes_a_look) {
                     shared.pass_on();
                 }
-                run(lane, job);
+                run(local, job);
             }
             None => {
                 if !shared.go_idle(sleeper, false) {
@@ -215,7 +216,7 @@ fn main_loop(shared: &Arc<Shared>, lane: &Arc<Lane>, sleeper: &Arc<Sleeper>) {
 }
 
 /// A short look around before sleeping, by one worker at a time.
-fn search(shared: &Arc<Shared>, lane: &Lane, turn: u64) -> Option<Arc<dyn Runnable>> {
+fn search(shared: &Arc<Shared>, local: &LocalQueue, turn: u64) -> Option<Arc<dyn Runnable>> {
     if cfg!(loom) || !shared.begin_search() {
         return None;
     }
@@ -229,7 +230,7 @@ fn search(shared: &Arc<Shared>, lane: &Lane, turn: u64) -> Option<Arc<dyn Runnab
         if round > YIELD_FROM {
             thread::yield_now();
         }
-        job = shared.find(lane, turn);
+        job = shared.find(local, turn);
         if job.is_some() || shared.closed.load(Ordering::Relaxed) {
             break;
         }
@@ -238,16 +239,16 @@ fn search(shared: &Arc<Shared>, lane: &Lane, turn: u64) -> Option<Arc<dyn Runnab
     job
 }
 
-fn run(lane: &Lane, job: Arc<dyn Runnable>) {
-    lane.tally.count_start();
-    lane.busy.store(true, Ordering::Relaxed);
+fn run(local: &LocalQueue, job: Arc<dyn Runnable>) {
+    local.tally.count_start();
+    local.busy.store(true, Ordering::Relaxed);
     // Jobs catch what user code throws; this wall keeps the thread if anything else does.
     match guard::catch(|| job.run()) {
-        Ok(ran) => lane.tally.count(ran),
+        Ok(ran) => local.tally.count(ran),
         Err(payload) => guard::discard(payload),
     }
-    lane.busy.store(false, Ordering::Relaxed);
-    lane.shy.store(false, Ordering::Relaxed);
+    local.busy.store(false, Ordering::Relaxed);
+    local.shy.store(false, Ordering::Relaxed);
 }
 
 fn call_hook(shared: &Shared, number: usize, hook: Option<&(dyn Fn(usize) + Send + Sync)>) {

@@ -6,7 +6,7 @@ use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, t
 
 /// The owner pushes and takes back at the tail; every worker, the owner included, takes the oldest
 /// job at the head.
-pub(super) struct Lane {
+pub(super) struct LocalQueue {
     /// The owner.
     pub(super) thread: Thread,
     jobs: Mutex<Jobs>,
@@ -31,10 +31,10 @@ pub(super) struct Lane {
     pub(super) system_id: AtomicU64,
 }
 
-impl Lane {
-    /// The lane of the calling thread.
-    pub(super) fn new() -> Lane {
-        Lane {
+impl LocalQueue {
+    /// The local queue of the calling thread.
+    pub(super) fn new() -> LocalQueue {
+        LocalQueue {
             thread: thread::current(),
             jobs: Mutex::new(Jobs::new()),
             len: AtomicUsize::new(0),
