@@ -42,7 +42,7 @@ fn who_finds_a_job_passes_on() {
     });
 }
 
-/// Who takes a job back makes the one beside it shy, which was on offer. Those who were called for that one, and found nothing, must be called again.
+/// Who takes a job back makes the one beside it reserved, which was on offer. Those who were called for that one, and found nothing, must be called again.
 #[test]
 fn a_job_beside_one_that_is_taken_back_is_not_forgotten() {
     explore(&["done"], || {

@@ -128,7 +128,7 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&Place) -> R) -> R {
     let (shared, local) = (current.shared.clone(), current.local.clone());
     let place = Place(Some(Blocked::begin(current)));
     local.blocked.store(true, Ordering::Relaxed);
-    local.shy.store(false, Ordering::Relaxed);
+    local.reserved.store(false, Ordering::Relaxed);
     let looks = !cfg!(planted = "blocks_unseen");
     if looks && shared.count_backlog() > 0 && !shared.wake_or_spawn() {
         shared.monitor.notify(&shared);

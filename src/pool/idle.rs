@@ -63,7 +63,7 @@ impl Shared {
             if self.count_backlog() > 0 {
                 self.monitor.notify(self);
             }
-        } else if self.count_on_offer() > 0 && !cfg!(planted = "lost_wakeup") {
+        } else if self.count_stealable() > 0 && !cfg!(planted = "lost_wakeup") {
             let mut counts = self.counts.lock();
             if counts.remove_sleeper(sleeper) {
                 counts.active += 1;

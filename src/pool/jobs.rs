@@ -13,7 +13,7 @@ const KEPT: usize = 1024;
 const SWEEP_FROM: usize = 64;
 /// How far from each end a waiting worker looks for the job that it waits for: as many siblings as
 /// a task commonly spawns before it waits.
-const REACH: usize = 8;
+const UNPUSH_WINDOW: usize = 8;
 
 /// Jobs, the oldest first.
 ///
@@ -95,16 +95,16 @@ impl Jobs {
     }
 
     /// Takes out `wanted` if it is among the newest or the oldest jobs.
-    pub(super) fn take_back(&mut self, wanted: *const ()) -> Option<Work> {
+    pub(super) fn try_unpush(&mut self, wanted: *const ()) -> Option<Work> {
         let is_wanted = |job: &Work| Arc::as_ptr(job).cast::<()>() == wanted;
-        let newest = self.queue.len().saturating_sub(REACH);
+        let newest = self.queue.len().saturating_sub(UNPUSH_WINDOW);
         let place = match self.queue.range(newest..).rposition(is_wanted) {
             Some(place) => newest + place,
             // Children are often awaited in the order in which they were spawned.
             None => self
                 .queue
                 .iter()
-                .take(newest.min(REACH))
+                .take(newest.min(UNPUSH_WINDOW))
                 .position(is_wanted)?,
         };
         self.queue.remove(place)
@@ -191,12 +191,17 @@ mod tests {
     #[test]
     fn a_job_is_taken_back_from_either_end() {
         let mut jobs = Jobs::new();
-        let made = filled(&mut jobs, 3 * REACH);
+        let made = filled(&mut jobs, 3 * UNPUSH_WINDOW);
         let mut take = |place: usize| {
             let job: &Arc<Nothing> = &made[place];
-            jobs.take_back(Arc::as_ptr(job).cast()).is_some()
+            jobs.try_unpush(Arc::as_ptr(job).cast()).is_some()
         };
-        assert!(take(0) && take(3 * REACH - 1) && take(REACH) && take(2 * REACH - 1));
-        assert!(!take(REACH + REACH / 2) && !take(0));
+        assert!(
+            take(0)
+                && take(3 * UNPUSH_WINDOW - 1)
+                && take(UNPUSH_WINDOW)
+                && take(2 * UNPUSH_WINDOW - 1)
+        );
+        assert!(!take(UNPUSH_WINDOW + UNPUSH_WINDOW / 2) && !take(0));
     }
 }

@@ -22,9 +22,9 @@ pub(super) struct LocalQueue {
     /// here for longer.
     ///
     /// Invariant: while this is set and `jobs` is not empty, the monitor is awake, or whoever would
-    /// have woken it has lifted this. Both ways into that state notify it: `take_back` sets this, and
+    /// have woken it has lifted this. Both ways into that state notify it: `try_unpush` sets this, and
     /// `push` finds it set.
-    pub(super) shy: AtomicBool,
+    pub(super) reserved: AtomicBool,
     /// The owner was found blocked, with jobs behind the one it is at: advice to whoever looks for one.
     pub(super) stuck: AtomicBool,
     /// The system's number of the owner's thread; 0 when unknown.
@@ -41,7 +41,7 @@ impl LocalQueue {
             tally: Tally::default(),
             busy: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
-            shy: AtomicBool::new(false),
+            reserved: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
             system_id: AtomicU64::new(0),
         }
@@ -64,9 +64,9 @@ impl LocalQueue {
     }
 
     /// How many of `jobs` jobs others may take.
-    pub(super) fn on_offer(&self, jobs: usize) -> usize {
+    pub(super) fn stealable(&self, jobs: usize) -> usize {
         match jobs {
-            1 if self.shy.load(Ordering::Relaxed) => 0,
+            1 if self.reserved.load(Ordering::Relaxed) => 0,
             len => len,
         }
     }
@@ -79,7 +79,7 @@ impl LocalQueue {
         self.len.store(len, Ordering::Relaxed);
         drop(jobs);
         drop(swept);
-        self.on_offer(len) > 0
+        self.stealable(len) > 0
     }
 
     /// Appends jobs that came from outside.
@@ -91,7 +91,7 @@ impl LocalQueue {
 
     /// Takes the oldest job for another worker.
     pub(super) fn steal(&self) -> Option<Work> {
-        if self.on_offer(self.len()) == 0 {
+        if self.stealable(self.len()) == 0 {
             None
         } else {
             self.pop()
@@ -111,9 +111,9 @@ impl LocalQueue {
     }
 
     /// Takes `wanted` out again if it is among the newest or the oldest jobs.
-    pub(super) fn take_back(&self, wanted: *const ()) -> Option<Work> {
+    pub(super) fn try_unpush(&self, wanted: *const ()) -> Option<Work> {
         let mut jobs = self.jobs.lock();
-        let job = jobs.take_back(wanted)?;
+        let job = jobs.try_unpush(wanted)?;
         self.len.store(jobs.len(), Ordering::Relaxed);
         Some(job)
     }

@@ -51,7 +51,7 @@ pub use metrics::PoolMetrics;
 pub(crate) use shared::Refused;
 use shared::Shared;
 pub use shutdown::{Shutdown, ShutdownReport};
-pub(crate) use worker::{note, run_back};
+pub(crate) use worker::{note, run_inline};
 
 use crate::cancel::CancelToken;
 use crate::executor::{Executor, Job, Runnable};

@@ -38,9 +38,9 @@ impl Monitor {
     /// the queue in which it is. False when the system refuses the thread.
     pub(super) fn notify(&self, shared: &Arc<Shared>) -> bool {
         if cfg!(any(loom, shuttle)) {
-            // In the models it is a look at the shy jobs and no more, so that whatever else it would
+            // In the models it is a look at the reserved jobs and no more, so that whatever else it would
             // repair late shows as a hang.
-            if cfg!(shuttle) && offer_shy_jobs(shared) {
+            if cfg!(shuttle) && release_reserved(shared) {
                 shared.wake_or_spawn();
             }
             return true;
@@ -88,7 +88,7 @@ impl Monitor {
     /// asks again. Others may have relied on this one.
     fn resign(&self, shared: &Arc<Shared>) -> bool {
         self.awake.store(false, Ordering::SeqCst);
-        if offer_shy_jobs(shared) {
+        if release_reserved(shared) {
             shared.wake_or_spawn();
         }
         shared.unpark_blocked();
@@ -164,7 +164,7 @@ fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
         return idle_tick(shared, state);
     }
     state.quiet = 0;
-    offer_shy_jobs(shared);
+    release_reserved(shared);
     let (active, target, max) = restore_target(shared, backlog);
     if active < target {
         // The system refuses threads, or all the stand-ins there may be are there.
@@ -217,11 +217,11 @@ fn idle_tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
 }
 
 /// Jobs that their local queues' owners have not taken back since the last look are for everybody.
-fn offer_shy_jobs(shared: &Shared) -> bool {
+fn release_reserved(shared: &Shared) -> bool {
     let locals = shared.locals.lock();
-    let is_shy =
-        |local: &&Arc<LocalQueue>| local.len() > 0 && local.shy.swap(false, Ordering::SeqCst);
-    locals.iter().filter(is_shy).count() > 0
+    let is_reserved =
+        |local: &&Arc<LocalQueue>| local.len() > 0 && local.reserved.swap(false, Ordering::SeqCst);
+    locals.iter().filter(is_reserved).count() > 0
 }
 
 /// Recruits whoever is missing: a thread may have been refused, or put off. Says how many are active,

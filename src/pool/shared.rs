@@ -87,7 +87,7 @@ impl Shared {
         if self.closed.load(Ordering::Acquire) && !is_welcome() {
             return Err(Refused { work });
         }
-        let mut shy = false;
+        let mut reserved = false;
         let pushed = if roomed {
             worker::push_local(self, work)
         } else {
@@ -95,8 +95,8 @@ impl Shared {
             Pushed::NotHere(work)
         };
         match pushed {
-            Pushed::OnOffer => {}
-            Pushed::Shy => shy = true,
+            Pushed::Stealable => {}
+            Pushed::Reserved => reserved = true,
             Pushed::NotHere(work) => {
                 if let (false, Some(room)) = (roomed, &self.room) {
                     room.take();
@@ -106,7 +106,7 @@ impl Shared {
             }
         }
         chaos_point();
-        if shy {
+        if reserved {
             self.monitor.notify(self);
         } else {
             self.notify();
@@ -145,7 +145,7 @@ impl Shared {
     /// A worker that was called, created, or searching has found a job: it sees to the rest of the
     /// queue, because pushes relied on it.
     pub(super) fn pass_on(self: &Arc<Self>) {
-        if self.count_on_offer() > 0 && !cfg!(planted = "no_pass_on") {
+        if self.count_stealable() > 0 && !cfg!(planted = "no_pass_on") {
             self.notify();
         }
     }
@@ -203,11 +203,11 @@ impl Shared {
     }
 
     /// Jobs that a worker which looks for one could take, counted as `notify` wants it.
-    pub(super) fn count_on_offer(&self) -> usize {
+    pub(super) fn count_stealable(&self) -> usize {
         let injected = self.injector.count();
         let locals = self.locals.lock();
-        let on_offer = |local: &Arc<LocalQueue>| local.on_offer(local.count());
-        injected + locals.iter().map(on_offer).sum::<usize>()
+        let stealable = |local: &Arc<LocalQueue>| local.stealable(local.count());
+        injected + locals.iter().map(stealable).sum::<usize>()
     }
 
     /// It is closed, and its last thread has left.

@@ -76,9 +76,9 @@ pub(super) fn is_made_for(shared: &Arc<Shared>) -> bool {
 /// Where a job went.
 pub(super) enum Pushed {
     /// Into this worker's own local queue, where others may take it.
-    OnOffer,
+    Stealable,
     /// Into this worker's own local queue, which most likely takes it back in a moment.
-    Shy,
+    Reserved,
     /// Nowhere: this is no worker of that pool.
     NotHere(Arc<dyn Runnable>),
 }
@@ -86,23 +86,23 @@ pub(super) enum Pushed {
 /// Puts `job` into this worker's own local queue.
 pub(super) fn push_local(shared: &Arc<Shared>, job: Arc<dyn Runnable>) -> Pushed {
     let mut job = Some(job);
-    let on_offer = with_current(|worker| {
+    let stealable = with_current(|worker| {
         if !Arc::ptr_eq(&worker.shared, shared) {
             return None;
         }
         job.take().map(|job| worker.local.push(job))
     });
-    match (on_offer.flatten(), job) {
-        (Some(true), _) => Pushed::OnOffer,
+    match (stealable.flatten(), job) {
+        (Some(true), _) => Pushed::Stealable,
         (_, Some(job)) => Pushed::NotHere(job),
-        (_, None) => Pushed::Shy,
+        (_, None) => Pushed::Reserved,
     }
 }
 
 /// Runs a job that this worker pushed a moment ago and now waits for. False when it is not in this
 /// worker's local queue any more.
-pub(crate) fn run_back(job: *const ()) -> bool {
-    let Some(taken) = take_back(job) else {
+pub(crate) fn run_inline(job: *const ()) -> bool {
+    let Some(taken) = try_unpush(job) else {
         return false;
     };
     note(taken.run());
@@ -110,13 +110,13 @@ pub(crate) fn run_back(job: *const ()) -> bool {
 }
 
 /// Takes a job out of this worker's local queue again, because it will be run by other means.
-fn take_back(job: *const ()) -> Option<Arc<dyn Runnable>> {
+fn try_unpush(job: *const ()) -> Option<Arc<dyn Runnable>> {
     with_current(|worker| {
-        let taken = worker.local.take_back(job)?;
-        if !worker.local.shy.load(Ordering::Relaxed) {
-            worker.local.shy.store(true, Ordering::Relaxed);
-            // What is left was on offer. Those who were called for it find nothing now.
-            if worker.local.len() > 0 && !cfg!(planted = "shy_leftover") {
+        let taken = worker.local.try_unpush(job)?;
+        if !worker.local.reserved.load(Ordering::Relaxed) {
+            worker.local.reserved.store(true, Ordering::Relaxed);
+            // What is left was stealable. Those who were called for it find nothing now.
+            if worker.local.len() > 0 && !cfg!(planted = "reserved_leftover") {
                 worker.shared.monitor.notify(&worker.shared);
             }
         }
@@ -248,7 +248,7 @@ fn run(local: &LocalQueue, job: Arc<dyn Runnable>) {
         Err(payload) => guard::discard(payload),
     }
     local.busy.store(false, Ordering::Relaxed);
-    local.shy.store(false, Ordering::Relaxed);
+    local.reserved.store(false, Ordering::Relaxed);
 }
 
 fn call_hook(shared: &Shared, number: usize, hook: Option<&(dyn Fn(usize) + Send + Sync)>) {

@@ -15,7 +15,7 @@ use crate::{dispatch, pool, unhandled};
 pub(super) fn run_awaited(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
     let own = address(&**cell);
     dispatch::hand_off_others(own);
-    if !dispatch::apart(|| pool::run_back(own)) || !done() {
+    if !dispatch::apart(|| pool::run_inline(own)) || !done() {
         if !cell.about().pool().is_current() {
             // Else this thread runs a cold task itself, and no queue needs to know.
             start_if_cold(cell);
@@ -117,7 +117,7 @@ fn run_here(cell: &Arc<dyn Cell>) -> bool {
     let own = address(&**cell);
     dispatch::hand_off_others(own);
     dispatch::apart(|| {
-        if !pool::run_back(own) {
+        if !pool::run_inline(own) {
             pool::note(cell.clone().run());
         }
     });
