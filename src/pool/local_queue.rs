@@ -26,7 +26,7 @@ pub(super) struct LocalQueue {
     /// `push` finds it set.
     pub(super) reserved: AtomicBool,
     /// The owner was found blocked, with jobs behind the one it is at: advice to whoever looks for one.
-    pub(super) stuck: AtomicBool,
+    pub(super) owner_blocked: AtomicBool,
     /// The system's number of the owner's thread; 0 when unknown.
     pub(super) system_id: AtomicU64,
 }
@@ -42,7 +42,7 @@ impl LocalQueue {
             busy: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             reserved: AtomicBool::new(false),
-            stuck: AtomicBool::new(false),
+            owner_blocked: AtomicBool::new(false),
             system_id: AtomicU64::new(0),
         }
     }

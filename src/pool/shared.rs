@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     /// stopped being one.
     pub(super) searching: AtomicUsize,
     /// Some local queue is stuck; cleared by whoever finds none that has a job to offer.
-    pub(super) overdue: AtomicBool,
+    pub(super) has_blocked_owner: AtomicBool,
     pub(super) closed: AtomicBool,
     pub(super) monitor: Monitor,
     pub(super) room: Option<Room>,
@@ -65,7 +65,7 @@ impl Shared {
             active: AtomicUsize::new(0),
             target: AtomicUsize::new(target),
             searching: AtomicUsize::new(0),
-            overdue: AtomicBool::new(false),
+            has_blocked_owner: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             monitor: Monitor::new(),
             room: settings.queue_limit.map(Room::new),
@@ -154,7 +154,7 @@ impl Shared {
     /// blocks, then one from outside, then another worker's oldest.
     pub(super) fn find(&self, own: &LocalQueue, turn: u64) -> Option<Arc<dyn Runnable>> {
         let from_others = || {
-            self.take_overdue()
+            self.take_behind_blocked()
                 .or_else(|| self.take_injected(Some(own)))
         };
         // Now and then the others come first, so that tasks which spawn tasks for ever cannot shut
@@ -169,13 +169,13 @@ impl Shared {
 
     /// The oldest job of a local queue whose owner is blocked: it came from outside before what is there now,
     /// which may never end.
-    fn take_overdue(&self) -> Option<Arc<dyn Runnable>> {
-        if !self.overdue.load(Ordering::Relaxed) {
+    fn take_behind_blocked(&self) -> Option<Arc<dyn Runnable>> {
+        if !self.has_blocked_owner.load(Ordering::Relaxed) {
             return None;
         }
-        let job = self.steal(|local| local.stuck.load(Ordering::Relaxed));
+        let job = self.steal(|local| local.owner_blocked.load(Ordering::Relaxed));
         if job.is_none() {
-            self.overdue.store(false, Ordering::Relaxed);
+            self.has_blocked_owner.store(false, Ordering::Relaxed);
         }
         job
     }

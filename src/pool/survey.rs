@@ -77,7 +77,7 @@ impl Surveyor {
         let mut workers = HashMap::with_capacity(locals.len());
         self.turn += 1;
         let first = self.turn.wrapping_mul(SAMPLE) % locals.len().max(1);
-        let mut is_overdue = false;
+        let mut has_blocked_owner = false;
         for &(ref local, is_busy) in locals[first..].iter().chain(&locals[..first]) {
             let place = Arc::as_ptr(local) as usize;
             let mut watched = self.workers.remove(&place).unwrap_or_default();
@@ -102,14 +102,17 @@ impl Surveyor {
             }
             survey.wanting += usize::from(is_busy && !watched.is_blocked());
             survey.doubtful += usize::from(is_busy && watched.is_doubtful());
-            let is_stuck = is_busy && watched.is_stuck(at, started) && local.len() > 0;
-            local.stuck.store(is_stuck, Ordering::Relaxed);
-            is_overdue |= is_stuck;
+            let is_long_blocked =
+                is_busy && watched.is_long_blocked(at, started) && local.len() > 0;
+            local
+                .owner_blocked
+                .store(is_long_blocked, Ordering::Relaxed);
+            has_blocked_owner |= is_long_blocked;
             workers.insert(place, watched);
         }
         self.workers = workers;
-        if is_overdue {
-            shared.overdue.store(true, Ordering::Relaxed);
+        if has_blocked_owner {
+            shared.has_blocked_owner.store(true, Ordering::Relaxed);
         }
         survey
     }

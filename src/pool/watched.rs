@@ -10,7 +10,7 @@ const PROOF: u32 = 2;
 /// For how long a worker must have been asleep, in nanoseconds, before the jobs that lie behind its
 /// own are taken first. Until then most queues have come to an end, and whoever is free takes them
 /// anyway.
-const OVERDUE: u64 = 20_000_000;
+const STUCK_NANOS: u64 = 20_000_000;
 /// What is remembered of one worker from look to look.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Watched {
@@ -65,8 +65,8 @@ impl Watched {
     }
 
     /// It has been at this job, blocked, for so long that those behind it should wait no longer.
-    pub(super) fn is_stuck(&self, at: u64, started: u64) -> bool {
-        self.is_blocked() && self.is_same(started) && at.saturating_sub(self.since) >= OVERDUE
+    pub(super) fn is_long_blocked(&self, at: u64, started: u64) -> bool {
+        self.is_blocked() && self.is_same(started) && at.saturating_sub(self.since) >= STUCK_NANOS
     }
 
     pub(super) fn forget(&mut self) {
@@ -130,9 +130,9 @@ mod tests {
         let doubtful = |second, third| watch(&[(1, second), (1, third)]).is_doubtful();
         assert!(doubtful(ASLEEP, locked) && !doubtful(locked, ASLEEP));
         assert!(!doubtful(RUNS, locked), "not blocked yet");
-        let later = TICK + OVERDUE;
-        assert!(watched.is_stuck(later, 5) && !watched.is_stuck(later, 6));
-        assert!(!watched.is_stuck(later - 1, 5));
+        let later = TICK + STUCK_NANOS;
+        assert!(watched.is_long_blocked(later, 5) && !watched.is_long_blocked(later, 6));
+        assert!(!watched.is_long_blocked(later - 1, 5));
         watched.forget();
         assert!(!watched.is_blocked());
     }
