@@ -2,7 +2,7 @@
 
 use crate::sync::{Arc, AtomicBool, Duration, Instant, JoinHandle, Ordering, Thread};
 
-use super::metrics::Totals;
+use super::metrics::CounterTotals;
 
 /// How long no thread is asked for after the system refused one.
 pub(super) const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
@@ -55,7 +55,7 @@ pub(super) struct ThreadCounts {
     /// The last was refused because the process has as many threads as it may.
     pub(super) refused_for_good: bool,
     /// Counters of threads that are gone.
-    pub(super) past: Totals,
+    pub(super) retired: CounterTotals,
     /// Of the workers and of the monitor; those of ended threads are cleared out now and then.
     pub(super) handles: Vec<JoinHandle<()>>,
     /// Handles of threads that were granted and are not in `handles` yet, and such as somebody has
@@ -87,7 +87,7 @@ impl ThreadCounts {
             refused_until: None,
             refused_since: None,
             refused_for_good: false,
-            past: Totals::default(),
+            retired: CounterTotals::default(),
             handles: Vec::new(),
             unrecorded: 0,
             joining: 0,

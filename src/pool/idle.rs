@@ -160,7 +160,7 @@ impl Shared {
             locals.retain(|other| !Arc::ptr_eq(other, local));
             give_room_back(&mut locals);
         }
-        counts.past.add(&local.tally);
+        counts.retired.add(&local.counters);
         counts.threads -= 1;
         counts.leaving -= 1;
         counts.handles.retain(|handle| !handle.is_finished());

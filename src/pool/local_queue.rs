@@ -12,7 +12,7 @@ pub(super) struct LocalQueue {
     jobs: Mutex<Jobs>,
     /// The length of `jobs`, for looking without the lock. Written under the lock.
     len: AtomicUsize,
-    pub(super) tally: Tally,
+    pub(super) counters: Counters,
     /// True while the owner runs a job.
     pub(super) busy: AtomicBool,
     /// True while the owner is blocked in a `wait`; it counts as no worker then.
@@ -38,7 +38,7 @@ impl LocalQueue {
             thread: thread::current(),
             jobs: Mutex::new(Jobs::new()),
             len: AtomicUsize::new(0),
-            tally: Tally::default(),
+            counters: Counters::default(),
             busy: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             reserved: AtomicBool::new(false),
@@ -60,7 +60,7 @@ impl LocalQueue {
 
     /// Jobs that the owner has begun, ever.
     pub(super) fn started(&self) -> u64 {
-        self.tally.started.load(Ordering::Relaxed)
+        self.counters.started.load(Ordering::Relaxed)
     }
 
     /// How many of `jobs` jobs others may take.
@@ -121,14 +121,14 @@ impl LocalQueue {
 
 /// What a worker has done; written by that worker alone, so plain stores are enough.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct Counters {
     pub(super) started: AtomicU64,
     pub(super) completed: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) cancelled: AtomicU64,
 }
 
-impl Tally {
+impl Counters {
     pub(super) fn count_start(&self) {
         bump(&self.started);
     }

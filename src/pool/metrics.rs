@@ -1,6 +1,6 @@
 //! Counters of a pool to read.
 
-use super::local_queue::Tally;
+use super::local_queue::Counters;
 use super::shared::Shared;
 use crate::sync::Ordering;
 
@@ -33,28 +33,28 @@ pub struct PoolMetrics {
 
 /// What workers have done, summed.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Totals {
+pub(super) struct CounterTotals {
     pub(super) started: u64,
     pub(super) completed: u64,
     pub(super) failed: u64,
     pub(super) cancelled: u64,
 }
 
-impl Totals {
-    pub(super) fn add(&mut self, tally: &Tally) {
-        self.started += tally.started.load(Ordering::Relaxed);
-        self.completed += tally.completed.load(Ordering::Relaxed);
-        self.failed += tally.failed.load(Ordering::Relaxed);
-        self.cancelled += tally.cancelled.load(Ordering::Relaxed);
+impl CounterTotals {
+    pub(super) fn add(&mut self, counters: &Counters) {
+        self.started += counters.started.load(Ordering::Relaxed);
+        self.completed += counters.completed.load(Ordering::Relaxed);
+        self.failed += counters.failed.load(Ordering::Relaxed);
+        self.cancelled += counters.cancelled.load(Ordering::Relaxed);
     }
 }
 
 impl Shared {
-    pub(super) fn totals(&self) -> Totals {
+    pub(super) fn totals(&self) -> CounterTotals {
         let counts = self.counts.lock();
-        let mut totals = counts.past;
+        let mut totals = counts.retired;
         for local in self.locals.lock().iter() {
-            totals.add(&local.tally);
+            totals.add(&local.counters);
         }
         totals
     }

@@ -127,7 +127,7 @@ fn try_unpush(job: *const ()) -> Option<Arc<dyn Runnable>> {
 
 /// Counts a task that this worker ran by other means than its queue.
 pub(crate) fn note(ran: Ran) {
-    with_current(|worker| worker.local.tally.count(ran));
+    with_current(|worker| worker.local.counters.count(ran));
 }
 
 /// True on a worker whose pool has jobs queued.
@@ -240,11 +240,11 @@ fn search(shared: &Arc<Shared>, local: &LocalQueue, turn: u64) -> Option<Arc<dyn
 }
 
 fn run(local: &LocalQueue, job: Arc<dyn Runnable>) {
-    local.tally.count_start();
+    local.counters.count_start();
     local.busy.store(true, Ordering::Relaxed);
     // Jobs catch what user code throws; this wall keeps the thread if anything else does.
     match guard::catch(|| job.run()) {
-        Ok(ran) => local.tally.count(ran),
+        Ok(ran) => local.counters.count(ran),
         Err(payload) => guard::discard(payload),
     }
     local.busy.store(false, Ordering::Relaxed);
