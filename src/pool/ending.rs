@@ -156,11 +156,11 @@ fn take_of_ended(shared: &Shared, counts: &mut ThreadCounts, own: bool) -> Vec<J
 /// take long, so another thread does it; where there is none to be had, they end by themselves.
 fn join(shared: &Arc<Shared>, handles: Vec<JoinHandle<()>>, may_return: bool) {
     let joining = handles.len();
-    let watched = shared.clone();
+    let history = shared.clone();
     let join_all = move || {
         for handle in handles {
             let _ = handle.join();
-            watched.count_joined(1);
+            history.count_joined(1);
         }
     };
     if !may_return || joining == 0 {

@@ -15,9 +15,9 @@
 //   stack.rs     how much of its stack is used
 //   counts.rs    the counts of threads and their invariants: plain data, changed under one lock
 //   monitor.rs  the thread that watches a backlog and adds workers when jobs block
-//   survey.rs    what it finds at a look: who is blocked, who wants a processor
+//   sampler.rs    what it finds at a look: who is blocked, who wants a processor
 //   census.rs    asks the system what a thread does    sizing.rs    by how much to grow
-//   watched.rs   what one worker did from look to look
+//   history.rs   what one worker did from look to look
 //   probe.rs     whether a processor lies idle, where the system does not tell what a thread does
 //   metrics.rs   counters to read             room.rs  the bound on queued jobs
 
@@ -27,6 +27,7 @@ mod census;
 mod counts;
 mod ending;
 mod grow;
+mod history;
 mod idle;
 mod injector;
 mod jobs;
@@ -35,12 +36,11 @@ mod metrics;
 mod monitor;
 mod probe;
 mod room;
+mod sampler;
 mod shared;
 mod shutdown;
 mod sizing;
 mod stack;
-mod survey;
-mod watched;
 mod worker;
 
 use std::fmt;

@@ -7,9 +7,9 @@
 
 use super::local_queue::LocalQueue;
 use super::probe;
+use super::sampler::Sampler;
 use super::shared::Shared;
 use super::sizing::Rule;
-use super::survey::Surveyor;
 use crate::sync::{Arc, AtomicBool, Duration, Mutex, Ordering, Thread, Weak, thread, thread_id};
 
 /// How often it looks while there is a backlog.
@@ -65,11 +65,11 @@ impl Monitor {
             drop(thread);
             return self.resign(shared);
         }
-        let watched = Arc::downgrade(shared);
+        let history = Arc::downgrade(shared);
         // Its stack is an ordinary one: the last thread that the system refuses settles tasks here.
         let started = thread::Builder::new()
             .name(format!("{}-monitor", shared.settings.name))
-            .spawn(move || monitor_main(&watched));
+            .spawn(move || monitor_main(&history));
         match started {
             Ok(handle) => {
                 *thread = Some(handle.thread().clone());
@@ -112,7 +112,7 @@ impl Monitor {
 struct MonitorState {
     quiet: u32,
     futile: u32,
-    surveyor: Surveyor,
+    sampler: Sampler,
     rule: Rule,
 }
 
@@ -121,7 +121,7 @@ impl MonitorState {
         MonitorState {
             quiet: 0,
             futile: 0,
-            surveyor: Surveyor::new(),
+            sampler: Sampler::new(),
             rule: Rule::new(),
         }
     }
@@ -183,15 +183,15 @@ fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
     }
     state.futile = 0;
     let core = shared.settings.core.min(max);
-    let survey = state.surveyor.look(shared, active, core);
+    let sample = state.sampler.look(shared, active, core);
     if target >= max {
         state.rule.relax();
         return Next::Later;
     }
-    let somebody_runs = || state.surveyor.somebody_runs();
+    let somebody_runs = || state.sampler.somebody_runs();
     let by = state
         .rule
-        .growth(core, &survey, somebody_runs, probe::has_idle_processor);
+        .growth(core, &sample, somebody_runs, probe::has_idle_processor);
     if by > 0 {
         grow(shared, by);
     }
@@ -201,7 +201,7 @@ fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
 /// A look that finds no backlog.
 fn idle_tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
     state.rule.relax();
-    state.surveyor.forget();
+    state.sampler.forget();
     state.quiet += 1;
     if state.quiet < IDLE_TICKS {
         return Next::Soon;

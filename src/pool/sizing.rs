@@ -33,12 +33,12 @@ const STALL: Duration = Duration::from_millis(10);
 const STANDSTILL: Duration = Duration::from_secs(5);
 
 /// What a look has found.
-pub(super) struct Survey {
+pub(super) struct Sample {
     pub(super) active: usize,
     /// Workers that are not blocked.
-    pub(super) wanting: usize,
+    pub(super) runnable: usize,
     /// Those of the others that may be waiting for a thread which has lost its processor.
-    pub(super) doubtful: usize,
+    pub(super) maybe_lock_blocked: usize,
     /// So many jobs were begun since the last look that the queue flows.
     pub(super) flows: bool,
     /// For how long no job was begun.
@@ -86,19 +86,19 @@ impl Rule {
     pub(super) fn growth(
         &mut self,
         core: usize,
-        survey: &Survey,
+        sample: &Sample,
         somebody_runs: impl FnOnce() -> bool,
         has_idle_processor: impl FnOnce() -> bool,
     ) -> usize {
-        let &Survey {
-            active, wanting, ..
-        } = survey;
-        self.since_flow = if survey.flows {
+        let &Sample {
+            active, runnable, ..
+        } = sample;
+        self.since_flow = if sample.flows {
             0
         } else {
             self.since_flow.saturating_add(1)
         };
-        if wanting >= core {
+        if runnable >= core {
             self.has_grown = false;
             self.short = 0;
             self.enough += 1;
@@ -114,13 +114,13 @@ impl Rule {
         self.short += 1;
         let is_flood = self.since_flow < FLOOD;
         let mut most = usize::MAX;
-        if !survey.system_tells {
+        if !sample.system_tells {
             let by_step = (core + FIRST_STEP).saturating_sub(active);
             match self.asker.ask(by_step == 0, has_idle_processor) {
                 Answer::Idle => {}
                 Answer::Busy => {
                     let stall = if by_step > 0 { STALL } else { STANDSTILL };
-                    return usize::from(survey.stalled >= stall);
+                    return usize::from(sample.stalled >= stall);
                 }
                 Answer::Later => return 0,
             }
@@ -130,7 +130,7 @@ impl Rule {
             if most == 0 {
                 return 0;
             }
-        } else if wanting + survey.doubtful >= core && somebody_runs() {
+        } else if runnable + sample.maybe_lock_blocked >= core && somebody_runs() {
             let is_first = self.step == 0 || is_flood;
             if is_flood {
                 most = (core + FIRST_STEP).saturating_sub(active);
@@ -142,7 +142,7 @@ impl Rule {
         self.short = 0;
         self.has_grown = true;
         self.step = match self.step {
-            0 => FIRST_STEP.min(core - wanting),
+            0 => FIRST_STEP.min(core - runnable),
             step => step.saturating_mul(2),
         };
         self.step.min(most)
@@ -157,19 +157,19 @@ mod tests {
     fn grow(
         rule: &mut Rule,
         core: usize,
-        (active, wanting): (usize, usize),
+        (active, runnable): (usize, usize),
         flows: bool,
         somebody_runs: bool,
     ) -> usize {
-        let survey = Survey {
+        let sample = Sample {
             active,
-            wanting,
-            doubtful: active - wanting,
+            runnable,
+            maybe_lock_blocked: active - runnable,
             flows,
             stalled: Duration::ZERO,
             system_tells: true,
         };
-        rule.growth(core, &survey, || somebody_runs, || unreachable!())
+        rule.growth(core, &sample, || somebody_runs, || unreachable!())
     }
 
     /// Workers after each look, when every one of them is blocked from its first moment on.
@@ -178,8 +178,8 @@ mod tests {
         let mut born = vec![0; core];
         let mut sizes = Vec::new();
         for look in 1..=looks {
-            let wanting = born.iter().filter(|born| **born + 2 > look).count();
-            let by = grow(rule, core, (born.len(), wanting), false, somebody_runs);
+            let runnable = born.iter().filter(|born| **born + 2 > look).count();
+            let by = grow(rule, core, (born.len(), runnable), false, somebody_runs);
             born.extend(std::iter::repeat_n(look, by));
             sizes.push(born.len());
         }
@@ -207,16 +207,16 @@ mod tests {
 
     #[test]
     fn it_takes_no_time_when_those_who_run_matter_to_too_few() {
-        let grown = |core, blocked: usize, doubtful| {
-            let survey = Survey {
+        let grown = |core, blocked: usize, maybe_lock_blocked| {
+            let sample = Sample {
                 active: blocked,
-                wanting: 0,
-                doubtful,
+                runnable: 0,
+                maybe_lock_blocked,
                 flows: false,
                 stalled: Duration::ZERO,
                 system_tells: true,
             };
-            Rule::new().growth(core, &survey, || true, || unreachable!())
+            Rule::new().growth(core, &sample, || true, || unreachable!())
         };
         assert_eq!((grown(2, 9, 0), grown(2, 9, 1), grown(2, 9, 2)), (2, 2, 0));
         assert_eq!((grown(4, 4, 3), grown(4, 4, 4)), (2, 0));
@@ -292,15 +292,15 @@ mod tests {
 
     /// By how much it grows where the system does not tell.
     fn grow_unseen(rule: &mut Rule, active: usize, flows: bool, stalled: u64, idle: bool) -> usize {
-        let survey = Survey {
+        let sample = Sample {
             active,
-            wanting: if flows { active } else { 0 },
-            doubtful: 0,
+            runnable: if flows { active } else { 0 },
+            maybe_lock_blocked: 0,
             flows,
             stalled: Duration::from_millis(stalled),
             system_tells: false,
         };
-        rule.growth(2, &survey, || unreachable!("it is not asked"), || idle)
+        rule.growth(2, &sample, || unreachable!("it is not asked"), || idle)
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::census::{self, Told};
+use super::history::{FLOWING, WorkerHistory};
 use super::local_queue::LocalQueue;
 use super::shared::Shared;
-use super::sizing::Survey;
-use super::watched::{FLOWING, Watched};
+use super::sizing::Sample;
 use crate::sync::{Arc, Duration, Instant, Ordering};
 
 /// How many workers it asks the system about in one look; of those that were found blocked before, and
@@ -15,7 +15,7 @@ const MOST: usize = 64;
 const SAMPLE: usize = 8;
 
 /// What is remembered from look to look.
-pub(super) struct Surveyor {
+pub(super) struct Sampler {
     own_id: u64,
     since: Instant,
     turn: usize,
@@ -24,12 +24,12 @@ pub(super) struct Surveyor {
     /// When a look has last found that some job was begun, in nanoseconds; 0: never.
     picked_at: u64,
     /// By the address of the local queue. An address that is used again brings another count of jobs.
-    workers: HashMap<usize, Watched>,
+    workers: HashMap<usize, WorkerHistory>,
 }
 
-impl Surveyor {
-    pub(super) fn new() -> Surveyor {
-        Surveyor {
+impl Sampler {
+    pub(super) fn new() -> Sampler {
+        Sampler {
             own_id: census::own_system_id(),
             since: Instant::now(),
             turn: 0,
@@ -41,7 +41,7 @@ impl Surveyor {
 
     /// The workers that were found asleep may have had no job meanwhile.
     pub(super) fn forget(&mut self) {
-        self.workers.values_mut().for_each(Watched::forget);
+        self.workers.values_mut().for_each(WorkerHistory::forget);
         self.picked_at = 0;
     }
 
@@ -52,38 +52,38 @@ impl Surveyor {
 
     /// Looks at the workers, of which `active` should be awake or blocked in a job, and marks the local queues
     /// of those that are stuck.
-    pub(super) fn look(&mut self, shared: &Shared, active: usize, core: usize) -> Survey {
+    pub(super) fn look(&mut self, shared: &Shared, active: usize, core: usize) -> Sample {
         let (locals, started) = active_lanes(shared);
         let busy = locals.iter().filter(|(_, is_busy)| *is_busy).count();
         let before = self.started.replace(started);
-        let picked = before.map_or(0, |before| started.saturating_sub(before));
-        let mut survey = Survey {
+        let started_any = before.map_or(0, |before| started.saturating_sub(before));
+        let mut sample = Sample {
             active,
             // An active worker without a job is on its way to one, whatever keeps it: no job of the
             // user's.
-            wanting: active.saturating_sub(busy),
-            doubtful: 0,
-            flows: picked > FLOWING * active as u64,
+            runnable: active.saturating_sub(busy),
+            maybe_lock_blocked: 0,
+            flows: started_any > FLOWING * active as u64,
             stalled: Duration::ZERO,
             system_tells: true,
         };
         // When so many are awake as there are cores, the others matter only to jobs that lie behind theirs.
-        let (mut awake, mut asked, mut sampled, mut in_the_way) = (survey.wanting, 0, 0, 0);
+        let (mut awake, mut asked, mut sampled, mut in_the_way) = (sample.runnable, 0, 0, 0);
         let at = self.now();
-        if picked > 0 || self.picked_at == 0 {
+        if started_any > 0 || self.picked_at == 0 {
             self.picked_at = at;
         }
-        survey.stalled = Duration::from_nanos(at - self.picked_at);
+        sample.stalled = Duration::from_nanos(at - self.picked_at);
         let mut workers = HashMap::with_capacity(locals.len());
         self.turn += 1;
         let first = self.turn.wrapping_mul(SAMPLE) % locals.len().max(1);
         let mut has_blocked_owner = false;
         for &(ref local, is_busy) in locals[first..].iter().chain(&locals[..first]) {
             let place = Arc::as_ptr(local) as usize;
-            let mut watched = self.workers.remove(&place).unwrap_or_default();
+            let mut history = self.workers.remove(&place).unwrap_or_default();
             let started = local.started();
-            let is_same = is_busy && watched.is_same(started);
-            let is_known = is_same && watched.is_blocked();
+            let is_same = is_busy && history.is_same(started);
+            let is_known = is_same && history.is_blocked();
             let is_in_the_way = is_same && local.len() > 0 && in_the_way < SAMPLE;
             let matters = awake < core || is_in_the_way;
             if matters && asked < MOST && !(is_known && sampled >= SAMPLE) {
@@ -94,30 +94,30 @@ impl Surveyor {
                 let asks = shared.settings.asks_system && id > 0;
                 // A worker at a job exists. Where nothing is known of it, no file could be opened.
                 let told = is_busy.then(|| asks.then(|| census::ask(id)).flatten());
-                survey.system_tells &= told != Some(None);
-                watched.note(at, started, told.map(|told| told.unwrap_or(Told::UNKNOWN)));
-                awake += usize::from(is_busy && watched.is_awake());
+                sample.system_tells &= told != Some(None);
+                history.note(at, started, told.map(|told| told.unwrap_or(Told::UNKNOWN)));
+                awake += usize::from(is_busy && history.is_awake());
             } else if !is_same {
-                watched.note(at, started, None);
+                history.note(at, started, None);
             }
-            survey.wanting += usize::from(is_busy && !watched.is_blocked());
-            survey.doubtful += usize::from(is_busy && watched.is_doubtful());
+            sample.runnable += usize::from(is_busy && !history.is_blocked());
+            sample.maybe_lock_blocked += usize::from(is_busy && history.is_maybe_lock_blocked());
             let is_long_blocked =
-                is_busy && watched.is_long_blocked(at, started) && local.len() > 0;
+                is_busy && history.is_long_blocked(at, started) && local.len() > 0;
             local
                 .owner_blocked
                 .store(is_long_blocked, Ordering::Relaxed);
             has_blocked_owner |= is_long_blocked;
-            workers.insert(place, watched);
+            workers.insert(place, history);
         }
         self.workers = workers;
         if has_blocked_owner {
             shared.has_blocked_owner.store(true, Ordering::Relaxed);
         }
-        survey
+        sample
     }
 
-    /// Nanoseconds; never 0, which says "never" to [`Watched`].
+    /// Nanoseconds; never 0, which says "never" to [`WorkerHistory`].
     fn now(&self) -> u64 {
         let age = Instant::now().saturating_duration_since(self.since);
         1 + u64::try_from(age.as_nanos()).unwrap_or(u64::MAX - 1)

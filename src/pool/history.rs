@@ -13,7 +13,7 @@ const PROOF: u32 = 2;
 const STUCK_NANOS: u64 = 20_000_000;
 /// What is remembered of one worker from look to look.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Watched {
+pub(super) struct WorkerHistory {
     /// When it was last looked at, in nanoseconds; 0: never.
     at: u64,
     started: u64,
@@ -24,7 +24,7 @@ pub(super) struct Watched {
     since: u64,
 }
 
-impl Watched {
+impl WorkerHistory {
     /// Takes note of what a worker does; `None`: it has no job. `started`: jobs it has begun, ever.
     pub(super) fn note(&mut self, at: u64, started: u64, told: Option<Told>) {
         let flows = self.at > 0 && started.saturating_sub(self.started) > FLOWING;
@@ -35,7 +35,7 @@ impl Watched {
         });
         let asleep = told.is_some_and(|told| told.asleep) && !flows && !works;
         let is_same = asleep && self.asleep > 0;
-        *self = Watched {
+        *self = WorkerHistory {
             at,
             started,
             wanted,
@@ -55,7 +55,7 @@ impl Watched {
     }
 
     /// It is blocked, and may be waiting for a lock whose holder has lost its processor.
-    pub(super) fn is_doubtful(&self) -> bool {
+    pub(super) fn is_maybe_lock_blocked(&self) -> bool {
         self.is_blocked() && self.perhaps_locked
     }
 
@@ -91,12 +91,12 @@ mod tests {
         wanted: None,
     });
 
-    fn watch(looks: &[(u64, Option<Told>)]) -> Watched {
-        let mut watched = Watched::default();
+    fn watch(looks: &[(u64, Option<Told>)]) -> WorkerHistory {
+        let mut history = WorkerHistory::default();
         for (tick, &(started, told)) in (1..).zip(looks) {
-            watched.note(tick * TICK, started, told);
+            history.note(tick * TICK, started, told);
         }
-        watched
+        history
     }
 
     #[test]
@@ -120,20 +120,21 @@ mod tests {
         };
         assert!(!watch(&[(1, slept(0)), (1, slept(TICK / 4))]).is_blocked());
         assert!(watch(&[(1, slept(7)), (1, slept(7 + TICK / 8))]).is_blocked());
-        let mut watched = watch(&[(5, ASLEEP), (5, ASLEEP)]);
-        assert!(watched.is_same(5) && !watched.is_same(6) && !Watched::default().is_same(0));
-        assert!(!watched.is_doubtful());
+        let mut history = watch(&[(5, ASLEEP), (5, ASLEEP)]);
+        assert!(history.is_same(5) && !history.is_same(6) && !WorkerHistory::default().is_same(0));
+        assert!(!history.is_maybe_lock_blocked());
         let locked = ASLEEP.map(|told| Told {
             perhaps_locked: true,
             ..told
         });
-        let doubtful = |second, third| watch(&[(1, second), (1, third)]).is_doubtful();
-        assert!(doubtful(ASLEEP, locked) && !doubtful(locked, ASLEEP));
-        assert!(!doubtful(RUNS, locked), "not blocked yet");
+        let maybe_lock_blocked =
+            |second, third| watch(&[(1, second), (1, third)]).is_maybe_lock_blocked();
+        assert!(maybe_lock_blocked(ASLEEP, locked) && !maybe_lock_blocked(locked, ASLEEP));
+        assert!(!maybe_lock_blocked(RUNS, locked), "not blocked yet");
         let later = TICK + STUCK_NANOS;
-        assert!(watched.is_long_blocked(later, 5) && !watched.is_long_blocked(later, 6));
-        assert!(!watched.is_long_blocked(later - 1, 5));
-        watched.forget();
-        assert!(!watched.is_blocked());
+        assert!(history.is_long_blocked(later, 5) && !history.is_long_blocked(later, 6));
+        assert!(!history.is_long_blocked(later - 1, 5));
+        history.forget();
+        assert!(!history.is_blocked());
     }
 }
