@@ -24,7 +24,7 @@ pub(super) struct Stop {
     drivers: u32,
     /// The task that was followed when the cancel came, and was cancelled with this one.
     followed: Option<Arc<dyn Cell>>,
-    /// Told when `drivers` falls to 0. Empty while it is 0.
+    /// ThreadState when `drivers` falls to 0. Empty while it is 0.
     waiting: Vec<OnStop>,
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn when_stopped(mut cell: Arc<dyn Cell>, told: OnStop) -> Option<OnSt
 
 /// The step that calls `told` when its turn has come and `cell` has stopped.
 pub(crate) fn step(cell: &Arc<dyn Cell>, told: OnStop) -> Box<dyn Step> {
-    Box::new(Told {
+    Box::new(ThreadState {
         cell: Arc::downgrade(cell),
         told: Some(told),
     })
@@ -132,13 +132,13 @@ pub(crate) fn driver_is_back(cell: &Arc<dyn Cell>) {
     });
 }
 
-struct Told {
+struct ThreadState {
     /// Weak: the cell holds this step.
     cell: Weak<dyn Cell>,
     told: Option<OnStop>,
 }
 
-impl Told {
+impl ThreadState {
     fn tell(&mut self) {
         let Some(told) = self.told.take() else { return };
         match self.cell.upgrade() {
@@ -148,7 +148,7 @@ impl Told {
     }
 }
 
-impl Step for Told {
+impl Step for ThreadState {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
         self.tell();
         Turn::Looked

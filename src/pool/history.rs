@@ -1,6 +1,6 @@
 //! What one worker did from look to look, and whether it counts as blocked.
 
-use super::census::Told;
+use super::os::ThreadState;
 
 /// Jobs that a worker begins between two looks above which it is not blocked, whatever it does
 /// in between.
@@ -19,14 +19,14 @@ pub(super) struct WorkerHistory {
     started: u64,
     wanted: Option<u64>,
     asleep: u32,
-    perhaps_locked: bool,
+    may_wait_for_lock: bool,
     /// When it was first found asleep.
     since: u64,
 }
 
 impl WorkerHistory {
     /// Takes note of what a worker does; `None`: it has no job. `started`: jobs it has begun, ever.
-    pub(super) fn note(&mut self, at: u64, started: u64, told: Option<Told>) {
+    pub(super) fn note(&mut self, at: u64, started: u64, told: Option<ThreadState>) {
         let flows = self.at > 0 && started.saturating_sub(self.started) > FLOWING;
         let wanted = told.and_then(|told| told.wanted);
         // Asleep at this moment, but not for most of the time.
@@ -40,7 +40,7 @@ impl WorkerHistory {
             started,
             wanted,
             asleep: if asleep { self.asleep + 1 } else { 0 },
-            perhaps_locked: told.is_some_and(|told| told.perhaps_locked),
+            may_wait_for_lock: told.is_some_and(|told| told.may_wait_for_lock),
             since: if is_same { self.since } else { at },
         };
     }
@@ -56,7 +56,7 @@ impl WorkerHistory {
 
     /// It is blocked, and may be waiting for a lock whose holder has lost its processor.
     pub(super) fn is_maybe_lock_blocked(&self) -> bool {
-        self.is_blocked() && self.perhaps_locked
+        self.is_blocked() && self.may_wait_for_lock
     }
 
     /// It has been at the same job since the last look.
@@ -80,18 +80,18 @@ mod tests {
 
     /// A look per millisecond.
     const TICK: u64 = 1_000_000;
-    const ASLEEP: Option<Told> = Some(Told {
+    const ASLEEP: Option<ThreadState> = Some(ThreadState {
         asleep: true,
-        perhaps_locked: false,
+        may_wait_for_lock: false,
         wanted: Some(0),
     });
-    const RUNS: Option<Told> = Some(Told {
+    const RUNS: Option<ThreadState> = Some(ThreadState {
         asleep: false,
-        perhaps_locked: false,
+        may_wait_for_lock: false,
         wanted: None,
     });
 
-    fn watch(looks: &[(u64, Option<Told>)]) -> WorkerHistory {
+    fn watch(looks: &[(u64, Option<ThreadState>)]) -> WorkerHistory {
         let mut history = WorkerHistory::default();
         for (tick, &(started, told)) in (1..).zip(looks) {
             history.note(tick * TICK, started, told);
@@ -113,7 +113,7 @@ mod tests {
         assert!(!watch(&[(0, RUNS), (900, ASLEEP)]).is_blocked());
         // What ran or was ready for a quarter of the time since the last look is not.
         let slept = |wanted| {
-            ASLEEP.map(|told| Told {
+            ASLEEP.map(|told| ThreadState {
                 wanted: Some(wanted),
                 ..told
             })
@@ -123,8 +123,8 @@ mod tests {
         let mut history = watch(&[(5, ASLEEP), (5, ASLEEP)]);
         assert!(history.is_same(5) && !history.is_same(6) && !WorkerHistory::default().is_same(0));
         assert!(!history.is_maybe_lock_blocked());
-        let locked = ASLEEP.map(|told| Told {
-            perhaps_locked: true,
+        let locked = ASLEEP.map(|told| ThreadState {
+            may_wait_for_lock: true,
             ..told
         });
         let maybe_lock_blocked =

@@ -16,14 +16,13 @@
 //   counts.rs    the counts of threads and their invariants: plain data, changed under one lock
 //   monitor.rs  the thread that watches a backlog and adds workers when jobs block
 //   sampler.rs    what it finds at a look: who is blocked, who wants a processor
-//   census.rs    asks the system what a thread does    sizing.rs    by how much to grow
+//   os.rs    asks the system what a thread does    sizing.rs    by how much to grow
 //   history.rs   what one worker did from look to look
 //   probe.rs     whether a processor lies idle, where the system does not tell what a thread does
 //   metrics.rs   counters to read             room.rs  the bound on queued jobs
 
 mod block;
 mod builder;
-mod census;
 mod counts;
 mod ending;
 mod grow;
@@ -34,6 +33,7 @@ mod jobs;
 mod local_queue;
 mod metrics;
 mod monitor;
+mod os;
 mod probe;
 mod room;
 mod sampler;

@@ -188,10 +188,10 @@ fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
         state.rule.relax();
         return Next::Later;
     }
-    let somebody_runs = || state.sampler.somebody_runs();
+    let any_thread_runs = || state.sampler.any_thread_runs();
     let by = state
         .rule
-        .growth(core, &sample, somebody_runs, probe::has_idle_processor);
+        .growth(core, &sample, any_thread_runs, probe::has_idle_processor);
     if by > 0 {
         grow(shared, by);
     }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::census::{self, Told};
 use super::history::{FLOWING, WorkerHistory};
 use super::local_queue::LocalQueue;
+use super::os::{self, ThreadState};
 use super::shared::Shared;
 use super::sizing::Sample;
 use crate::sync::{Arc, Duration, Instant, Ordering};
@@ -30,7 +30,7 @@ pub(super) struct Sampler {
 impl Sampler {
     pub(super) fn new() -> Sampler {
         Sampler {
-            own_id: census::own_system_id(),
+            own_id: os::own_system_id(),
             since: Instant::now(),
             turn: 0,
             started: None,
@@ -46,8 +46,8 @@ impl Sampler {
     }
 
     /// Whether a thread of the process, other than the calling one, runs or would like to.
-    pub(super) fn somebody_runs(&self) -> bool {
-        census::somebody_runs(self.own_id)
+    pub(super) fn any_thread_runs(&self) -> bool {
+        os::any_thread_runs(self.own_id)
     }
 
     /// Looks at the workers, of which `active` should be awake or blocked in a job, and marks the local queues
@@ -93,9 +93,13 @@ impl Sampler {
                 let id = local.system_id.load(Ordering::Relaxed);
                 let asks = shared.settings.asks_system && id > 0;
                 // A worker at a job exists. Where nothing is known of it, no file could be opened.
-                let told = is_busy.then(|| asks.then(|| census::ask(id)).flatten());
+                let told = is_busy.then(|| asks.then(|| os::query(id)).flatten());
                 sample.system_tells &= told != Some(None);
-                history.note(at, started, told.map(|told| told.unwrap_or(Told::UNKNOWN)));
+                history.note(
+                    at,
+                    started,
+                    told.map(|told| told.unwrap_or(ThreadState::UNKNOWN)),
+                );
                 awake += usize::from(is_busy && history.is_awake());
             } else if !is_same {
                 history.note(at, started, None);

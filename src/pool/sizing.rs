@@ -81,13 +81,13 @@ impl Rule {
         };
     }
 
-    /// How many workers to add after a look that found `survey`. `somebody_runs` asks whether any thread
+    /// How many workers to add after a look that found `survey`. `any_thread_runs` asks whether any thread
     /// of the process does, `has_idle_processor` whether the machine could run another.
     pub(super) fn growth(
         &mut self,
         core: usize,
         sample: &Sample,
-        somebody_runs: impl FnOnce() -> bool,
+        any_thread_runs: impl FnOnce() -> bool,
         has_idle_processor: impl FnOnce() -> bool,
     ) -> usize {
         let &Sample {
@@ -130,7 +130,7 @@ impl Rule {
             if most == 0 {
                 return 0;
             }
-        } else if runnable + sample.maybe_lock_blocked >= core && somebody_runs() {
+        } else if runnable + sample.maybe_lock_blocked >= core && any_thread_runs() {
             let is_first = self.step == 0 || is_flood;
             if is_flood {
                 most = (core + FIRST_STEP).saturating_sub(active);
@@ -159,7 +159,7 @@ mod tests {
         core: usize,
         (active, runnable): (usize, usize),
         flows: bool,
-        somebody_runs: bool,
+        any_thread_runs: bool,
     ) -> usize {
         let sample = Sample {
             active,
@@ -169,17 +169,17 @@ mod tests {
             stalled: Duration::ZERO,
             system_tells: true,
         };
-        rule.growth(core, &sample, || somebody_runs, || unreachable!())
+        rule.growth(core, &sample, || any_thread_runs, || unreachable!())
     }
 
     /// Workers after each look, when every one of them is blocked from its first moment on.
-    fn jam(core: usize, looks: usize, somebody_runs: bool, rule: &mut Rule) -> Vec<usize> {
+    fn jam(core: usize, looks: usize, any_thread_runs: bool, rule: &mut Rule) -> Vec<usize> {
         // At which look each worker came.
         let mut born = vec![0; core];
         let mut sizes = Vec::new();
         for look in 1..=looks {
             let runnable = born.iter().filter(|born| **born + 2 > look).count();
-            let by = grow(rule, core, (born.len(), runnable), false, somebody_runs);
+            let by = grow(rule, core, (born.len(), runnable), false, any_thread_runs);
             born.extend(std::iter::repeat_n(look, by));
             sizes.push(born.len());
         }

@@ -4,10 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
-use super::census;
 use super::counts::Sleeper;
 use super::grow::Counted;
 use super::local_queue::LocalQueue;
+use super::os;
 use super::shared::Shared;
 use super::stack::Stack;
 use crate::error::{At, TaskError};
@@ -155,7 +155,7 @@ fn worker_main(shared: &Arc<Shared>, number: usize) {
     let local = Arc::new(LocalQueue::new());
     local
         .system_id
-        .store(census::own_system_id(), Ordering::Relaxed);
+        .store(os::own_system_id(), Ordering::Relaxed);
     shared.register_worker(&local);
     let worker = Rc::new(Worker {
         shared: shared.clone(),

@@ -7,21 +7,21 @@ use std::fs;
 
 /// What the system says about one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct ThreadState {
     /// It neither runs nor is ready to.
     pub(super) asleep: bool,
     /// It sleeps, and for all we know until another thread of this process gives up a lock.
-    pub(super) perhaps_locked: bool,
+    pub(super) may_wait_for_lock: bool,
     /// For how long it has run or been ready to, ever, in nanoseconds. Not every kernel counts it.
     pub(super) wanted: Option<u64>,
 }
 
-impl Told {
+impl ThreadState {
     /// What is supposed of a worker at a job where the system does not tell: that it sleeps. Whether
     /// it does then shows in the idle processors.
-    pub(super) const UNKNOWN: Told = Told {
+    pub(super) const UNKNOWN: ThreadState = ThreadState {
         asleep: true,
-        perhaps_locked: false,
+        may_wait_for_lock: false,
         wanted: None,
     };
 }
@@ -29,7 +29,7 @@ impl Told {
 /// The system calls in which threads wait for one another: those behind locks, condition variables and
 /// parked threads, and those that change the memory of the process, of which one runs at a time.
 /// Whoever sleeps in any other waits for the world outside: for time, a device, a peer.
-const AMONG_OURSELVES: &[u64] = if cfg!(target_arch = "x86_64") {
+const LOCK_SYSCALLS: &[u64] = if cfg!(target_arch = "x86_64") {
     // futex; mmap, mprotect, munmap, brk, mremap, madvise; futex_waitv, futex_wait
     &[202, 9, 10, 11, 12, 25, 28, 449, 455]
 } else if cfg!(any(target_arch = "aarch64", target_arch = "riscv64")) {
@@ -51,7 +51,7 @@ pub(super) fn own_system_id() -> u64 {
         .unwrap_or(0)
 }
 
-pub(super) fn ask(system_id: u64) -> Option<Told> {
+pub(super) fn query(system_id: u64) -> Option<ThreadState> {
     let folder = format!("/proc/self/task/{system_id}");
     let asleep = !is_runnable(&format!("{folder}/stat"))?;
     // "<ran> <waited for a processor> <time slices>"
@@ -60,10 +60,10 @@ pub(super) fn ask(system_id: u64) -> Option<Told> {
         let mut times = times.split_whitespace().map(str::parse::<u64>);
         Some(times.next()?.ok()? + times.next()?.ok()?)
     });
-    let perhaps_locked = asleep && waits_outside(&format!("{folder}/syscall")) != Some(true);
-    Some(Told {
+    let may_wait_for_lock = asleep && waits_outside(&format!("{folder}/syscall")) != Some(true);
+    Some(ThreadState {
         asleep,
-        perhaps_locked,
+        may_wait_for_lock,
         wanted,
     })
 }
@@ -74,12 +74,12 @@ fn waits_outside(syscall: &str) -> Option<bool> {
     let syscall = fs::read_to_string(syscall).ok()?;
     // "<number> <arguments>", "-1 .." outside of calls, "running"
     let number: u64 = syscall.split_whitespace().next()?.parse().ok()?;
-    (!AMONG_OURSELVES.is_empty()).then(|| !AMONG_OURSELVES.contains(&number))
+    (!LOCK_SYSCALLS.is_empty()).then(|| !LOCK_SYSCALLS.contains(&number))
 }
 
 /// Whether a thread of this process, other than `except`, runs or is ready to. What sleeping threads
 /// wait for may be a lock that such a thread holds.
-pub(super) fn somebody_runs(except: u64) -> bool {
+pub(super) fn any_thread_runs(except: u64) -> bool {
     let Ok(threads) = fs::read_dir("/proc/self/task") else {
         return true;
     };
@@ -126,14 +126,14 @@ mod tests {
             }
             of.load(Ordering::Acquire)
         };
-        assert!(!ask(id(&spinning.0)).unwrap().asleep);
-        assert!(somebody_runs(own_system_id()), "the spinner does");
+        assert!(!query(id(&spinning.0)).unwrap().asleep);
+        assert!(any_thread_runs(own_system_id()), "the spinner does");
         let sleeping = id(&blocked);
-        while !ask(sleeping).unwrap().asleep {
+        while !query(sleeping).unwrap().asleep {
             std::thread::yield_now();
         }
         assert!(
-            ask(sleeping).unwrap().perhaps_locked,
+            query(sleeping).unwrap().may_wait_for_lock,
             "it waits for a channel"
         );
         spinning.1.store(true, Ordering::Release);
@@ -141,7 +141,7 @@ mod tests {
         spinner.join().unwrap();
         sleeper.join().unwrap();
         // A thread that is gone is unknown; the system forgets it a moment after it can be joined.
-        while ask(sleeping).is_some() {
+        while query(sleeping).is_some() {
             std::thread::yield_now();
         }
     }
