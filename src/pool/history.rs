@@ -4,7 +4,7 @@ use super::os::ThreadState;
 
 /// Jobs that a worker begins between two looks above which it is not blocked, whatever it does
 /// in between.
-pub(super) const FLOWING: u64 = 4;
+pub(super) const MAX_STARTS_WHILE_BLOCKED: u64 = 4;
 /// Looks in a row that must find a worker asleep.
 const PROOF: u32 = 2;
 /// For how long a worker must have been asleep, in nanoseconds, before the jobs that lie behind its
@@ -27,7 +27,7 @@ pub(super) struct WorkerHistory {
 impl WorkerHistory {
     /// Takes note of what a worker does; `None`: it has no job. `started`: jobs it has begun, ever.
     pub(super) fn note(&mut self, at: u64, started: u64, told: Option<ThreadState>) {
-        let flows = self.at > 0 && started.saturating_sub(self.started) > FLOWING;
+        let flows = self.at > 0 && started.saturating_sub(self.started) > MAX_STARTS_WHILE_BLOCKED;
         let wanted = told.and_then(|told| told.wanted);
         // Asleep at this moment, but not for most of the time.
         let works = wanted.zip(self.wanted).is_some_and(|(now, before)| {

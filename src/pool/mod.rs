@@ -16,7 +16,7 @@
 //   counts.rs    the counts of threads and their invariants: plain data, changed under one lock
 //   monitor.rs  the thread that watches a backlog and adds workers when jobs block
 //   sampler.rs    what it finds at a look: who is blocked, who wants a processor
-//   os.rs    asks the system what a thread does    sizing.rs    by how much to grow
+//   os.rs    asks the system what a thread does    policy.rs    by how much to grow
 //   history.rs   what one worker did from look to look
 //   probe.rs     whether a processor lies idle, where the system does not tell what a thread does
 //   metrics.rs   counters to read             room.rs  the bound on queued jobs
@@ -34,12 +34,12 @@ mod local_queue;
 mod metrics;
 mod monitor;
 mod os;
+mod policy;
 mod probe;
 mod room;
 mod sampler;
 mod shared;
 mod shutdown;
-mod sizing;
 mod stack;
 mod worker;
 

@@ -6,10 +6,10 @@
 // Locks: `Monitor::thread` may be taken under the counts's lock, and no other lock under it.
 
 use super::local_queue::LocalQueue;
+use super::policy::GrowthPolicy;
 use super::probe;
 use super::sampler::Sampler;
 use super::shared::Shared;
-use super::sizing::Rule;
 use crate::sync::{Arc, AtomicBool, Duration, Mutex, Ordering, Thread, Weak, thread, thread_id};
 
 /// How often it looks while there is a backlog.
@@ -113,7 +113,7 @@ struct MonitorState {
     quiet: u32,
     futile: u32,
     sampler: Sampler,
-    rule: Rule,
+    policy: GrowthPolicy,
 }
 
 impl MonitorState {
@@ -122,7 +122,7 @@ impl MonitorState {
             quiet: 0,
             futile: 0,
             sampler: Sampler::new(),
-            rule: Rule::new(),
+            policy: GrowthPolicy::new(),
         }
     }
 }
@@ -185,12 +185,12 @@ fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
     let core = shared.settings.core.min(max);
     let sample = state.sampler.look(shared, active, core);
     if target >= max {
-        state.rule.relax();
+        state.policy.relax();
         return Next::Later;
     }
     let any_thread_runs = || state.sampler.any_thread_runs();
     let by = state
-        .rule
+        .policy
         .growth(core, &sample, any_thread_runs, probe::has_idle_processor);
     if by > 0 {
         grow(shared, by);
@@ -200,7 +200,7 @@ fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
 
 /// A look that finds no backlog.
 fn idle_tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
-    state.rule.relax();
+    state.policy.relax();
     state.sampler.forget();
     state.quiet += 1;
     if state.quiet < IDLE_TICKS {

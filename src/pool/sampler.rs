@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::history::{FLOWING, WorkerHistory};
+use super::history::{MAX_STARTS_WHILE_BLOCKED, WorkerHistory};
 use super::local_queue::LocalQueue;
 use super::os::{self, ThreadState};
+use super::policy::Sample;
 use super::shared::Shared;
-use super::sizing::Sample;
 use crate::sync::{Arc, Duration, Instant, Ordering};
 
 /// How many workers it asks the system about in one look; of those that were found blocked before, and
 /// of those that matter only because jobs lie behind theirs.
-const MOST: usize = 64;
-const SAMPLE: usize = 8;
+const MAX_QUERIES: usize = 64;
+const MAX_RECHECKS: usize = 8;
 
 /// What is remembered from look to look.
 pub(super) struct Sampler {
@@ -63,7 +63,7 @@ impl Sampler {
             // user's.
             runnable: active.saturating_sub(busy),
             maybe_lock_blocked: 0,
-            flows: started_any > FLOWING * active as u64,
+            flows: started_any > MAX_STARTS_WHILE_BLOCKED * active as u64,
             stalled: Duration::ZERO,
             system_tells: true,
         };
@@ -76,7 +76,7 @@ impl Sampler {
         sample.stalled = Duration::from_nanos(at - self.picked_at);
         let mut workers = HashMap::with_capacity(locals.len());
         self.turn += 1;
-        let first = self.turn.wrapping_mul(SAMPLE) % locals.len().max(1);
+        let first = self.turn.wrapping_mul(MAX_RECHECKS) % locals.len().max(1);
         let mut has_blocked_owner = false;
         for &(ref local, is_busy) in locals[first..].iter().chain(&locals[..first]) {
             let place = Arc::as_ptr(local) as usize;
@@ -84,9 +84,9 @@ impl Sampler {
             let started = local.started();
             let is_same = is_busy && history.is_same(started);
             let is_known = is_same && history.is_blocked();
-            let is_in_the_way = is_same && local.len() > 0 && in_the_way < SAMPLE;
+            let is_in_the_way = is_same && local.len() > 0 && in_the_way < MAX_RECHECKS;
             let matters = awake < core || is_in_the_way;
-            if matters && asked < MOST && !(is_known && sampled >= SAMPLE) {
+            if matters && asked < MAX_QUERIES && !(is_known && sampled >= MAX_RECHECKS) {
                 asked += usize::from(is_busy);
                 in_the_way += usize::from(awake >= core);
                 sampled += usize::from(is_known);

@@ -17,15 +17,15 @@ use crate::sync::Duration;
 const FIRST_STEP: usize = 2;
 /// Looks in a row that must find a shortage while some thread of the process runs, before the first
 /// growth, and before each of the next.
-const PATIENCE: u32 = 16;
-const PACE: u32 = 4;
+const FIRST_STEP_SAMPLES: u32 = 16;
+const NEXT_STEP_SAMPLES: u32 = 4;
 /// For how many looks it is remembered that the queue flowed. A shortage in the middle of a flood of
 /// short jobs is most likely none: while some thread runs, it is worth `FIRST_STEP` workers beyond
 /// the cores and no more.
-const FLOOD: u32 = 40;
+const FLOOD_SAMPLES: u32 = 40;
 /// Looks in a row without a shortage after which the next one begins small again. The threads of the
 /// last growth need a few to be found blocked.
-const RELIEF: u32 = 8;
+const RESET_SAMPLES: u32 = 8;
 /// Where the system does not tell about threads, and no processor is idle: for how long no job must
 /// have begun before a worker is added. `STALL` holds up to the first step, `STANDSTILL` beyond it.
 /// The latter is for jobs that wait for a queued one while other processes keep all processors busy.
@@ -48,7 +48,7 @@ pub(super) struct Sample {
 }
 
 /// The rule, with what it remembers.
-pub(super) struct Rule {
+pub(super) struct GrowthPolicy {
     /// Looks in a row with a shortage, and without one.
     short: u32,
     enough: u32,
@@ -61,23 +61,23 @@ pub(super) struct Rule {
     asker: Asker,
 }
 
-impl Rule {
-    pub(super) fn new() -> Rule {
-        Rule {
+impl GrowthPolicy {
+    pub(super) fn new() -> GrowthPolicy {
+        GrowthPolicy {
             short: 0,
             enough: 0,
             step: 0,
             has_grown: false,
-            since_flow: FLOOD,
+            since_flow: FLOOD_SAMPLES,
             asker: Asker::default(),
         }
     }
 
     /// There is no backlog: whatever comes next is another matter.
     pub(super) fn relax(&mut self) {
-        *self = Rule {
+        *self = GrowthPolicy {
             since_flow: self.since_flow.saturating_add(1),
-            ..Rule::new()
+            ..GrowthPolicy::new()
         };
     }
 
@@ -102,7 +102,7 @@ impl Rule {
             self.has_grown = false;
             self.short = 0;
             self.enough += 1;
-            if self.enough > RELIEF {
+            if self.enough > RESET_SAMPLES {
                 self.step = 0;
             }
             return 0;
@@ -112,7 +112,7 @@ impl Rule {
             return 0;
         }
         self.short += 1;
-        let is_flood = self.since_flow < FLOOD;
+        let is_flood = self.since_flow < FLOOD_SAMPLES;
         let mut most = usize::MAX;
         if !sample.system_tells {
             let by_step = (core + FIRST_STEP).saturating_sub(active);
@@ -135,7 +135,14 @@ impl Rule {
             if is_flood {
                 most = (core + FIRST_STEP).saturating_sub(active);
             }
-            if most == 0 || self.short < if is_first { PATIENCE } else { PACE } {
+            if most == 0
+                || self.short
+                    < if is_first {
+                        FIRST_STEP_SAMPLES
+                    } else {
+                        NEXT_STEP_SAMPLES
+                    }
+            {
                 return 0;
             }
         }
@@ -155,7 +162,7 @@ mod tests {
 
     /// By how much it grows where everybody who is blocked may wait for a lock.
     fn grow(
-        rule: &mut Rule,
+        policy: &mut GrowthPolicy,
         core: usize,
         (active, runnable): (usize, usize),
         flows: bool,
@@ -169,17 +176,22 @@ mod tests {
             stalled: Duration::ZERO,
             system_tells: true,
         };
-        rule.growth(core, &sample, || any_thread_runs, || unreachable!())
+        policy.growth(core, &sample, || any_thread_runs, || unreachable!())
     }
 
     /// Workers after each look, when every one of them is blocked from its first moment on.
-    fn jam(core: usize, looks: usize, any_thread_runs: bool, rule: &mut Rule) -> Vec<usize> {
+    fn jam(
+        core: usize,
+        looks: usize,
+        any_thread_runs: bool,
+        policy: &mut GrowthPolicy,
+    ) -> Vec<usize> {
         // At which look each worker came.
         let mut born = vec![0; core];
         let mut sizes = Vec::new();
         for look in 1..=looks {
             let runnable = born.iter().filter(|born| **born + 2 > look).count();
-            let by = grow(rule, core, (born.len(), runnable), false, any_thread_runs);
+            let by = grow(policy, core, (born.len(), runnable), false, any_thread_runs);
             born.extend(std::iter::repeat_n(look, by));
             sizes.push(born.len());
         }
@@ -188,11 +200,14 @@ mod tests {
 
     #[test]
     fn it_doubles_every_other_look_while_all_sleep() {
-        let sizes = jam(2, 12, false, &mut Rule::new());
+        let sizes = jam(2, 12, false, &mut GrowthPolicy::new());
         assert_eq!(sizes, [2, 4, 4, 8, 8, 16, 16, 32, 32, 64, 64, 128]);
-        assert_eq!(jam(1, 6, false, &mut Rule::new()), [1, 2, 2, 4, 4, 8]);
         assert_eq!(
-            jam(8, 6, false, &mut Rule::new())[1..3],
+            jam(1, 6, false, &mut GrowthPolicy::new()),
+            [1, 2, 2, 4, 4, 8]
+        );
+        assert_eq!(
+            jam(8, 6, false, &mut GrowthPolicy::new())[1..3],
             [10, 10],
             "small at first"
         );
@@ -200,7 +215,7 @@ mod tests {
 
     #[test]
     fn it_takes_its_time_while_somebody_runs() {
-        let sizes = jam(2, 40, true, &mut Rule::new());
+        let sizes = jam(2, 40, true, &mut GrowthPolicy::new());
         let grown = |size| sizes.iter().filter(|other| **other <= size).count();
         assert_eq!((grown(2), grown(4), grown(8)), (16, 21, 26), "{sizes:?}");
     }
@@ -216,7 +231,7 @@ mod tests {
                 stalled: Duration::ZERO,
                 system_tells: true,
             };
-            Rule::new().growth(core, &sample, || true, || unreachable!())
+            GrowthPolicy::new().growth(core, &sample, || true, || unreachable!())
         };
         assert_eq!((grown(2, 9, 0), grown(2, 9, 1), grown(2, 9, 2)), (2, 2, 0));
         assert_eq!((grown(4, 4, 3), grown(4, 4, 4)), (2, 0));
@@ -224,22 +239,22 @@ mod tests {
 
     #[test]
     fn a_stall_in_a_flood_is_worth_two_threads_at_the_most() {
-        let mut rule = Rule::new();
-        assert_eq!(grow(&mut rule, 2, (2, 2), true, true), 0);
-        let sizes = jam(2, FLOOD as usize - 1, true, &mut rule);
+        let mut policy = GrowthPolicy::new();
+        assert_eq!(grow(&mut policy, 2, (2, 2), true, true), 0);
+        let sizes = jam(2, FLOOD_SAMPLES as usize - 1, true, &mut policy);
         assert_eq!(sizes.last(), Some(&4), "{sizes:?}");
         let flood_of = |core| {
-            let mut rule = Rule::new();
-            assert_eq!(grow(&mut rule, core, (core, core), true, true), 0);
-            rule
+            let mut policy = GrowthPolicy::new();
+            assert_eq!(grow(&mut policy, core, (core, core), true, true), 0);
+            policy
         };
-        let sizes = jam(4, FLOOD as usize - 1, true, &mut flood_of(4));
+        let sizes = jam(4, FLOOD_SAMPLES as usize - 1, true, &mut flood_of(4));
         assert_eq!(sizes.last(), Some(&6), "{sizes:?}");
-        let sizes = jam(2, FLOOD as usize, true, &mut flood_of(2));
+        let sizes = jam(2, FLOOD_SAMPLES as usize, true, &mut flood_of(2));
         assert_eq!(sizes.last(), Some(&8), "the flood is over: {sizes:?}");
         let mut emptied = flood_of(2);
         emptied.relax();
-        let sizes = jam(2, FLOOD as usize - 2, true, &mut emptied);
+        let sizes = jam(2, FLOOD_SAMPLES as usize - 2, true, &mut emptied);
         assert_eq!(
             sizes.last(),
             Some(&4),
@@ -247,51 +262,59 @@ mod tests {
         );
         // The queue flows again for a look, and stalls again.
         for _ in 0..10 {
-            assert_eq!(grow(&mut rule, 2, (2, 2), true, true), 0);
+            assert_eq!(grow(&mut policy, 2, (2, 2), true, true), 0);
         }
-        assert_eq!(grow(&mut rule, 2, (2, 0), false, true), 0);
+        assert_eq!(grow(&mut policy, 2, (2, 0), false, true), 0);
     }
 
     #[test]
     fn it_begins_small_again_after_a_rest() {
-        let mut rule = Rule::new();
-        assert_eq!(jam(2, 6, false, &mut rule).last(), Some(&16));
-        for _ in 0..=RELIEF {
-            assert_eq!(grow(&mut rule, 2, (2, 2), false, false), 0);
+        let mut policy = GrowthPolicy::new();
+        assert_eq!(jam(2, 6, false, &mut policy).last(), Some(&16));
+        for _ in 0..=RESET_SAMPLES {
+            assert_eq!(grow(&mut policy, 2, (2, 2), false, false), 0);
         }
         assert_eq!(
-            grow(&mut rule, 2, (2, 1), false, false),
+            grow(&mut policy, 2, (2, 1), false, false),
             1,
             "one core is idle"
         );
         assert_eq!(
-            grow(&mut rule, 2, (2, 1), false, false),
+            grow(&mut policy, 2, (2, 1), false, false),
             0,
             "the new one has yet to block"
         );
-        assert_eq!(grow(&mut rule, 2, (2, 1), false, false), 2);
-        rule.relax();
-        assert_eq!(grow(&mut rule, 2, (2, 0), false, false), 2);
+        assert_eq!(grow(&mut policy, 2, (2, 1), false, false), 2);
+        policy.relax();
+        assert_eq!(grow(&mut policy, 2, (2, 0), false, false), 2);
 
-        let mut rule = Rule::new();
-        assert_eq!(jam(2, 6, false, &mut rule).last(), Some(&16));
-        for _ in 0..RELIEF {
-            assert_eq!(grow(&mut rule, 2, (2, 2), false, false), 0);
+        let mut policy = GrowthPolicy::new();
+        assert_eq!(jam(2, 6, false, &mut policy).last(), Some(&16));
+        for _ in 0..RESET_SAMPLES {
+            assert_eq!(grow(&mut policy, 2, (2, 2), false, false), 0);
         }
-        let next = grow(&mut rule, 2, (2, 1), false, false);
+        let next = grow(&mut policy, 2, (2, 1), false, false);
         assert_eq!(next, 16, "a short rest is none");
     }
 
     #[test]
     fn one_thread_that_computes_does_not_stop_it() {
-        let mut rule = Rule::new();
+        let mut policy = GrowthPolicy::new();
         let looks = 1..=100;
-        let grown: usize = looks.map(|_| grow(&mut rule, 2, (2, 1), false, true)).sum();
+        let grown: usize = looks
+            .map(|_| grow(&mut policy, 2, (2, 1), false, true))
+            .sum();
         assert!(grown > 60, "{grown}");
     }
 
     /// By how much it grows where the system does not tell.
-    fn grow_unseen(rule: &mut Rule, active: usize, flows: bool, stalled: u64, idle: bool) -> usize {
+    fn grow_unseen(
+        policy: &mut GrowthPolicy,
+        active: usize,
+        flows: bool,
+        stalled: u64,
+        idle: bool,
+    ) -> usize {
         let sample = Sample {
             active,
             runnable: if flows { active } else { 0 },
@@ -300,16 +323,16 @@ mod tests {
             stalled: Duration::from_millis(stalled),
             system_tells: false,
         };
-        rule.growth(2, &sample, || unreachable!("it is not asked"), || idle)
+        policy.growth(2, &sample, || unreachable!("it is not asked"), || idle)
     }
 
     #[test]
     fn an_idle_processor_makes_it_grow_where_the_system_does_not_tell() {
-        let mut rule = Rule::new();
+        let mut policy = GrowthPolicy::new();
         let mut sizes = vec![2];
         for _ in 0..14 {
             let active = sizes[sizes.len() - 1];
-            sizes.push(active + grow_unseen(&mut rule, active, false, 0, true));
+            sizes.push(active + grow_unseen(&mut policy, active, false, 0, true));
         }
         // The first step at once; two asks, and a look for the new ones, before each of the next.
         assert_eq!(sizes, [2, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64]);
@@ -317,15 +340,15 @@ mod tests {
 
     #[test]
     fn busy_processors_keep_it_small_where_the_system_does_not_tell() {
-        let looks = |rule: &mut Rule, active, stalled| -> usize {
-            let grown = (0..400).map(|_| grow_unseen(rule, active, false, stalled, false));
+        let looks = |policy: &mut GrowthPolicy, active, stalled| -> usize {
+            let grown = (0..400).map(|_| grow_unseen(policy, active, false, stalled, false));
             grown.sum()
         };
-        let mut rule = Rule::new();
-        assert_eq!(looks(&mut rule, 2, 9), 0);
-        assert!(looks(&mut rule, 3, 10) > 0, "up to the first step");
-        assert_eq!(looks(&mut rule, 4, 4_999), 0);
-        let grown = looks(&mut rule, 4, 5_000);
+        let mut policy = GrowthPolicy::new();
+        assert_eq!(looks(&mut policy, 2, 9), 0);
+        assert!(looks(&mut policy, 3, 10) > 0, "up to the first step");
+        assert_eq!(looks(&mut policy, 4, 4_999), 0);
+        let grown = looks(&mut policy, 4, 5_000);
         assert!(
             (1..=10).contains(&grown),
             "no pool stands still for ever: {grown}"
@@ -333,18 +356,18 @@ mod tests {
         // One ask that finds an idle processor is not enough beyond the first step.
         let mut grown = 0;
         for look in 0..400 {
-            grown += grow_unseen(&mut rule, 4, false, 0, look % 2 == 0);
+            grown += grow_unseen(&mut policy, 4, false, 0, look % 2 == 0);
         }
         assert_eq!(grown, 0);
     }
 
     #[test]
     fn a_flood_stays_small_where_the_system_does_not_tell() {
-        let mut rule = Rule::new();
-        assert_eq!(grow_unseen(&mut rule, 2, true, 0, true), 0);
+        let mut policy = GrowthPolicy::new();
+        assert_eq!(grow_unseen(&mut policy, 2, true, 0, true), 0);
         let mut active = 2;
-        for _ in 0..FLOOD - 1 {
-            active += grow_unseen(&mut rule, active, false, 0, true);
+        for _ in 0..FLOOD_SAMPLES - 1 {
+            active += grow_unseen(&mut policy, active, false, 0, true);
         }
         assert_eq!(active, 4);
     }
