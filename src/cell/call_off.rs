@@ -124,7 +124,7 @@ pub(super) fn call_off(cell: &Arc<dyn Cell>, token: &CancelToken, sweep: &mut Sw
         return;
     };
     if failed.placed {
-        cell.about().pool().free_room();
+        cell.about().pool().release_slot();
     }
     if failed.head
         && let Some(token) = cell.about().token()

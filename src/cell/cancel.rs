@@ -220,7 +220,7 @@ fn take(
         }
     };
     if placed {
-        cell.about().pool().free_room();
+        cell.about().pool().release_slot();
     }
     chaos_point();
     Some(taken)

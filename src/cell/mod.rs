@@ -317,7 +317,7 @@ pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>, role: Role) ->
 /// Gives a cold task's closure, whose phase is `Queued` already, to its pool.
 pub(crate) fn start(cell: &Arc<dyn Cell>) {
     let pool = cell.about().pool();
-    if pool.wait_for_room() && !take_place(cell) {
+    if pool.acquire_slot() && !take_place(cell) {
         return;
     }
     if let Err(refused) = pool.submit(cell.clone()) {
@@ -333,7 +333,7 @@ pub(crate) fn take_place(cell: &Arc<dyn Cell>) -> bool {
         state.placed
     });
     if !is_queued {
-        cell.about().pool().free_room();
+        cell.about().pool().release_slot();
     }
     is_queued
 }

@@ -86,7 +86,7 @@ impl Running<'_> {
         unhandled::discard(self.untied.take());
         let about = self.cell.about();
         if self.placed {
-            about.pool().free_room();
+            about.pool().release_slot();
         }
         let context = about.take_context();
         guard::catch(|| match context {

@@ -149,8 +149,8 @@ impl Shared {
         // The local queue and its counters change hands under both locks, so that sums never miss or
         // double them.
         while let Some(job) = local.pop() {
-            if let Some(room) = &self.room {
-                room.take();
+            if let Some(capacity) = &self.capacity {
+                capacity.take();
             }
             self.forget(self.injector.push(job));
         }

@@ -161,11 +161,11 @@ mod tests {
     fn a_queue_gives_back_what_a_flood_has_left() {
         let mut jobs = Jobs::new();
         filled(&mut jobs, 64 * KEPT);
-        let room = jobs.queue.capacity();
+        let capacity = jobs.queue.capacity();
         while jobs.len() > 32 * KEPT {
             jobs.pop();
         }
-        assert_eq!(jobs.queue.capacity(), room, "the flood may go on");
+        assert_eq!(jobs.queue.capacity(), capacity, "the flood may go on");
         while jobs.len() > KEPT {
             jobs.pop();
         }

@@ -19,10 +19,11 @@
 //   os.rs    asks the system what a thread does    policy.rs    by how much to grow
 //   history.rs   what one worker did from look to look
 //   probe.rs     whether a processor lies idle, where the system does not tell what a thread does
-//   metrics.rs   counters to read             room.rs  the bound on queued jobs
+//   metrics.rs   counters to read             capacity.rs  the bound on queued jobs
 
 mod block;
 mod builder;
+mod capacity;
 mod counts;
 mod ending;
 mod grow;
@@ -36,7 +37,6 @@ mod monitor;
 mod os;
 mod policy;
 mod probe;
-mod room;
 mod sampler;
 mod shared;
 mod shutdown;
@@ -137,7 +137,7 @@ impl Pool {
         }))
     }
 
-    /// Queues work that begins, after `wait_for_room` or `try_room`.
+    /// Queues work that begins, after `acquire_slot` or `try_acquire_slot`.
     pub(crate) fn submit(&self, work: Arc<dyn Runnable>) -> Result<(), Refused> {
         self.0.shared.submit(work, true)
     }
@@ -159,18 +159,18 @@ impl Pool {
 
     /// Waits for room in the queue; see [`PoolBuilder::queue_limit`]. A no-op without a limit, and
     /// on this pool's own workers. True when a place was taken.
-    pub(crate) fn wait_for_room(&self) -> bool {
-        self.0.shared.wait_for_room()
+    pub(crate) fn acquire_slot(&self) -> bool {
+        self.0.shared.acquire_slot()
     }
 
     /// Reserves room in the queue: whether that took a place. `None`: there is no room.
-    pub(crate) fn try_room(&self) -> Option<bool> {
-        self.0.shared.try_room()
+    pub(crate) fn try_acquire_slot(&self) -> Option<bool> {
+        self.0.shared.try_acquire_slot()
     }
 
     /// A job that held a place will not be taken from the queue by a worker.
-    pub(crate) fn free_room(&self) {
-        self.0.shared.free_room();
+    pub(crate) fn release_slot(&self) {
+        self.0.shared.release_slot();
     }
 
     /// At most `max` tasks of this pool run at once from now on; tasks that block in

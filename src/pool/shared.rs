@@ -6,12 +6,12 @@
 use std::panic::RefUnwindSafe;
 
 use super::builder::PoolBuilder;
+use super::capacity::Capacity;
 use super::counts::ThreadCounts;
 use super::injector::Injector;
 use super::jobs::Swept;
 use super::local_queue::LocalQueue;
 use super::monitor::Monitor;
-use super::room::Room;
 use super::worker::{self, Pushed};
 use crate::error::ErrorKind;
 use crate::executor::Runnable;
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(super) has_blocked_owner: AtomicBool,
     pub(super) closed: AtomicBool,
     pub(super) monitor: Monitor,
-    pub(super) room: Option<Room>,
+    pub(super) capacity: Option<Capacity>,
 }
 
 /// Work that the pool would not take.
@@ -68,27 +68,27 @@ impl Shared {
             has_blocked_owner: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             monitor: Monitor::new(),
-            room: settings.queue_limit.map(Room::new),
+            capacity: settings.queue_limit.map(Capacity::new),
             settings,
         })
     }
 
     /// Queues a job: on a worker of this pool in its own local queue, elsewhere in the injector.
     ///
-    /// `roomed`: the caller holds a place from `wait_for_room` or `try_room`; work that goes on
+    /// `has_slot`: the caller holds a place from `acquire_slot` or `try_acquire_slot`; work that goes on
     /// rather than begins has none and needs none.
     pub(super) fn submit(
         self: &Arc<Self>,
         work: Arc<dyn Runnable>,
-        roomed: bool,
+        has_slot: bool,
     ) -> Result<(), Refused> {
         // What goes on belongs to work that was accepted. Its own workers look again before they leave.
-        let is_welcome = || !roomed && worker::is_on(self);
+        let is_welcome = || !has_slot && worker::is_on(self);
         if self.closed.load(Ordering::Acquire) && !is_welcome() {
             return Err(Refused { work });
         }
         let mut reserved = false;
-        let pushed = if roomed {
+        let pushed = if has_slot {
             worker::push_local(self, work)
         } else {
             // Work that goes on queues up behind what has been waiting, in front of everybody.
@@ -98,8 +98,8 @@ impl Shared {
             Pushed::Stealable => {}
             Pushed::Reserved => reserved = true,
             Pushed::NotHere(work) => {
-                if let (false, Some(room)) = (roomed, &self.room) {
-                    room.take();
+                if let (false, Some(capacity)) = (has_slot, &self.capacity) {
+                    capacity.take();
                     work.take_place();
                 }
                 self.forget(self.injector.push(work));
@@ -120,8 +120,8 @@ impl Shared {
     /// Drops jobs that were done by other means before a worker came to them.
     pub(super) fn forget(&self, swept: Swept) {
         for job in swept.0 {
-            if self.room.is_some() && job.give_place_back() {
-                self.free_room();
+            if self.capacity.is_some() && job.give_place_back() {
+                self.release_slot();
             }
             drop(job);
         }
@@ -184,11 +184,11 @@ impl Shared {
     pub(super) fn take_injected(&self, local: Option<&LocalQueue>) -> Option<Arc<dyn Runnable>> {
         match local {
             // With a limit every job counts until a worker begins it.
-            Some(local) if self.room.is_none() => self.injector.pop_batch(local),
+            Some(local) if self.capacity.is_none() => self.injector.pop_batch(local),
             _ => {
                 let job = self.injector.pop()?;
-                if self.room.is_some() && job.give_place_back() {
-                    self.free_room();
+                if self.capacity.is_some() && job.give_place_back() {
+                    self.release_slot();
                 }
                 Some(job)
             }

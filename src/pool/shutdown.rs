@@ -50,8 +50,8 @@ impl Shared {
             sleeper.wake();
         }
         self.monitor.unpark();
-        if let Some(room) = &self.room {
-            room.open_up();
+        if let Some(capacity) = &self.capacity {
+            capacity.close();
         }
     }
 

@@ -261,7 +261,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let Some(placed) = self.try_room() else {
+        let Some(placed) = self.try_acquire_slot() else {
             return Err(f);
         };
         let cell = prepare(self.about(Location::caller()), move |_: &At<'_>| {
