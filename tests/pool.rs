@@ -1021,7 +1021,7 @@ mod end {
                 .build()
                 .unwrap();
             let (resolver, task) = deferred::<()>();
-            // The first worker blocks in a wait, a stand-in takes its place and the queue.
+            // The first worker blocks in a wait, a spare takes its place and the queue.
             let waits = pool.spawn(move || task.wait().unwrap());
             let (running, gate, ran) = (Count::default(), Gate::default(), Count::default());
             let (begun, held) = (running.clone(), gate.clone());
@@ -1037,7 +1037,7 @@ mod end {
             }
             let report = pool.shutdown(Shutdown::Drain, Duration::from_millis(1));
             assert_eq!((report.queued, report.threads), (5, 2), "{report:?}");
-            // The first worker comes back: one too many, with work in the queue that the stand-in will see to.
+            // The first worker comes back: one too many, with work in the queue that the spare will see to.
             resolver.resolve(()).unwrap();
             waits.wait().unwrap();
             until(|| pool.metrics().idle == 1 || pool.metrics().threads == 1);

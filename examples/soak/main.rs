@@ -164,7 +164,7 @@ fn soak(args: &Args) -> io::Result<bool> {
     )?;
     let metrics = stage.pool.metrics();
     let (spares, peak) = (metrics.spares as i64, metrics.peak_threads as i64);
-    report.row("stand-ins, peak threads", spares, peak, true)?;
+    report.row("spares, peak threads", spares, peak, true)?;
     let wrongs = std::mem::take(&mut *WRONG.lock().unwrap());
     for what in wrongs.iter().take(10) {
         writeln!(report.out, "  WRONG: {what}")?;

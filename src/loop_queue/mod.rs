@@ -280,7 +280,7 @@ impl LoopQueue {
         pool::blocking(|place| {
             loop {
                 // Before the lock is taken: it may come to start a thread.
-                let Ok(pause) = place.keep_manned(deadline) else {
+                let Ok(pause) = place.ensure_worker(deadline) else {
                     return false;
                 };
                 let slice = pause.and_then(deadline_after);

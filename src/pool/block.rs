@@ -27,7 +27,7 @@ pub(crate) fn may_run_awaited() -> bool {
 pub(crate) struct Unmanned;
 
 /// The place of a thread that is blocked; of a worker it is free for another thread meanwhile.
-pub(crate) struct Place(Option<Blocked>);
+pub(crate) struct BlockedSection(Option<Blocked>);
 
 /// A worker that is blocked.
 struct Blocked {
@@ -38,7 +38,7 @@ struct Blocked {
     is_counted: Cell<bool>,
 }
 
-impl Place {
+impl BlockedSection {
     /// Sees to it that somebody works here. Call it before each sleep: where the system refuses
     /// threads, it returns after what time to call it again.
     ///
@@ -47,7 +47,7 @@ impl Place {
     /// [`Unmanned`] when there is work, no thread to do it, none to be had, and no `deadline` to end
     /// this wait. The caller must stop waiting: the queued jobs are left to its thread. At most one
     /// thread of a pool gets this before it is back at work, or blocks again.
-    pub(crate) fn keep_manned(
+    pub(crate) fn ensure_worker(
         &self,
         deadline: Option<Instant>,
     ) -> Result<Option<Duration>, Unmanned> {
@@ -78,7 +78,7 @@ impl Place {
     }
 
     /// There is work, and nobody awake to do it; `counts` is that of the pool `shared`.
-    pub(super) fn is_deserted(&self, counts: &ThreadCounts, shared: &Shared) -> bool {
+    pub(super) fn has_no_worker(&self, counts: &ThreadCounts, shared: &Shared) -> bool {
         let is_here = |blocked: &Blocked| std::ptr::eq(&*blocked.worker.shared, shared);
         self.0.as_ref().is_some_and(is_here) && counts.active == 0 && shared.backlog() > 0
     }
@@ -117,16 +117,16 @@ impl Blocked {
 
 /// Calls `f`, which may block. What this thread has settled goes on elsewhere (Contract: W1), and on
 /// a worker its place is free for another thread meanwhile.
-pub(crate) fn blocking<R>(f: impl FnOnce(&Place) -> R) -> R {
+pub(crate) fn blocking<R>(f: impl FnOnce(&BlockedSection) -> R) -> R {
     dispatch::hand_off_all();
     let current = worker::with_current(Rc::clone);
     // What is called in here may come to a `wait` of its own: jobs that are refused have callbacks.
     let Some(current) = current.filter(|worker| !worker.local.blocked.load(Ordering::Relaxed))
     else {
-        return f(&Place(None));
+        return f(&BlockedSection(None));
     };
     let (shared, local) = (current.shared.clone(), current.local.clone());
-    let place = Place(Some(Blocked::begin(current)));
+    let place = BlockedSection(Some(Blocked::begin(current)));
     local.blocked.store(true, Ordering::Relaxed);
     local.reserved.store(false, Ordering::Relaxed);
     let looks = !cfg!(planted = "blocks_unseen");

@@ -44,7 +44,7 @@ pub(super) struct ThreadCounts {
     pub(super) max: usize,
     /// The greatest number of threads that were alive at once.
     pub(super) peak: usize,
-    /// Stand-ins created or woken for blocked threads, ever.
+    /// Spares created or woken for blocked threads, ever.
     pub(super) spares: u64,
     pub(super) allowance: Allowance,
     pub(super) next_number: usize,
@@ -175,7 +175,7 @@ impl ThreadCounts {
     }
 }
 
-/// How many stand-ins may be created in a while. The others come with the monitor's next looks.
+/// How many spares may be created in a while. The others come with the monitor's next looks.
 #[derive(Default)]
 pub(super) struct Allowance {
     /// When the present while began.

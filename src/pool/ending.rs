@@ -1,6 +1,6 @@
 //! Waiting until a pool is idle, or until the threads of a closed one have ended.
 
-use super::block::{Place, blocking};
+use super::block::{BlockedSection, blocking};
 use super::counts::ThreadCounts;
 use super::shared::Shared;
 use super::worker;
@@ -47,7 +47,7 @@ impl Shared {
     /// ends, not done, when the queued jobs need this very thread.
     fn await_change<'a>(
         &'a self,
-        place: &Place,
+        place: &BlockedSection,
         mut counts: MutexGuard<'a, ThreadCounts>,
         deadline: Option<Instant>,
         mut done: impl FnMut(&mut ThreadCounts) -> bool,
@@ -58,10 +58,10 @@ impl Shared {
             if done(&mut counts) {
                 return (counts, true);
             }
-            if !asked && place.is_deserted(&counts, self) {
+            if !asked && place.has_no_worker(&counts, self) {
                 asked = true;
                 drop(counts);
-                let manned = place.keep_manned(deadline);
+                let manned = place.ensure_worker(deadline);
                 counts = self.counts.lock();
                 let Ok(pause) = manned else {
                     let done = done(&mut counts);

@@ -55,10 +55,10 @@ impl Shared {
         {
             return false;
         }
-        let stands_in = counts.blocked > 0;
+        let is_spare = counts.blocked > 0;
         if let Some(sleeper) = counts.idle.pop() {
             counts.active += 1;
-            counts.spares += u64::from(stands_in);
+            counts.spares += u64::from(is_spare);
             self.publish_counts(&counts);
             drop(counts);
             chaos_point();
@@ -82,7 +82,7 @@ impl Shared {
             return false;
         }
         // A model has no monitor, and no program with as many threads.
-        if stands_in && !counts.allowance.take(Instant::now()) && !cfg!(any(loom, shuttle)) {
+        if is_spare && !counts.allowance.take(Instant::now()) && !cfg!(any(loom, shuttle)) {
             drop(counts);
             self.monitor.unpark();
             return false;
@@ -91,15 +91,15 @@ impl Shared {
         counts.asked_for += 1;
         counts.unrecorded += 1;
         counts.active += 1;
-        counts.spares += u64::from(stands_in);
+        counts.spares += u64::from(is_spare);
         counts.next_number += 1;
         let number = counts.next_number;
         self.publish_counts(&counts);
         drop(counts);
-        self.spawn_worker(number, stands_in)
+        self.spawn_worker(number, is_spare)
     }
 
-    fn spawn_worker(self: &Arc<Self>, number: usize, stands_in: bool) -> bool {
+    fn spawn_worker(self: &Arc<Self>, number: usize, is_spare: bool) -> bool {
         match worker::spawn(self, number, Counted::new()) {
             Ok(handle) => {
                 chaos_point();
@@ -119,7 +119,7 @@ impl Shared {
                 counts.asked_for -= 1;
                 counts.unrecorded -= 1;
                 counts.active -= 1;
-                counts.spares -= u64::from(stands_in);
+                counts.spares -= u64::from(is_spare);
                 counts.refuse(Instant::now(), false);
                 let deserted = counts.threads == 0;
                 self.publish_counts(&counts);

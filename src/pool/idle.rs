@@ -184,7 +184,7 @@ impl Shared {
         }
         // A push may have counted on this thread.
         if self.count_backlog() > 0
-            && !(self.closed.load(Ordering::Relaxed) && self.sweep_if_deserted())
+            && !(self.closed.load(Ordering::Relaxed) && self.reject_if_no_workers())
         {
             self.notify();
         }

@@ -45,7 +45,7 @@ mod worker;
 
 use std::fmt;
 
-pub(crate) use block::{Place, blocking, may_run_awaited, on_worker};
+pub(crate) use block::{BlockedSection, blocking, may_run_awaited, on_worker};
 pub use builder::{ConfigError, PoolBuilder};
 pub use metrics::PoolMetrics;
 pub(crate) use shared::Refused;

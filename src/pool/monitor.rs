@@ -167,7 +167,7 @@ fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
     release_reserved(shared);
     let (active, target, max) = restore_target(shared, backlog);
     if active < target {
-        // The system refuses threads, or all the stand-ins there may be are there.
+        // The system refuses threads, or all the spares there may be are there.
         state.futile += 1;
         if state.futile >= IDLE_TICKS && shared.counts.lock().lacks_a_worker() {
             // Perhaps a worker could be had in its place.

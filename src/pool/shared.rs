@@ -112,7 +112,7 @@ impl Shared {
             self.notify();
         }
         if self.closed.load(Ordering::Relaxed) && !cfg!(planted = "late_push") {
-            self.sweep_if_deserted();
+            self.reject_if_no_workers();
         }
         Ok(())
     }

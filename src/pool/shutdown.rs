@@ -57,16 +57,16 @@ impl Shared {
 
     /// On a closed pool without threads nobody would ever look at what was queued at the last
     /// moment. True if this pool is one.
-    pub(super) fn sweep_if_deserted(&self) -> bool {
-        let is_deserted = self.counts.lock().threads == 0;
-        if is_deserted {
+    pub(super) fn reject_if_no_workers(&self) -> bool {
+        let has_no_worker = self.counts.lock().threads == 0;
+        if has_no_worker {
             self.refuse_queued(
                 ErrorKind::Rejected,
                 "its pool is shut down; spawn it on an open pool",
                 usize::MAX,
             );
         }
-        is_deserted
+        has_no_worker
     }
 
     /// Takes queued jobs out, at most so many, settles their tasks with the given reason, and says how
@@ -106,7 +106,7 @@ pub(super) fn shutdown(
     }
     if close {
         report.threads = ending::await_end(shared, deadline);
-        if shared.sweep_if_deserted() {
+        if shared.reject_if_no_workers() {
             // A job that comes later is refused by whoever brings it.
             return report;
         }

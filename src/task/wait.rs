@@ -372,7 +372,7 @@ fn sleep(
     done: &dyn Fn() -> bool,
     is_nudged: &dyn Fn() -> bool,
     deadline: Option<Instant>,
-    place: &pool::Place,
+    place: &pool::BlockedSection,
 ) -> Option<End> {
     loop {
         if done() {
@@ -381,7 +381,7 @@ fn sleep(
         if is_nudged() {
             return None;
         }
-        let Ok(pause) = place.keep_manned(deadline) else {
+        let Ok(pause) = place.ensure_worker(deadline) else {
             return Some(End::Unmanned);
         };
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
