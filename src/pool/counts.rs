@@ -18,7 +18,7 @@ pub(super) struct ThreadCounts {
     pub(super) threads: usize,
     /// Those of them that the system has been asked for and that have not begun to live; counted as
     /// active. Each takes itself off.
-    pub(super) asked_for: usize,
+    pub(super) starting: usize,
     /// Threads that have decided to end: they take no job any more, and are about to leave.
     pub(super) leaving: usize,
     /// Threads that run a job or look for one.
@@ -34,11 +34,11 @@ pub(super) struct ThreadCounts {
     pub(super) idle_waiters: usize,
     /// How many threads wait for the other threads of the closed pool to end. They are blocked, or
     /// leaving while their stop hooks wait.
-    pub(super) enders: usize,
+    pub(super) shutdown_waiters: usize,
     /// How often some of either kind have found what they waited for. It is true for all that waited
     /// at that moment, also when the first of them has gone back to work.
-    pub(super) rests: u64,
-    pub(super) ends: u64,
+    pub(super) idle_epoch: u64,
+    pub(super) shutdown_epoch: u64,
     /// How many threads should be active: the core count, more while jobs block, never above `max`.
     pub(super) target: usize,
     pub(super) max: usize,
@@ -46,7 +46,7 @@ pub(super) struct ThreadCounts {
     pub(super) peak: usize,
     /// Spares created or woken for blocked threads, ever.
     pub(super) spares: u64,
-    pub(super) allowance: Allowance,
+    pub(super) spare_rate: RateLimit,
     pub(super) next_number: usize,
     /// No thread is created before this moment, because the system refused the last one asked for.
     pub(super) refused_until: Option<Instant>,
@@ -60,7 +60,7 @@ pub(super) struct ThreadCounts {
     pub(super) handles: Vec<JoinHandle<()>>,
     /// Handles of threads that were granted and are not in `handles` yet, and such as somebody has
     /// taken out to join them.
-    pub(super) unrecorded: usize,
+    pub(super) unstored_handles: usize,
     pub(super) joining: usize,
 }
 
@@ -68,28 +68,28 @@ impl ThreadCounts {
     pub(super) fn new(target: usize, max: usize) -> ThreadCounts {
         ThreadCounts {
             threads: 0,
-            asked_for: 0,
+            starting: 0,
             leaving: 0,
             active: 0,
             idle: Vec::new(),
             blocked: 0,
             blocked_at_start: 0,
             idle_waiters: 0,
-            enders: 0,
-            rests: 0,
-            ends: 0,
+            shutdown_waiters: 0,
+            idle_epoch: 0,
+            shutdown_epoch: 0,
             target,
             max,
             peak: 0,
             spares: 0,
-            allowance: Allowance::default(),
+            spare_rate: RateLimit::default(),
             next_number: 0,
             refused_until: None,
             refused_since: None,
             refused_for_good: false,
             retired: CounterTotals::default(),
             handles: Vec::new(),
-            unrecorded: 0,
+            unstored_handles: 0,
             joining: 0,
         }
     }
@@ -165,7 +165,7 @@ impl ThreadCounts {
 
     /// Threads that live: those that were asked for and have not come do not count.
     pub(super) fn alive(&self) -> usize {
-        self.threads - self.asked_for
+        self.threads - self.starting
     }
 
     /// No job is running, but for such as wait for that themselves: the condition `wait_idle` waits
@@ -177,27 +177,27 @@ impl ThreadCounts {
 
 /// How many spares may be created in a while. The others come with the monitor's next looks.
 #[derive(Default)]
-pub(super) struct Allowance {
+pub(super) struct RateLimit {
     /// When the present while began.
     since: Option<Instant>,
     used: usize,
 }
 
-impl Allowance {
-    const WHILE: Duration = Duration::from_millis(1);
-    const AT_ONCE: usize = 16;
+impl RateLimit {
+    const WINDOW: Duration = Duration::from_millis(1);
+    const PER_WINDOW: usize = 16;
 
     /// Takes one; false when there is none left for now.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         let is_new = self
             .since
-            .is_none_or(|since| now.saturating_duration_since(since) >= Allowance::WHILE);
+            .is_none_or(|since| now.saturating_duration_since(since) >= RateLimit::WINDOW);
         if is_new {
             self.since = Some(now);
             self.used = 0;
         }
         self.used += 1;
-        self.used <= Allowance::AT_ONCE
+        self.used <= RateLimit::PER_WINDOW
     }
 }
 
@@ -271,18 +271,18 @@ mod tests {
     #[test]
     fn a_thread_lives_when_it_has_come() {
         let mut counts = ThreadCounts::new(2, 8);
-        (counts.threads, counts.asked_for) = (5, 2);
+        (counts.threads, counts.starting) = (5, 2);
         assert_eq!(counts.alive(), 3);
     }
 
     #[test]
     fn an_allowance_is_renewed() {
-        let mut allowance = Allowance::default();
+        let mut spare_rate = RateLimit::default();
         let start = Instant::now();
-        let mut taken = |at| (0..100).filter(|_| allowance.take(at)).count();
+        let mut taken = |at| (0..100).filter(|_| spare_rate.take(at)).count();
         assert_eq!(taken(start), 16);
-        assert_eq!(taken(start + Allowance::WHILE / 2), 0);
-        assert_eq!(taken(start + Allowance::WHILE), 16);
+        assert_eq!(taken(start + RateLimit::WINDOW / 2), 0);
+        assert_eq!(taken(start + RateLimit::WINDOW), 16);
     }
 }
 

@@ -13,24 +13,24 @@ impl Shared {
         let is_counted = worker::counts_in(self);
         blocking(|place| {
             let mut counts = self.counts.lock();
-            let seen = counts.rests;
+            let seen = counts.idle_epoch;
             counts.idle_waiters += usize::from(is_counted);
             if own {
                 // Another task that waits in here too may be what this one waits for.
                 self.changed.notify_all();
             }
             let (mut counts, idle) = self.await_change(place, counts, deadline, |counts| {
-                if own && counts.rests != seen {
+                if own && counts.idle_epoch != seen {
                     return true;
                 }
                 // Those that wait in here are no work to one another, but they are to others.
                 let is_quiet = counts.is_quiet() && (own || counts.blocked == 0);
-                let rests = is_quiet && self.backlog() == 0;
-                if own && rests {
-                    counts.rests += 1;
+                let idle_epoch = is_quiet && self.backlog() == 0;
+                if own && idle_epoch {
+                    counts.idle_epoch += 1;
                     self.changed.notify_all();
                 }
-                rests
+                idle_epoch
             });
             counts.idle_waiters -= usize::from(is_counted);
             idle
@@ -88,26 +88,26 @@ pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usiz
     let is_counted = worker::counts_in(shared);
     blocking(|place| {
         let mut counts = shared.counts.lock();
-        let seen = counts.ends;
+        let seen = counts.shutdown_epoch;
         counts.idle_waiters += usize::from(is_counted);
         if own {
-            counts.enders += 1;
+            counts.shutdown_waiters += 1;
             shared.changed.notify_all();
         }
         let (mut counts, over) = shared.await_change(place, counts, deadline, |counts| {
-            if own && counts.ends != seen {
+            if own && counts.shutdown_epoch != seen {
                 return true;
             }
-            let remain = if own { counts.enders } else { 0 };
-            let over = counts.threads <= remain && counts.unrecorded == 0;
+            let remain = if own { counts.shutdown_waiters } else { 0 };
+            let over = counts.threads <= remain && counts.unstored_handles == 0;
             if own && over {
-                counts.ends += 1;
+                counts.shutdown_epoch += 1;
                 shared.changed.notify_all();
             }
             over
         });
-        let others = counts.threads.saturating_sub(counts.enders);
-        counts.enders -= usize::from(own);
+        let others = counts.threads.saturating_sub(counts.shutdown_waiters);
+        counts.shutdown_waiters -= usize::from(own);
         counts.idle_waiters -= usize::from(is_counted);
         if !over {
             return others;
@@ -133,7 +133,7 @@ pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usiz
 /// The handles of threads that have left. `own`: the caller is a thread of the pool; the monitor
 /// outlives it.
 fn take_of_ended(shared: &Shared, counts: &mut ThreadCounts, own: bool) -> Vec<JoinHandle<()>> {
-    if counts.asked_for > 0 {
+    if counts.starting > 0 {
         return Vec::new();
     }
     let mut alive: Vec<_> = shared

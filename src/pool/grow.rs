@@ -82,14 +82,14 @@ impl Shared {
             return false;
         }
         // A model has no monitor, and no program with as many threads.
-        if is_spare && !counts.allowance.take(Instant::now()) && !cfg!(any(loom, shuttle)) {
+        if is_spare && !counts.spare_rate.take(Instant::now()) && !cfg!(any(loom, shuttle)) {
             drop(counts);
             self.monitor.unpark();
             return false;
         }
         counts.threads += 1;
-        counts.asked_for += 1;
-        counts.unrecorded += 1;
+        counts.starting += 1;
+        counts.unstored_handles += 1;
         counts.active += 1;
         counts.spares += u64::from(is_spare);
         counts.next_number += 1;
@@ -104,7 +104,7 @@ impl Shared {
             Ok(handle) => {
                 chaos_point();
                 let mut counts = self.counts.lock();
-                counts.unrecorded -= 1;
+                counts.unstored_handles -= 1;
                 counts.grant();
                 counts.handles.push(handle);
                 drop(counts);
@@ -116,8 +116,8 @@ impl Shared {
             Err(_) => {
                 let mut counts = self.counts.lock();
                 counts.threads -= 1;
-                counts.asked_for -= 1;
-                counts.unrecorded -= 1;
+                counts.starting -= 1;
+                counts.unstored_handles -= 1;
                 counts.active -= 1;
                 counts.spares -= u64::from(is_spare);
                 counts.refuse(Instant::now(), false);
@@ -139,7 +139,7 @@ impl Shared {
     /// A thread has begun to live.
     pub(super) fn register_worker(&self, local: &Arc<LocalQueue>) {
         let mut counts = self.counts.lock();
-        counts.asked_for -= 1;
+        counts.starting -= 1;
         counts.peak = counts.peak.max(counts.alive());
         self.locals.lock().push(local.clone());
     }
