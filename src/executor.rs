@@ -36,7 +36,7 @@ pub(crate) trait Runnable: Send + Sync {
 
     /// The work will never run: settle whatever hangs on it. False when there was nothing left to be
     /// settled.
-    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool;
+    fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool;
 
     /// Work that goes on takes a place in the queue of a pool that has a limit.
     fn take_place(&self) {}
@@ -63,7 +63,7 @@ pub(crate) trait HandedOut: Send + Sync {
     /// False when the pass was not good.
     fn run_with(self: Arc<Self>, pass: u32) -> bool;
 
-    fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool;
+    fn reject_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool;
 
     /// No pass that was given out so far is good any more. Takes no lock of a cell.
     fn is_over(&self) -> bool;
@@ -159,7 +159,7 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         if let Some((work, pass)) = self.0.take() {
-            work.refuse_with(
+            work.reject_with(
                 pass,
                 ErrorKind::Rejected,
                 "the executor dropped the job without running it; an executor must call `Job::run`",
@@ -189,9 +189,9 @@ impl Runnable for Queued {
         self.run();
     }
 
-    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
+    fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
         let job = self.take().and_then(|mut job| job.0.take());
-        job.is_some_and(|(work, pass)| work.refuse_with(pass, kind, why))
+        job.is_some_and(|(work, pass)| work.reject_with(pass, kind, why))
     }
 
     fn is_spent(&self) -> bool {

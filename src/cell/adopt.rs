@@ -319,7 +319,7 @@ impl Step for Forward {
         self.deliver(|slot| slot.fail(error.clone()));
     }
 
-    fn refuse(&mut self, error: &TaskError) {
+    fn reject(&mut self, error: &TaskError) {
         self.deliver(|slot| slot.fail(error.clone()));
     }
 

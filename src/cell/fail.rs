@@ -106,7 +106,7 @@ fn fail(cell: &Arc<dyn Cell>, local: &mut dyn Slot, error: TaskError, by: By) ->
         Taken::Observers(mut steps, duty) => {
             dispatch::scope(|| {
                 while let Some((mut step, _)) = steps.pop() {
-                    step.refuse(&error);
+                    step.reject(&error);
                     unhandled::discard(step);
                 }
                 duty.carry_out();

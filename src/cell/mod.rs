@@ -320,8 +320,8 @@ pub(crate) fn start(cell: &Arc<dyn Cell>) {
     if pool.acquire_slot() && !take_place(cell) {
         return;
     }
-    if let Err(refused) = pool.submit(cell.clone()) {
-        refused.settle();
+    if let Err(rejected) = pool.submit(cell.clone()) {
+        rejected.settle();
     }
 }
 
@@ -390,11 +390,13 @@ pub(crate) fn resubmit(cell: Arc<dyn Cell>) {
 
 /// Queues `work` in the pool of `cell`.
 fn queue(cell: &Arc<dyn Cell>, work: Arc<dyn Runnable>) {
-    let refused = cell.about().pool().resubmit(work).err();
+    let rejected = cell.about().pool().resubmit(work).err();
     // Continuations outlive their pool: on a closed one they move to the global pool, which never
     // closes.
-    if let Some(refused) = refused.and_then(|refused| Pool::global().resubmit(refused.work).err()) {
-        refused.settle();
+    if let Some(rejected) =
+        rejected.and_then(|rejected| Pool::global().resubmit(rejected.work).err())
+    {
+        rejected.settle();
     }
 }
 
@@ -411,7 +413,7 @@ impl Runnable for Detour {
         queue(&self.0, self.clone());
     }
 
-    fn refuse(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
+    fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
         // Without any other thread it has to be this one.
         let to = with(&*self.0, |state, _| state.hand_on());
         hand_to(to, self.0.clone());

@@ -24,7 +24,7 @@ fn give_place_back(cell: &dyn Cell) -> bool {
     with(cell, |state, _| std::mem::take(&mut state.placed))
 }
 
-fn refuse(cell: Arc<dyn Cell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
+fn reject(cell: Arc<dyn Cell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
     let error = TaskError::noted(kind, why, Some(cell.about().at()));
     fail_head(&cell, error, by) != CancelOutcome::TooLate
 }
@@ -56,8 +56,8 @@ where
         super::hand_off(self);
     }
 
-    fn refuse(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
-        refuse(self, By::Pool, kind, why)
+    fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
+        reject(self, By::Pool, kind, why)
     }
 
     fn is_spent(&self) -> bool {
@@ -76,8 +76,8 @@ where
         claim(self, Some(pass)).is_some()
     }
 
-    fn refuse_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool {
-        refuse(self, By::Executor(pass), kind, why)
+    fn reject_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool {
+        reject(self, By::Executor(pass), kind, why)
     }
 
     fn is_over(&self) -> bool {

@@ -118,7 +118,7 @@ impl<F: FnOnce() + Send + 'static> Runnable for Deferred<F> {
         on_the_pool(self);
     }
 
-    fn refuse(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
+    fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
         self.call();
         false
     }
@@ -171,7 +171,7 @@ impl Runnable for Callbacks {
         on_the_pool(self);
     }
 
-    fn refuse(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
+    fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
         self.run();
         false
     }
@@ -179,7 +179,7 @@ impl Runnable for Callbacks {
 
 /// Has it run on the global pool, which never closes; here if the system has no thread for that.
 fn on_the_pool(work: Arc<dyn Runnable>) {
-    if let Err(refused) = Pool::global().resubmit(work) {
-        refused.settle();
+    if let Err(rejected) = Pool::global().resubmit(work) {
+        rejected.settle();
     }
 }

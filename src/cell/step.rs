@@ -26,7 +26,7 @@ pub(crate) trait Step: Send {
 
     /// An executor would not have this step's turn. An observer goes unheard; what others wait for
     /// must settle all the same.
-    fn refuse(&mut self, _: &TaskError) {}
+    fn reject(&mut self, _: &TaskError) {}
 
     /// Where it would have sent the rest of the chain, for a step that was cancelled.
     fn route(&mut self) -> Option<Route> {

@@ -158,7 +158,7 @@ impl Step for ThreadState {
         self.tell();
     }
 
-    fn refuse(&mut self, _: &TaskError) {
+    fn reject(&mut self, _: &TaskError) {
         self.tell();
     }
 }

@@ -143,7 +143,7 @@ impl ThreadCounts {
     }
 
     /// Notes that a thread was refused at `now`. `for_good`: asking again will not help.
-    pub(super) fn refuse(&mut self, now: Instant, for_good: bool) {
+    pub(super) fn reject(&mut self, now: Instant, for_good: bool) {
         let last = self.refused_until;
         let is_recent = last.is_some_and(|last| now.saturating_duration_since(last) < GRACE);
         let since = self.refused_since.filter(|_| is_recent);
@@ -230,15 +230,15 @@ mod tests {
     fn it_is_hopeless_when_threads_are_refused_for_long_or_for_good() {
         let mut counts = ThreadCounts::new(2, 8);
         let now = Instant::now();
-        counts.refuse(now, false);
+        counts.reject(now, false);
         assert!(!counts.is_hopeless(), "it may pass");
-        counts.refuse(now, true);
+        counts.reject(now, true);
         assert!(counts.is_hopeless());
-        counts.refuse(now, false);
+        counts.reject(now, false);
         counts.refused_since = now.checked_sub(GRACE);
         assert!(counts.is_hopeless());
         // An earlier refusal has passed, whether a thread was granted since or not.
-        counts.refuse(now + GRACE + REFUSAL_PAUSE, false);
+        counts.reject(now + GRACE + REFUSAL_PAUSE, false);
         assert!(!counts.is_hopeless());
         counts.grant();
         assert!(!counts.is_refused() && counts.refused_since.is_none());

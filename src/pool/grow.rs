@@ -70,7 +70,7 @@ impl Shared {
             return false;
         }
         if counts.threads >= counts.max && Counted::is_at_bound() {
-            counts.refuse(Instant::now(), true);
+            counts.reject(Instant::now(), true);
             return false;
         }
         if counts.is_refused() {
@@ -120,7 +120,7 @@ impl Shared {
                 counts.unstored_handles -= 1;
                 counts.active -= 1;
                 counts.spares -= u64::from(is_spare);
-                counts.refuse(Instant::now(), false);
+                counts.reject(Instant::now(), false);
                 let deserted = counts.threads == 0;
                 self.publish_counts(&counts);
                 drop(counts);
@@ -158,7 +158,7 @@ impl Shared {
 
     fn reject_all(&self) {
         // Whoever counted on this thread has its job in a queue by now, or asks for a thread.
-        self.refuse_queued(
+        self.reject_queued(
             ErrorKind::Rejected,
             "the system would not create a thread for it, and its pool has none",
             usize::MAX,

@@ -141,7 +141,7 @@ mod tests {
             Ran::Other
         }
         fn hand_over(self: Arc<Self>) {}
-        fn refuse(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
+        fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
             false
         }
         fn is_spent(&self) -> bool {

@@ -48,7 +48,7 @@ use std::fmt;
 pub(crate) use block::{BlockedSection, blocking, may_run_awaited, on_worker};
 pub use builder::{ConfigError, PoolBuilder};
 pub use metrics::PoolMetrics;
-pub(crate) use shared::Refused;
+pub(crate) use shared::Rejected;
 use shared::Shared;
 pub use shutdown::{Shutdown, ShutdownReport};
 pub(crate) use worker::{note, run_inline};
@@ -138,12 +138,12 @@ impl Pool {
     }
 
     /// Queues work that begins, after `acquire_slot` or `try_acquire_slot`.
-    pub(crate) fn submit(&self, work: Arc<dyn Runnable>) -> Result<(), Refused> {
+    pub(crate) fn submit(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
         self.0.shared.submit(work, true)
     }
 
     /// Queues work that goes on: it needs no room in the queue.
-    pub(crate) fn resubmit(&self, work: Arc<dyn Runnable>) -> Result<(), Refused> {
+    pub(crate) fn resubmit(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
         self.0.shared.submit(work, false)
     }
 
@@ -289,8 +289,8 @@ impl Pool {
 
 impl Executor for Pool {
     fn execute(&self, job: Job) {
-        if let Err(refused) = self.resubmit(job.into_work()) {
-            refused.settle();
+        if let Err(rejected) = self.resubmit(job.into_work()) {
+            rejected.settle();
         }
     }
 }

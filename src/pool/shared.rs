@@ -40,14 +40,14 @@ pub(crate) struct Shared {
 }
 
 /// Work that the pool would not take.
-pub(crate) struct Refused {
+pub(crate) struct Rejected {
     pub(crate) work: Arc<dyn Runnable>,
 }
 
-impl Refused {
+impl Rejected {
     /// Settles whatever hangs on the work.
     pub(crate) fn settle(self) {
-        self.work.refuse(
+        self.work.reject(
             ErrorKind::Rejected,
             "its pool is shut down; spawn it on an open pool",
         );
@@ -81,11 +81,11 @@ impl Shared {
         self: &Arc<Self>,
         work: Arc<dyn Runnable>,
         has_slot: bool,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Rejected> {
         // What goes on belongs to work that was accepted. Its own workers look again before they leave.
         let is_welcome = || !has_slot && worker::is_on(self);
         if self.closed.load(Ordering::Acquire) && !is_welcome() {
-            return Err(Refused { work });
+            return Err(Rejected { work });
         }
         let mut reserved = false;
         let pushed = if has_slot {

@@ -60,7 +60,7 @@ impl Shared {
     pub(super) fn reject_if_no_workers(&self) -> bool {
         let has_no_worker = self.counts.lock().threads == 0;
         if has_no_worker {
-            self.refuse_queued(
+            self.reject_queued(
                 ErrorKind::Rejected,
                 "its pool is shut down; spawn it on an open pool",
                 usize::MAX,
@@ -71,18 +71,18 @@ impl Shared {
 
     /// Takes queued jobs out, at most so many, settles their tasks with the given reason, and says how
     /// many tasks that were: some may have been cancelled, or run by whoever waited for them.
-    pub(super) fn refuse_queued(&self, kind: ErrorKind, why: &'static str, limit: usize) -> usize {
-        let mut refused = 0;
+    pub(super) fn reject_queued(&self, kind: ErrorKind, why: &'static str, limit: usize) -> usize {
+        let mut rejected = 0;
         for _ in 0..limit {
             let job = self
                 .take_injected(None)
                 .or_else(|| self.locals.lock().iter().find_map(|local| local.pop()));
             match job {
-                Some(job) => refused += usize::from(job.refuse(kind, why)),
+                Some(job) => rejected += usize::from(job.reject(kind, why)),
                 None => break,
             }
         }
-        refused
+        rejected
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) fn shutdown(
     let mut report = ShutdownReport::default();
     if mode == Shutdown::Discard {
         // What comes later is none of this call's: others may push without end.
-        report.discarded = shared.refuse_queued(
+        report.discarded = shared.reject_queued(
             ErrorKind::Cancelled,
             "its pool was shut down before it started",
             shared.backlog(),

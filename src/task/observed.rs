@@ -77,8 +77,8 @@ impl Step for Tied {
         self.step.cancel(error);
     }
 
-    fn refuse(&mut self, error: &TaskError) {
-        self.step.refuse(error);
+    fn reject(&mut self, error: &TaskError) {
+        self.step.reject(error);
     }
 
     fn route(&mut self) -> Option<Route> {

@@ -273,8 +273,8 @@ impl Pool {
         if cell.about().is_under_tokens() {
             enlist(&cell);
         }
-        if let Err(refused) = self.submit(cell.clone()) {
-            refused.settle();
+        if let Err(rejected) = self.submit(cell.clone()) {
+            rejected.settle();
         }
         Ok(Task::from_cell(cell))
     }

@@ -69,8 +69,8 @@ impl Step for Traced {
         self.within(|step| step.cancel(error));
     }
 
-    fn refuse(&mut self, error: &TaskError) {
-        self.step.refuse(error);
+    fn reject(&mut self, error: &TaskError) {
+        self.step.reject(error);
     }
 
     fn route(&mut self) -> Option<Route> {

@@ -263,8 +263,8 @@ impl Step for StartThere {
         self.start.cancel(error);
     }
 
-    fn refuse(&mut self, error: &TaskError) {
-        self.start.refuse(error);
+    fn reject(&mut self, error: &TaskError) {
+        self.start.reject(error);
     }
 }
 
@@ -278,9 +278,9 @@ impl Step for Start {
         self.go();
     }
 
-    fn refuse(&mut self, error: &TaskError) {
+    fn reject(&mut self, error: &TaskError) {
         if let Some(branch) = self.branch.take() {
-            branch.refuse(
+            branch.reject(
                 error.kind(),
                 "the executor of its shared task dropped the job",
             );

@@ -274,7 +274,7 @@ impl Step for Wake {
         self.call();
     }
 
-    fn refuse(&mut self, _: &TaskError) {
+    fn reject(&mut self, _: &TaskError) {
         self.call();
     }
 }
