@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::counts::{REFUSAL_PAUSE, ThreadCounts};
-use super::shared::Shared;
+use super::registry::Registry;
 use super::worker::{self, Stage, Worker};
 use crate::dispatch;
 use crate::sync::{Duration, Instant, Ordering, thread};
@@ -18,7 +18,8 @@ pub(crate) fn on_worker() -> bool {
 /// worker, its pool allows it, it is not unwinding (a job must not find `thread::panicking()`), and
 /// its stack has room.
 pub(crate) fn may_run_awaited() -> bool {
-    let may = |worker: &Rc<Worker>| worker.shared.settings.inline_waits && worker.stack.has_room();
+    let may =
+        |worker: &Rc<Worker>| worker.registry.settings.inline_waits && worker.stack.has_room();
     worker::with_current(may).unwrap_or(false) && !thread::panicking()
 }
 
@@ -54,16 +55,16 @@ impl BlockedSection {
         let Some(blocked) = &self.0 else {
             return Ok(None);
         };
-        let shared = &blocked.worker.shared;
+        let registry = &blocked.worker.registry;
         if cfg!(planted = "blocks_unseen") {
             return Ok(None);
         }
-        let is_manned = || shared.active.load(Ordering::Relaxed) > 0 || shared.backlog() == 0;
-        if is_manned() || shared.wake_or_spawn() {
+        let is_manned = || registry.active.load(Ordering::Relaxed) > 0 || registry.backlog() == 0;
+        if is_manned() || registry.wake_or_spawn() {
             return Ok(None);
         }
-        let mut counts = shared.counts.lock();
-        let is_needed = counts.active == 0 && deadline.is_none() && shared.backlog() > 0;
+        let mut counts = registry.counts.lock();
+        let is_needed = counts.active == 0 && deadline.is_none() && registry.backlog() > 0;
         if is_needed && counts.is_hopeless() {
             blocked.come_back(&mut counts);
             return Err(Unmanned);
@@ -71,16 +72,16 @@ impl BlockedSection {
         let is_refused = counts.is_refused();
         drop(counts);
         // A monitor that can get no thread either resigns, and unparks the blocked: this one too.
-        if !is_refused && shared.monitor.notify(shared) {
+        if !is_refused && registry.monitor.notify(registry) {
             return Ok(None);
         }
         Ok(Some(REFUSAL_PAUSE))
     }
 
     /// There is work, and nobody awake to do it; `counts` is that of the pool `shared`.
-    pub(super) fn has_no_worker(&self, counts: &ThreadCounts, shared: &Shared) -> bool {
-        let is_here = |blocked: &Blocked| std::ptr::eq(&*blocked.worker.shared, shared);
-        self.0.as_ref().is_some_and(is_here) && counts.active == 0 && shared.backlog() > 0
+    pub(super) fn has_no_worker(&self, counts: &ThreadCounts, registry: &Registry) -> bool {
+        let is_here = |blocked: &Blocked| std::ptr::eq(&*blocked.worker.registry, registry);
+        self.0.as_ref().is_some_and(is_here) && counts.active == 0 && registry.backlog() > 0
     }
 }
 
@@ -88,13 +89,13 @@ impl Blocked {
     fn begin(worker: Rc<Worker>) -> Blocked {
         let stage = worker.stage.get();
         let is_counted = stage != Stage::Leaving || cfg!(planted = "leaves_twice");
-        let shared = worker.shared.clone();
+        let registry = worker.registry.clone();
         if is_counted {
-            let mut counts = shared.counts.lock();
+            let mut counts = registry.counts.lock();
             counts.blocked += 1;
             counts.active -= 1;
             counts.blocked_at_start += usize::from(stage == Stage::Starting);
-            shared.publish_counts(&counts);
+            registry.publish_counts(&counts);
         }
         Blocked {
             worker,
@@ -111,7 +112,7 @@ impl Blocked {
         counts.blocked -= 1;
         counts.active += 1;
         counts.blocked_at_start -= usize::from(self.stage == Stage::Starting);
-        self.worker.shared.publish_counts(counts);
+        self.worker.registry.publish_counts(counts);
     }
 }
 
@@ -125,18 +126,18 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&BlockedSection) -> R) -> R {
     else {
         return f(&BlockedSection(None));
     };
-    let (shared, local) = (current.shared.clone(), current.local.clone());
+    let (registry, local) = (current.registry.clone(), current.local.clone());
     let place = BlockedSection(Some(Blocked::begin(current)));
     local.blocked.store(true, Ordering::Relaxed);
     local.reserved.store(false, Ordering::Relaxed);
     let looks = !cfg!(planted = "blocks_unseen");
-    if looks && shared.count_backlog() > 0 && !shared.wake_or_spawn() {
-        shared.monitor.notify(&shared);
+    if looks && registry.count_backlog() > 0 && !registry.wake_or_spawn() {
+        registry.monitor.notify(&registry);
     }
     let result = f(&place);
     local.blocked.store(false, Ordering::Relaxed);
     if let Some(blocked) = &place.0 {
-        blocked.come_back(&mut shared.counts.lock());
+        blocked.come_back(&mut registry.counts.lock());
     }
     result
 }

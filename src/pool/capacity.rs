@@ -1,6 +1,6 @@
 //! The bound on queued jobs.
 
-use super::shared::Shared;
+use super::registry::Registry;
 use super::worker;
 use crate::dispatch;
 use crate::sync::{Arc, Condvar, Mutex, Ordering, wait_until};
@@ -34,7 +34,7 @@ impl Capacity {
     }
 }
 
-impl Shared {
+impl Registry {
     /// True when a place was taken: the caller notes that at the job, which gives it back.
     pub(super) fn acquire_slot(self: &Arc<Self>) -> bool {
         let Some(capacity) = &self.capacity else {

@@ -2,11 +2,11 @@
 
 use super::block::{BlockedSection, blocking};
 use super::counts::ThreadCounts;
-use super::shared::Shared;
+use super::registry::Registry;
 use super::worker;
 use crate::sync::{Arc, Instant, JoinHandle, MutexGuard, deadline_after, thread, wait_until};
 
-impl Shared {
+impl Registry {
     pub(super) fn wait_idle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
         let own = worker::is_on(self);
         // One whose stop hook waits is not among the blocked.
@@ -83,18 +83,18 @@ impl Shared {
 
 /// Waits until the threads of a closed pool have ended, the calling one and such as wait here too
 /// not counted. Says how many have not by the deadline.
-pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usize {
-    let own = worker::is_on(shared);
-    let is_counted = worker::counts_in(shared);
+pub(super) fn await_end(registry: &Arc<Registry>, deadline: Option<Instant>) -> usize {
+    let own = worker::is_on(registry);
+    let is_counted = worker::counts_in(registry);
     blocking(|place| {
-        let mut counts = shared.counts.lock();
+        let mut counts = registry.counts.lock();
         let seen = counts.shutdown_epoch;
         counts.idle_waiters += usize::from(is_counted);
         if own {
             counts.shutdown_waiters += 1;
-            shared.changed.notify_all();
+            registry.changed.notify_all();
         }
-        let (mut counts, over) = shared.await_change(place, counts, deadline, |counts| {
+        let (mut counts, over) = registry.await_change(place, counts, deadline, |counts| {
             if own && counts.shutdown_epoch != seen {
                 return true;
             }
@@ -102,7 +102,7 @@ pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usiz
             let over = counts.threads <= remain && counts.unstored_handles == 0;
             if own && over {
                 counts.shutdown_epoch += 1;
-                shared.changed.notify_all();
+                registry.changed.notify_all();
             }
             over
         });
@@ -113,37 +113,37 @@ pub(super) fn await_end(shared: &Arc<Shared>, deadline: Option<Instant>) -> usiz
             return others;
         }
         // A thread that has left already may not wait for the others' ends: they might wait for its.
-        if !own && worker::is_made_for(shared) {
+        if !own && worker::is_made_for(registry) {
             return 0;
         }
         // They have left the books, and end within moments; their thread-local destructors run in
         // between.
-        let handles = take_of_ended(shared, &mut counts, own);
+        let handles = take_of_ended(registry, &mut counts, own);
         counts.joining += handles.len();
         drop(counts);
-        join(shared, handles, deadline.is_some());
+        join(registry, handles, deadline.is_some());
         // Somebody else may be joining others.
-        let counts = shared.counts.lock();
+        let counts = registry.counts.lock();
         let is_joined = |counts: &mut ThreadCounts| counts.joining == 0;
-        let (counts, _) = shared.await_change(place, counts, deadline, is_joined);
+        let (counts, _) = registry.await_change(place, counts, deadline, is_joined);
         counts.joining
     })
 }
 
 /// The handles of threads that have left. `own`: the caller is a thread of the pool; the monitor
 /// outlives it.
-fn take_of_ended(shared: &Shared, counts: &mut ThreadCounts, own: bool) -> Vec<JoinHandle<()>> {
+fn take_of_ended(registry: &Registry, counts: &mut ThreadCounts, own: bool) -> Vec<JoinHandle<()>> {
     if counts.starting > 0 {
         return Vec::new();
     }
-    let mut alive: Vec<_> = shared
+    let mut alive: Vec<_> = registry
         .locals
         .lock()
         .iter()
         .map(|local| local.thread.id())
         .collect();
     if own {
-        alive.extend(shared.monitor.thread().map(|thread| thread.id()));
+        alive.extend(registry.monitor.thread().map(|thread| thread.id()));
     }
     let (kept, ended) = std::mem::take(&mut counts.handles)
         .into_iter()
@@ -154,9 +154,9 @@ fn take_of_ended(shared: &Shared, counts: &mut ThreadCounts, own: bool) -> Vec<J
 
 /// Joins threads that are counted as `joining`. `may_return`: the caller has no time for those that
 /// take long, so another thread does it; where there is none to be had, they end by themselves.
-fn join(shared: &Arc<Shared>, handles: Vec<JoinHandle<()>>, may_return: bool) {
+fn join(registry: &Arc<Registry>, handles: Vec<JoinHandle<()>>, may_return: bool) {
     let joining = handles.len();
-    let history = shared.clone();
+    let history = registry.clone();
     let join_all = move || {
         for handle in handles {
             let _ = handle.join();
@@ -166,8 +166,8 @@ fn join(shared: &Arc<Shared>, handles: Vec<JoinHandle<()>>, may_return: bool) {
     if !may_return || joining == 0 {
         return join_all();
     }
-    let builder = thread::Builder::new().name(format!("{}-joiner", shared.settings.name));
+    let builder = thread::Builder::new().name(format!("{}-joiner", registry.settings.name));
     if builder.spawn(join_all).is_err() {
-        shared.count_joined(joining);
+        registry.count_joined(joining);
     }
 }

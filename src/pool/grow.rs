@@ -2,7 +2,7 @@
 
 use super::counts::ThreadCounts;
 use super::local_queue::LocalQueue;
-use super::shared::Shared;
+use super::registry::Registry;
 use super::worker;
 use crate::error::ErrorKind;
 use crate::sync::{Arc, Instant, Ordering, chaos_point};
@@ -42,7 +42,7 @@ impl Drop for Counted {
     }
 }
 
-impl Shared {
+impl Registry {
     /// Wakes or creates one worker, if fewer are active than should be.
     pub(super) fn wake_or_spawn(self: &Arc<Self>) -> bool {
         let mut counts = self.counts.lock();

@@ -2,11 +2,11 @@
 
 use super::counts::Sleeper;
 use super::local_queue::LocalQueue;
-use super::shared::Shared;
+use super::registry::Registry;
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::unhandled;
 
-impl Shared {
+impl Registry {
     /// True for the one worker that may look around a little before it sleeps.
     pub(super) fn begin_search(&self) -> bool {
         self.searching

@@ -1,7 +1,7 @@
 //! Counters of a pool to read.
 
 use super::local_queue::Counters;
-use super::shared::Shared;
+use super::registry::Registry;
 use crate::sync::Ordering;
 
 /// A snapshot of a pool's counters. Each is exact; together they are as consistent as a look at
@@ -49,7 +49,7 @@ impl CounterTotals {
     }
 }
 
-impl Shared {
+impl Registry {
     pub(super) fn totals(&self) -> CounterTotals {
         let counts = self.counts.lock();
         let mut totals = counts.retired;

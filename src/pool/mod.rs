@@ -6,7 +6,7 @@
 // Map for maintainers:
 //   mod.rs       Pool, the handle: submit, shut down, wait until idle
 //   builder.rs   what a pool can be asked to be
-//   shared.rs    what the threads of one pool share; a job's way from a push to a worker
+//   registry.rs    what the threads of one pool share; a job's way from a push to a worker
 //   grow.rs      waking and creating workers         idle.rs  sleeping and leaving
 //   shutdown.rs  closing, discarding                  ending.rs  waiting until it is idle, or over
 //   injector.rs  jobs from outside            local_queue.rs  one worker's own jobs
@@ -37,8 +37,8 @@ mod monitor;
 mod os;
 mod policy;
 mod probe;
+mod registry;
 mod sampler;
-mod shared;
 mod shutdown;
 mod stack;
 mod worker;
@@ -48,8 +48,8 @@ use std::fmt;
 pub(crate) use block::{BlockedSection, blocking, may_run_awaited, on_worker};
 pub use builder::{ConfigError, PoolBuilder};
 pub use metrics::PoolMetrics;
-pub(crate) use shared::Rejected;
-use shared::Shared;
+use registry::Registry;
+pub(crate) use registry::Rejected;
 pub use shutdown::{Shutdown, ShutdownReport};
 pub(crate) use worker::{note, run_inline};
 
@@ -86,12 +86,12 @@ pub struct Pool(Arc<Handle>);
 
 /// Closes the pool when the last handle goes; the threads hold only `shared`.
 struct Handle {
-    shared: Arc<Shared>,
+    registry: Arc<Registry>,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.shared.close();
+        self.registry.close();
     }
 }
 
@@ -127,50 +127,50 @@ impl Pool {
     /// Ends the global pool, for models: its threads must not outlive an execution.
     #[cfg(all(test, any(loom, shuttle)))]
     pub(crate) fn close_global() {
-        Pool::global().0.shared.close();
+        Pool::global().0.registry.close();
     }
 
     pub(crate) fn from_builder(builder: PoolBuilder) -> Pool {
         unhandled::watch_exit();
         Pool(Arc::new(Handle {
-            shared: Shared::new(builder),
+            registry: Registry::new(builder),
         }))
     }
 
     /// Queues work that begins, after `acquire_slot` or `try_acquire_slot`.
     pub(crate) fn submit(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
-        self.0.shared.submit(work, true)
+        self.0.registry.submit(work, true)
     }
 
     /// Queues work that goes on: it needs no room in the queue.
     pub(crate) fn resubmit(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
-        self.0.shared.submit(work, false)
+        self.0.registry.submit(work, false)
     }
 
     /// The tokens that cancel every task of this pool.
     pub(crate) fn cancel_tokens(&self) -> &[CancelToken] {
-        &self.0.shared.settings.cancel_tokens
+        &self.0.registry.settings.cancel_tokens
     }
 
     /// True on this pool's own threads.
     pub(crate) fn is_current(&self) -> bool {
-        worker::is_on(&self.0.shared)
+        worker::is_on(&self.0.registry)
     }
 
     /// Waits for room in the queue; see [`PoolBuilder::queue_limit`]. A no-op without a limit, and
     /// on this pool's own workers. True when a place was taken.
     pub(crate) fn acquire_slot(&self) -> bool {
-        self.0.shared.acquire_slot()
+        self.0.registry.acquire_slot()
     }
 
     /// Reserves room in the queue: whether that took a place. `None`: there is no room.
     pub(crate) fn try_acquire_slot(&self) -> Option<bool> {
-        self.0.shared.try_acquire_slot()
+        self.0.registry.try_acquire_slot()
     }
 
     /// A job that held a place will not be taken from the queue by a worker.
     pub(crate) fn release_slot(&self) {
-        self.0.shared.release_slot();
+        self.0.registry.release_slot();
     }
 
     /// At most `max` tasks of this pool run at once from now on; tasks that block in
@@ -196,18 +196,18 @@ impl Pool {
         if max == 0 {
             return Err(ConfigError::ZERO_THREADS);
         }
-        self.0.shared.set_max(max);
+        self.0.registry.set_max(max);
         Ok(())
     }
 
     /// The greatest number of tasks of this pool that run at once.
     pub fn max_threads(&self) -> usize {
-        self.0.shared.max()
+        self.0.registry.max()
     }
 
     /// The name that the pool's threads carry, followed by a number.
     pub fn name(&self) -> &str {
-        &self.0.shared.settings.name
+        &self.0.registry.settings.name
     }
 
     /// Blocks until no job of this pool is queued, running or dispatching its continuations, or
@@ -230,7 +230,7 @@ impl Pool {
     /// assert!(Pool::global().wait_idle(Duration::from_secs(10)));
     /// ```
     pub fn wait_idle(&self, timeout: Duration) -> bool {
-        let idle = self.0.shared.wait_idle(deadline_after(timeout));
+        let idle = self.0.registry.wait_idle(deadline_after(timeout));
         unhandled::say_all();
         idle
     }
@@ -247,7 +247,7 @@ impl Pool {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn metrics(&self) -> PoolMetrics {
-        self.0.shared.metrics()
+        self.0.registry.metrics()
     }
 
     /// Closes the pool, waits until its threads have ended, and says what was left.
@@ -281,7 +281,7 @@ impl Pool {
     pub fn shutdown(&self, mode: Shutdown, deadline: Duration) -> ShutdownReport {
         let deadline = deadline_after(deadline);
         let is_global = Arc::ptr_eq(&self.0, &Pool::global().0);
-        let report = shutdown::shutdown(&self.0.shared, mode, deadline, !is_global);
+        let report = shutdown::shutdown(&self.0.registry, mode, deadline, !is_global);
         unhandled::say_all();
         report
     }

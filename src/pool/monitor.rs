@@ -8,8 +8,8 @@
 use super::local_queue::LocalQueue;
 use super::policy::GrowthPolicy;
 use super::probe;
+use super::registry::Registry;
 use super::sampler::Sampler;
-use super::shared::Shared;
 use crate::sync::{Arc, AtomicBool, Duration, Mutex, Ordering, Thread, Weak, thread, thread_id};
 
 /// How often it looks while there is a backlog.
@@ -36,25 +36,25 @@ impl Monitor {
 
     /// There is a backlog that nobody may come to by himself: watch it. Call it behind the lock of
     /// the queue in which it is. False when the system refuses the thread.
-    pub(super) fn notify(&self, shared: &Arc<Shared>) -> bool {
+    pub(super) fn notify(&self, registry: &Arc<Registry>) -> bool {
         if cfg!(any(loom, shuttle)) {
             // In the models it is a look at the reserved jobs and no more, so that whatever else it would
             // repair late shows as a hang.
-            if cfg!(shuttle) && release_reserved(shared) {
-                shared.wake_or_spawn();
+            if cfg!(shuttle) && release_reserved(registry) {
+                registry.wake_or_spawn();
             }
             return true;
         }
-        self.awake.load(Ordering::Relaxed) || self.start(shared)
+        self.awake.load(Ordering::Relaxed) || self.start(registry)
     }
 
     #[cold]
-    fn start(&self, shared: &Arc<Shared>) -> bool {
+    fn start(&self, registry: &Arc<Registry>) -> bool {
         // On a closed pool without threads it would have nothing to watch, and nobody to join it.
-        if shared.is_over() || self.awake.swap(true, Ordering::SeqCst) {
+        if registry.is_over() || self.awake.swap(true, Ordering::SeqCst) {
             return true;
         }
-        let lacks_a_worker = shared.counts.lock().lacks_a_worker();
+        let lacks_a_worker = registry.counts.lock().lacks_a_worker();
         let mut thread = self.thread.lock();
         if let Some(thread) = &*thread {
             thread.unpark();
@@ -63,35 +63,35 @@ impl Monitor {
         // The next thread that the system grants is better a worker.
         if lacks_a_worker {
             drop(thread);
-            return self.resign(shared);
+            return self.resign(registry);
         }
-        let history = Arc::downgrade(shared);
+        let history = Arc::downgrade(registry);
         // Its stack is an ordinary one: the last thread that the system refuses settles tasks here.
         let started = thread::Builder::new()
-            .name(format!("{}-monitor", shared.settings.name))
+            .name(format!("{}-monitor", registry.settings.name))
             .spawn(move || monitor_main(&history));
         match started {
             Ok(handle) => {
                 *thread = Some(handle.thread().clone());
                 drop(thread);
-                shared.counts.lock().handles.push(handle);
+                registry.counts.lock().handles.push(handle);
                 true
             }
             Err(_) => {
                 drop(thread);
-                self.resign(shared)
+                self.resign(registry)
             }
         }
     }
 
     /// There will be no monitor for now. The pool works on with the threads it has; the next push
     /// asks again. Others may have relied on this one.
-    fn resign(&self, shared: &Arc<Shared>) -> bool {
+    fn resign(&self, registry: &Arc<Registry>) -> bool {
         self.awake.store(false, Ordering::SeqCst);
-        if release_reserved(shared) {
-            shared.wake_or_spawn();
+        if release_reserved(registry) {
+            registry.wake_or_spawn();
         }
-        shared.unpark_blocked();
+        registry.unpark_blocked();
         false
     }
 
@@ -137,13 +137,13 @@ enum Next {
     Resign,
 }
 
-fn monitor_main(shared: &Weak<Shared>) {
+fn monitor_main(registry: &Weak<Registry>) {
     let me = thread::current();
     let mut state = MonitorState::new();
     loop {
         // While it rests it holds nothing, so that a forgotten pool can go.
-        let next = match shared.upgrade() {
-            Some(shared) if !shared.is_over() => tick(&shared, &mut state),
+        let next = match registry.upgrade() {
+            Some(registry) if !registry.is_over() => tick(&registry, &mut state),
             _ => return,
         };
         match next {
@@ -158,21 +158,21 @@ fn monitor_main(shared: &Weak<Shared>) {
     }
 }
 
-fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
-    let backlog = shared.backlog();
+fn tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
+    let backlog = registry.backlog();
     if backlog == 0 {
-        return idle_tick(shared, state);
+        return idle_tick(registry, state);
     }
     state.quiet = 0;
-    release_reserved(shared);
-    let (active, target, max) = restore_target(shared, backlog);
+    release_reserved(registry);
+    let (active, target, max) = restore_target(registry, backlog);
     if active < target {
         // The system refuses threads, or all the spares there may be are there.
         state.futile += 1;
-        if state.futile >= IDLE_TICKS && shared.counts.lock().lacks_a_worker() {
+        if state.futile >= IDLE_TICKS && registry.counts.lock().lacks_a_worker() {
             // Perhaps a worker could be had in its place.
-            *shared.monitor.thread.lock() = None;
-            shared.monitor.resign(shared);
+            *registry.monitor.thread.lock() = None;
+            registry.monitor.resign(registry);
             return Next::Resign;
         }
         return if state.futile < IDLE_TICKS {
@@ -182,8 +182,8 @@ fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
         };
     }
     state.futile = 0;
-    let core = shared.settings.core.min(max);
-    let sample = state.sampler.look(shared, active, core);
+    let core = registry.settings.core.min(max);
+    let sample = state.sampler.look(registry, active, core);
     if target >= max {
         state.policy.relax();
         return Next::Later;
@@ -193,13 +193,13 @@ fn tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
         .policy
         .growth(core, &sample, any_thread_runs, probe::has_idle_processor);
     if by > 0 {
-        grow(shared, by);
+        grow(registry, by);
     }
     Next::Soon
 }
 
 /// A look that finds no backlog.
-fn idle_tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
+fn idle_tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
     state.policy.relax();
     state.sampler.forget();
     state.quiet += 1;
@@ -208,17 +208,17 @@ fn idle_tick(shared: &Arc<Shared>, state: &mut MonitorState) -> Next {
     }
     state.quiet = 0;
     // A push that sees it awake is counted here, as in `notify`.
-    shared.monitor.awake.store(false, Ordering::SeqCst);
-    if shared.count_backlog() == 0 {
+    registry.monitor.awake.store(false, Ordering::SeqCst);
+    if registry.count_backlog() == 0 {
         return Next::WhenNotified;
     }
-    shared.monitor.awake.store(true, Ordering::SeqCst);
+    registry.monitor.awake.store(true, Ordering::SeqCst);
     Next::Soon
 }
 
 /// Jobs that their local queues' owners have not taken back since the last look are for everybody.
-fn release_reserved(shared: &Shared) -> bool {
-    let locals = shared.locals.lock();
+fn release_reserved(registry: &Registry) -> bool {
+    let locals = registry.locals.lock();
     let is_reserved =
         |local: &&Arc<LocalQueue>| local.len() > 0 && local.reserved.swap(false, Ordering::SeqCst);
     locals.iter().filter(is_reserved).count() > 0
@@ -226,26 +226,26 @@ fn release_reserved(shared: &Shared) -> bool {
 
 /// Recruits whoever is missing: a thread may have been refused, or put off. Says how many are active,
 /// and how many should and could be.
-fn restore_target(shared: &Arc<Shared>, backlog: usize) -> (usize, usize, usize) {
+fn restore_target(registry: &Arc<Registry>, backlog: usize) -> (usize, usize, usize) {
     let size = || {
-        let counts = shared.counts.lock();
+        let counts = registry.counts.lock();
         (counts.threads, (counts.active, counts.target, counts.max))
     };
     let (threads, (active, target, _)) = size();
     // Where there is no thread at all, whoever pushes sees to the first.
     if threads > 0 {
         let missing = target.saturating_sub(active).min(backlog);
-        let _ = (0..missing).all(|_| shared.wake_or_spawn());
+        let _ = (0..missing).all(|_| registry.wake_or_spawn());
     }
     size().1
 }
 
-fn grow(shared: &Arc<Shared>, by: usize) {
+fn grow(registry: &Arc<Registry>, by: usize) {
     {
-        let mut counts = shared.counts.lock();
+        let mut counts = registry.counts.lock();
         let wanted = counts.active.saturating_add(by);
         counts.target = wanted.min(counts.max).max(counts.target.min(counts.max));
-        shared.publish_counts(&counts);
+        registry.publish_counts(&counts);
     }
-    let _ = (0..by).all(|_| shared.wake_or_spawn());
+    let _ = (0..by).all(|_| registry.wake_or_spawn());
 }

@@ -1,6 +1,6 @@
 //! Waiting for a pool to come to rest, and ending it: drain or discard, wait for the threads, report what was left.
 
-use super::shared::Shared;
+use super::registry::Registry;
 use super::{ending, worker};
 use crate::error::ErrorKind;
 use crate::sync::{Arc, Instant, Ordering};
@@ -35,7 +35,7 @@ impl ShutdownReport {
     }
 }
 
-impl Shared {
+impl Registry {
     /// Accepts nothing more; threads end when the queues are empty.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
@@ -87,33 +87,33 @@ impl Shared {
 }
 
 pub(super) fn shutdown(
-    shared: &Arc<Shared>,
+    registry: &Arc<Registry>,
     mode: Shutdown,
     deadline: Option<Instant>,
     close: bool,
 ) -> ShutdownReport {
     if close {
-        shared.close();
+        registry.close();
     }
     let mut report = ShutdownReport::default();
     if mode == Shutdown::Discard {
         // What comes later is none of this call's: others may push without end.
-        report.discarded = shared.reject_queued(
+        report.discarded = registry.reject_queued(
             ErrorKind::Cancelled,
             "its pool was shut down before it started",
-            shared.backlog(),
+            registry.backlog(),
         );
     }
     if close {
-        report.threads = ending::await_end(shared, deadline);
-        if shared.reject_if_no_workers() {
+        report.threads = ending::await_end(registry, deadline);
+        if registry.reject_if_no_workers() {
             // A job that comes later is refused by whoever brings it.
             return report;
         }
-    } else if !shared.wait_idle(deadline) {
-        let counts = shared.counts.lock();
-        report.threads = counts.active + counts.blocked - usize::from(worker::counts_in(shared));
+    } else if !registry.wait_idle(deadline) {
+        let counts = registry.counts.lock();
+        report.threads = counts.active + counts.blocked - usize::from(worker::counts_in(registry));
     }
-    report.queued = shared.backlog();
+    report.queued = registry.backlog();
     report
 }

@@ -8,7 +8,7 @@ use super::counts::Sleeper;
 use super::grow::Counted;
 use super::local_queue::LocalQueue;
 use super::os;
-use super::shared::Shared;
+use super::registry::Registry;
 use super::stack::Stack;
 use crate::error::{At, TaskError};
 use crate::executor::{Ran, Runnable};
@@ -23,7 +23,7 @@ const YIELD_FROM: u32 = 9;
 
 /// What a thread knows about being a worker.
 pub(super) struct Worker {
-    pub(super) shared: Arc<Shared>,
+    pub(super) registry: Arc<Registry>,
     pub(super) local: Arc<LocalQueue>,
     pub(super) stack: Stack,
     pub(super) stage: Cell<Stage>,
@@ -55,22 +55,22 @@ pub(super) fn with_current<R>(f: impl FnOnce(&Rc<Worker>) -> R) -> Option<R> {
 }
 
 /// True on a thread of this very pool.
-pub(super) fn is_on(shared: &Arc<Shared>) -> bool {
-    with_current(|worker| Arc::ptr_eq(&worker.shared, shared)).unwrap_or(false)
+pub(super) fn is_on(registry: &Arc<Registry>) -> bool {
+    with_current(|worker| Arc::ptr_eq(&worker.registry, registry)).unwrap_or(false)
 }
 
 /// True on a worker of this very pool that `active` or `blocked` counts.
-pub(super) fn counts_in(shared: &Arc<Shared>) -> bool {
+pub(super) fn counts_in(registry: &Arc<Registry>) -> bool {
     let counts = |worker: &Rc<Worker>| {
-        Arc::ptr_eq(&worker.shared, shared) && worker.stage.get() != Stage::Leaving
+        Arc::ptr_eq(&worker.registry, registry) && worker.stage.get() != Stage::Leaving
     };
     with_current(counts).unwrap_or(false)
 }
 
 /// True on a thread that was made for this very pool, also after it has left the counts.
-pub(super) fn is_made_for(shared: &Arc<Shared>) -> bool {
+pub(super) fn is_made_for(registry: &Arc<Registry>) -> bool {
     let address = MADE_FOR.try_with(Cell::get).unwrap_or(0);
-    address == Arc::as_ptr(shared).addr()
+    address == Arc::as_ptr(registry).addr()
 }
 
 /// Where a job went.
@@ -84,10 +84,10 @@ pub(super) enum Pushed {
 }
 
 /// Puts `job` into this worker's own local queue.
-pub(super) fn push_local(shared: &Arc<Shared>, job: Arc<dyn Runnable>) -> Pushed {
+pub(super) fn push_local(registry: &Arc<Registry>, job: Arc<dyn Runnable>) -> Pushed {
     let mut job = Some(job);
     let stealable = with_current(|worker| {
-        if !Arc::ptr_eq(&worker.shared, shared) {
+        if !Arc::ptr_eq(&worker.registry, registry) {
             return None;
         }
         job.take().map(|job| worker.local.push(job))
@@ -117,7 +117,7 @@ fn try_unpush(job: *const ()) -> Option<Arc<dyn Runnable>> {
             worker.local.reserved.store(true, Ordering::Relaxed);
             // What is left was stealable. Those who were called for it find nothing now.
             if worker.local.len() > 0 && !cfg!(planted = "reserved_leftover") {
-                worker.shared.monitor.notify(&worker.shared);
+                worker.registry.monitor.notify(&worker.registry);
             }
         }
         Some(taken)
@@ -132,82 +132,82 @@ pub(crate) fn note(ran: Ran) {
 
 /// True on a worker whose pool has jobs queued.
 fn is_wanted_elsewhere() -> bool {
-    with_current(|worker| worker.shared.backlog() > 0).unwrap_or(false)
+    with_current(|worker| worker.registry.backlog() > 0).unwrap_or(false)
 }
 
 /// Starts a worker thread, which `counted` counts.
 pub(super) fn spawn(
-    shared: &Arc<Shared>,
+    registry: &Arc<Registry>,
     number: usize,
     counted: Counted,
 ) -> io::Result<JoinHandle<()>> {
     let builder = thread::Builder::new()
-        .name(format!("{}-{number}", shared.settings.name))
-        .stack_size(shared.settings.stack_bytes());
-    let shared = shared.clone();
+        .name(format!("{}-{number}", registry.settings.name))
+        .stack_size(registry.settings.stack_bytes());
+    let registry = registry.clone();
     builder.spawn(move || {
         let _counted = counted;
-        worker_main(&shared, number);
+        worker_main(&registry, number);
     })
 }
 
-fn worker_main(shared: &Arc<Shared>, number: usize) {
+fn worker_main(registry: &Arc<Registry>, number: usize) {
     let local = Arc::new(LocalQueue::new());
     local
         .system_id
         .store(os::own_system_id(), Ordering::Relaxed);
-    shared.register_worker(&local);
+    registry.register_worker(&local);
     let worker = Rc::new(Worker {
-        shared: shared.clone(),
+        registry: registry.clone(),
         local: local.clone(),
-        stack: Stack::begins_here(shared.settings.stack_bytes()),
+        stack: Stack::begins_here(registry.settings.stack_bytes()),
         stage: Cell::new(Stage::Starting),
     });
-    MADE_FOR.set(Arc::as_ptr(shared).addr());
+    MADE_FOR.set(Arc::as_ptr(registry).addr());
     dispatch::ask_for_other_jobs(is_wanted_elsewhere);
     CURRENT.with(|current| *current.borrow_mut() = Some(worker.clone()));
-    call_hook(shared, number, shared.settings.on_start.as_deref());
+    call_hook(registry, number, registry.settings.on_start.as_deref());
 
     let sleeper = Arc::new(Sleeper {
         thread: thread::current(),
         notified: AtomicBool::new(false),
     });
     worker.stage.set(Stage::Working);
-    main_loop(shared, &local, &sleeper);
+    main_loop(registry, &local, &sleeper);
 
     worker.stage.set(Stage::Leaving);
-    call_hook(shared, number, shared.settings.on_stop.as_deref());
+    call_hook(registry, number, registry.settings.on_stop.as_deref());
     CURRENT.with(|current| *current.borrow_mut() = None);
     drop(worker);
-    shared.deregister_worker(&local);
+    registry.deregister_worker(&local);
 }
 
 /// Runs jobs until there is nothing left to live for.
-fn main_loop(shared: &Arc<Shared>, local: &Arc<LocalQueue>, sleeper: &Arc<Sleeper>) {
+fn main_loop(registry: &Arc<Registry>, local: &Arc<LocalQueue>, sleeper: &Arc<Sleeper>) {
     let mut turn = 0;
     // Pushes that called this worker, or saw it searching, have left the rest of the queue to it.
     let mut owes_a_look = true;
     loop {
         turn += 1;
-        if shared.is_over_target() {
-            if !shared.go_idle(sleeper, true) {
+        if registry.is_over_target() {
+            if !registry.go_idle(sleeper, true) {
                 return;
             }
             owes_a_look = true;
         }
-        let job = shared.find(local, turn).or_else(|| {
+        let job = registry.find(local, turn).or_else(|| {
             owes_a_look = true;
-            search(shared, local, turn)
+            search(registry, local, turn)
         });
         match job {
             Some(job) => {
                 if std::mem::take(&mut owes_a_look) {
-                    shared.pass_on();
+                    registry.pass_on();
                 }
                 run(local, job);
             }
             None => {
-                if !shared.go_idle(sleeper, false) {
+                if !registry.go_idle(sleeper, false) {
                     return;
                 }
             }
@@ -216,8 +216,8 @@ fn main_loop(shared: &Arc<Shared>, local: &Arc<LocalQueue>, sleeper: &Arc<Sleepe
 }
 
 /// A short look around before sleeping, by one worker at a time.
-fn search(shared: &Arc<Shared>, local: &LocalQueue, turn: u64) -> Option<Arc<dyn Runnable>> {
-    if cfg!(loom) || !shared.begin_search() {
+fn search(registry: &Arc<Registry>, local: &LocalQueue, turn: u64) -> Option<Arc<dyn Runnable>> {
+    if cfg!(loom) || !registry.begin_search() {
         return None;
     }
     let mut job = None;
@@ -230,12 +230,12 @@ fn search(shared: &Arc<Shared>, local: &LocalQueue, turn: u64) -> Option<Arc<dyn
         if round > YIELD_FROM {
             thread::yield_now();
         }
-        job = shared.find(local, turn);
-        if job.is_some() || shared.closed.load(Ordering::Relaxed) {
+        job = registry.find(local, turn);
+        if job.is_some() || registry.closed.load(Ordering::Relaxed) {
             break;
         }
     }
-    shared.end_search();
+    registry.end_search();
     job
 }
 
@@ -251,10 +251,10 @@ fn run(local: &LocalQueue, job: Arc<dyn Runnable>) {
     local.reserved.store(false, Ordering::Relaxed);
 }
 
-fn call_hook(shared: &Shared, number: usize, hook: Option<&(dyn Fn(usize) + Send + Sync)>) {
+fn call_hook(registry: &Registry, number: usize, hook: Option<&(dyn Fn(usize) + Send + Sync)>) {
     let Some(hook) = hook else { return };
     if let Err(payload) = guard::catch(|| hook(number)) {
-        let name: Arc<str> = format!("{}-{number}", shared.settings.name).into();
+        let name: Arc<str> = format!("{}-{number}", registry.settings.name).into();
         let at = At {
             location: std::panic::Location::caller(),
             task: Some(&name),

@@ -18,7 +18,7 @@ use crate::executor::Runnable;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, chaos_point};
 use crate::{teardown, unhandled};
 
-pub(crate) struct Shared {
+pub(crate) struct Registry {
     pub(super) settings: PoolBuilder,
     pub(super) injector: Injector,
     /// The local queues of all threads alive.
@@ -54,10 +54,10 @@ impl Rejected {
     }
 }
 
-impl Shared {
-    pub(super) fn new(settings: PoolBuilder) -> Arc<Shared> {
+impl Registry {
+    pub(super) fn new(settings: PoolBuilder) -> Arc<Registry> {
         let target = settings.core.clamp(1, settings.max);
-        Arc::new(Shared {
+        Arc::new(Registry {
             injector: Injector::new(),
             locals: Mutex::new(Vec::new()),
             counts: Mutex::new(ThreadCounts::new(target, settings.max)),
@@ -231,9 +231,9 @@ impl Shared {
 }
 
 // User code runs outside of all locks, so no panic of it leaves anything in here half done.
-impl RefUnwindSafe for Shared {}
+impl RefUnwindSafe for Registry {}
 
-impl Drop for Shared {
+impl Drop for Registry {
     fn drop(&mut self) {
         // What the user's hooks and callbacks have captured is the user's code to drop.
         let on_start = self.settings.on_start.take();
