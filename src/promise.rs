@@ -12,7 +12,7 @@ use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::{Phase, Progress};
 use crate::cell::step::Follow;
-use crate::cell::{About, Cell, Tie, adopt, stop, with};
+use crate::cell::{About, AnyCell, Tie, adopt, stop, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::task::{IntoTask, Task};
@@ -43,12 +43,12 @@ pub fn deferred<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
 #[must_use = "dropping a resolver fails its task as abandoned"]
 pub struct Resolver<T: Send + 'static> {
     /// `None` once it has settled the task.
-    cell: Option<Arc<dyn Cell>>,
+    cell: Option<Arc<dyn AnyCell>>,
     _type: PhantomData<fn(T)>,
 }
 
 impl<T: Send + 'static> Resolver<T> {
-    pub(crate) fn new(cell: Arc<dyn Cell>) -> Resolver<T> {
+    pub(crate) fn new(cell: Arc<dyn AnyCell>) -> Resolver<T> {
         Resolver {
             cell: Some(cell),
             _type: PhantomData,
@@ -234,7 +234,7 @@ impl<T: Send + 'static> Resolver<T> {
     }
 
     /// The cell of the task.
-    pub(crate) fn cell(&self) -> Option<Arc<dyn Cell>> {
+    pub(crate) fn cell(&self) -> Option<Arc<dyn AnyCell>> {
         self.cell.clone()
     }
 
@@ -264,7 +264,10 @@ impl<T: Send + 'static> Resolver<T> {
 }
 
 /// Settles an open cell from outside. The calling thread becomes its driver.
-fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
+fn settle<T: Send + 'static>(
+    cell: &Arc<dyn AnyCell>,
+    outcome: Outcome<T>,
+) -> Result<(), Outcome<T>> {
     let mut local = Some(outcome);
     let in_callback = dispatch::is_open();
     if in_callback || thread::panicking() {
@@ -304,7 +307,7 @@ fn settle<T: Send + 'static>(cell: &Arc<dyn Cell>, outcome: Outcome<T>) -> Resul
 /// Settles an open cell whose steps are left to the pool; hands the outcome back when it is none.
 #[cold]
 fn settle_on_pool<T: Send + 'static>(
-    cell: &Arc<dyn Cell>,
+    cell: &Arc<dyn AnyCell>,
     mut local: Option<Outcome<T>>,
 ) -> Result<(), Outcome<T>> {
     // One look at the list: a step that is registered afterwards finds the task settled.

@@ -12,7 +12,7 @@ use super::deadlock::{self, Graph, Trail};
 use super::slot::Slot;
 use super::state::{Arrival, Phase, Progress, Registered, Role};
 use super::step::{Follow, Step, Turn};
-use super::{Cell, Tie, address, raise, start, stop, with};
+use super::{AnyCell, Tie, address, raise, start, stop, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, turning};
@@ -23,7 +23,7 @@ enum Adopted {
     /// The outer task was cancelled while its continuation ran.
     Superseded,
     /// Whoever was to get the outcome of this task was cancelled.
-    Unwanted(Arc<dyn Cell>),
+    Unwanted(Arc<dyn AnyCell>),
     /// The inner task waits for the outer one, or is it.
     Cycle(Arrival),
 }
@@ -31,7 +31,7 @@ enum Adopted {
 /// The driver of `outer` lets go of it until `inner` is settled. `held` is the step in whose output
 /// the outcome will lie; `None`: it will lie in the head's slot.
 pub(crate) fn follow(
-    outer: &Arc<dyn Cell>,
+    outer: &Arc<dyn AnyCell>,
     epoch: u32,
     held: Option<Box<dyn Step>>,
     progress: Progress,
@@ -74,7 +74,7 @@ pub(crate) fn follow(
 
 /// Has the steps of a task whose phase is `Handed` run when this thread's list comes to them, or
 /// where they belong.
-fn come_to(cell: Arc<dyn Cell>) {
+fn come_to(cell: Arc<dyn AnyCell>) {
     match with(&*cell, |state, _| {
         state.belongs_elsewhere() || state.is_on_pool()
     }) {
@@ -85,7 +85,7 @@ fn come_to(cell: Arc<dyn Cell>) {
 
 #[derive(Default)]
 struct Removed {
-    cells: SmallVec<[Arc<dyn Cell>; 4]>,
+    cells: SmallVec<[Arc<dyn AnyCell>; 4]>,
     /// What a search for a cycle has come by; most adoptions need none.
     trail: Option<Box<Trail>>,
     ties: SmallVec<[Option<Tie>; 2]>,
@@ -94,10 +94,10 @@ struct Removed {
 
 /// What is to be adopted by whom.
 struct Link<'a> {
-    outer: &'a Arc<dyn Cell>,
+    outer: &'a Arc<dyn AnyCell>,
     /// The epoch of the outer task's driver.
     epoch: u32,
-    inner: &'a Arc<dyn Cell>,
+    inner: &'a Arc<dyn AnyCell>,
 }
 
 fn attach(
@@ -182,10 +182,10 @@ fn attach(
 /// out, so that a line which is built from its end stays one long too. Gives what is to be followed,
 /// and the carrier unless it has its place there already.
 fn bypass(
-    inner: &Arc<dyn Cell>,
+    inner: &Arc<dyn AnyCell>,
     carrier: Box<dyn Step>,
     removed: &mut Removed,
-) -> (Arc<dyn Cell>, Option<Box<dyn Step>>) {
+) -> (Arc<dyn AnyCell>, Option<Box<dyn Step>>) {
     let followed = with(&**inner, |state, _| {
         // A raise of one of its tokens must find the task that the outcome is for.
         let is_covered = || {
@@ -233,9 +233,9 @@ fn bypass(
 /// The task that is to get the outcome in the end, and its carrier, if tasks that only carry were
 /// left out.
 fn shortcut(
-    outer: &Arc<dyn Cell>,
+    outer: &Arc<dyn AnyCell>,
     removed: &mut Removed,
-) -> (Arc<dyn Cell>, Option<Box<dyn Step>>) {
+) -> (Arc<dyn AnyCell>, Option<Box<dyn Step>>) {
     let mut target = outer.clone();
     let mut carrier: Option<Box<dyn Step>> = None;
     loop {
@@ -266,7 +266,7 @@ fn shortcut(
     }
 }
 
-fn tie(inner: &Arc<dyn Cell>) -> Tie {
+fn tie(inner: &Arc<dyn AnyCell>) -> Tie {
     Tie {
         to: inner.clone(),
         ticket: 0,
@@ -277,14 +277,14 @@ fn tie(inner: &Arc<dyn Cell>) -> Tie {
 ///
 /// Both have the same type, which `IntoTask` and `Resolver` see to; it need not be known here.
 struct Forward {
-    target: Arc<dyn Cell>,
+    target: Arc<dyn AnyCell>,
     /// The target's epoch when it began to follow. A cancel raises it; what the target follows after
     /// that is no business of this step's.
     epoch: u32,
 }
 
 /// Makes the carrier.
-fn forward(target: Arc<dyn Cell>, epoch: u32) -> Box<dyn Step> {
+fn forward(target: Arc<dyn AnyCell>, epoch: u32) -> Box<dyn Step> {
     Box::new(Forward { target, epoch })
 }
 
@@ -327,7 +327,7 @@ impl Step for Forward {
         true
     }
 
-    fn forwards_to(&self) -> Option<&Arc<dyn Cell>> {
+    fn forwards_to(&self) -> Option<&Arc<dyn AnyCell>> {
         Some(&self.target)
     }
 }

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::state::{Arrival, Phase};
-use super::{Cell, Tie, keeping, raise, stop, with};
+use super::{AnyCell, Tie, keeping, raise, stop, with};
 use crate::cancel::{CancelToken, Member, Membership, Sweep};
 use crate::error::TaskError;
 use crate::sync::{Arc, chaos_point};
@@ -30,7 +30,7 @@ struct Failed {
 }
 
 /// Puts a new task under the tokens that it was made with. One that is raised already cancels it.
-pub(crate) fn enlist(cell: &Arc<dyn Cell>) {
+pub(crate) fn enlist(cell: &Arc<dyn AnyCell>) {
     let tokens = cell.about().tokens();
     for token in join(cell, tokens) {
         call_off_now(cell, &token);
@@ -40,7 +40,7 @@ pub(crate) fn enlist(cell: &Arc<dyn Cell>) {
 /// Puts a task that was settled, and has more to do now, under its tokens again. One that is raised
 /// already leaves it alone: the task was settled before.
 #[cold]
-pub(crate) fn enlist_again(cell: &Arc<dyn Cell>) {
+pub(crate) fn enlist_again(cell: &Arc<dyn AnyCell>) {
     let tokens = cell.about().tokens();
     for token in join(cell, tokens) {
         with(&**cell, |state, _| {
@@ -52,7 +52,7 @@ pub(crate) fn enlist_again(cell: &Arc<dyn Cell>) {
 }
 
 /// Returns the tokens that are raised.
-fn join(cell: &Arc<dyn Cell>, tokens: SmallVec<[CancelToken; 1]>) -> SmallVec<[CancelToken; 1]> {
+fn join(cell: &Arc<dyn AnyCell>, tokens: SmallVec<[CancelToken; 1]>) -> SmallVec<[CancelToken; 1]> {
     let membership = Box::new(Membership::new(tokens.clone()));
     let number = membership.number();
     let before = with(&**cell, |state, _| state.enlist(membership));
@@ -66,14 +66,14 @@ fn join(cell: &Arc<dyn Cell>, tokens: SmallVec<[CancelToken; 1]>) -> SmallVec<[C
 
 /// A raise on another thread may be on its way to this task: does for this task what that would.
 #[cold]
-pub(super) fn catch_up(cell: &Arc<dyn Cell>) {
+pub(super) fn catch_up(cell: &Arc<dyn AnyCell>) {
     let raised = with(&**cell, |state, _| state.membership()?.raised());
     if let Some(token) = raised {
         call_off_now(cell, &token);
     }
 }
 
-fn call_off_now(cell: &Arc<dyn Cell>, token: &CancelToken) {
+fn call_off_now(cell: &Arc<dyn AnyCell>, token: &CancelToken) {
     let mut sweep = Sweep::new(token.why());
     call_off(cell, token, &mut sweep);
     sweep.take_all();
@@ -81,7 +81,7 @@ fn call_off_now(cell: &Arc<dyn Cell>, token: &CancelToken) {
 }
 
 /// Cancels the task because of `token`, unless that was done before.
-pub(super) fn call_off(cell: &Arc<dyn Cell>, token: &CancelToken, sweep: &mut Sweep) {
+pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut Sweep) {
     let error = TaskError::cancelled(cell.about().at(), sweep.why.as_ref());
     let (mut replaced, mut counted) = (None, false);
     let (found, work) = keeping(&**cell, |state, head| {

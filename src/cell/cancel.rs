@@ -4,7 +4,7 @@ use super::drive::{Hands, drive};
 use super::state::{Doom, Duty, Phase};
 use super::step::{Step, Turn};
 use super::steps::Steps;
-use super::{Cell, Displaced, Tie, keeping, raise, stop, with};
+use super::{AnyCell, Displaced, Tie, keeping, raise, stop, with};
 use crate::cancel::{CancelOutcome, Sweep};
 use crate::error::{Reason, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
@@ -30,7 +30,7 @@ struct Loot {
 
 impl Loot {
     /// The second pass: drops what will not run, runs what has its turn on a cancel, and settles.
-    fn carry_out(self, cell: &Arc<dyn Cell>) {
+    fn carry_out(self, cell: &Arc<dyn AnyCell>) {
         cell.shed(self.doom.is_some());
         if self.counted {
             stop::driver_is_back(cell);
@@ -63,7 +63,7 @@ struct Prevented {
 }
 
 impl Prevented {
-    fn carry_out(self, cell: &Arc<dyn Cell>) {
+    fn carry_out(self, cell: &Arc<dyn AnyCell>) {
         unhandled::discard(self.work);
         self.duty.carry_out();
         if self.counted {
@@ -73,7 +73,7 @@ impl Prevented {
 }
 
 /// Takes everything from the cell's present owner. `None`: too late.
-fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Option<Loot> {
+fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> Option<Loot> {
     with(cell, |state, _| {
         let before = state.epoch;
         let epoch = before.wrapping_add(1);
@@ -138,7 +138,7 @@ fn seize(cell: &dyn Cell, error: TaskError, held: Option<Box<dyn Step>>) -> Opti
 
 /// The common case, a task that has not begun and on which nothing hangs: it is settled at one go.
 /// Gives `error` back in any other.
-fn prevent(cell: &dyn Cell, error: TaskError) -> Result<Prevented, TaskError> {
+fn prevent(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError> {
     let (prevented, work) = keeping(cell, |state, head| {
         let has_begun = !matches!(state.phase, Phase::Cold | Phase::Queued | Phase::Open);
         if has_begun || state.stage.is_over() || !state.steps.is_empty() {
@@ -190,7 +190,7 @@ impl Taken {
         }
     }
 
-    fn carry_out(self, cell: &Arc<dyn Cell>) {
+    fn carry_out(self, cell: &Arc<dyn AnyCell>) {
         match self {
             Taken::Prevented(prevented) => prevented.carry_out(cell),
             Taken::Seized(loot) => loot.carry_out(cell),
@@ -202,7 +202,7 @@ impl Taken {
 /// for the owner of the handle. `None`: too late.
 #[inline]
 fn take(
-    cell: &dyn Cell,
+    cell: &dyn AnyCell,
     carrier: Option<fn(TaskError) -> Box<dyn Step>>,
     why: Option<&Reason>,
 ) -> Option<Taken> {
@@ -229,7 +229,7 @@ fn take(
 /// Cancels the task at its tail. `carrier` makes a step that holds the failure for the owner of the
 /// handle.
 pub(crate) fn cancel(
-    cell: &Arc<dyn Cell>,
+    cell: &Arc<dyn AnyCell>,
     carrier: fn(TaskError) -> Box<dyn Step>,
     why: Option<Reason>,
 ) -> CancelOutcome {
@@ -254,7 +254,7 @@ pub(crate) fn cancel(
 }
 
 /// The task is no longer wanted, and has no handle. Part of a first pass.
-pub(super) fn withdraw(cell: &Arc<dyn Cell>, sweep: &mut Sweep) -> CancelOutcome {
+pub(super) fn withdraw(cell: &Arc<dyn AnyCell>, sweep: &mut Sweep) -> CancelOutcome {
     let Some(taken) = take(&**cell, None, sweep.why.as_ref()) else {
         return CancelOutcome::TooLate;
     };
@@ -263,7 +263,7 @@ pub(super) fn withdraw(cell: &Arc<dyn Cell>, sweep: &mut Sweep) -> CancelOutcome
     outcome
 }
 
-fn add_to(sweep: &mut Sweep, cell: &Arc<dyn Cell>, mut taken: Taken) {
+fn add_to(sweep: &mut Sweep, cell: &Arc<dyn AnyCell>, mut taken: Taken) {
     sweep.unwanted(taken.upstream().take().map(Tie::parts));
     if let (Taken::Seized(_), Some(token)) = (&taken, cell.about().token()) {
         // The closure, and whatever it has passed its token on to, is told that the result is no
@@ -276,7 +276,7 @@ fn add_to(sweep: &mut Sweep, cell: &Arc<dyn Cell>, mut taken: Taken) {
 
 /// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries that
 /// out, after the observers of the outcome in its hands.
-pub(super) fn carry_out(cell: &Arc<dyn Cell>, driver: u32, mut hands: Hands<'_>) {
+pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut hands: Hands<'_>) {
     let spared = || with(&**cell, |state, _| state.doom(driver)?.spared.pop());
     while let Some((mut step, _)) = spared() {
         if let Turn::Hop(route) = step.run(hands.slot(), cell.about().name()) {
@@ -306,7 +306,7 @@ pub(super) fn carry_out(cell: &Arc<dyn Cell>, driver: u32, mut hands: Hands<'_>)
 }
 
 /// Runs what has its turn on a cancel, and settles.
-fn fulfil(cell: &Arc<dyn Cell>, epoch: u32, doom: Doom) {
+fn fulfil(cell: &Arc<dyn AnyCell>, epoch: u32, doom: Doom) {
     let Doom {
         mut steps,
         held,
@@ -339,7 +339,7 @@ fn fulfil(cell: &Arc<dyn Cell>, epoch: u32, doom: Doom) {
 
 /// Settles a cell to which there is no handle, and whose outcome no one wants any more. Those who
 /// have asked since the first pass when it has stopped are told as the others were.
-fn settle_empty(cell: &dyn Cell, epoch: u32, error: &TaskError) {
+fn settle_empty(cell: &dyn AnyCell, epoch: u32, error: &TaskError) {
     loop {
         let late = with(cell, |state, _| {
             if state.epoch != epoch {

@@ -9,7 +9,7 @@ use super::slot::Slot;
 use super::state::{Duty, Phase, Progress, Role, State};
 use super::step::{Route, Step, Turn};
 use super::steps::Run;
-use super::{About, Cell, adopt, call_off, cancel, with};
+use super::{About, AnyCell, adopt, call_off, cancel, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, chaos_point};
 use crate::{dispatch, guard, unhandled};
@@ -165,13 +165,18 @@ fn begin(state: &mut State, hands: &mut Hands<'_>, role: Role) {
 }
 
 /// Runs the steps there are, and those that arrive meanwhile, until none is left.
-pub(crate) fn drive(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>) {
+pub(crate) fn drive(cell: &Arc<dyn AnyCell>, epoch: u32, mut hands: Hands<'_>) {
     let next = cell.shell().next(&mut hands, epoch);
     drive_from(cell, epoch, hands, next);
 }
 
 /// Like `drive`, for a driver that has asked for the next step already.
-pub(crate) fn drive_from(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>, mut next: Next) {
+pub(crate) fn drive_from(
+    cell: &Arc<dyn AnyCell>,
+    epoch: u32,
+    mut hands: Hands<'_>,
+    mut next: Next,
+) {
     let about = cell.about();
     let name = about.name();
     let is_under_tokens = about.is_under_tokens();
@@ -287,7 +292,7 @@ fn work_through(
 }
 
 /// Later steps belong elsewhere. True when this driver is done.
-fn hop(cell: &Arc<dyn Cell>, epoch: u32, hands: &mut Hands<'_>, route: Route) -> bool {
+fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, hands: &mut Hands<'_>, route: Route) -> bool {
     let stays = !matches!(route, Route::Executor(_));
     let (hops, left) = with(&**cell, |state, head| {
         if state.epoch != epoch {
@@ -309,7 +314,7 @@ fn hop(cell: &Arc<dyn Cell>, epoch: u32, hands: &mut Hands<'_>, route: Route) ->
 }
 
 /// The steps are somebody else's to run after all.
-pub(super) fn hand_back(cell: &Arc<dyn Cell>, epoch: u32, mut hands: Hands<'_>) {
+pub(super) fn hand_back(cell: &Arc<dyn AnyCell>, epoch: u32, mut hands: Hands<'_>) {
     let kept = with(&**cell, |state, head| {
         let kept = state.epoch == epoch;
         if kept {

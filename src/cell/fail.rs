@@ -6,7 +6,7 @@ use super::slot::Slot;
 use super::state::{Duty, Phase};
 use super::step::{Route, Step};
 use super::steps::Steps;
-use super::{Cell, Tie, with};
+use super::{AnyCell, Tie, with};
 use crate::cancel::CancelOutcome;
 use crate::error::TaskError;
 use crate::sync::{Arc, Ordering, chaos_point};
@@ -46,7 +46,7 @@ enum Taken {
 ///
 /// When a queue or an executor has given the cell back, what cannot run is either the head or the
 /// rest of the steps, and both fail.
-pub(crate) fn fail_head(cell: &Arc<dyn Cell>, error: TaskError, by: By) -> CancelOutcome {
+pub(crate) fn fail_head(cell: &Arc<dyn AnyCell>, error: TaskError, by: By) -> CancelOutcome {
     let mut error = Some(error);
     let mut outcome = CancelOutcome::TooLate;
     cell.with_slot(&mut |local| {
@@ -57,7 +57,7 @@ pub(crate) fn fail_head(cell: &Arc<dyn Cell>, error: TaskError, by: By) -> Cance
     outcome
 }
 
-fn fail(cell: &Arc<dyn Cell>, local: &mut dyn Slot, error: TaskError, by: By) -> CancelOutcome {
+fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By) -> CancelOutcome {
     // An executor is the user's to drop, without the lock.
     let mut old_route = Route::Pool;
     let (taken, epoch) = with(&**cell, |state, head| {

@@ -165,7 +165,7 @@ impl About {
 
 /// A cell as seen without the types of its closure and its outcome. Whatever does not need those
 /// types is done by functions that are compiled once, with the [`Erased`] cell.
-pub(crate) trait Cell: Runnable + HandedOut + Upstream + Member {
+pub(crate) trait AnyCell: Runnable + HandedOut + Upstream + Member {
     fn shell(&self) -> &Erased;
 
     fn shell_mut(&mut self) -> &mut Erased;
@@ -178,7 +178,7 @@ pub(crate) trait Cell: Runnable + HandedOut + Upstream + Member {
     fn with_slot(&self, f: &mut dyn FnMut(&mut dyn Slot));
 }
 
-impl dyn Cell + '_ {
+impl dyn AnyCell + '_ {
     #[inline]
     pub(crate) fn about(&self) -> &About {
         &self.shell().about
@@ -212,7 +212,7 @@ pub(crate) trait Upstream: Withdraw {
     fn mark_at_risk(&self) {}
 
     /// The cell behind it, if it is one.
-    fn cell(self: Arc<Self>) -> Option<Arc<dyn Cell>> {
+    fn cell(self: Arc<Self>) -> Option<Arc<dyn AnyCell>> {
         None
     }
 
@@ -239,7 +239,7 @@ impl Tie {
 
 /// Calls `f` with the cell locked.
 #[inline]
-pub(crate) fn with<R>(cell: &dyn Cell, f: impl FnOnce(&mut State, &mut dyn Slot) -> R) -> R {
+pub(crate) fn with<R>(cell: &dyn AnyCell, f: impl FnOnce(&mut State, &mut dyn Slot) -> R) -> R {
     let mut inner = cell.shell().inner.lock();
     let inner_now = &mut *inner;
     let mut instead = Instead(None);
@@ -261,7 +261,7 @@ struct Displaced {
 /// Like [`with`], for the first pass of a cancel: returns the closure that `f` has failed the head
 /// in the place of, instead of dropping it.
 fn keeping<R>(
-    cell: &dyn Cell,
+    cell: &dyn AnyCell,
     f: impl FnOnce(&mut State, &mut dyn Slot) -> R,
 ) -> (R, Option<Displaced>) {
     let mut inner = cell.shell().inner.lock();
@@ -285,21 +285,21 @@ fn keeping<R>(
 }
 
 /// True while the calling thread runs the closure or a step of `cell`.
-pub(crate) fn is_driven_here(cell: &dyn Cell) -> bool {
+pub(crate) fn is_driven_here(cell: &dyn AnyCell) -> bool {
     with(cell, |state, _| {
         state.phase == state::Phase::Driving && state.driver == Some(thread_id())
     })
 }
 
 /// The address that tells one cell from another.
-pub(crate) fn address(cell: &dyn Cell) -> *const () {
+pub(crate) fn address(cell: &dyn AnyCell) -> *const () {
     std::ptr::from_ref(cell).cast()
 }
 
 /// Registers a step and sees to it that it will run. Returns its number. For functions that are
 /// compiled once.
 #[inline]
-pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>, role: Role) -> u64 {
+pub(crate) fn register(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>, role: Role) -> u64 {
     let (number, registered) = cell.shell().push(step, role);
     match registered {
         Registered::Pending => {}
@@ -315,7 +315,7 @@ pub(crate) fn register(cell: &Arc<dyn Cell>, step: Box<dyn Step>, role: Role) ->
 }
 
 /// Gives a cold task's closure, whose phase is `Queued` already, to its pool.
-pub(crate) fn start(cell: &Arc<dyn Cell>) {
+pub(crate) fn start(cell: &Arc<dyn AnyCell>) {
     let pool = cell.about().pool();
     if pool.acquire_slot() && !take_place(cell) {
         return;
@@ -327,7 +327,7 @@ pub(crate) fn start(cell: &Arc<dyn Cell>) {
 
 /// Notes that a task holds a place in its pool's queue. False: it was cancelled meanwhile, and the
 /// place is given back.
-pub(crate) fn take_place(cell: &Arc<dyn Cell>) -> bool {
+pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
     let is_queued = with(&**cell, |state, _| {
         state.placed = state.phase == state::Phase::Queued;
         state.placed
@@ -342,7 +342,7 @@ pub(crate) fn take_place(cell: &Arc<dyn Cell>) -> bool {
 ///
 /// That may be here, and they may come here again: where this is deep in such calls, the list has to
 /// do, or a thread of the pool where there is none: a wait runs what it waits for without the list.
-pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
+pub(crate) fn hand_over(cell: Arc<dyn AnyCell>) {
     let Some(_level) = nesting::enter() else {
         if dispatch::hand_over_later(cell.clone()).is_err() {
             queue(&cell, Arc::new(Detour(cell.clone())));
@@ -359,7 +359,7 @@ pub(crate) fn hand_over(cell: Arc<dyn Cell>) {
 
 /// The same for a thread that is about to block: steps that belong to whoever settles the task go to
 /// its pool.
-pub(crate) fn hand_off(cell: Arc<dyn Cell>) {
+pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
     let Some(_level) = nesting::enter() else {
         return queue(&cell, Arc::new(Detour(cell.clone())));
     };
@@ -367,7 +367,7 @@ pub(crate) fn hand_off(cell: Arc<dyn Cell>) {
     hand_to(to, cell);
 }
 
-fn hand_to(to: HandTo, cell: Arc<dyn Cell>) {
+fn hand_to(to: HandTo, cell: Arc<dyn AnyCell>) {
     match to {
         HandTo::Nobody => {}
         HandTo::Executor(executor, pass) => {
@@ -384,12 +384,12 @@ fn hand_to(to: HandTo, cell: Arc<dyn Cell>) {
 }
 
 /// Queues steps, or a branch of a shared task, in the pool of their task.
-pub(crate) fn resubmit(cell: Arc<dyn Cell>) {
+pub(crate) fn resubmit(cell: Arc<dyn AnyCell>) {
     queue(&cell, cell.clone());
 }
 
 /// Queues `work` in the pool of `cell`.
-fn queue(cell: &Arc<dyn Cell>, work: Arc<dyn Runnable>) {
+fn queue(cell: &Arc<dyn AnyCell>, work: Arc<dyn Runnable>) {
     let rejected = cell.about().pool().resubmit(work).err();
     // Continuations outlive their pool: on a closed one they move to the global pool, which never
     // closes.
@@ -401,7 +401,7 @@ fn queue(cell: &Arc<dyn Cell>, work: Arc<dyn Runnable>) {
 }
 
 /// Has a task handed over by a thread whose stack is not deep in such calls.
-struct Detour(Arc<dyn Cell>);
+struct Detour(Arc<dyn AnyCell>);
 
 impl Runnable for Detour {
     fn run(self: Arc<Self>) -> Ran {
@@ -423,7 +423,7 @@ impl Runnable for Detour {
 
 /// The last handle of a task has gone. A failure that nobody has looked at is reported here, or
 /// when the task is settled.
-pub(crate) fn release(cell: &dyn Cell) {
+pub(crate) fn release(cell: &dyn AnyCell) {
     let (unseen, waiter) = with(cell, |state, head| {
         state.released = true;
         // Nobody is left to be woken; a future's waker may hold much.

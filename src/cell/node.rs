@@ -14,7 +14,7 @@ use super::slot::{Outcome, Slot, with_slot};
 use super::state::{Phase, Progress, Registered, Role, Stage, State};
 use super::step::{Follow, Step};
 use super::work::{Errand, Running};
-use super::{About, Cell, adopt, call_off, stop, tear};
+use super::{About, AnyCell, adopt, call_off, stop, tear};
 use crate::error::{At, TaskError};
 use crate::executor::Ran;
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, thread_id};
@@ -153,13 +153,13 @@ impl Erased {
 
 /// Puts a failure where the closure is, which will never run.
 #[cold]
-pub(super) fn replace_closure(cell: &dyn Cell, inner: Locked<'_>, error: TaskError) {
+pub(super) fn replace_closure(cell: &dyn AnyCell, inner: Locked<'_>, error: TaskError) {
     cell.work(inner, Errand::Drop(Some(error)));
     unhandled::discard(cell.about().take_context());
 }
 
 /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
-pub(super) fn shed(cell: &dyn Cell, outcome: bool) {
+pub(super) fn shed(cell: &dyn AnyCell, outcome: bool) {
     let mut inner = cell.shell().inner.lock();
     match inner.head.slot() {
         None => {
@@ -182,7 +182,7 @@ pub(super) fn shed(cell: &dyn Cell, outcome: bool) {
 /// queue's entry may come by late: it does not run what belongs to an executor by now, and an
 /// executor's job runs nothing but what its `pass` was given out for. `None`: there was nothing to
 /// do.
-pub(super) fn claim(cell: Arc<dyn Cell>, pass: Option<u32>) -> Option<Ran> {
+pub(super) fn claim(cell: Arc<dyn AnyCell>, pass: Option<u32>) -> Option<Ran> {
     let cell = &cell;
     let mut inner = cell.shell().inner.lock();
     let inner_now = &mut *inner;
@@ -232,7 +232,7 @@ pub(super) fn claim(cell: Arc<dyn Cell>, pass: Option<u32>) -> Option<Ran> {
 }
 
 /// The head has its outcome, in `local`: settle, or run the steps that wait for it.
-pub(super) fn finish(cell: &Arc<dyn Cell>, local: &mut dyn Slot, epoch: u32) -> Ran {
+pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) -> Ran {
     let ran = match local.failure() {
         None => Ran::Completed,
         Some(_) => Ran::Failed,
@@ -276,14 +276,14 @@ pub(super) fn finish(cell: &Arc<dyn Cell>, local: &mut dyn Slot, epoch: u32) -> 
 }
 
 /// The closure has returned a task, whose outcome the head's will be.
-pub(super) fn follow(cell: &Arc<dyn Cell>, follow: Follow, epoch: u32) -> Ran {
+pub(super) fn follow(cell: &Arc<dyn AnyCell>, follow: Follow, epoch: u32) -> Ran {
     dispatch::scope_of_job(|| adopt::follow(cell, epoch, None, Progress::default(), follow));
     Ran::Completed
 }
 
 // What follows is compiled for every call site: each function hands on to one that is not.
 
-impl<F, T> Cell for Node<F, T>
+impl<F, T> AnyCell for Node<F, T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,

@@ -2,13 +2,13 @@
 
 use super::fail::{By, fail_head};
 use super::node::{Node, Returned, claim};
-use super::{Cell, call_off, with};
+use super::{AnyCell, call_off, with};
 use crate::cancel::CancelOutcome;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{HandedOut, Ran, Runnable};
 use crate::sync::{Arc, Ordering};
 
-fn run(cell: Arc<dyn Cell>) -> Ran {
+fn run(cell: Arc<dyn AnyCell>) -> Ran {
     if cell.about().is_under_tokens() && cell.about().is_called_off() {
         // A thread that the raise has set free is here before the raise is.
         call_off::catch_up(&cell);
@@ -16,15 +16,15 @@ fn run(cell: Arc<dyn Cell>) -> Ran {
     claim(cell, None).unwrap_or(Ran::Other)
 }
 
-fn take_place(cell: &dyn Cell) {
+fn take_place(cell: &dyn AnyCell) {
     with(cell, |state, _| state.placed = true);
 }
 
-fn give_place_back(cell: &dyn Cell) -> bool {
+fn give_place_back(cell: &dyn AnyCell) -> bool {
     with(cell, |state, _| std::mem::take(&mut state.placed))
 }
 
-fn reject(cell: Arc<dyn Cell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
+fn reject(cell: Arc<dyn AnyCell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
     let error = TaskError::noted(kind, why, Some(cell.about().at()));
     fail_head(&cell, error, by) != CancelOutcome::TooLate
 }

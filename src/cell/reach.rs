@@ -1,21 +1,21 @@
 //! What a cancel, a token and a search for cycles see of a cell.
 
 use super::node::{Node, Returned};
-use super::{Cell, Upstream, call_off, cancel, with};
+use super::{AnyCell, Upstream, call_off, cancel, with};
 use crate::cancel::{CancelOutcome, CancelToken, Member, Sweep, Withdraw};
 use crate::error::At;
 use crate::sync::Arc;
 
-fn above(cell: &dyn Cell, found: &mut Vec<Arc<dyn Upstream>>) {
+fn above(cell: &dyn AnyCell, found: &mut Vec<Arc<dyn Upstream>>) {
     let tie = with(cell, |state, _| state.upstream().cloned());
     found.extend(tie.map(|tie| tie.to));
 }
 
-fn withdraw(cell: Arc<dyn Cell>, sweep: &mut Sweep) -> CancelOutcome {
+fn withdraw(cell: Arc<dyn AnyCell>, sweep: &mut Sweep) -> CancelOutcome {
     cancel::withdraw(&cell, sweep)
 }
 
-fn call_off(cell: Arc<dyn Cell>, token: &CancelToken, sweep: &mut Sweep) {
+fn call_off(cell: Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut Sweep) {
     call_off::call_off(&cell, token, sweep);
 }
 
@@ -50,7 +50,7 @@ where
         above(self, found);
     }
 
-    fn cell(self: Arc<Self>) -> Option<Arc<dyn Cell>> {
+    fn cell(self: Arc<Self>) -> Option<Arc<dyn AnyCell>> {
         Some(self)
     }
 }

@@ -28,7 +28,7 @@ use super::slot::Slot;
 use super::step::{Route, Step};
 use super::steps::Steps;
 use super::stop::Stop;
-use super::{Cell, Tie};
+use super::{AnyCell, Tie};
 use crate::cancel::Membership;
 use crate::dispatch;
 use crate::error::TaskError;
@@ -202,7 +202,7 @@ impl Arrival {
     /// Has the steps run: from this thread's list, or by the executor they were sent to, and by that
     /// before the next branch of a shared task starts: branches that are sent to one executor arrive
     /// there in their order (Contract: D1).
-    pub(crate) fn proceed(self, cell: Arc<dyn Cell>) {
+    pub(crate) fn proceed(self, cell: Arc<dyn AnyCell>) {
         crate::unhandled::discard(self.left);
         match self.belongs_elsewhere {
             true => dispatch::hand_over_now(cell),
@@ -211,7 +211,7 @@ impl Arrival {
     }
 
     /// The same on a thread that must run none of them: those from the list go to the pool.
-    pub(crate) fn proceed_elsewhere(self, cell: Arc<dyn Cell>) {
+    pub(crate) fn proceed_elsewhere(self, cell: Arc<dyn AnyCell>) {
         crate::unhandled::discard(self.left);
         cell.hand_off();
     }

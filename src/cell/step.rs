@@ -1,6 +1,6 @@
 //! One entry of a task's subscriber list.
 
-use super::Cell;
+use super::AnyCell;
 use super::slot::Slot;
 use crate::error::TaskError;
 use crate::executor::Executor;
@@ -45,7 +45,7 @@ pub(crate) trait Step: Send {
     }
 
     /// The task that this step hands the outcome to, for a step that does nothing else.
-    fn forwards_to(&self) -> Option<&Arc<dyn Cell>> {
+    fn forwards_to(&self) -> Option<&Arc<dyn AnyCell>> {
         None
     }
 }
@@ -66,7 +66,7 @@ pub(crate) enum Turn {
 
 /// A task returned from a continuation, to be adopted.
 pub(crate) struct Follow {
-    pub(crate) inner: Arc<dyn Cell>,
+    pub(crate) inner: Arc<dyn AnyCell>,
 }
 
 /// Where the steps of a task run when they cannot run on the thread that settled it.

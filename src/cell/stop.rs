@@ -9,7 +9,7 @@
 use super::slot::Slot;
 use super::state::{Phase, Role, State};
 use super::step::{Step, Turn};
-use super::{Cell, with};
+use super::{AnyCell, with};
 use crate::dispatch;
 use crate::error::TaskError;
 use crate::sync::{Arc, Weak};
@@ -23,7 +23,7 @@ pub(super) struct Stop {
     /// Superseded drivers that have not come back.
     drivers: u32,
     /// The task that was followed when the cancel came, and was cancelled with this one.
-    followed: Option<Arc<dyn Cell>>,
+    followed: Option<Arc<dyn AnyCell>>,
     /// ThreadState when `drivers` falls to 0. Empty while it is 0.
     waiting: Vec<OnStop>,
 }
@@ -32,7 +32,7 @@ enum Answer {
     Waits,
     Stopped(OnStop),
     /// This task has, but not the one that it followed.
-    Ask(Arc<dyn Cell>, OnStop),
+    Ask(Arc<dyn AnyCell>, OnStop),
 }
 
 impl Stop {
@@ -40,7 +40,7 @@ impl Stop {
         self.drivers += 1;
     }
 
-    pub(super) fn leave_followed(&mut self, followed: Option<Arc<dyn Cell>>) {
+    pub(super) fn leave_followed(&mut self, followed: Option<Arc<dyn AnyCell>>) {
         self.followed = followed;
     }
 
@@ -77,7 +77,7 @@ fn act_on(answer: Answer) {
 
 /// Has `told` called when no closure of `cell` runs any more, and none that is registered by now
 /// will. Gives it back when that is so already. Does not start a cold task.
-pub(crate) fn when_stopped(mut cell: Arc<dyn Cell>, told: OnStop) -> Option<OnStop> {
+pub(crate) fn when_stopped(mut cell: Arc<dyn AnyCell>, told: OnStop) -> Option<OnStop> {
     let mut told = Some(told);
     loop {
         let answer = with(&*cell, |state, _| {
@@ -100,7 +100,7 @@ pub(crate) fn when_stopped(mut cell: Arc<dyn Cell>, told: OnStop) -> Option<OnSt
 }
 
 /// The step that calls `told` when its turn has come and `cell` has stopped.
-pub(crate) fn step(cell: &Arc<dyn Cell>, told: OnStop) -> Box<dyn Step> {
+pub(crate) fn step(cell: &Arc<dyn AnyCell>, told: OnStop) -> Box<dyn Step> {
     Box::new(ThreadState {
         cell: Arc::downgrade(cell),
         told: Some(told),
@@ -110,7 +110,7 @@ pub(crate) fn step(cell: &Arc<dyn Cell>, told: OnStop) -> Box<dyn Step> {
 /// A driver has come back that a cancel had superseded: its closure has returned, and what that has
 /// captured and returned is dropped.
 #[cold]
-pub(crate) fn driver_is_back(cell: &Arc<dyn Cell>) {
+pub(crate) fn driver_is_back(cell: &Arc<dyn AnyCell>) {
     let (waiting, followed) = with(&**cell, |state, _| match state.stop() {
         Some(stop) => {
             debug_assert!(stop.drivers > 0, "every superseded driver was counted");
@@ -134,7 +134,7 @@ pub(crate) fn driver_is_back(cell: &Arc<dyn Cell>) {
 
 struct ThreadState {
     /// Weak: the cell holds this step.
-    cell: Weak<dyn Cell>,
+    cell: Weak<dyn AnyCell>,
     told: Option<OnStop>,
 }
 

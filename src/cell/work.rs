@@ -4,7 +4,7 @@ use super::head::Returned;
 use super::node::{self, Locked};
 use super::slot::Outcome;
 use super::step::Follow;
-use super::{Cell, Tie};
+use super::{AnyCell, Tie};
 use crate::error::{At, TaskError};
 use crate::executor::Ran;
 use crate::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) enum Errand<'a> {
 
 /// A closure that this thread has claimed.
 pub(crate) struct Running<'a> {
-    pub(super) cell: &'a Arc<dyn Cell>,
+    pub(super) cell: &'a Arc<dyn AnyCell>,
     pub(super) epoch: u32,
     /// What the task waited for.
     pub(super) untied: Option<Tie>,

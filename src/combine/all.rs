@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::group::{Group, bind};
 use crate::cell::slot::Outcome;
-use crate::cell::{About, Cell};
+use crate::cell::{About, AnyCell};
 use crate::error::TaskError;
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
@@ -108,7 +108,7 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
     }
 
     /// Every member has its step now. What has happened meanwhile is made up for.
-    fn watch(&self, members: Vec<Arc<dyn Cell>>) {
+    fn watch(&self, members: Vec<Arc<dyn AnyCell>>) {
         self.group.fill(members);
         if self.resolver.lock().is_none() {
             // Complete, and then there is nothing to cancel; or failed.
@@ -155,7 +155,7 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
 }
 
 /// Takes a task's cell, whose outcome is consumed by a step.
-fn claim<T>(task: Task<T>) -> Arc<dyn Cell> {
+fn claim<T>(task: Task<T>) -> Arc<dyn AnyCell> {
     match task.into_cell() {
         Some(cell) => cell,
         None => crate::cell::node::Node::<crate::cell::node::NoWork<()>, ()>::open(About::here()),
@@ -172,7 +172,7 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
         if self.is_empty() {
             return Task::ready(Vec::new());
         }
-        let cells: Vec<Arc<dyn Cell>> = self.into_iter().map(claim).collect();
+        let cells: Vec<Arc<dyn AnyCell>> = self.into_iter().map(claim).collect();
         let values: Vec<Option<T>> = cells.iter().map(|_| None).collect();
         let (collector, task) = Collector::start(values, cells.len());
         let step = |index: usize| {

@@ -2,7 +2,7 @@
 
 use super::group::{Group, bind};
 use crate::cell::slot::Outcome;
-use crate::cell::{Cell, deadlock};
+use crate::cell::{AnyCell, deadlock};
 use crate::error::{AggregateError, ErrorKind, TaskError};
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
@@ -32,7 +32,7 @@ where
     T: Send + 'static,
     I: IntoIterator<Item = Task<T>>,
 {
-    let cells: Vec<Arc<dyn Cell>> = tasks.into_iter().filter_map(Task::into_cell).collect();
+    let cells: Vec<Arc<dyn AnyCell>> = tasks.into_iter().filter_map(Task::into_cell).collect();
     let (resolver, task) = deferred();
     if cells.is_empty() {
         let at = task.cell().map(|cell| cell.about().at());

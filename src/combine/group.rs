@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::raise::withdraw_all;
-use crate::cell::{Cell, Tie, Upstream, with};
+use crate::cell::{AnyCell, Tie, Upstream, with};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 /// The tasks whose outcomes a combinator collects, beside what it makes of them.
@@ -20,12 +20,12 @@ struct Inner<P> {
     parts: P,
     /// In the order of the inputs, once all of them have their step. One that has settled leaves it,
     /// and goes while its memory is still at hand.
-    members: Vec<Option<Arc<dyn Cell>>>,
+    members: Vec<Option<Arc<dyn AnyCell>>>,
     /// Inputs that have settled before the list was there.
     early: Vec<usize>,
     /// Members that have settled, and are let go together: an allocator that joins what is free does
     /// so once for all of them.
-    settled: Vec<Arc<dyn Cell>>,
+    settled: Vec<Arc<dyn AnyCell>>,
 }
 
 /// So many members are let go at once.
@@ -46,7 +46,7 @@ impl<P: Send + 'static> Group<P> {
     }
 
     /// Every member has its step. Some may have settled since.
-    pub(super) fn fill(&self, members: Vec<Arc<dyn Cell>>) {
+    pub(super) fn fill(&self, members: Vec<Arc<dyn AnyCell>>) {
         let mut members: Vec<_> = members.into_iter().map(Some).collect();
         let mut inner = self.inner.lock();
         let early = std::mem::take(&mut inner.early);
@@ -97,7 +97,7 @@ impl<P: Send + 'static> Group<P> {
         &self,
     ) -> (
         impl DoubleEndedIterator<Item = Tie> + use<P>,
-        Vec<Arc<dyn Cell>>,
+        Vec<Arc<dyn AnyCell>>,
     ) {
         let (members, settled) = {
             let mut inner = self.inner.lock();
@@ -148,7 +148,7 @@ impl<P: Send + 'static> Upstream for Group<P> {
 }
 
 /// Makes `group` what the task of `cell` waits for, unless that is settled already.
-pub(super) fn bind<P: Send + 'static>(cell: &dyn Cell, group: &Arc<Group<P>>) {
+pub(super) fn bind<P: Send + 'static>(cell: &dyn AnyCell, group: &Arc<Group<P>>) {
     let bound = with(cell, |state, _| {
         let open = state.phase == crate::cell::state::Phase::Open;
         if open {

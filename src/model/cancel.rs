@@ -4,7 +4,7 @@ use super::{Counted, Counter, explore, go, open};
 use crate::cell::call_off::enlist;
 use crate::cell::node::{Node, Returned};
 use crate::cell::state::Phase;
-use crate::cell::{About, Cell, Extra};
+use crate::cell::{About, AnyCell, Extra};
 use crate::error::At;
 use crate::executor::Runnable;
 use crate::sync::{Arc, AtomicBool, Ordering};
@@ -85,7 +85,7 @@ fn a_closure_that_is_cancelled_before_its_turn_never_runs() {
             Returned::Outcome(Ok(Counted(value)))
         };
         let node = Node::new(About::here(), Phase::Queued, work);
-        let task = Task::<Counted>::from_cell(node.clone() as Arc<dyn Cell>);
+        let task = Task::<Counted>::from_cell(node.clone() as Arc<dyn AnyCell>);
         let worker = go(move || node.run());
         let cancelled = task.cancel();
         let dropped_at_once = captured.get();
@@ -126,8 +126,8 @@ fn what_a_raise_sets_free_begins_nothing_that_it_is_to_prevent() {
             calls.up();
             Returned::Outcome(Ok(()))
         });
-        let task = Task::<()>::from_cell(node.clone() as Arc<dyn Cell>);
-        enlist(&(node.clone() as Arc<dyn Cell>));
+        let task = Task::<()>::from_cell(node.clone() as Arc<dyn AnyCell>);
+        enlist(&(node.clone() as Arc<dyn AnyCell>));
         // What is under the token itself is told by the flag, before any callback.
         let told = token.clone();
         let worker = go(move || {
@@ -172,7 +172,7 @@ fn who_asks_is_told_when_a_cancelled_closure_has_returned() {
             Returned::Outcome(Ok(7))
         };
         let node = Node::new(About::here(), Phase::Queued, work);
-        let task = Arc::new(Task::<u32>::from_cell(node.clone() as Arc<dyn Cell>));
+        let task = Arc::new(Task::<u32>::from_cell(node.clone() as Arc<dyn AnyCell>));
         let worker = go(move || node.run());
         let asker = {
             let task = task.clone();
@@ -223,7 +223,7 @@ fn no_link_begins_behind_one_that_has_seen_the_raise() {
         let node = Node::new(about, Phase::Queued, move |_: &At<'_>| {
             Returned::Outcome(Ok(false))
         });
-        let cell: Arc<dyn Cell> = node.clone();
+        let cell: Arc<dyn AnyCell> = node.clone();
         enlist(&cell);
         let seen = token.clone();
         let task = Task::<bool>::from_cell(cell)

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use super::launch::start_if_cold;
 use crate::cell::state::{Phase, State};
 use crate::cell::step::Route;
-use crate::cell::{Cell, Upstream, address, resubmit, with};
+use crate::cell::{AnyCell, Upstream, address, resubmit, with};
 use crate::sync::Arc;
 use crate::{dispatch, pool, unhandled};
 
 /// Runs what `cell` waits for, as far as it has not started, on this thread, a worker whose stack
 /// has room. Whatever else this thread has settled goes on elsewhere: what it had before, before the
 /// first closure is called, and what the awaited work has settled, after that.
-pub(super) fn run_awaited(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
+pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
     let own = address(&**cell);
     dispatch::hand_off_others(own);
     if !dispatch::apart(|| pool::run_inline(own)) || !done() {
@@ -21,7 +21,7 @@ pub(super) fn run_awaited(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
             start_if_cold(cell);
         }
         // Its closure, then the steps that came to wait meanwhile: then it follows another, or is done.
-        let mut run_all = |cell: &Arc<dyn Cell>| {
+        let mut run_all = |cell: &Arc<dyn AnyCell>| {
             let mut has_run = false;
             while !done() && run_here(cell) {
                 has_run = true;
@@ -35,8 +35,8 @@ pub(super) fn run_awaited(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) {
 
 /// Has branches of a shared task that this very thread has yet to come to begun by another one: this
 /// one is about to sleep until they have run. Under a time limit it looks at `cell` alone.
-pub(super) fn send_branches(cell: &Arc<dyn Cell>, has_limit: bool, done: &dyn Fn() -> bool) {
-    let mut send = |cell: &Arc<dyn Cell>| {
+pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn Fn() -> bool) {
+    let mut send = |cell: &Arc<dyn AnyCell>| {
         let is_branch = |source: Option<Arc<dyn Upstream>>| source.is_some_and(|it| it.is_ready());
         let (startable, source) = with(&**cell, |state, _| is_startable(state));
         if !startable || !is_branch(source) {
@@ -65,9 +65,9 @@ pub(super) fn send_branches(cell: &Arc<dyn Cell>, has_limit: bool, done: &dyn Fn
 /// Calls `f` with `cell` and all that it cannot settle without, until `done`. True if it was true
 /// for one of them.
 fn each_above(
-    cell: &Arc<dyn Cell>,
+    cell: &Arc<dyn AnyCell>,
     done: &dyn Fn() -> bool,
-    f: &mut dyn FnMut(&Arc<dyn Cell>) -> bool,
+    f: &mut dyn FnMut(&Arc<dyn AnyCell>) -> bool,
 ) -> bool {
     let mut progress = false;
     let mut above: Vec<Arc<dyn Upstream>> = Vec::new();
@@ -103,7 +103,7 @@ fn each_above(
 
 /// Runs the closure, or the waiting steps, of `cell` if nobody has begun to, and if they belong on
 /// this pool.
-fn run_here(cell: &Arc<dyn Cell>) -> bool {
+fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
     let (startable, source) = with(&**cell, |state, _| is_startable(state));
     // A branch of a shared task whose value is there, and whose turn in the list has not come: the
     // thread among whose callbacks this is would come to it in a moment.

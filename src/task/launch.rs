@@ -4,13 +4,13 @@ use super::Task;
 use crate::cell::call_off::enlist;
 use crate::cell::node::{Node, Returned};
 use crate::cell::state::Phase;
-use crate::cell::{About, Cell, start, with};
+use crate::cell::{About, AnyCell, start, with};
 use crate::error::At;
 use crate::sync::Arc;
 use crate::trace;
 
 /// A cell with its closure, wrapped in the tracing context of the caller.
-pub(super) fn prepare<T, F>(about: About, work: F) -> Arc<dyn Cell>
+pub(super) fn prepare<T, F>(about: About, work: F) -> Arc<dyn AnyCell>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
@@ -18,7 +18,7 @@ where
     prepare_as(about, Phase::Queued, work)
 }
 
-pub(super) fn prepare_as<T, F>(mut about: About, phase: Phase, work: F) -> Arc<dyn Cell>
+pub(super) fn prepare_as<T, F>(mut about: About, phase: Phase, work: F) -> Arc<dyn AnyCell>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
@@ -35,7 +35,7 @@ fn note_context(about: &mut About) {
 }
 
 /// Starts a cold task; leaves one alone that was started already.
-pub(super) fn start_if_cold(cell: &Arc<dyn Cell>) {
+pub(super) fn start_if_cold(cell: &Arc<dyn AnyCell>) {
     let was_cold = with(&**cell, |state, _| {
         let cold = state.phase == Phase::Cold;
         if cold {
@@ -58,7 +58,7 @@ where
     Task::from_cell(cell)
 }
 
-fn start_new(cell: &Arc<dyn Cell>) {
+fn start_new(cell: &Arc<dyn AnyCell>) {
     if cell.about().is_under_tokens() {
         enlist(cell);
         if with(&**cell, |state, _| state.phase != Phase::Queued) {

@@ -9,7 +9,7 @@ use crate::cell::node::Returned;
 use crate::cell::slot::{Outcome, Slot, cast, take};
 use crate::cell::state::Role;
 use crate::cell::step::{Route, Step, Turn};
-use crate::cell::{self, Cell};
+use crate::cell::{self, AnyCell};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
 use crate::{guard, unhandled};
@@ -308,7 +308,7 @@ where
     }
 
     /// Has the step get the outcome of `cell`, whose handle was taken: at once, if it is there.
-    pub(crate) fn attach(mut self: Box<Self>, cell: &Arc<dyn Cell>) {
+    pub(crate) fn attach(mut self: Box<Self>, cell: &Arc<dyn AnyCell>) {
         if cell.idle().load(Ordering::Acquire)
             && let Some(outcome) = take_outcome::<T>(&**cell)
         {

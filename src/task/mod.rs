@@ -50,7 +50,7 @@ use traced::traced;
 use crate::cell::slot::{Outcome, Slot, cast};
 use crate::cell::state::{Phase, Role, State};
 use crate::cell::step::Step;
-use crate::cell::{self, Cell, with};
+use crate::cell::{self, AnyCell, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, ThreadId};
 
@@ -85,7 +85,7 @@ use crate::sync::{Arc, ThreadId};
 #[must_use = "dropping a task detaches it and its failure is only reported; call `.wait()`, chain on it, or `.detach()` it"]
 pub struct Task<T> {
     /// `None` only while a consuming method is at work.
-    cell: Option<Arc<dyn Cell>>,
+    cell: Option<Arc<dyn AnyCell>>,
     _type: PhantomData<fn() -> T>,
 }
 
@@ -102,20 +102,20 @@ pub enum Status {
 }
 
 impl<T> Task<T> {
-    pub(crate) fn from_cell(cell: Arc<dyn Cell>) -> Task<T> {
+    pub(crate) fn from_cell(cell: Arc<dyn AnyCell>) -> Task<T> {
         Task {
             cell: Some(cell),
             _type: PhantomData,
         }
     }
 
-    pub(crate) fn cell(&self) -> Option<&Arc<dyn Cell>> {
+    pub(crate) fn cell(&self) -> Option<&Arc<dyn AnyCell>> {
         self.cell.as_ref()
     }
 
     /// Takes the cell out of the handle, whose drop does nothing then.
     #[inline]
-    pub(crate) fn into_cell(mut self) -> Option<Arc<dyn Cell>> {
+    pub(crate) fn into_cell(mut self) -> Option<Arc<dyn AnyCell>> {
         let cell = self.cell.take();
         std::mem::forget(self);
         cell
@@ -200,19 +200,19 @@ impl<T> Task<T> {
 }
 
 /// Appends a step, in the caller's tracing context if somebody listens.
-fn append(cell: Option<&Arc<dyn Cell>>, step: Box<dyn Step>, role: Role) {
+fn append(cell: Option<&Arc<dyn AnyCell>>, step: Box<dyn Step>, role: Role) {
     let step = traced(step);
     if let Some(cell) = cell {
         cell::register(cell, step, role);
     }
 }
 
-fn thread_of(cell: &dyn Cell) -> Option<ThreadId> {
+fn thread_of(cell: &dyn AnyCell) -> Option<ThreadId> {
     with(cell, |state, _| state.thread())
 }
 
 /// Takes the outcome of a settled task, which counts as looking at it. `None`: it is not settled.
-pub(crate) fn take_outcome<T: Send + 'static>(cell: &dyn Cell) -> Option<Outcome<T>> {
+pub(crate) fn take_outcome<T: Send + 'static>(cell: &dyn AnyCell) -> Option<Outcome<T>> {
     let taken = with(cell, take_settled::<T>)?;
     Some(taken.unwrap_or_else(|| Err(TaskError::taken(Some(cell.about().at())))))
 }
@@ -234,7 +234,7 @@ fn redeem<T: Send + 'static>(mut task: Task<T>) -> Result<Outcome<T>, Task<T>> {
 
 /// Moves the outcome of a settled task into `outcome`; false when it is not settled. Most often
 /// nobody else has the cell any more, and no lock is needed.
-fn redeem_into(cell: &mut Arc<dyn Cell>, outcome: &mut dyn Slot) -> bool {
+fn redeem_into(cell: &mut Arc<dyn AnyCell>, outcome: &mut dyn Slot) -> bool {
     let alone = Arc::get_mut(cell).and_then(|cell| cell.shell_mut().alone());
     let is_settled = match alone {
         Some((state, head)) => move_settled(state, head, outcome),
@@ -270,7 +270,7 @@ fn take_settled<T: Send + 'static>(
 }
 
 /// Takes back a `take_outcome`, for whoever has the only handle. A failure is yet to be looked at.
-fn put_back<T: Send + 'static>(cell: &dyn Cell, outcome: Outcome<T>) {
+fn put_back<T: Send + 'static>(cell: &dyn AnyCell, outcome: Outcome<T>) {
     with(cell, |state, head| {
         state.looked = false;
         *cast::<T>(state.outcome(head)) = Some(outcome);

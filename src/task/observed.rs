@@ -1,6 +1,6 @@
 //! The way from a subscription to the task that it observes.
 
-use crate::cell::Cell;
+use crate::cell::AnyCell;
 use crate::cell::slot::Slot;
 use crate::cell::step::{Route, Step, Turn};
 use crate::error::TaskError;
@@ -13,16 +13,16 @@ const LARGE: usize = 512;
 /// the cell is large the reference goes with the observer's step, at the price of an allocation.
 pub(super) enum Observed {
     Nothing,
-    Small(Weak<dyn Cell>),
+    Small(Weak<dyn AnyCell>),
     Large(Way),
 }
 
 /// Invariant: empty once the step is gone. No lock is taken under this one, and no step is dropped.
-type Way = Arc<Mutex<Option<Weak<dyn Cell>>>>;
+type Way = Arc<Mutex<Option<Weak<dyn AnyCell>>>>;
 
 impl Observed {
     /// The way to `cell`, and the step to register there.
-    pub(super) fn new(cell: &Arc<dyn Cell>, step: Box<dyn Step>) -> (Observed, Box<dyn Step>) {
+    pub(super) fn new(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>) -> (Observed, Box<dyn Step>) {
         let way = Arc::downgrade(cell);
         if size_of_val(&**cell) < LARGE {
             (Observed::Small(way), step)
@@ -32,7 +32,7 @@ impl Observed {
     }
 
     #[cold]
-    fn large(way: Weak<dyn Cell>, step: Box<dyn Step>) -> (Observed, Box<dyn Step>) {
+    fn large(way: Weak<dyn AnyCell>, step: Box<dyn Step>) -> (Observed, Box<dyn Step>) {
         let way = Arc::new(Mutex::new(Some(way)));
         let step = Tied {
             way: way.clone(),
@@ -42,7 +42,7 @@ impl Observed {
     }
 
     /// `None` when the cell is gone, or the step is.
-    pub(super) fn cell(&self) -> Option<Arc<dyn Cell>> {
+    pub(super) fn cell(&self) -> Option<Arc<dyn AnyCell>> {
         match self {
             Observed::Nothing => None,
             Observed::Small(way) => way.upgrade(),
@@ -89,7 +89,7 @@ impl Step for Tied {
         self.step.takes_outcome()
     }
 
-    fn forwards_to(&self) -> Option<&Arc<dyn Cell>> {
+    fn forwards_to(&self) -> Option<&Arc<dyn AnyCell>> {
         self.step.forwards_to()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::{Task, wait};
 use crate::cell::state::Phase;
-use crate::cell::{Cell, Upstream, deadlock, with};
+use crate::cell::{AnyCell, Upstream, deadlock, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, ThreadId, thread_id};
 use crate::{nesting, unhandled};
@@ -15,7 +15,7 @@ impl<T: Send + 'static> Task<T> {
     /// that was sent there, or for a resolver, which such a job may hold.
     pub(crate) fn may_wait_for_a_loop(&self) -> bool {
         let me = Some(thread_id());
-        let waits = |cell: &Arc<dyn Cell>| {
+        let waits = |cell: &Arc<dyn AnyCell>| {
             let (phase, is_tied) = with(&**cell, |state, _| {
                 (state.phase, state.upstream().is_some())
             });
@@ -39,7 +39,7 @@ impl<T: Send + 'static> Task<T> {
 
 /// Runs what `cell` waits for as far as it was sent to a loop that this thread turns. True when
 /// something ran.
-pub(super) fn run(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) -> bool {
+pub(super) fn run(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) -> bool {
     let mut has_run = false;
     while !done() && any_of(cell, run_here) {
         has_run = true;
@@ -48,7 +48,7 @@ pub(super) fn run(cell: &Arc<dyn Cell>, done: &dyn Fn() -> bool) -> bool {
 }
 
 /// Runs the steps of `cell` if they were sent to a loop that this thread turns.
-fn run_here(cell: &Arc<dyn Cell>) -> bool {
+fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
     if turner(&**cell) != Some(thread_id()) {
         return false;
     }
@@ -64,12 +64,12 @@ fn run_here(cell: &Arc<dyn Cell>) -> bool {
 
 /// The thread that runs the closure or a continuation of `cell` now, or that has to turn the loop
 /// where its continuations wait.
-fn driver(cell: &Arc<dyn Cell>) -> Option<ThreadId> {
+fn driver(cell: &Arc<dyn AnyCell>) -> Option<ThreadId> {
     with(&**cell, |state, _| deadlock::driver(state)).or_else(|| turner(&**cell))
 }
 
 /// The thread that turns the loop which the steps of `cell` were sent to, and where they wait.
-fn turner(cell: &dyn Cell) -> Option<ThreadId> {
+fn turner(cell: &dyn AnyCell) -> Option<ThreadId> {
     let executor = with(cell, |state, _| state.sent_to().cloned())?;
     let turner = executor.turner();
     // It is the user's, and this may be the last reference.
@@ -79,7 +79,7 @@ fn turner(cell: &dyn Cell) -> Option<ThreadId> {
 
 /// True when `test` holds for `cell` or for one that it waits for, directly or not. Looks at each
 /// once, in no particular order.
-fn any_of(cell: &Arc<dyn Cell>, test: impl Fn(&Arc<dyn Cell>) -> bool) -> bool {
+fn any_of(cell: &Arc<dyn AnyCell>, test: impl Fn(&Arc<dyn AnyCell>) -> bool) -> bool {
     let mut pending: Vec<Arc<dyn Upstream>> = Vec::new();
     let mut seen = HashSet::new();
     let mut next = Some(cell.clone());

@@ -11,7 +11,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::cancel::cancel;
 use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::Outcome;
-use crate::cell::{self, About, Cell, Tie, Upstream, with};
+use crate::cell::{self, About, AnyCell, Tie, Upstream, with};
 use crate::error::{BoxError, Reason, TaskError};
 use crate::promise::Resolver;
 use crate::sync::Arc;
@@ -128,7 +128,7 @@ impl<T: Send + 'static> Task<T> {
 }
 
 /// What a shielded task waits for: it can be seen, but not cancelled, from below.
-struct Shield(Arc<dyn Cell>);
+struct Shield(Arc<dyn AnyCell>);
 
 impl Withdraw for Shield {
     fn withdraw(self: Arc<Self>, _ticket: u64, _: &mut Sweep) -> CancelOutcome {

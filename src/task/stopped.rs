@@ -8,7 +8,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::node::{NoWork, Node};
 use crate::cell::state::Role;
 use crate::cell::stop::{step, when_stopped};
-use crate::cell::{self, About, Cell, Tie, Upstream};
+use crate::cell::{self, About, AnyCell, Tie, Upstream};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Weak};
 use crate::trace;
@@ -134,7 +134,7 @@ impl Drop for Settles {
 
 /// What a `stopped` task waits for: it can be seen, but not cancelled, from below. Weak, because the
 /// other task's list holds the resolver of this one.
-struct StopOf(Weak<dyn Cell>);
+struct StopOf(Weak<dyn AnyCell>);
 
 impl Withdraw for StopOf {
     fn withdraw(self: Arc<Self>, _ticket: u64, _: &mut Sweep) -> CancelOutcome {

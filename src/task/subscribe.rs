@@ -10,7 +10,7 @@ use super::observed::Observed;
 use super::traced::traced;
 use crate::cell::state::Role;
 use crate::cell::step::Step;
-use crate::cell::{self, Cell, with};
+use crate::cell::{self, AnyCell, with};
 use crate::error::TaskError;
 use crate::sync::Arc;
 use crate::{teardown, unhandled};
@@ -154,7 +154,7 @@ impl<T: Send + 'static> Task<T> {
 }
 
 /// Appends an observer, in the caller's tracing context if somebody listens.
-pub(super) fn observe_with(cell: Option<&Arc<dyn Cell>>, step: Box<dyn Step>) -> Subscription {
+pub(super) fn observe_with(cell: Option<&Arc<dyn AnyCell>>, step: Box<dyn Step>) -> Subscription {
     let Some(cell) = cell else {
         return Subscription::none();
     };

@@ -1,6 +1,6 @@
 //! Steps that run in the tracing context of the place where they were registered.
 
-use crate::cell::Cell;
+use crate::cell::AnyCell;
 use crate::cell::slot::Slot;
 use crate::cell::step::{Route, Step, Turn};
 use crate::error::TaskError;
@@ -81,7 +81,7 @@ impl Step for Traced {
         self.step.takes_outcome()
     }
 
-    fn forwards_to(&self) -> Option<&Arc<dyn Cell>> {
+    fn forwards_to(&self) -> Option<&Arc<dyn AnyCell>> {
         self.step.forwards_to()
     }
 }

@@ -12,7 +12,7 @@ use super::{Task, help, owed, redeem, redeem_into};
 use crate::cell::deadlock::WaitEntry;
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::Phase;
-use crate::cell::{self, Cell, with};
+use crate::cell::{self, AnyCell, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
     Arc, AtomicBool, Duration, Instant, Ordering, Thread, chaos_point, deadline_after, spin_hint,
@@ -198,7 +198,7 @@ impl<T: Send + 'static> Task<T> {
 
 /// Blocks until the task of `cell`, whose handle was taken, is settled, and fills `outcome`. For a
 /// wait without a time limit.
-fn wait_for(cell: Option<Arc<dyn Cell>>, how: How, outcome: &mut dyn Slot) {
+fn wait_for(cell: Option<Arc<dyn AnyCell>>, how: How, outcome: &mut dyn Slot) {
     let Some(mut cell) = cell else {
         return;
     };
@@ -220,7 +220,7 @@ fn wait_for(cell: Option<Arc<dyn Cell>>, how: How, outcome: &mut dyn Slot) {
     cell::release(&*cell);
 }
 
-fn lost(cell: Option<&dyn Cell>) -> TaskError {
+fn lost(cell: Option<&dyn AnyCell>) -> TaskError {
     TaskError::noted(
         ErrorKind::Abandoned,
         "its outcome was taken by somebody else; this is a bug in fast-async",
@@ -229,7 +229,7 @@ fn lost(cell: Option<&dyn Cell>) -> TaskError {
 }
 
 /// The caller stands between `cell` and its outcome.
-pub(super) fn cycle(cell: &dyn Cell) -> TaskError {
+pub(super) fn cycle(cell: &dyn AnyCell) -> TaskError {
     TaskError::noted(
         ErrorKind::Cycle,
         "return the task or chain it with `and_then` instead of waiting for it",
@@ -238,7 +238,7 @@ pub(super) fn cycle(cell: &dyn Cell) -> TaskError {
 }
 
 /// No thread can be had to do the work of a pool whose threads all wait, the caller's included.
-pub(super) fn unmanned(cell: Option<&dyn Cell>) -> TaskError {
+pub(super) fn unmanned(cell: Option<&dyn AnyCell>) -> TaskError {
     TaskError::noted(
         ErrorKind::Rejected,
         "all threads of the caller's pool wait, and no further one can be created; chain with \
@@ -276,7 +276,7 @@ pub(super) enum End {
 }
 
 /// Blocks until `cell` is idle.
-fn block(cell: &Arc<dyn Cell>, how: How) -> End {
+fn block(cell: &Arc<dyn AnyCell>, how: How) -> End {
     let idle = || cell.idle().load(Ordering::Acquire);
     block_on(cell, &thread::current(), &idle, None, how, |waiter| {
         let replaced = with(&**cell, |state, _| {
@@ -293,7 +293,7 @@ fn block(cell: &Arc<dyn Cell>, how: How) -> End {
 /// this thread, which is `me`, to be woken, unless it is done already; `sleep_on(None)` takes that
 /// back.
 pub(super) fn block_on(
-    cell: &Arc<dyn Cell>,
+    cell: &Arc<dyn AnyCell>,
     me: &Thread,
     done: &dyn Fn() -> bool,
     over: Option<&Arc<AtomicBool>>,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::Graph;
 use super::search::{Tail, Trail};
-use crate::cell::{Cell, Upstream};
+use crate::cell::{AnyCell, Upstream};
 use crate::sync::Arc;
 
 /// One task, or one combinator, and who waits for it.
@@ -45,7 +45,7 @@ impl Graph {
     pub(super) fn is_stuck(
         &mut self,
         tail: Option<Tail>,
-        head: &Arc<dyn Cell>,
+        head: &Arc<dyn AnyCell>,
         trail: &mut Trail,
     ) -> bool {
         let mut graph = Places::default();

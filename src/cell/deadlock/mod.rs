@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::BuildHasherDefault;
 
-use super::{Cell, address, with};
+use super::{AnyCell, address, with};
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, ThreadId, thread_id};
 use crate::turning;
 
@@ -57,7 +57,7 @@ pub(crate) struct Graph {
 }
 
 struct Waiting {
-    cell: Arc<dyn Cell>,
+    cell: Arc<dyn AnyCell>,
     /// True when the wait is over though `cell` is not settled.
     over: Option<Arc<AtomicBool>>,
     /// The thread turns a loop meanwhile: what was sent there does not wait for it.
@@ -94,7 +94,7 @@ pub(crate) fn visited() -> u64 {
 }
 
 /// True when `cell` cannot settle before it has settled itself.
-pub(crate) fn is_in_a_cycle(cell: &Arc<dyn Cell>) -> bool {
+pub(crate) fn is_in_a_cycle(cell: &Arc<dyn AnyCell>) -> bool {
     let mut trail = Trail::default();
     let is_stuck = lock().is_stuck(None, cell, &mut trail);
     drop(trail);
@@ -118,8 +118,8 @@ impl Graph {
     /// The caller adds the edge before it lets go of the lock.
     pub(super) fn adoption_closes_a_cycle(
         &mut self,
-        outer: &Arc<dyn Cell>,
-        inner: &Arc<dyn Cell>,
+        outer: &Arc<dyn AnyCell>,
+        inner: &Arc<dyn AnyCell>,
         trail: &mut Option<Box<Trail>>,
     ) -> bool {
         if address(&**outer) == address(&**inner) {
@@ -129,7 +129,7 @@ impl Graph {
         if !watched && rank == UNRANKED && !self.awaited.contains_key(&key(&**outer)) {
             return false;
         }
-        let tail = Tail::Cell(key(&**outer), rank);
+        let tail = Tail::AnyCell(key(&**outer), rank);
         self.closes_a_cycle(tail, inner, trail.insert(Box::default()))
     }
 
@@ -156,7 +156,7 @@ impl Graph {
 
     /// What a blocked thread waits for, and with it the task that it drives, or that was `sent` to its
     /// loop.
-    fn awaited_by(&self, thread: ThreadId, sent: bool) -> Option<&Arc<dyn Cell>> {
+    fn awaited_by(&self, thread: ThreadId, sent: bool) -> Option<&Arc<dyn AnyCell>> {
         let waiting = self.waits.get(&thread)?;
         if sent && waiting.turns {
             return None;
@@ -204,7 +204,7 @@ impl WaitEntry {
     ///
     /// `None`: `cell` can only settle after the calling thread has returned.
     pub(crate) fn enter(
-        cell: &Arc<dyn Cell>,
+        cell: &Arc<dyn AnyCell>,
         over: Option<&Arc<AtomicBool>>,
         turns: bool,
     ) -> Option<WaitEntry> {
@@ -242,7 +242,7 @@ impl Drop for WaitEntry {
 }
 
 /// What tells one cell from another for as long as both are held.
-fn key(cell: &dyn Cell) -> usize {
+fn key(cell: &dyn AnyCell) -> usize {
     address(cell).addr()
 }
 

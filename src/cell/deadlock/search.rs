@@ -19,7 +19,7 @@ use std::collections::HashSet;
 
 use super::{Graph, UNRANKED, key};
 use crate::cell::state::{Phase, State};
-use crate::cell::{Cell, Upstream, with};
+use crate::cell::{AnyCell, Upstream, with};
 use crate::executor::Executor;
 use crate::sync::{Arc, ThreadId};
 
@@ -30,7 +30,7 @@ const WIDE: usize = if cfg!(test) { 2 } else { 32 };
 #[derive(Clone, Copy)]
 pub(super) enum Tail {
     /// The cell with this key, for another task.
-    Cell(usize, u32),
+    AnyCell(usize, u32),
     /// A thread, for a task; it `turns` a loop meanwhile.
     Thread {
         thread: ThreadId,
@@ -42,13 +42,13 @@ pub(super) enum Tail {
 impl Tail {
     fn rank(self) -> u32 {
         match self {
-            Tail::Cell(_, rank) | Tail::Thread { rank, .. } => rank,
+            Tail::AnyCell(_, rank) | Tail::Thread { rank, .. } => rank,
         }
     }
 
     fn is_at(self, cell: usize, driver: Option<Driver>) -> bool {
         match self {
-            Tail::Cell(key, _) => key == cell,
+            Tail::AnyCell(key, _) => key == cell,
             Tail::Thread { thread, turns, .. } => {
                 driver.is_some_and(|driver| driver.thread == thread && !(driver.sent && turns))
             }
@@ -70,14 +70,14 @@ pub(super) struct Edges {
     pub(super) is_tail: bool,
     pub(super) tie: Option<Arc<dyn Upstream>>,
     /// What the thread that drives it waits for.
-    pub(super) awaited: Option<Arc<dyn Cell>>,
+    pub(super) awaited: Option<Arc<dyn AnyCell>>,
 }
 
 /// What a search has come by. To be let go of when the lock is free: any reference may be the last.
 #[derive(Default)]
 pub(in crate::cell) struct Trail {
     /// What has been looked at and walked beyond.
-    cells: Vec<Arc<dyn Cell>>,
+    cells: Vec<Arc<dyn AnyCell>>,
     others: Vec<Arc<dyn Upstream>>,
     executors: Vec<Arc<dyn Executor>>,
 }
@@ -99,7 +99,7 @@ impl Graph {
     pub(super) fn closes_a_cycle(
         &mut self,
         tail: Tail,
-        head: &Arc<dyn Cell>,
+        head: &Arc<dyn AnyCell>,
         trail: &mut Trail,
     ) -> bool {
         let mut pending: Vec<Arc<dyn Upstream>> = vec![head.clone()];
@@ -157,7 +157,7 @@ impl Graph {
     /// needs of that loop. So for an adoption what was sent to a loop waits for no thread.
     pub(super) fn edges(
         &mut self,
-        cell: &Arc<dyn Cell>,
+        cell: &Arc<dyn AnyCell>,
         tail: Option<Tail>,
         trail: &mut Trail,
     ) -> Edges {

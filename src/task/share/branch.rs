@@ -7,7 +7,7 @@ use crate::cell::node::{NoWork, Node, Returned};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Step, Turn};
-use crate::cell::{self, About, Cell, Extra, Tie, with};
+use crate::cell::{self, About, AnyCell, Extra, Tie, with};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
 use crate::task::{IntoTask, Task, land};
@@ -153,7 +153,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         if let Some(context) = trace::capture() {
             about.set_context(context.of_branch());
         }
-        let branch: Arc<dyn Cell> = Node::new(about, Phase::Open, work);
+        let branch: Arc<dyn AnyCell> = Node::new(about, Phase::Open, work);
         self.shared.consumers.join();
         let start = Start::new(branch.clone());
         let is_sent = self.shared.is_sent;
@@ -217,11 +217,11 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
 /// Starts a branch: its closure runs in its turn, the rest of it when this dispatch has come to an
 /// end.
 struct Start {
-    branch: Option<Arc<dyn Cell>>,
+    branch: Option<Arc<dyn AnyCell>>,
 }
 
 impl Start {
-    fn new(branch: Arc<dyn Cell>) -> Start {
+    fn new(branch: Arc<dyn AnyCell>) -> Start {
         Start {
             branch: Some(branch),
         }
@@ -238,7 +238,7 @@ impl Start {
 /// chained on before or after.
 struct StartThere {
     start: Start,
-    source: Arc<dyn Cell>,
+    source: Arc<dyn AnyCell>,
 }
 
 impl StartThere {

@@ -20,7 +20,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::node::{NoWork, Node};
 use crate::cell::raise::withdraw_all;
 use crate::cell::slot::Outcome;
-use crate::cell::{About, Cell, Tie, Upstream, is_driven_here, with};
+use crate::cell::{About, AnyCell, Tie, Upstream, is_driven_here, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering, ThreadId};
 use crate::{teardown, unhandled};
@@ -50,7 +50,7 @@ pub struct SharedTask<T> {
 pub(crate) struct Shared<T> {
     /// The cell whose outcome is published here; its later steps are this task's observers and
     /// branches.
-    cell: Arc<dyn Cell>,
+    cell: Arc<dyn AnyCell>,
     value: OnceLock<Outcome<T>>,
     consumers: Consumers,
     /// Somebody has received a failure, or a branch has it.
