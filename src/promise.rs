@@ -8,10 +8,10 @@ use std::marker::PhantomData;
 pub use shared::SharedResolver;
 
 use crate::cell::drive::{Hands, drive_from};
-use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::{Phase, Progress};
 use crate::cell::step::Follow;
+use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{About, AnyCell, Tie, adopt, stop, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point, thread};
@@ -30,7 +30,7 @@ use crate::{dispatch, unhandled};
 /// ```
 #[track_caller]
 pub fn deferred<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
-    let cell = Node::<NoWork<T>, T>::open(About::here());
+    let cell = TaskCell::<NoWork<T>, T>::open(About::here());
     (Resolver::new(cell.clone()), Task::from_cell(cell))
 }
 

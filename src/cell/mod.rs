@@ -8,7 +8,7 @@
 //   state.rs   the phases and transitions, as a table        state/ what interrupts a driver
 //   steps.rs   the subscriber list            step.rs  what an entry is
 //   slot.rs    an outcome without its type         head.rs  a closure, then its outcome
-//   node.rs    the cell itself: closure and outcome with their types, and the rest without them
+//   task_cell.rs    the cell itself: closure and outcome with their types, and the rest without them
 //   work.rs    calls or drops a closure            tear.rs  drops what a cell leaves behind
 //   drive.rs   runs the steps: the only place that does
 //   adopt.rs   a task returned from a continuation   deadlock/  who waits for whom
@@ -27,7 +27,6 @@ pub(crate) mod deadlock;
 pub(crate) mod drive;
 mod fail;
 mod head;
-pub(crate) mod node;
 mod queued;
 pub(crate) mod raise;
 mod reach;
@@ -36,6 +35,7 @@ pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod steps;
 pub(crate) mod stop;
+pub(crate) mod task_cell;
 mod tear;
 mod work;
 
@@ -51,10 +51,10 @@ use crate::sync::{Arc, AtomicBool, TakeOnce, thread_id};
 use crate::trace::TaskContext;
 use crate::{dispatch, guard, nesting, unhandled};
 use head::{Body, Instead};
-use node::{Erased, Locked};
 use slot::Slot;
 use state::{HandTo, Registered, Role, State};
 use step::Step;
+use task_cell::{Erased, Locked};
 use work::Errand;
 
 /// What a task is called and where it belongs; never changes.
@@ -192,7 +192,7 @@ impl dyn AnyCell + '_ {
 
     /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
     fn shed(&self, outcome: bool) {
-        node::shed(self, outcome);
+        task_cell::shed(self, outcome);
     }
 }
 
@@ -246,7 +246,7 @@ pub(crate) fn with<R>(cell: &dyn AnyCell, f: impl FnOnce(&mut State, &mut dyn Sl
     let slot = inner_now.head.slot().unwrap_or(&mut instead);
     let result = f(&mut inner_now.state, slot);
     if let Some(error) = instead.0 {
-        node::replace_closure(cell, inner, error);
+        task_cell::replace_closure(cell, inner, error);
     }
     result
 }

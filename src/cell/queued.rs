@@ -1,7 +1,7 @@
 //! A cell as queues and executors see it.
 
 use super::fail::{By, fail_head};
-use super::node::{Node, Returned, claim};
+use super::task_cell::{Returned, TaskCell, claim};
 use super::{AnyCell, call_off, with};
 use crate::cancel::CancelOutcome;
 use crate::error::{At, ErrorKind, TaskError};
@@ -31,7 +31,7 @@ fn reject(cell: Arc<dyn AnyCell>, by: By, kind: ErrorKind, why: &'static str) ->
 
 // What follows is compiled for every call site: each function hands on to one that is not.
 
-impl<F, T> Runnable for Node<F, T>
+impl<F, T> Runnable for TaskCell<F, T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
@@ -67,7 +67,7 @@ where
     }
 }
 
-impl<F, T> HandedOut for Node<F, T>
+impl<F, T> HandedOut for TaskCell<F, T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,

@@ -1,6 +1,6 @@
 //! What a cancel, a token and a search for cycles see of a cell.
 
-use super::node::{Node, Returned};
+use super::task_cell::{Returned, TaskCell};
 use super::{AnyCell, Upstream, call_off, cancel, with};
 use crate::cancel::{CancelOutcome, CancelToken, Member, Sweep, Withdraw};
 use crate::error::At;
@@ -21,7 +21,7 @@ fn call_off(cell: Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut Sweep) {
 
 // What follows is compiled for every call site: each function hands on to one that is not.
 
-impl<F, T> Withdraw for Node<F, T>
+impl<F, T> Withdraw for TaskCell<F, T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
@@ -31,7 +31,7 @@ where
     }
 }
 
-impl<F, T> Member for Node<F, T>
+impl<F, T> Member for TaskCell<F, T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
@@ -41,7 +41,7 @@ where
     }
 }
 
-impl<F, T> Upstream for Node<F, T>
+impl<F, T> Upstream for TaskCell<F, T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,

@@ -1,9 +1,9 @@
 //! What is done with a closure once it is out of its cell: it is called or dropped.
 
 use super::head::Returned;
-use super::node::{self, Locked};
 use super::slot::Outcome;
 use super::step::Follow;
+use super::task_cell::{self, Locked};
 use super::{AnyCell, Tie};
 use crate::error::{At, TaskError};
 use crate::executor::Ran;
@@ -73,8 +73,8 @@ impl Running<'_> {
             unhandled::discard(local.replace(Err(TaskError::panicked(payload, at))));
         }
         let ran = match follow {
-            Some(task) => node::follow(self.cell, task, self.epoch),
-            None => node::finish(self.cell, &mut local, self.epoch),
+            Some(task) => task_cell::follow(self.cell, task, self.epoch),
+            None => task_cell::finish(self.cell, &mut local, self.epoch),
         };
         // Whatever a superseded driver still holds.
         unhandled::discard(local);

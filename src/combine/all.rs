@@ -158,7 +158,9 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
 fn claim<T>(task: Task<T>) -> Arc<dyn AnyCell> {
     match task.into_cell() {
         Some(cell) => cell,
-        None => crate::cell::node::Node::<crate::cell::node::NoWork<()>, ()>::open(About::here()),
+        None => crate::cell::task_cell::TaskCell::<crate::cell::task_cell::NoWork<()>, ()>::open(
+            About::here(),
+        ),
     }
 }
 

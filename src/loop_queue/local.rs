@@ -12,8 +12,8 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::{LoopQueue, Queue};
-use crate::cell::node::Returned;
 use crate::cell::slot::Outcome;
+use crate::cell::task_cell::Returned;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::sync::{Arc, Weak, thread_id};
 use crate::task::{IntoTask, Task, land};

@@ -2,7 +2,7 @@
 
 use super::{Counted, Counter, explore, go};
 use crate::cell::call_off::enlist;
-use crate::cell::node::{NoWork, Node};
+use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{About, AnyCell, Extra};
 use crate::sync::Arc;
 use crate::{CancelCallback, CancelToken, Task};
@@ -129,7 +129,7 @@ fn what_is_registered_while_a_token_is_raised_hears_of_it() {
             extra: Some(Box::new(extra)),
             ..About::here()
         };
-        let cell: Arc<dyn AnyCell> = Node::<NoWork<()>, ()>::open(about);
+        let cell: Arc<dyn AnyCell> = TaskCell::<NoWork<()>, ()>::open(about);
         let task = Task::<()>::from_cell(cell.clone());
         enlist(&cell);
         let child = token.child();

@@ -7,7 +7,7 @@ use super::into_task::land;
 use super::launch::launch;
 use super::{IntoTask, Task};
 use crate::cancel::CancelToken;
-use crate::cell::node::Returned;
+use crate::cell::task_cell::Returned;
 use crate::cell::{About, Extra};
 use crate::error::At;
 use crate::pool::Pool;

@@ -7,9 +7,9 @@ use super::finally::{AndFinally, Finally};
 use super::into_task::land;
 use super::link::link;
 use super::{IntoTask, Task};
-use crate::cell::node::Returned;
 use crate::cell::slot::Outcome;
 use crate::cell::state::Role;
+use crate::cell::task_cell::Returned;
 use crate::error::{At, TaskError};
 
 impl<T: Send + 'static> Task<T> {

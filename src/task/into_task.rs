@@ -1,8 +1,8 @@
 //! What a closure that may fail, or that starts more work, can return.
 
-use crate::cell::node::{NoWork, Returned};
 use crate::cell::step::Follow;
-use crate::cell::{node::Node, with};
+use crate::cell::task_cell::{NoWork, Returned};
+use crate::cell::{task_cell::TaskCell, with};
 use crate::error::{At, BoxError, TaskError};
 use crate::promise::Resolver;
 use crate::sync::Ordering;
@@ -192,7 +192,7 @@ impl<T: Send + 'static> Task<T> {
     /// A task that is settled from the start.
     #[track_caller]
     pub(crate) fn settled(outcome: Result<T, TaskError>) -> Task<T> {
-        Task::from_cell(Node::<NoWork<T>, T>::settled(
+        Task::from_cell(TaskCell::<NoWork<T>, T>::settled(
             crate::cell::About::here(),
             outcome,
         ))
@@ -226,7 +226,7 @@ impl<T: Send + 'static> Task<T> {
     pub fn failed(error: impl Into<BoxError>) -> Task<T> {
         let about = crate::cell::About::here();
         let error = TaskError::failed(error.into(), about.at());
-        Task::from_cell(Node::<NoWork<T>, T>::settled(about, Err(error)))
+        Task::from_cell(TaskCell::<NoWork<T>, T>::settled(about, Err(error)))
     }
 
     /// The outcome's failure, if the task is settled and failed; it counts as looked at then.

@@ -2,8 +2,8 @@
 
 use super::Task;
 use crate::cell::call_off::enlist;
-use crate::cell::node::{Node, Returned};
 use crate::cell::state::Phase;
+use crate::cell::task_cell::{Returned, TaskCell};
 use crate::cell::{About, AnyCell, start, with};
 use crate::error::At;
 use crate::sync::Arc;
@@ -24,7 +24,7 @@ where
     T: Send + 'static,
 {
     note_context(&mut about);
-    Node::new(about, phase, work)
+    TaskCell::new(about, phase, work)
 }
 
 /// The closure of a task that is being made is to run in the caller's tracing context.

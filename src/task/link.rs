@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use super::take_outcome;
-use crate::cell::node::Returned;
 use crate::cell::slot::{Outcome, Slot, cast, take};
 use crate::cell::state::Role;
 use crate::cell::step::{Route, Step, Turn};
+use crate::cell::task_cell::Returned;
 use crate::cell::{self, AnyCell};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};

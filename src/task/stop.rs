@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use super::{Consume, Task, carrier};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::cancel::cancel;
-use crate::cell::node::{NoWork, Node};
 use crate::cell::slot::Outcome;
+use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{self, About, AnyCell, Tie, Upstream, with};
 use crate::error::{BoxError, Reason, TaskError};
 use crate::promise::Resolver;
@@ -100,7 +100,7 @@ impl<T: Send + 'static> Task<T> {
             pool: source.flatten(),
             ..About::here()
         };
-        let outer = Node::<NoWork<T>, T>::open(about);
+        let outer = TaskCell::<NoWork<T>, T>::open(about);
         let resolver = Resolver::new(outer.clone());
         if let Some(inner) = self.into_cell() {
             let shield = Tie {
@@ -167,7 +167,7 @@ impl<T: Send + 'static> CancelOnDrop<T> {
 
 /// Stands in for a task that was taken out; never seen from outside.
 fn empty<T: Send + 'static>() -> Task<T> {
-    Task::from_cell(Node::<NoWork<T>, T>::open(About::here()))
+    Task::from_cell(TaskCell::<NoWork<T>, T>::open(About::here()))
 }
 
 impl<T: Send + 'static> Deref for CancelOnDrop<T> {

@@ -5,9 +5,9 @@ use std::panic::Location;
 use super::Task;
 use super::link::observe;
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
-use crate::cell::node::{NoWork, Node};
 use crate::cell::state::Role;
 use crate::cell::stop::{step, when_stopped};
+use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{self, About, AnyCell, Tie, Upstream};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Weak};
@@ -57,7 +57,7 @@ impl<T: Send + 'static> Task<T> {
         let Some(cell) = self.cell() else {
             return Task::ready(());
         };
-        let stopped = Node::<NoWork<()>, ()>::open(about);
+        let stopped = TaskCell::<NoWork<()>, ()>::open(about);
         let upstream = Tie {
             to: Arc::new(StopOf(Arc::downgrade(cell))),
             ticket: 0,

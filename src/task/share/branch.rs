@@ -3,10 +3,10 @@
 use std::panic::Location;
 
 use super::SharedTask;
-use crate::cell::node::{NoWork, Node, Returned};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Step, Turn};
+use crate::cell::task_cell::{NoWork, Returned, TaskCell};
 use crate::cell::{self, About, AnyCell, Extra, Tie, with};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
@@ -153,7 +153,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         if let Some(context) = trace::capture() {
             about.set_context(context.of_branch());
         }
-        let branch: Arc<dyn AnyCell> = Node::new(about, Phase::Open, work);
+        let branch: Arc<dyn AnyCell> = TaskCell::new(about, Phase::Open, work);
         self.shared.consumers.join();
         let start = Start::new(branch.clone());
         let is_sent = self.shared.is_sent;
@@ -205,7 +205,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         };
         // A failure that is handed on is looked at by whoever gets it.
         self.shared.looked.store(true, Ordering::Release);
-        let branch = Node::<NoWork<T>, T>::settled(about, cloned);
+        let branch = TaskCell::<NoWork<T>, T>::settled(about, cloned);
         if self.shared.is_sent {
             let route = with(&*self.shared.cell, |state, _| state.route().clone());
             let _ = with(&*branch, |state, _| state.set_route(route));

@@ -17,9 +17,9 @@ use consumers::{Consumers, Left};
 use super::link::Consume;
 use super::{Status, Task, thread_of};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
-use crate::cell::node::{NoWork, Node};
 use crate::cell::raise::withdraw_all;
 use crate::cell::slot::Outcome;
+use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{About, AnyCell, Tie, Upstream, is_driven_here, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering, ThreadId};
@@ -70,7 +70,7 @@ impl<T: Send + Sync + 'static> Task<T> {
     pub fn share(self) -> SharedTask<T> {
         let cell = match self.into_cell() {
             Some(cell) => cell,
-            None => Node::<NoWork<T>, T>::open(About::here()),
+            None => TaskCell::<NoWork<T>, T>::open(About::here()),
         };
         let is_sent = with(&*cell, |state, _| state.is_sent());
         let shared = Arc::new(Shared {

@@ -37,7 +37,7 @@ pub(crate) struct Inner<H: Body + ?Sized> {
 }
 
 /// A cell whose closure is an `F`.
-pub(crate) type Node<F, T> = Shell<Head<F, T>>;
+pub(crate) type TaskCell<F, T> = Shell<Head<F, T>>;
 
 /// A cell as seen without the types of its closure and its outcome.
 pub(crate) type Erased = Shell<dyn Body>;
@@ -48,7 +48,7 @@ pub(crate) type Locked<'a> = MutexGuard<'a, Inner<dyn Body>>;
 /// The closure of a cell that has none: its outcome comes from outside.
 pub(crate) type NoWork<T> = fn(&At<'_>) -> Returned<T>;
 
-impl<F, T> Node<F, T>
+impl<F, T> TaskCell<F, T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
@@ -66,15 +66,15 @@ where
     }
 }
 
-impl<T: Send + 'static> Node<NoWork<T>, T> {
+impl<T: Send + 'static> TaskCell<NoWork<T>, T> {
     /// A cell that waits for an outcome from outside.
     pub(crate) fn open(about: About) -> Arc<Self> {
-        Node::without_work(about, Phase::Open, None)
+        TaskCell::without_work(about, Phase::Open, None)
     }
 
     /// A cell that is settled from the start.
     pub(crate) fn settled(about: About, outcome: Outcome<T>) -> Arc<Self> {
-        Node::without_work(about, Phase::Settled, Some(outcome))
+        TaskCell::without_work(about, Phase::Settled, Some(outcome))
     }
 
     fn without_work(about: About, phase: Phase, value: Option<Outcome<T>>) -> Arc<Self> {
@@ -283,7 +283,7 @@ pub(super) fn follow(cell: &Arc<dyn AnyCell>, follow: Follow, epoch: u32) -> Ran
 
 // What follows is compiled for every call site: each function hands on to one that is not.
 
-impl<F, T> AnyCell for Node<F, T>
+impl<F, T> AnyCell for TaskCell<F, T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
