@@ -12,7 +12,7 @@ use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::{Phase, Progress};
 use crate::cell::step::Follow;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{About, AnyCell, Tie, adopt, stop, with};
+use crate::cell::{AnyCell, TaskMeta, Tie, adopt, stop, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::task::{IntoTask, Task};
@@ -30,7 +30,7 @@ use crate::{dispatch, unhandled};
 /// ```
 #[track_caller]
 pub fn deferred<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
-    let cell = TaskCell::<NoWork<T>, T>::open(About::here());
+    let cell = TaskCell::<NoWork<T>, T>::open(TaskMeta::here());
     (Resolver::new(cell.clone()), Task::from_cell(cell))
 }
 
@@ -161,7 +161,7 @@ impl<T: Send + 'static> Resolver<T> {
             return Err(error);
         };
         let is_failure = error.is::<TaskError>();
-        let error = TaskError::failed(error, cell.about().at());
+        let error = TaskError::failed(error, cell.meta().at());
         match settle::<T>(&cell, Err(error)) {
             // Made above, and seen by nobody: the box can be taken out again.
             Err(Err(error)) if !is_failure => Err(error.into_cause().unwrap_or_else(Into::into)),
@@ -341,7 +341,7 @@ impl<T: Send + 'static> Drop for Resolver<T> {
     fn drop(&mut self) {
         if let Some(cell) = self.cell.take() {
             let why = "its resolver was dropped before settling it";
-            let error = TaskError::noted(ErrorKind::Abandoned, why, Some(cell.about().at()));
+            let error = TaskError::noted(ErrorKind::Abandoned, why, Some(cell.meta().at()));
             let _ = settle::<T>(&cell, Err(error));
         }
     }

@@ -124,7 +124,7 @@ fn attach(
         if is_cycle {
             // What was tied to it beforehand is not followed after all.
             removed.ties.push(state.untie());
-            let error = TaskError::of(ErrorKind::Cycle, outer.about().at());
+            let error = TaskError::of(ErrorKind::Cycle, outer.meta().at());
             state.outcome(head).fail(error);
             arrival = Some(state.outcome_is_in());
         } else {
@@ -190,7 +190,7 @@ fn bypass(
         // A raise of one of its tokens must find the task that the outcome is for.
         let is_covered = || {
             let target = carrier.forwards_to();
-            target.is_some_and(|target| inner.about().is_covered_by(target.about()))
+            target.is_some_and(|target| inner.meta().is_covered_by(target.meta()))
         };
         let only_follows =
             state.phase == Phase::Following && state.steps.is_empty() && is_covered();
@@ -247,7 +247,7 @@ fn shortcut(
                     .only()
                     .and_then(Step::forwards_to)
                     // A raise of one of its tokens must find the task that the outcome is for.
-                    .is_some_and(|next| target.about().is_covered_by(next.about()));
+                    .is_some_and(|next| target.meta().is_covered_by(next.meta()));
             if !only_carries {
                 return None;
             }
@@ -307,7 +307,7 @@ impl Forward {
 impl Step for Forward {
     fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
         if input.is_empty() {
-            input.fail(TaskError::taken(Some(self.target.about().at())));
+            input.fail(TaskError::taken(Some(self.target.meta().at())));
         }
         self.deliver(|slot| input.move_into(slot));
         // What the target has no use for.

@@ -31,7 +31,7 @@ struct Failed {
 
 /// Puts a new task under the tokens that it was made with. One that is raised already cancels it.
 pub(crate) fn enlist(cell: &Arc<dyn AnyCell>) {
-    let tokens = cell.about().tokens();
+    let tokens = cell.meta().tokens();
     for token in join(cell, tokens) {
         call_off_now(cell, &token);
     }
@@ -41,7 +41,7 @@ pub(crate) fn enlist(cell: &Arc<dyn AnyCell>) {
 /// already leaves it alone: the task was settled before.
 #[cold]
 pub(crate) fn enlist_again(cell: &Arc<dyn AnyCell>) {
-    let tokens = cell.about().tokens();
+    let tokens = cell.meta().tokens();
     for token in join(cell, tokens) {
         with(&**cell, |state, _| {
             state
@@ -82,7 +82,7 @@ fn call_off_now(cell: &Arc<dyn AnyCell>, token: &CancelToken) {
 
 /// Cancels the task because of `token`, unless that was done before.
 pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut Sweep) {
-    let error = TaskError::cancelled(cell.about().at(), sweep.why.as_ref());
+    let error = TaskError::cancelled(cell.meta().at(), sweep.why.as_ref());
     let (mut replaced, mut counted) = (None, false);
     let (found, work) = keeping(&**cell, |state, head| {
         let is_due = state.membership().is_some_and(|own| own.forget(token));
@@ -124,10 +124,10 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
         return;
     };
     if failed.placed {
-        cell.about().pool().release_slot();
+        cell.meta().pool().release_slot();
     }
     if failed.head
-        && let Some(token) = cell.about().token()
+        && let Some(token) = cell.meta().token()
     {
         sweep.raise(token.clone());
     }

@@ -206,7 +206,7 @@ fn take(
     carrier: Option<fn(TaskError) -> Box<dyn Step>>,
     why: Option<&Reason>,
 ) -> Option<Taken> {
-    let error = TaskError::cancelled(cell.about().at(), why);
+    let error = TaskError::cancelled(cell.meta().at(), why);
     let (taken, placed) = match prevent(cell, error) {
         Ok(prevented) => {
             let placed = prevented.placed;
@@ -220,7 +220,7 @@ fn take(
         }
     };
     if placed {
-        cell.about().pool().release_slot();
+        cell.meta().pool().release_slot();
     }
     chaos_point();
     Some(taken)
@@ -237,7 +237,7 @@ pub(crate) fn cancel(
         return CancelOutcome::TooLate;
     };
     let outcome = taken.outcome();
-    let is_alone = taken.upstream().is_none() && cell.about().token().is_none();
+    let is_alone = taken.upstream().is_none() && cell.meta().token().is_none();
     if is_alone && !dispatch::is_open() {
         // The first pass ends with this task.
         dispatch::scope(|| taken.carry_out(cell));
@@ -265,7 +265,7 @@ pub(super) fn withdraw(cell: &Arc<dyn AnyCell>, sweep: &mut Sweep) -> CancelOutc
 
 fn add_to(sweep: &mut Sweep, cell: &Arc<dyn AnyCell>, mut taken: Taken) {
     sweep.unwanted(taken.upstream().take().map(Tie::parts));
-    if let (Taken::Seized(_), Some(token)) = (&taken, cell.about().token()) {
+    if let (Taken::Seized(_), Some(token)) = (&taken, cell.meta().token()) {
         // The closure, and whatever it has passed its token on to, is told that the result is no
         // longer wanted.
         sweep.raise(token.clone());
@@ -279,7 +279,7 @@ fn add_to(sweep: &mut Sweep, cell: &Arc<dyn AnyCell>, mut taken: Taken) {
 pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut hands: Hands<'_>) {
     let spared = || with(&**cell, |state, _| state.doom(driver)?.spared.pop());
     while let Some((mut step, _)) = spared() {
-        if let Turn::Hop(route) = step.run(hands.slot(), cell.about().name()) {
+        if let Turn::Hop(route) = step.run(hands.slot(), cell.meta().name()) {
             // Those behind it go elsewhere only when the task is settled: they are to see this
             // outcome first.
             let left = with(&**cell, |state, _| state.set_route(route));

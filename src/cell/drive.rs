@@ -9,7 +9,7 @@ use super::slot::Slot;
 use super::state::{Duty, Phase, Progress, Role, State};
 use super::step::{Route, Step, Turn};
 use super::steps::Run;
-use super::{About, AnyCell, adopt, call_off, cancel, with};
+use super::{AnyCell, TaskMeta, adopt, call_off, cancel, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, chaos_point};
 use crate::{dispatch, guard, unhandled};
@@ -177,9 +177,9 @@ pub(crate) fn drive_from(
     mut hands: Hands<'_>,
     mut next: Next,
 ) {
-    let about = cell.about();
-    let name = about.name();
-    let is_under_tokens = about.is_under_tokens();
+    let meta = cell.meta();
+    let name = meta.name();
+    let is_under_tokens = meta.is_under_tokens();
     // A run is let go of when the lock is: it may be large.
     let mut ended_run;
     loop {
@@ -194,12 +194,12 @@ pub(crate) fn drive_from(
                 (step, turn)
             }
             Next::Many(run, to) => {
-                let stopped = work_through(&run, to, &mut hands, about);
+                let stopped = work_through(&run, to, &mut hands, meta);
                 ended_run = Some(run);
                 match stopped {
                     Some(stopped) => stopped,
                     None => {
-                        if is_under_tokens && about.is_called_off() {
+                        if is_under_tokens && meta.is_called_off() {
                             call_off::catch_up(cell);
                         }
                         next = cell.shell().next(&mut hands, epoch);
@@ -246,7 +246,7 @@ pub(crate) fn drive_from(
                 }
             }
         }
-        if is_under_tokens && about.is_called_off() {
+        if is_under_tokens && meta.is_called_off() {
             call_off::catch_up(cell);
         }
         next = cell.shell().next(&mut hands, epoch);
@@ -261,12 +261,12 @@ fn work_through(
     run: &Run,
     to: usize,
     hands: &mut Hands<'_>,
-    about: &About,
+    meta: &TaskMeta,
 ) -> Option<(Box<dyn Step>, Turn)> {
-    let name = about.name();
-    let is_under_tokens = about.is_under_tokens() && run.role != Role::Observer;
+    let name = meta.name();
+    let is_under_tokens = meta.is_under_tokens() && run.role != Role::Observer;
     for place in run.from..to {
-        if is_under_tokens && place > run.from && about.is_called_off() {
+        if is_under_tokens && place > run.from && meta.is_called_off() {
             break;
         }
         if run.steps.role(place) != Some(run.role) {

@@ -114,7 +114,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
             return CancelOutcome::TooLate;
         }
         Taken::Head(upstream) => {
-            if let Some(token) = cell.about().token() {
+            if let Some(token) = cell.meta().token() {
                 token.cancel();
             }
             cell.shed(false);

@@ -58,15 +58,15 @@ use task_cell::{Erased, Locked};
 use work::Errand;
 
 /// What a task is called and where it belongs; never changes.
-pub(crate) struct About {
+pub(crate) struct TaskMeta {
     pub(crate) location: &'static Location<'static>,
     /// `None`: the global pool.
     pub(crate) pool: Option<Pool>,
-    pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) extra: Option<Box<ExtraMeta>>,
 }
 
 #[derive(Default)]
-pub(crate) struct Extra {
+pub(crate) struct ExtraMeta {
     pub(crate) name: Option<Arc<str>>,
     /// Raised when the task is cancelled while its closure runs.
     pub(crate) token: Option<CancelToken>,
@@ -76,10 +76,10 @@ pub(crate) struct Extra {
     pub(crate) context: Option<TakeOnce<TaskContext>>,
 }
 
-impl About {
+impl TaskMeta {
     #[track_caller]
-    pub(crate) fn here() -> About {
-        About {
+    pub(crate) fn here() -> TaskMeta {
+        TaskMeta {
             location: Location::caller(),
             pool: None,
             extra: None,
@@ -129,7 +129,7 @@ impl About {
     }
 
     /// Every token that cancels this task cancels the other one too.
-    pub(crate) fn is_covered_by(&self, other: &About) -> bool {
+    pub(crate) fn is_covered_by(&self, other: &TaskMeta) -> bool {
         let covers = |token: &CancelToken| {
             let weak = token.downgrade();
             other.parents().iter().any(|own| own.is(&weak))
@@ -180,8 +180,8 @@ pub(crate) trait AnyCell: Runnable + HandedOut + Upstream + Member {
 
 impl dyn AnyCell + '_ {
     #[inline]
-    pub(crate) fn about(&self) -> &About {
-        &self.shell().about
+    pub(crate) fn meta(&self) -> &TaskMeta {
+        &self.shell().meta
     }
 
     /// True while the phase is `Settled`; written under the lock, for looking without it.
@@ -279,7 +279,7 @@ fn keeping<R>(
     drop(inner);
     let displaced = Displaced {
         _work: work,
-        _context: cell.about().take_context(),
+        _context: cell.meta().take_context(),
     };
     (result, Some(displaced))
 }
@@ -304,7 +304,7 @@ pub(crate) fn register(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>, role: Role)
     match registered {
         Registered::Pending => {}
         Registered::Late => {
-            if cell.about().is_under_tokens() {
+            if cell.meta().is_under_tokens() {
                 call_off::enlist_again(cell);
             }
             cell.clone().hand_over();
@@ -316,7 +316,7 @@ pub(crate) fn register(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>, role: Role)
 
 /// Gives a cold task's closure, whose phase is `Queued` already, to its pool.
 pub(crate) fn start(cell: &Arc<dyn AnyCell>) {
-    let pool = cell.about().pool();
+    let pool = cell.meta().pool();
     if pool.acquire_slot() && !take_place(cell) {
         return;
     }
@@ -333,7 +333,7 @@ pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
         state.placed
     });
     if !is_queued {
-        cell.about().pool().release_slot();
+        cell.meta().pool().release_slot();
     }
     is_queued
 }
@@ -390,7 +390,7 @@ pub(crate) fn resubmit(cell: Arc<dyn AnyCell>) {
 
 /// Queues `work` in the pool of `cell`.
 fn queue(cell: &Arc<dyn AnyCell>, work: Arc<dyn Runnable>) {
-    let rejected = cell.about().pool().resubmit(work).err();
+    let rejected = cell.meta().pool().resubmit(work).err();
     // Continuations outlive their pool: on a closed one they move to the global pool, which never
     // closes.
     if let Some(rejected) =

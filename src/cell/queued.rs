@@ -9,7 +9,7 @@ use crate::executor::{HandedOut, Ran, Runnable};
 use crate::sync::{Arc, Ordering};
 
 fn run(cell: Arc<dyn AnyCell>) -> Ran {
-    if cell.about().is_under_tokens() && cell.about().is_called_off() {
+    if cell.meta().is_under_tokens() && cell.meta().is_called_off() {
         // A thread that the raise has set free is here before the raise is.
         call_off::catch_up(&cell);
     }
@@ -25,7 +25,7 @@ fn give_place_back(cell: &dyn AnyCell) -> bool {
 }
 
 fn reject(cell: Arc<dyn AnyCell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
-    let error = TaskError::noted(kind, why, Some(cell.about().at()));
+    let error = TaskError::noted(kind, why, Some(cell.meta().at()));
     fail_head(&cell, error, by) != CancelOutcome::TooLate
 }
 

@@ -14,7 +14,7 @@ use super::slot::{Outcome, Slot, with_slot};
 use super::state::{Phase, Progress, Registered, Role, Stage, State};
 use super::step::{Follow, Step};
 use super::work::{Errand, Running};
-use super::{About, AnyCell, adopt, call_off, stop, tear};
+use super::{AnyCell, TaskMeta, adopt, call_off, stop, tear};
 use crate::error::{At, TaskError};
 use crate::executor::Ran;
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, thread_id};
@@ -24,7 +24,7 @@ use crate::{dispatch, unhandled};
 /// will.
 pub(crate) struct Shell<H: Body + ?Sized> {
     /// Emptied in `drop`.
-    pub(super) about: ManuallyDrop<About>,
+    pub(super) meta: ManuallyDrop<TaskMeta>,
     /// True while the phase is `Settled`; written under the lock, for looking without it.
     pub(super) idle: AtomicBool,
     pub(super) inner: Mutex<Inner<H>>,
@@ -54,9 +54,9 @@ where
     T: Send + 'static,
 {
     #[inline]
-    pub(crate) fn new(about: About, phase: Phase, work: F) -> Arc<Self> {
+    pub(crate) fn new(meta: TaskMeta, phase: Phase, work: F) -> Arc<Self> {
         Arc::new(Shell {
-            about: ManuallyDrop::new(about),
+            meta: ManuallyDrop::new(meta),
             idle: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 state: ManuallyDrop::new(State::new(phase)),
@@ -68,20 +68,20 @@ where
 
 impl<T: Send + 'static> TaskCell<NoWork<T>, T> {
     /// A cell that waits for an outcome from outside.
-    pub(crate) fn open(about: About) -> Arc<Self> {
-        TaskCell::without_work(about, Phase::Open, None)
+    pub(crate) fn open(meta: TaskMeta) -> Arc<Self> {
+        TaskCell::without_work(meta, Phase::Open, None)
     }
 
     /// A cell that is settled from the start.
-    pub(crate) fn settled(about: About, outcome: Outcome<T>) -> Arc<Self> {
-        TaskCell::without_work(about, Phase::Settled, Some(outcome))
+    pub(crate) fn settled(meta: TaskMeta, outcome: Outcome<T>) -> Arc<Self> {
+        TaskCell::without_work(meta, Phase::Settled, Some(outcome))
     }
 
-    fn without_work(about: About, phase: Phase, value: Option<Outcome<T>>) -> Arc<Self> {
+    fn without_work(meta: TaskMeta, phase: Phase, value: Option<Outcome<T>>) -> Arc<Self> {
         let mut state = State::new(phase);
         state.open = u32::from(value.is_none());
         Arc::new(Shell {
-            about: ManuallyDrop::new(about),
+            meta: ManuallyDrop::new(meta),
             idle: AtomicBool::new(value.is_some()),
             inner: Mutex::new(Inner {
                 state: ManuallyDrop::new(state),
@@ -155,7 +155,7 @@ impl Erased {
 #[cold]
 pub(super) fn replace_closure(cell: &dyn AnyCell, inner: Locked<'_>, error: TaskError) {
     cell.work(inner, Errand::Drop(Some(error)));
-    unhandled::discard(cell.about().take_context());
+    unhandled::discard(cell.meta().take_context());
 }
 
 /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
@@ -164,7 +164,7 @@ pub(super) fn shed(cell: &dyn AnyCell, outcome: bool) {
     match inner.head.slot() {
         None => {
             cell.work(inner, Errand::Drop(None));
-            unhandled::discard(cell.about().take_context());
+            unhandled::discard(cell.meta().take_context());
         }
         Some(_) if !outcome => {}
         Some(_) => {
@@ -237,7 +237,7 @@ pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) 
         None => Ran::Completed,
         Some(_) => Ran::Failed,
     };
-    if cell.about().is_under_tokens() && cell.about().is_called_off() {
+    if cell.meta().is_under_tokens() && cell.meta().is_called_off() {
         // The closure may have seen it: no link begins behind it.
         call_off::catch_up(cell);
     }
@@ -314,6 +314,6 @@ where
 impl<H: Body + ?Sized> Drop for Shell<H> {
     fn drop(&mut self) {
         let inner = self.inner.get_mut();
-        tear::down(&mut self.about, &mut inner.state, inner.head.erased());
+        tear::down(&mut self.meta, &mut inner.state, inner.head.erased());
     }
 }

@@ -1,20 +1,20 @@
 //! Drops what a cell leaves behind.
 
-use super::About;
+use super::TaskMeta;
 use super::head::Body;
 use super::state::{Phase, State};
 use crate::{teardown, unhandled};
 
 /// What is left of a cell whose drop had to wait.
 struct Remains {
-    about: About,
+    meta: TaskMeta,
     state: State,
     head: Box<dyn Body>,
 }
 
 impl Drop for Remains {
     fn drop(&mut self) {
-        down(&mut self.about, &mut self.state, &mut *self.head);
+        down(&mut self.meta, &mut self.state, &mut *self.head);
     }
 }
 
@@ -22,17 +22,17 @@ impl Drop for Remains {
 ///
 /// That may happen anywhere, even while a panic unwinds; a panicking `Drop` of the user's must not
 /// get past here.
-pub(super) fn down(about: &mut About, state: &mut State, head: &mut dyn Body) {
-    let is_bare = about.extra.is_none() && about.pool.is_none();
+pub(super) fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) {
+    let is_bare = meta.extra.is_none() && meta.pool.is_none();
     if is_bare && state.is_bare() && head.slot().is_some_and(|slot| slot.is_empty()) {
         return;
     }
     let Some(_level) = teardown::enter() else {
         let remains = Remains {
-            about: About {
-                location: about.location,
-                extra: about.extra.take(),
-                pool: about.pool.take(),
+            meta: TaskMeta {
+                location: meta.location,
+                extra: meta.extra.take(),
+                pool: meta.pool.take(),
             },
             state: std::mem::replace(state, State::new(Phase::Gone)),
             head: head.take(),
@@ -49,6 +49,6 @@ pub(super) fn down(about: &mut About, state: &mut State, head: &mut dyn Body) {
     unhandled::discard(state.waiter.take());
     // Executors, callbacks of tokens and hooks of pools are the user's too.
     unhandled::discard(state.take_rare());
-    unhandled::discard(about.extra.take());
-    unhandled::discard(about.pool.take());
+    unhandled::discard(meta.extra.take());
+    unhandled::discard(meta.pool.take());
 }

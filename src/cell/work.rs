@@ -60,7 +60,7 @@ impl Running<'_> {
         mut self,
         work: &mut dyn FnMut(Option<&At<'_>>) -> Option<Returned<T>>,
     ) -> Ran {
-        let at = self.cell.about().at();
+        let at = self.cell.meta().at();
         let mut local: Option<Outcome<T>> = None;
         let mut follow: Option<Follow> = None;
         let called = self.guarded(&mut || match work(Some(&at)) {
@@ -84,14 +84,14 @@ impl Running<'_> {
     /// Behind the wall, and in the closure's tracing context if it has one.
     fn guarded(&mut self, call: &mut dyn FnMut()) -> Result<(), guard::Payload> {
         unhandled::discard(self.untied.take());
-        let about = self.cell.about();
+        let meta = self.cell.meta();
         if self.placed {
-            about.pool().release_slot();
+            meta.pool().release_slot();
         }
-        let context = about.take_context();
+        let context = meta.take_context();
         guard::catch(|| match context {
             None => call(),
-            Some(context) => context.run(about.name().map(|name| &**name), call),
+            Some(context) => context.run(meta.name().map(|name| &**name), call),
         })
     }
 }

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::group::{Group, bind};
 use crate::cell::slot::Outcome;
-use crate::cell::{About, AnyCell};
+use crate::cell::{AnyCell, TaskMeta};
 use crate::error::TaskError;
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
@@ -159,7 +159,7 @@ fn claim<T>(task: Task<T>) -> Arc<dyn AnyCell> {
     match task.into_cell() {
         Some(cell) => cell,
         None => crate::cell::task_cell::TaskCell::<crate::cell::task_cell::NoWork<()>, ()>::open(
-            About::here(),
+            TaskMeta::here(),
         ),
     }
 }

@@ -35,7 +35,7 @@ where
     let cells: Vec<Arc<dyn AnyCell>> = tasks.into_iter().filter_map(Task::into_cell).collect();
     let (resolver, task) = deferred();
     if cells.is_empty() {
-        let at = task.cell().map(|cell| cell.about().at());
+        let at = task.cell().map(|cell| cell.meta().at());
         let error = TaskError::noted(
             ErrorKind::Empty,
             "give `any` and `await_first` at least one task",
@@ -125,7 +125,7 @@ impl<T: Send + 'static> First<T> {
         let Some(cell) = cell.filter(deadlock::is_in_a_cycle) else {
             return;
         };
-        let error = TaskError::of(ErrorKind::Cycle, cell.about().at());
+        let error = TaskError::of(ErrorKind::Cycle, cell.meta().at());
         if let Some(resolver) = self.resolver.lock().take() {
             let _ = resolver.settle(Err(error));
             self.group.clear();

@@ -4,7 +4,7 @@ use super::{Counted, Counter, explore, go, open};
 use crate::cell::call_off::enlist;
 use crate::cell::state::Phase;
 use crate::cell::task_cell::{Returned, TaskCell};
-use crate::cell::{About, AnyCell, Extra};
+use crate::cell::{AnyCell, ExtraMeta, TaskMeta};
 use crate::error::At;
 use crate::executor::Runnable;
 use crate::sync::{Arc, AtomicBool, Ordering};
@@ -84,7 +84,7 @@ fn a_closure_that_is_cancelled_before_its_turn_never_runs() {
             calls.up();
             Returned::Outcome(Ok(Counted(value)))
         };
-        let node = TaskCell::new(About::here(), Phase::Queued, work);
+        let node = TaskCell::new(TaskMeta::here(), Phase::Queued, work);
         let task = Task::<Counted>::from_cell(node.clone() as Arc<dyn AnyCell>);
         let worker = go(move || node.run());
         let cancelled = task.cancel();
@@ -114,15 +114,15 @@ fn what_a_raise_sets_free_begins_nothing_that_it_is_to_prevent() {
         let token = CancelToken::new();
         let ran = Counter::default();
         let calls = ran.clone();
-        let extra = Extra {
+        let extra = ExtraMeta {
             parents: [token.downgrade()].into_iter().collect(),
-            ..Extra::default()
+            ..ExtraMeta::default()
         };
-        let about = About {
+        let meta = TaskMeta {
             extra: Some(Box::new(extra)),
-            ..About::here()
+            ..TaskMeta::here()
         };
-        let node = TaskCell::new(about, Phase::Queued, move |_: &At<'_>| {
+        let node = TaskCell::new(meta, Phase::Queued, move |_: &At<'_>| {
             calls.up();
             Returned::Outcome(Ok(()))
         });
@@ -171,7 +171,7 @@ fn who_asks_is_told_when_a_cancelled_closure_has_returned() {
             mark.store(false, Ordering::Release);
             Returned::Outcome(Ok(7))
         };
-        let node = TaskCell::new(About::here(), Phase::Queued, work);
+        let node = TaskCell::new(TaskMeta::here(), Phase::Queued, work);
         let task = Arc::new(Task::<u32>::from_cell(node.clone() as Arc<dyn AnyCell>));
         let worker = go(move || node.run());
         let asker = {
@@ -212,15 +212,15 @@ fn who_asks_is_told_when_a_cancelled_closure_has_returned() {
 fn no_link_begins_behind_one_that_has_seen_the_raise() {
     explore(&["stopped", "ran"], || {
         let token = CancelToken::new();
-        let extra = Extra {
+        let extra = ExtraMeta {
             parents: [token.downgrade()].into_iter().collect(),
-            ..Extra::default()
+            ..ExtraMeta::default()
         };
-        let about = About {
+        let meta = TaskMeta {
             extra: Some(Box::new(extra)),
-            ..About::here()
+            ..TaskMeta::here()
         };
-        let node = TaskCell::new(about, Phase::Queued, move |_: &At<'_>| {
+        let node = TaskCell::new(meta, Phase::Queued, move |_: &At<'_>| {
             Returned::Outcome(Ok(false))
         });
         let cell: Arc<dyn AnyCell> = node.clone();

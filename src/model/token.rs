@@ -3,7 +3,7 @@
 use super::{Counted, Counter, explore, go};
 use crate::cell::call_off::enlist;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{About, AnyCell, Extra};
+use crate::cell::{AnyCell, ExtraMeta, TaskMeta};
 use crate::sync::Arc;
 use crate::{CancelCallback, CancelToken, Task};
 
@@ -121,15 +121,15 @@ fn what_is_registered_while_a_token_is_raised_hears_of_it() {
         let token = CancelToken::new();
         let raised = token.clone();
         let raiser = go(move || raised.cancel());
-        let extra = Extra {
+        let extra = ExtraMeta {
             parents: [token.downgrade()].into_iter().collect(),
-            ..Extra::default()
+            ..ExtraMeta::default()
         };
-        let about = About {
+        let meta = TaskMeta {
             extra: Some(Box::new(extra)),
-            ..About::here()
+            ..TaskMeta::here()
         };
-        let cell: Arc<dyn AnyCell> = TaskCell::<NoWork<()>, ()>::open(about);
+        let cell: Arc<dyn AnyCell> = TaskCell::<NoWork<()>, ()>::open(meta);
         let task = Task::<()>::from_cell(cell.clone());
         enlist(&cell);
         let child = token.child();

@@ -8,7 +8,7 @@ use super::launch::launch;
 use super::{IntoTask, Task};
 use crate::cancel::CancelToken;
 use crate::cell::task_cell::Returned;
-use crate::cell::{About, Extra};
+use crate::cell::{ExtraMeta, TaskMeta};
 use crate::error::At;
 use crate::pool::Pool;
 use crate::sync::Arc;
@@ -160,12 +160,12 @@ impl TaskBuilder {
         F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
         T: Send + 'static,
     {
-        let about = About {
+        let meta = TaskMeta {
             location,
             pool: self.pool,
             extra: (self.name.is_some() || token.is_some() || !self.parents.is_empty()).then(
                 || {
-                    Box::new(Extra {
+                    Box::new(ExtraMeta {
                         name: self.name,
                         token,
                         context: None,
@@ -174,7 +174,7 @@ impl TaskBuilder {
                 },
             ),
         };
-        launch(about, work)
+        launch(meta, work)
     }
 }
 

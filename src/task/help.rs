@@ -16,7 +16,7 @@ pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
     let own = address(&**cell);
     dispatch::hand_off_others(own);
     if !dispatch::apart(|| pool::run_inline(own)) || !done() {
-        if !cell.about().pool().is_current() {
+        if !cell.meta().pool().is_current() {
             // Else this thread runs a cold task itself, and no queue needs to know.
             start_if_cold(cell);
         }
@@ -109,7 +109,7 @@ fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
     // thread among whose callbacks this is would come to it in a moment.
     let belongs_here = match source {
         Some(source) => source.is_ready(),
-        None => cell.about().pool().is_current(),
+        None => cell.meta().pool().is_current(),
     };
     if !startable || !belongs_here {
         return false;

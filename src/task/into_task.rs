@@ -193,7 +193,7 @@ impl<T: Send + 'static> Task<T> {
     #[track_caller]
     pub(crate) fn settled(outcome: Result<T, TaskError>) -> Task<T> {
         Task::from_cell(TaskCell::<NoWork<T>, T>::settled(
-            crate::cell::About::here(),
+            crate::cell::TaskMeta::here(),
             outcome,
         ))
     }
@@ -224,9 +224,9 @@ impl<T: Send + 'static> Task<T> {
     /// ```
     #[track_caller]
     pub fn failed(error: impl Into<BoxError>) -> Task<T> {
-        let about = crate::cell::About::here();
-        let error = TaskError::failed(error.into(), about.at());
-        Task::from_cell(TaskCell::<NoWork<T>, T>::settled(about, Err(error)))
+        let meta = crate::cell::TaskMeta::here();
+        let error = TaskError::failed(error.into(), meta.at());
+        Task::from_cell(TaskCell::<NoWork<T>, T>::settled(meta, Err(error)))
     }
 
     /// The outcome's failure, if the task is settled and failed; it counts as looked at then.

@@ -4,33 +4,33 @@ use super::Task;
 use crate::cell::call_off::enlist;
 use crate::cell::state::Phase;
 use crate::cell::task_cell::{Returned, TaskCell};
-use crate::cell::{About, AnyCell, start, with};
+use crate::cell::{AnyCell, TaskMeta, start, with};
 use crate::error::At;
 use crate::sync::Arc;
 use crate::trace;
 
 /// A cell with its closure, wrapped in the tracing context of the caller.
-pub(super) fn prepare<T, F>(about: About, work: F) -> Arc<dyn AnyCell>
+pub(super) fn prepare<T, F>(meta: TaskMeta, work: F) -> Arc<dyn AnyCell>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    prepare_as(about, Phase::Queued, work)
+    prepare_as(meta, Phase::Queued, work)
 }
 
-pub(super) fn prepare_as<T, F>(mut about: About, phase: Phase, work: F) -> Arc<dyn AnyCell>
+pub(super) fn prepare_as<T, F>(mut meta: TaskMeta, phase: Phase, work: F) -> Arc<dyn AnyCell>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    note_context(&mut about);
-    TaskCell::new(about, phase, work)
+    note_context(&mut meta);
+    TaskCell::new(meta, phase, work)
 }
 
 /// The closure of a task that is being made is to run in the caller's tracing context.
-fn note_context(about: &mut About) {
+fn note_context(meta: &mut TaskMeta) {
     if let Some(context) = trace::capture() {
-        about.set_context(context.of_task());
+        meta.set_context(context.of_task());
     }
 }
 
@@ -48,18 +48,18 @@ pub(super) fn start_if_cold(cell: &Arc<dyn AnyCell>) {
     }
 }
 
-pub(super) fn launch<T, F>(about: About, work: F) -> Task<T>
+pub(super) fn launch<T, F>(meta: TaskMeta, work: F) -> Task<T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    let cell = prepare(about, work);
+    let cell = prepare(meta, work);
     start_new(&cell);
     Task::from_cell(cell)
 }
 
 fn start_new(cell: &Arc<dyn AnyCell>) {
-    if cell.about().is_under_tokens() {
+    if cell.meta().is_under_tokens() {
         enlist(cell);
         if with(&**cell, |state, _| state.phase != Phase::Queued) {
             // Cancelled: it needs no room in a queue.

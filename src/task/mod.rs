@@ -195,7 +195,7 @@ impl<T> Task<T> {
 
     /// The name it was given by [`TaskBuilder::name`].
     pub fn name(&self) -> Option<&str> {
-        self.cell.as_ref()?.about().name().map(|name| &**name)
+        self.cell.as_ref()?.meta().name().map(|name| &**name)
     }
 }
 
@@ -214,7 +214,7 @@ fn thread_of(cell: &dyn AnyCell) -> Option<ThreadId> {
 /// Takes the outcome of a settled task, which counts as looking at it. `None`: it is not settled.
 pub(crate) fn take_outcome<T: Send + 'static>(cell: &dyn AnyCell) -> Option<Outcome<T>> {
     let taken = with(cell, take_settled::<T>)?;
-    Some(taken.unwrap_or_else(|| Err(TaskError::taken(Some(cell.about().at())))))
+    Some(taken.unwrap_or_else(|| Err(TaskError::taken(Some(cell.meta().at())))))
 }
 
 /// The same for a whole handle. Gives the handle back when the task is not settled.
@@ -242,7 +242,7 @@ fn redeem_into(cell: &mut Arc<dyn AnyCell>, outcome: &mut dyn Slot) -> bool {
     };
     let is_settled = is_settled || with(&**cell, |state, head| move_settled(state, head, outcome));
     if is_settled && outcome.is_empty() {
-        outcome.fail(TaskError::taken(Some(cell.about().at())));
+        outcome.fail(TaskError::taken(Some(cell.meta().at())));
     }
     is_settled
 }

@@ -8,7 +8,7 @@ use super::{IntoTask, Task, TaskBuilder, TaskContext};
 use crate::cell::call_off::enlist;
 use crate::cell::state::Phase;
 use crate::cell::task_cell::Returned;
-use crate::cell::{About, take_place};
+use crate::cell::{TaskMeta, take_place};
 use crate::error::At;
 use crate::pool::Pool;
 
@@ -33,7 +33,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    launch(About::here(), move |_: &At<'_>| Returned::Outcome(Ok(f())))
+    launch(TaskMeta::here(), move |_: &At<'_>| {
+        Returned::Outcome(Ok(f()))
+    })
 }
 
 /// Runs `f`, which may fail or return another task, on a thread of the [global pool](Pool::global).
@@ -55,7 +57,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: IntoTask,
 {
-    launch(About::here(), move |at: &At<'_>| land(f(), at))
+    launch(TaskMeta::here(), move |at: &At<'_>| land(f(), at))
 }
 
 /// Runs `f` with a [`TaskContext`], by which it can tell that it has been cancelled.
@@ -129,9 +131,11 @@ impl<T: Send + 'static> Task<T> {
     where
         F: FnOnce() -> T + Send + 'static,
     {
-        Task::from_cell(prepare_as(About::here(), Phase::Cold, move |_: &At<'_>| {
-            Returned::Outcome(Ok(f()))
-        }))
+        Task::from_cell(prepare_as(
+            TaskMeta::here(),
+            Phase::Cold,
+            move |_: &At<'_>| Returned::Outcome(Ok(f())),
+        ))
     }
 
     /// Starts a task made by [`Task::new`]; does nothing to one that was started already.
@@ -165,7 +169,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        launch(self.about(Location::caller()), move |_: &At<'_>| {
+        launch(self.meta(Location::caller()), move |_: &At<'_>| {
             Returned::Outcome(Ok(f()))
         })
     }
@@ -187,7 +191,7 @@ impl Pool {
         F: FnOnce() -> R + Send + 'static,
         R: IntoTask,
     {
-        launch(self.about(Location::caller()), move |at: &At<'_>| {
+        launch(self.meta(Location::caller()), move |at: &At<'_>| {
             land(f(), at)
         })
     }
@@ -264,13 +268,13 @@ impl Pool {
         let Some(placed) = self.try_acquire_slot() else {
             return Err(f);
         };
-        let cell = prepare(self.about(Location::caller()), move |_: &At<'_>| {
+        let cell = prepare(self.meta(Location::caller()), move |_: &At<'_>| {
             Returned::Outcome(Ok(f()))
         });
         if placed {
             let _ = take_place(&cell);
         }
-        if cell.about().is_under_tokens() {
+        if cell.meta().is_under_tokens() {
             enlist(&cell);
         }
         if let Err(rejected) = self.submit(cell.clone()) {
@@ -279,8 +283,8 @@ impl Pool {
         Ok(Task::from_cell(cell))
     }
 
-    fn about(&self, location: &'static Location<'static>) -> About {
-        About {
+    fn meta(&self, location: &'static Location<'static>) -> TaskMeta {
+        TaskMeta {
             location,
             pool: Some(self.clone()),
             extra: None,

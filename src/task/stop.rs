@@ -11,7 +11,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::cancel::cancel;
 use crate::cell::slot::Outcome;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{self, About, AnyCell, Tie, Upstream, with};
+use crate::cell::{self, AnyCell, TaskMeta, Tie, Upstream, with};
 use crate::error::{BoxError, Reason, TaskError};
 use crate::promise::Resolver;
 use crate::sync::Arc;
@@ -95,12 +95,12 @@ impl<T: Send + 'static> Task<T> {
     /// ```
     #[track_caller]
     pub fn shielded(self) -> Task<T> {
-        let source = self.cell().map(|cell| cell.about().pool.clone());
-        let about = About {
+        let source = self.cell().map(|cell| cell.meta().pool.clone());
+        let meta = TaskMeta {
             pool: source.flatten(),
-            ..About::here()
+            ..TaskMeta::here()
         };
-        let outer = TaskCell::<NoWork<T>, T>::open(about);
+        let outer = TaskCell::<NoWork<T>, T>::open(meta);
         let resolver = Resolver::new(outer.clone());
         if let Some(inner) = self.into_cell() {
             let shield = Tie {
@@ -167,7 +167,7 @@ impl<T: Send + 'static> CancelOnDrop<T> {
 
 /// Stands in for a task that was taken out; never seen from outside.
 fn empty<T: Send + 'static>() -> Task<T> {
-    Task::from_cell(TaskCell::<NoWork<T>, T>::open(About::here()))
+    Task::from_cell(TaskCell::<NoWork<T>, T>::open(TaskMeta::here()))
 }
 
 impl<T: Send + 'static> Deref for CancelOnDrop<T> {

@@ -8,7 +8,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::state::Role;
 use crate::cell::stop::{step, when_stopped};
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{self, About, AnyCell, Tie, Upstream};
+use crate::cell::{self, AnyCell, TaskMeta, Tie, Upstream};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Weak};
 use crate::trace;
@@ -50,14 +50,14 @@ impl<T: Send + 'static> Task<T> {
     /// ```
     #[track_caller]
     pub fn stopped(&self) -> Task<()> {
-        let about = About {
-            pool: self.cell().and_then(|cell| cell.about().pool.clone()),
-            ..About::here()
+        let meta = TaskMeta {
+            pool: self.cell().and_then(|cell| cell.meta().pool.clone()),
+            ..TaskMeta::here()
         };
         let Some(cell) = self.cell() else {
             return Task::ready(());
         };
-        let stopped = TaskCell::<NoWork<()>, ()>::open(about);
+        let stopped = TaskCell::<NoWork<()>, ()>::open(meta);
         let upstream = Tie {
             to: Arc::new(StopOf(Arc::downgrade(cell))),
             ticket: 0,
@@ -108,7 +108,7 @@ impl<T: Send + 'static> Task<T> {
         let location = Location::caller();
         let context = trace::capture();
         if let Some(cell) = self.cell() {
-            let name = cell.about().name().cloned();
+            let name = cell.meta().name().cloned();
             let told = move || {
                 observe(location, name.as_ref(), || match context {
                     Some(context) => context.run(f),

@@ -224,7 +224,7 @@ fn lost(cell: Option<&dyn AnyCell>) -> TaskError {
     TaskError::noted(
         ErrorKind::Abandoned,
         "its outcome was taken by somebody else; this is a bug in fast-async",
-        cell.map(|cell| cell.about().at()),
+        cell.map(|cell| cell.meta().at()),
     )
 }
 
@@ -233,7 +233,7 @@ pub(super) fn cycle(cell: &dyn AnyCell) -> TaskError {
     TaskError::noted(
         ErrorKind::Cycle,
         "return the task or chain it with `and_then` instead of waiting for it",
-        Some(cell.about().at()),
+        Some(cell.meta().at()),
     )
 }
 
@@ -243,7 +243,7 @@ pub(super) fn unmanned(cell: Option<&dyn AnyCell>) -> TaskError {
         ErrorKind::Rejected,
         "all threads of the caller's pool wait, and no further one can be created; chain with \
          `and_then` instead of waiting inside tasks",
-        cell.map(|cell| cell.about().at()),
+        cell.map(|cell| cell.meta().at()),
     )
 }
 

@@ -7,7 +7,7 @@ use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Step, Turn};
 use crate::cell::task_cell::{NoWork, Returned, TaskCell};
-use crate::cell::{self, About, AnyCell, Extra, Tie, with};
+use crate::cell::{self, AnyCell, ExtraMeta, TaskMeta, Tie, with};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
 use crate::task::{IntoTask, Task, land};
@@ -138,7 +138,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         F: FnOnce(Result<&T, &TaskError>, &At<'_>) -> Returned<U> + Send + 'static,
         U: Send + 'static,
     {
-        let mut about = self.about_branch(location);
+        let mut meta = self.about_branch(location);
         let shared = self.shared.clone();
         let work = move |at: &At<'_>| {
             // A failure that is handed on is looked at by whoever gets it.
@@ -151,9 +151,9 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             }
         };
         if let Some(context) = trace::capture() {
-            about.set_context(context.of_branch());
+            meta.set_context(context.of_branch());
         }
-        let branch: Arc<dyn AnyCell> = TaskCell::new(about, Phase::Open, work);
+        let branch: Arc<dyn AnyCell> = TaskCell::new(meta, Phase::Open, work);
         self.shared.consumers.join();
         let start = Start::new(branch.clone());
         let is_sent = self.shared.is_sent;
@@ -179,15 +179,15 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         Task::from_cell(branch)
     }
 
-    fn about_branch(&self, location: &'static Location<'static>) -> About {
-        let source = self.shared.cell.about();
-        About {
+    fn about_branch(&self, location: &'static Location<'static>) -> TaskMeta {
+        let source = self.shared.cell.meta();
+        TaskMeta {
             location,
             pool: source.pool.clone(),
             extra: source.name().map(|name| {
-                Box::new(Extra {
+                Box::new(ExtraMeta {
                     name: Some(name.clone()),
-                    ..Extra::default()
+                    ..ExtraMeta::default()
                 })
             }),
         }
@@ -198,14 +198,14 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     where
         T: Clone,
     {
-        let about = self.about_branch(location);
+        let meta = self.about_branch(location);
         let cloned = match guard::catch(|| outcome.clone()) {
             Ok(cloned) => cloned,
-            Err(payload) => Err(TaskError::panicked(payload, about.at())),
+            Err(payload) => Err(TaskError::panicked(payload, meta.at())),
         };
         // A failure that is handed on is looked at by whoever gets it.
         self.shared.looked.store(true, Ordering::Release);
-        let branch = TaskCell::<NoWork<T>, T>::settled(about, cloned);
+        let branch = TaskCell::<NoWork<T>, T>::settled(meta, cloned);
         if self.shared.is_sent {
             let route = with(&*self.shared.cell, |state, _| state.route().clone());
             let _ = with(&*branch, |state, _| state.set_route(route));

@@ -20,7 +20,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::raise::withdraw_all;
 use crate::cell::slot::Outcome;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{About, AnyCell, Tie, Upstream, is_driven_here, with};
+use crate::cell::{AnyCell, TaskMeta, Tie, Upstream, is_driven_here, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering, ThreadId};
 use crate::{teardown, unhandled};
@@ -70,7 +70,7 @@ impl<T: Send + Sync + 'static> Task<T> {
     pub fn share(self) -> SharedTask<T> {
         let cell = match self.into_cell() {
             Some(cell) => cell,
-            None => TaskCell::<NoWork<T>, T>::open(About::here()),
+            None => TaskCell::<NoWork<T>, T>::open(TaskMeta::here()),
         };
         let is_sent = with(&*cell, |state, _| state.is_sent());
         let shared = Arc::new(Shared {
@@ -121,7 +121,7 @@ impl<T> Shared<T> {
         TaskError::noted(
             ErrorKind::Abandoned,
             "the task that is shared came to no outcome",
-            Some(self.cell.about().at()),
+            Some(self.cell.meta().at()),
         )
     }
 
@@ -198,7 +198,7 @@ impl<T> SharedTask<T> {
 
     /// The name it was given by [`TaskBuilder::name`](crate::TaskBuilder::name).
     pub fn name(&self) -> Option<&str> {
-        self.shared.cell.about().name().map(|name| &**name)
+        self.shared.cell.meta().name().map(|name| &**name)
     }
 }
 
