@@ -12,7 +12,7 @@ use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::{Phase, Progress};
 use crate::cell::step::Follow;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, Tie, adopt, stop, with};
+use crate::cell::{AnyCell, TaskMeta, UpstreamRef, adopt, stop, with};
 use crate::error::{BoxError, ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::task::{IntoTask, Task};
@@ -213,12 +213,12 @@ impl<T: Send + 'static> Resolver<T> {
         let Some(inner) = task.cell().cloned() else {
             return Ok(());
         };
-        let tie = Tie {
+        let upstream = UpstreamRef {
             to: inner.clone(),
-            ticket: 0,
+            step_id: 0,
         };
         let tied = with(&*cell, |state, _| {
-            (state.epoch == epoch).then(|| state.tie_to(tie))
+            (state.epoch == epoch).then(|| state.set_upstream(upstream))
         });
         if tied.is_none() {
             // Cancelled since, and what it was to follow goes with it.

@@ -20,11 +20,11 @@ pub enum CancelOutcome {
 
 /// Something that a task waits for, seen by a cancel.
 pub(crate) trait Withdraw: Send + Sync {
-    /// The task no longer wants it. `ticket` is what it was registered under here.
+    /// The task no longer wants it. `step_id` is what it was registered under here.
     ///
     /// Part of the first pass: no user code runs or is dropped in it. That, and what is no longer
     /// wanted in turn, goes into `sweep`.
-    fn withdraw(self: Arc<Self>, ticket: u64, sweep: &mut Sweep) -> CancelOutcome;
+    fn withdraw(self: Arc<Self>, step_id: u64, sweep: &mut Sweep) -> CancelOutcome;
 }
 
 /// A task that a token cancels.
@@ -83,7 +83,7 @@ impl Sweep {
     {
         let ties = ties.into_iter().rev();
         self.pending
-            .extend(ties.map(|(to, ticket)| Pending::Unwanted(to, ticket)));
+            .extend(ties.map(|(to, step_id)| Pending::Unwanted(to, step_id)));
     }
 
     /// This token is to be raised.
@@ -125,9 +125,9 @@ impl Sweep {
     pub(crate) fn take_all(&mut self) -> Option<CancelOutcome> {
         while let Some(next) = self.pending.pop() {
             match next {
-                Pending::Unwanted(to, ticket) => {
+                Pending::Unwanted(to, step_id) => {
                     self.keep(to.clone());
-                    let outcome = to.withdraw(ticket, self);
+                    let outcome = to.withdraw(step_id, self);
                     self.note(outcome);
                 }
                 Pending::Raised(token) => {

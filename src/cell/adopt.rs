@@ -12,7 +12,7 @@ use super::deadlock::{self, Graph, Trail};
 use super::slot::Slot;
 use super::state::{Arrival, Phase, Progress, Registered, Role};
 use super::step::{Follow, Step, Turn};
-use super::{AnyCell, Tie, address, raise, start, stop, with};
+use super::{AnyCell, UpstreamRef, address, raise, start, stop, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, turning};
@@ -63,7 +63,7 @@ pub(crate) fn follow(
             stop::driver_is_back(outer);
         }
         Adopted::Unwanted(source) => {
-            raise::withdraw_all(Some(tie(&source)));
+            raise::withdraw_all(Some(upstream(&source)));
         }
         Adopted::Cycle(arrival) => {
             super::release(&*inner);
@@ -88,7 +88,7 @@ struct Removed {
     cells: SmallVec<[Arc<dyn AnyCell>; 4]>,
     /// What a search for a cycle has come by; most adoptions need none.
     trail: Option<Box<Trail>>,
-    ties: SmallVec<[Option<Tie>; 2]>,
+    ties: SmallVec<[Option<UpstreamRef>; 2]>,
     steps: SmallVec<[Box<dyn Step>; 2]>,
 }
 
@@ -123,13 +123,13 @@ fn attach(
         state.last = held;
         if is_cycle {
             // What was tied to it beforehand is not followed after all.
-            removed.ties.push(state.untie());
+            removed.ties.push(state.take_upstream());
             let error = TaskError::of(ErrorKind::Cycle, outer.meta().at());
             state.outcome(head).fail(error);
             arrival = Some(state.outcome_is_in());
         } else {
             state.phase = Phase::Following;
-            removed.ties.push(state.tie_to(tie(inner)));
+            removed.ties.push(state.set_upstream(upstream(inner)));
         }
         true
     });
@@ -147,7 +147,7 @@ fn attach(
         if state.phase != Phase::Following {
             return false;
         }
-        removed.ties.push(state.tie_to(tie(&source)));
+        removed.ties.push(state.set_upstream(upstream(&source)));
         true
     });
     removed.cells.push(target);
@@ -194,8 +194,8 @@ fn bypass(
         };
         let only_follows =
             state.phase == Phase::Following && state.steps.is_empty() && is_covered();
-        let tie = state.upstream().filter(|_| only_follows)?;
-        Some((tie.to.clone(), state.epoch))
+        let upstream = state.upstream().filter(|_| only_follows)?;
+        Some((upstream.to.clone(), state.epoch))
     });
     let followed = followed.and_then(|(upstream, epoch)| upstream.cell().map(|cell| (cell, epoch)));
     let Some((source, epoch)) = followed else {
@@ -223,7 +223,7 @@ fn bypass(
     with(&**inner, |state, _| {
         if state.phase == Phase::Following && state.epoch == epoch {
             state.phase = Phase::Gone;
-            removed.ties.push(state.untie());
+            removed.ties.push(state.take_upstream());
             removed.steps.extend(state.last.take());
         }
     });
@@ -252,7 +252,7 @@ fn shortcut(
                 return None;
             }
             state.phase = Phase::Gone;
-            removed.ties.push(state.untie());
+            removed.ties.push(state.take_upstream());
             removed.steps.extend(state.last.take());
             state.steps.pop().map(|(carrier, _)| carrier)
         });
@@ -266,10 +266,10 @@ fn shortcut(
     }
 }
 
-fn tie(inner: &Arc<dyn AnyCell>) -> Tie {
-    Tie {
+fn upstream(inner: &Arc<dyn AnyCell>) -> UpstreamRef {
+    UpstreamRef {
         to: inner.clone(),
-        ticket: 0,
+        step_id: 0,
     }
 }
 
@@ -296,7 +296,7 @@ impl Forward {
                 return None;
             }
             put(state.outcome(head));
-            Some((state.untie(), state.outcome_is_in()))
+            Some((state.take_upstream(), state.outcome_is_in()))
         });
         if let Some((_, arrival)) = upstream {
             arrival.proceed(self.target.clone());

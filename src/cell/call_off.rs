@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::state::{Arrival, Phase};
-use super::{AnyCell, Tie, keeping, raise, stop, with};
+use super::{AnyCell, UpstreamRef, keeping, raise, stop, with};
 use crate::cancel::{CancelToken, Member, Membership, Sweep};
 use crate::error::TaskError;
 use crate::sync::{Arc, chaos_point};
@@ -23,7 +23,7 @@ enum Found {
 struct Failed {
     /// The head had not settled.
     head: bool,
-    upstream: Option<Tie>,
+    upstream: Option<UpstreamRef>,
     placed: bool,
     /// Has its steps go on with the failure.
     arrival: Arrival,
@@ -106,7 +106,7 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
         if matches!(state.phase, Phase::Driving | Phase::Following) {
             state.leave_running();
         }
-        let upstream = state.untie();
+        let upstream = state.take_upstream();
         // A driver, or what was followed, comes too late from now on.
         state.epoch = state.epoch.wrapping_add(1);
         let arrival = state.outcome_is_in();
@@ -131,7 +131,7 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
     {
         sweep.raise(token.clone());
     }
-    sweep.unwanted(failed.upstream.map(Tie::parts));
+    sweep.unwanted(failed.upstream.map(UpstreamRef::parts));
     if work.is_some() || counted {
         let task = cell.clone();
         sweep.later(move || {

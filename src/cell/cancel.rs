@@ -4,7 +4,7 @@ use super::drive::{Hands, drive};
 use super::state::{Doom, Duty, Phase};
 use super::step::{Step, Turn};
 use super::steps::Steps;
-use super::{AnyCell, Displaced, Tie, keeping, raise, stop, with};
+use super::{AnyCell, Displaced, UpstreamRef, keeping, raise, stop, with};
 use crate::cancel::{CancelOutcome, Sweep};
 use crate::error::{Reason, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
@@ -15,7 +15,7 @@ struct Loot {
     outcome: CancelOutcome,
     last: Option<Box<dyn Step>>,
     links: Vec<Box<dyn Step>>,
-    upstream: Option<Tie>,
+    upstream: Option<UpstreamRef>,
     /// What an earlier cancel would have left to whoever has the handle.
     replaced: Option<Box<dyn Step>>,
     /// `None`: the driver is among observers, and carries the rest out itself.
@@ -55,7 +55,7 @@ impl Loot {
 /// A task that nothing hung on: it is settled, and this is what is left to do.
 struct Prevented {
     duty: Duty,
-    upstream: Option<Tie>,
+    upstream: Option<UpstreamRef>,
     work: Option<Displaced>,
     /// The drop of `work` is waited for by those who ask whether the task has stopped.
     counted: bool,
@@ -125,7 +125,7 @@ fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> O
             outcome,
             last,
             links,
-            upstream: state.untie(),
+            upstream: state.take_upstream(),
             replaced,
             doom,
             due: state.clear_due(),
@@ -154,7 +154,7 @@ fn prevent(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError>
         state.failed = true;
         state.stage.finish();
         state.open = 0;
-        let upstream = state.untie();
+        let upstream = state.take_upstream();
         let placed = std::mem::take(&mut state.placed);
         cell.idle().store(true, Ordering::Release);
         Ok((upstream, placed, counted, state.settle(None)))
@@ -183,7 +183,7 @@ impl Taken {
         }
     }
 
-    fn upstream(&mut self) -> &mut Option<Tie> {
+    fn upstream(&mut self) -> &mut Option<UpstreamRef> {
         match self {
             Taken::Prevented(prevented) => &mut prevented.upstream,
             Taken::Seized(loot) => &mut loot.upstream,
@@ -264,7 +264,7 @@ pub(super) fn withdraw(cell: &Arc<dyn AnyCell>, sweep: &mut Sweep) -> CancelOutc
 }
 
 fn add_to(sweep: &mut Sweep, cell: &Arc<dyn AnyCell>, mut taken: Taken) {
-    sweep.unwanted(taken.upstream().take().map(Tie::parts));
+    sweep.unwanted(taken.upstream().take().map(UpstreamRef::parts));
     if let (Taken::Seized(_), Some(token)) = (&taken, cell.meta().token()) {
         // The closure, and whatever it has passed its token on to, is told that the result is no
         // longer wanted.

@@ -6,7 +6,7 @@ use super::slot::Slot;
 use super::state::{Duty, Phase};
 use super::step::{Route, Step};
 use super::steps::Steps;
-use super::{AnyCell, Tie, with};
+use super::{AnyCell, UpstreamRef, with};
 use crate::cancel::CancelOutcome;
 use crate::error::TaskError;
 use crate::sync::{Arc, Ordering, chaos_point};
@@ -33,7 +33,7 @@ impl By {
 enum Taken {
     TooLate,
     /// The head, unsettled.
-    Head(Option<Tie>),
+    Head(Option<UpstreamRef>),
     /// Steps that an executor would not run, with the outcome they were to get.
     Rest(Option<Box<dyn Step>>),
     /// Observers that a pool without threads gives back: there is nobody but this thread to run them.
@@ -64,7 +64,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
         let taken = match state.phase {
             Phase::Cold | Phase::Queued | Phase::Open => {
                 state.called_off |= error.is_cancelled();
-                Taken::Head(state.untie())
+                Taken::Head(state.take_upstream())
             }
             Phase::Driving | Phase::Following => Taken::TooLate,
             Phase::Handed if state.may_run(by.pass()) => {

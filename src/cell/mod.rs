@@ -222,18 +222,18 @@ pub(crate) trait Upstream: Withdraw {
     }
 }
 
-/// A task's tie to what it waits for.
+/// A task's upstream reference to what it waits for.
 #[derive(Clone)]
-pub(crate) struct Tie {
+pub(crate) struct UpstreamRef {
     pub(crate) to: Arc<dyn Upstream>,
     /// The number of the task's step in the list up there, where there is one.
-    pub(crate) ticket: u64,
+    pub(crate) step_id: u64,
 }
 
-impl Tie {
+impl UpstreamRef {
     /// As a sweep takes it.
     pub(crate) fn parts(self) -> (Arc<dyn Withdraw>, u64) {
-        (self.to, self.ticket)
+        (self.to, self.step_id)
     }
 }
 

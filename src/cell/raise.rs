@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Tie;
+use super::UpstreamRef;
 use crate::cancel::{CancelOutcome, CancelToken, Sweep};
 use crate::error::{BoxError, ErrorKind, Reason};
 use crate::executor::{Ran, Runnable};
@@ -83,10 +83,10 @@ pub(crate) fn carry_out(sweep: Sweep) {
 
 /// Takes what is no longer wanted, and runs the user code that belongs to that.
 pub(crate) fn withdraw_all(
-    unwanted: impl IntoIterator<Item = Tie, IntoIter: DoubleEndedIterator>,
+    unwanted: impl IntoIterator<Item = UpstreamRef, IntoIter: DoubleEndedIterator>,
 ) -> Option<CancelOutcome> {
     let mut sweep = Sweep::new(None);
-    sweep.unwanted(unwanted.into_iter().map(Tie::parts));
+    sweep.unwanted(unwanted.into_iter().map(UpstreamRef::parts));
     let outcome = sweep.take_all();
     carry_out(sweep);
     outcome

@@ -7,8 +7,8 @@ use crate::error::At;
 use crate::sync::Arc;
 
 fn above(cell: &dyn AnyCell, found: &mut Vec<Arc<dyn Upstream>>) {
-    let tie = with(cell, |state, _| state.upstream().cloned());
-    found.extend(tie.map(|tie| tie.to));
+    let upstream = with(cell, |state, _| state.upstream().cloned());
+    found.extend(upstream.map(|upstream| upstream.to));
 }
 
 fn withdraw(cell: Arc<dyn AnyCell>, sweep: &mut Sweep) -> CancelOutcome {

@@ -28,7 +28,7 @@ use super::slot::Slot;
 use super::step::{Route, Step};
 use super::steps::Steps;
 use super::stop::Stop;
-use super::{AnyCell, Tie};
+use super::{AnyCell, UpstreamRef};
 use crate::cancel::Membership;
 use crate::dispatch;
 use crate::error::TaskError;
@@ -119,10 +119,10 @@ pub(crate) struct State {
     pub(crate) driver: Option<ThreadId>,
 }
 
-/// The ties and the route of a task that is not alone on the global pool.
+/// The upstream references and the route of a task that is not alone on the global pool.
 #[derive(Default)]
 struct Rare {
-    upstream: Option<Tie>,
+    upstream: Option<UpstreamRef>,
     route: Route,
     /// The number of the last handing over to an executor: the job that has it may run.
     pass: u32,
@@ -169,14 +169,14 @@ pub(crate) struct Duty {
     /// A failure that nobody looked at and nobody will.
     pub(crate) report: Option<TaskError>,
     /// What the task waited for; held on to no longer.
-    pub(crate) untied: Option<Tie>,
+    pub(crate) released: Option<UpstreamRef>,
     /// The tokens it was under.
     pub(crate) left: Option<Box<Membership>>,
 }
 
 impl Duty {
     pub(crate) fn carry_out(self) {
-        drop(self.untied);
+        drop(self.released);
         if let Some(left) = self.left {
             // The last handles of tokens may go, and their callbacks are the user's to drop.
             crate::unhandled::discard(left);
@@ -400,29 +400,29 @@ impl State {
             }
             _ => None,
         };
-        let (untied, left) = match &mut self.rare {
+        let (released, left) = match &mut self.rare {
             None => (None, None),
             Some(rare) => (rare.upstream.take(), rare.membership.take()),
         };
         Duty {
             wake: self.waiter.take(),
             report,
-            untied,
+            released,
             left,
         }
     }
 
     /// Whatever this task waits for, to be cancelled with it.
-    pub(crate) fn upstream(&self) -> Option<&Tie> {
+    pub(crate) fn upstream(&self) -> Option<&UpstreamRef> {
         self.rare.as_ref()?.upstream.as_ref()
     }
 
     /// Ties the task to what it waits for from now on; gives back what it was tied to.
-    pub(crate) fn tie_to(&mut self, upstream: Tie) -> Option<Tie> {
+    pub(crate) fn set_upstream(&mut self, upstream: UpstreamRef) -> Option<UpstreamRef> {
         self.rare.get_or_insert_default().upstream.replace(upstream)
     }
 
-    pub(crate) fn untie(&mut self) -> Option<Tie> {
+    pub(crate) fn take_upstream(&mut self) -> Option<UpstreamRef> {
         self.rare.as_mut()?.upstream.take()
     }
 
@@ -433,8 +433,8 @@ impl State {
         let rare = self.rare.get_or_insert_default();
         if self.phase == Phase::Driving {
             rare.stop.leave_driver();
-        } else if let Some(tie) = &rare.upstream {
-            rare.stop.leave_followed(tie.to.clone().cell());
+        } else if let Some(upstream) = &rare.upstream {
+            rare.stop.leave_followed(upstream.to.clone().cell());
         }
     }
 

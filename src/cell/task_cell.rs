@@ -199,7 +199,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, pass: Option<u32>) -> Option<Ran> {
             let running = Running {
                 cell,
                 epoch: state.epoch,
-                untied: state.untie(),
+                released: state.take_upstream(),
                 placed: std::mem::take(&mut state.placed),
             };
             Some(cell.work(inner, Errand::Run(running)))

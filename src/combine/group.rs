@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::raise::withdraw_all;
-use crate::cell::{AnyCell, Tie, Upstream, with};
+use crate::cell::{AnyCell, Upstream, UpstreamRef, with};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 /// The tasks whose outcomes a combinator collects, beside what it makes of them.
@@ -86,7 +86,7 @@ impl<P: Send + 'static> Group<P> {
         withdraw_all(self.take());
     }
 
-    fn take(&self) -> impl DoubleEndedIterator<Item = Tie> + use<P> {
+    fn take(&self) -> impl DoubleEndedIterator<Item = UpstreamRef> + use<P> {
         let (members, settled) = self.take_all();
         drop(settled);
         members
@@ -96,7 +96,7 @@ impl<P: Send + 'static> Group<P> {
     fn take_all(
         &self,
     ) -> (
-        impl DoubleEndedIterator<Item = Tie> + use<P>,
+        impl DoubleEndedIterator<Item = UpstreamRef> + use<P>,
         Vec<Arc<dyn AnyCell>>,
     ) {
         let (members, settled) = {
@@ -106,9 +106,9 @@ impl<P: Send + 'static> Group<P> {
                 std::mem::take(&mut inner.settled),
             )
         };
-        let members = members.into_iter().flatten().map(|member| Tie {
+        let members = members.into_iter().flatten().map(|member| UpstreamRef {
             to: member,
-            ticket: 0,
+            step_id: 0,
         });
         (members, settled)
     }
@@ -123,7 +123,7 @@ impl<P: Send + 'static> Withdraw for Group<P> {
     fn withdraw(self: Arc<Self>, _ticket: u64, sweep: &mut Sweep) -> CancelOutcome {
         let (members, settled) = self.take_all();
         sweep.keep(settled);
-        sweep.unwanted(members.map(Tie::parts));
+        sweep.unwanted(members.map(UpstreamRef::parts));
         CancelOutcome::Prevented
     }
 }
@@ -152,9 +152,9 @@ pub(super) fn bind<P: Send + 'static>(cell: &dyn AnyCell, group: &Arc<Group<P>>)
     let bound = with(cell, |state, _| {
         let open = state.phase == crate::cell::state::Phase::Open;
         if open {
-            let _ = state.tie_to(Tie {
+            let _ = state.set_upstream(UpstreamRef {
                 to: group.clone(),
-                ticket: 0,
+                step_id: 0,
             });
         }
         open

@@ -229,13 +229,13 @@ impl LocalLoop {
         let f: Box<dyn Any> = Box::new(f);
         let before = self.store.closures.borrow_mut().insert(number, f);
         debug_assert!(before.is_none(), "numbers only rise");
-        let ticket = Ticket::<F> {
+        let step_id = Ticket::<F> {
             queue: Arc::downgrade(&self.queue.0),
             number: Some(number),
             _type: PhantomData,
         };
         task.on(&self.queue)
-            .link(location, move |outcome, at| match ticket.redeem() {
+            .link(location, move |outcome, at| match step_id.redeem() {
                 Some(f) => call(outcome, f, at),
                 None => Returned::Outcome(Err(match outcome {
                     Err(error) => error,

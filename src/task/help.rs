@@ -46,11 +46,11 @@ pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn
         let sent = with(&**cell, |state, _| {
             (state.phase == Phase::Open).then(|| {
                 state.phase = Phase::Queued;
-                state.untie()
+                state.take_upstream()
             })
         });
-        if let Some(tie) = sent {
-            unhandled::discard(tie);
+        if let Some(upstream) = sent {
+            unhandled::discard(upstream);
             resubmit(cell.clone());
         }
         true
@@ -130,7 +130,7 @@ fn is_startable(state: &State) -> (bool, Option<Arc<dyn Upstream>>) {
         Phase::Cold | Phase::Queued => (true, None),
         Phase::Handed => (matches!(state.route(), Route::Pool), None),
         Phase::Open => match state.upstream() {
-            Some(tie) => (true, Some(tie.to.clone())),
+            Some(upstream) => (true, Some(upstream.to.clone())),
             None => (false, None),
         },
         _ => (false, None),

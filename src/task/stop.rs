@@ -11,7 +11,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::cancel::cancel;
 use crate::cell::slot::Outcome;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{self, AnyCell, TaskMeta, Tie, Upstream, with};
+use crate::cell::{self, AnyCell, TaskMeta, Upstream, UpstreamRef, with};
 use crate::error::{BoxError, Reason, TaskError};
 use crate::promise::Resolver;
 use crate::sync::Arc;
@@ -103,11 +103,11 @@ impl<T: Send + 'static> Task<T> {
         let outer = TaskCell::<NoWork<T>, T>::open(meta);
         let resolver = Resolver::new(outer.clone());
         if let Some(inner) = self.into_cell() {
-            let shield = Tie {
+            let shield = UpstreamRef {
                 to: Arc::new(Shield(inner.clone())),
-                ticket: 0,
+                step_id: 0,
             };
-            let _ = cell::with(&*outer, |state, _| state.tie_to(shield));
+            let _ = cell::with(&*outer, |state, _| state.set_upstream(shield));
             let source = Arc::downgrade(&inner);
             let pass_on = move |outcome: Outcome<T>| {
                 // The shield was cancelled meanwhile: no one is left who would look at a failure.

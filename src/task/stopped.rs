@@ -8,7 +8,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::state::Role;
 use crate::cell::stop::{step, when_stopped};
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{self, AnyCell, TaskMeta, Tie, Upstream};
+use crate::cell::{self, AnyCell, TaskMeta, Upstream, UpstreamRef};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Weak};
 use crate::trace;
@@ -58,11 +58,11 @@ impl<T: Send + 'static> Task<T> {
             return Task::ready(());
         };
         let stopped = TaskCell::<NoWork<()>, ()>::open(meta);
-        let upstream = Tie {
+        let upstream = UpstreamRef {
             to: Arc::new(StopOf(Arc::downgrade(cell))),
-            ticket: 0,
+            step_id: 0,
         };
-        let _ = cell::with(&*stopped, |state, _| state.tie_to(upstream));
+        let _ = cell::with(&*stopped, |state, _| state.set_upstream(upstream));
         let resolver = Settles(Some(Resolver::new(stopped.clone())));
         // Dropped when it is called, and also when the task never runs.
         let told = when_stopped(cell.clone(), Box::new(move || drop(resolver)));

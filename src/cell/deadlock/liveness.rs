@@ -57,7 +57,7 @@ impl Graph {
             if let Some(cell) = upstream.clone().cell() {
                 let edges = self.edges(&cell, tail, trail);
                 is_tail = edges.is_tail;
-                above.extend(edges.tie);
+                above.extend(edges.upstream);
                 above.extend(edges.awaited.map(|awaited| awaited as Arc<dyn Upstream>));
                 trail.keep(cell);
             } else {

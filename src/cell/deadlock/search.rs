@@ -68,7 +68,7 @@ struct Driver {
 pub(super) struct Edges {
     rank: u32,
     pub(super) is_tail: bool,
-    pub(super) tie: Option<Arc<dyn Upstream>>,
+    pub(super) upstream: Option<Arc<dyn Upstream>>,
     /// What the thread that drives it waits for.
     pub(super) awaited: Option<Arc<dyn AnyCell>>,
 }
@@ -124,7 +124,7 @@ impl Graph {
             let edges = self.edges(&cell, Some(tail), trail);
             is_reached |= edges.is_tail;
             if is_reached && !has_choice {
-                trail.others.extend(edges.tie);
+                trail.others.extend(edges.upstream);
                 trail.others.append(&mut pending);
                 trail.cells.extend(edges.awaited);
                 trail.cells.push(cell);
@@ -132,7 +132,7 @@ impl Graph {
             }
             if edges.rank < tail.rank() {
                 below = below.max(Some(edges.rank));
-                trail.others.extend(edges.tie);
+                trail.others.extend(edges.upstream);
                 trail
                     .others
                     .extend(edges.awaited.map(|awaited| awaited as Arc<dyn Upstream>));
@@ -140,7 +140,7 @@ impl Graph {
                 continue;
             }
             trail.cells.push(cell);
-            pending.extend(edges.tie);
+            pending.extend(edges.upstream);
             pending.extend(edges.awaited.map(|awaited| awaited as Arc<dyn Upstream>));
         }
         // A task that waits for any one of several is stuck only if it is by all of them.
@@ -162,9 +162,14 @@ impl Graph {
         trail: &mut Trail,
     ) -> Edges {
         self.visited += 1;
-        let (rank, driver, sent_to, tie) = with(&**cell, |state, _| {
-            let tie = state.upstream().map(|tie| tie.to.clone());
-            (state.rank, driver(state), state.sent_to().cloned(), tie)
+        let (rank, driver, sent_to, upstream) = with(&**cell, |state, _| {
+            let upstream = state.upstream().map(|upstream| upstream.to.clone());
+            (
+                state.rank,
+                driver(state),
+                state.sent_to().cloned(),
+                upstream,
+            )
         });
         let mut driver = driver.map(|thread| Driver {
             thread,
@@ -182,7 +187,7 @@ impl Graph {
         Edges {
             rank,
             is_tail: tail.is_some_and(|tail| tail.is_at(key(&**cell), driver)),
-            tie,
+            upstream,
             awaited: awaited.cloned(),
         }
     }

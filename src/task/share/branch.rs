@@ -7,7 +7,7 @@ use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Step, Turn};
 use crate::cell::task_cell::{NoWork, Returned, TaskCell};
-use crate::cell::{self, AnyCell, ExtraMeta, TaskMeta, Tie, with};
+use crate::cell::{self, AnyCell, ExtraMeta, TaskMeta, UpstreamRef, with};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
 use crate::task::{IntoTask, Task, land};
@@ -164,15 +164,15 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 source: self.shared.cell.clone(),
             }),
         };
-        let ticket = cell::register(&self.shared.cell, start, Role::Observer);
+        let step_id = cell::register(&self.shared.cell, start, Role::Observer);
         with(&*branch, |state, _| {
             if is_sent {
                 state.expect_route();
             }
             if state.phase == Phase::Open {
-                let _ = state.tie_to(Tie {
+                let _ = state.set_upstream(UpstreamRef {
                     to: self.shared.clone(),
-                    ticket,
+                    step_id,
                 });
             }
         });

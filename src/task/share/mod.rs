@@ -20,7 +20,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::raise::withdraw_all;
 use crate::cell::slot::Outcome;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, Tie, Upstream, is_driven_here, with};
+use crate::cell::{AnyCell, TaskMeta, Upstream, UpstreamRef, is_driven_here, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering, ThreadId};
 use crate::{teardown, unhandled};
@@ -125,10 +125,10 @@ impl<T> Shared<T> {
         )
     }
 
-    fn source(&self) -> Tie {
-        Tie {
+    fn source(&self) -> UpstreamRef {
+        UpstreamRef {
             to: self.cell.clone(),
-            ticket: 0,
+            step_id: 0,
         }
     }
 }
@@ -235,9 +235,9 @@ impl<T> fmt::Debug for SharedTask<T> {
 }
 
 impl<T: Send + Sync + 'static> Withdraw for Shared<T> {
-    fn withdraw(self: Arc<Self>, ticket: u64, sweep: &mut Sweep) -> CancelOutcome {
+    fn withdraw(self: Arc<Self>, step_id: u64, sweep: &mut Sweep) -> CancelOutcome {
         let step = with(&*self.cell, |state, _| {
-            (ticket > 0).then(|| state.remove(ticket)).flatten()
+            (step_id > 0).then(|| state.remove(step_id)).flatten()
         });
         if let Some(step) = step {
             sweep.later(move || unhandled::discard(step));
