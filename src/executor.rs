@@ -57,13 +57,13 @@ pub(crate) trait Runnable: Send + Sync {
     }
 }
 
-/// Work that is handed to executors, perhaps several times. A pass, the number of a handing over, is
-/// good for one run: a job that comes late finds its pass used, or another one given out.
+/// Work that is handed to executors, perhaps several times. A hand-off id, the number of a handing over, is
+/// good for one run: a job that comes late finds its hand-off id used, or another one given out.
 pub(crate) trait HandedOut: Send + Sync {
-    /// False when the pass was not good.
-    fn run_with(self: Arc<Self>, pass: u32) -> bool;
+    /// False when the hand-off id was not good.
+    fn run_with(self: Arc<Self>, handoff: u32) -> bool;
 
-    fn reject_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool;
+    fn reject_with(self: Arc<Self>, handoff: u32, kind: ErrorKind, why: &'static str) -> bool;
 
     /// No pass that was given out so far is good any more. Takes no lock of a cell.
     fn is_over(&self) -> bool;
@@ -137,16 +137,16 @@ impl<F: Fn(Job) + Send + Sync + ?Sized> Executor for F {
 pub struct Job(Option<(Arc<dyn HandedOut>, u32)>);
 
 impl Job {
-    pub(crate) fn new(work: Arc<dyn HandedOut>, pass: u32) -> Job {
-        Job(Some((work, pass)))
+    pub(crate) fn new(work: Arc<dyn HandedOut>, handoff: u32) -> Job {
+        Job(Some((work, handoff)))
     }
 
     /// Runs the job on this thread.
     ///
     /// Never panics: a panic in user code becomes the failure of its task.
     pub fn run(mut self) {
-        if let Some((work, pass)) = self.0.take() {
-            work.run_with(pass);
+        if let Some((work, handoff)) = self.0.take() {
+            work.run_with(handoff);
         }
     }
 
@@ -158,9 +158,9 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        if let Some((work, pass)) = self.0.take() {
+        if let Some((work, handoff)) = self.0.take() {
             work.reject_with(
-                pass,
+                handoff,
                 ErrorKind::Rejected,
                 "the executor dropped the job without running it; an executor must call `Job::run`",
             );
@@ -191,7 +191,7 @@ impl Runnable for Queued {
 
     fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
         let job = self.take().and_then(|mut job| job.0.take());
-        job.is_some_and(|(work, pass)| work.reject_with(pass, kind, why))
+        job.is_some_and(|(work, handoff)| work.reject_with(handoff, kind, why))
     }
 
     fn is_spent(&self) -> bool {

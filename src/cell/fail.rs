@@ -22,9 +22,9 @@ pub(crate) enum By {
 }
 
 impl By {
-    fn pass(self) -> Option<u32> {
+    fn handoff(self) -> Option<u32> {
         match self {
-            By::Executor(pass) => Some(pass),
+            By::Executor(handoff) => Some(handoff),
             By::Pool => None,
         }
     }
@@ -67,7 +67,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
                 Taken::Head(state.take_upstream())
             }
             Phase::Driving | Phase::Following => Taken::TooLate,
-            Phase::Handed if state.may_run(by.pass()) => {
+            Phase::Handed if state.may_run(by.handoff()) => {
                 let by_pool = by == By::Pool;
                 if !by_pool && state.is_decided() && !state.is_doomed() {
                     let steps = state.steps.take();

@@ -370,9 +370,9 @@ pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
 fn hand_to(to: HandTo, cell: Arc<dyn AnyCell>) {
     match to {
         HandTo::Nobody => {}
-        HandTo::Executor(executor, pass) => {
+        HandTo::Executor(executor, handoff) => {
             // A job that is lost in a panic rejects its task as it is dropped.
-            let job = Job::new(cell, pass);
+            let job = Job::new(cell, handoff);
             if let Err(payload) = guard::catch(|| executor.execute(job)) {
                 guard::discard(payload);
             }

@@ -72,12 +72,12 @@ where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    fn run_with(self: Arc<Self>, pass: u32) -> bool {
-        claim(self, Some(pass)).is_some()
+    fn run_with(self: Arc<Self>, handoff: u32) -> bool {
+        claim(self, Some(handoff)).is_some()
     }
 
-    fn reject_with(self: Arc<Self>, pass: u32, kind: ErrorKind, why: &'static str) -> bool {
-        reject(self, By::Executor(pass), kind, why)
+    fn reject_with(self: Arc<Self>, handoff: u32, kind: ErrorKind, why: &'static str) -> bool {
+        reject(self, By::Executor(handoff), kind, why)
     }
 
     fn is_over(&self) -> bool {

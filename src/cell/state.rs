@@ -125,7 +125,7 @@ struct Rare {
     upstream: Option<UpstreamRef>,
     route: Route,
     /// The number of the last handing over to an executor: the job that has it may run.
-    pass: u32,
+    handoff: u32,
     doom: Option<Doom>,
     /// The route is not the pool, or a step that was registered will set another.
     sent: bool,

@@ -180,9 +180,9 @@ pub(super) fn shed(cell: &dyn AnyCell, outcome: bool) {
 
 /// Does what is to be done and whose turn it is: the closure, or the steps of a settled task. A
 /// queue's entry may come by late: it does not run what belongs to an executor by now, and an
-/// executor's job runs nothing but what its `pass` was given out for. `None`: there was nothing to
+/// executor's job runs nothing but what its `handoff` was given out for. `None`: there was nothing to
 /// do.
-pub(super) fn claim(cell: Arc<dyn AnyCell>, pass: Option<u32>) -> Option<Ran> {
+pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<Ran> {
     let cell = &cell;
     let mut inner = cell.shell().inner.lock();
     let inner_now = &mut *inner;
@@ -190,7 +190,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, pass: Option<u32>) -> Option<Ran> {
     match state.phase {
         // An open cell with a closure is a branch of a shared task whose value is there.
         Phase::Queued | Phase::Cold | Phase::Open
-            if pass.is_none() && inner_now.head.slot().is_none() =>
+            if handoff.is_none() && inner_now.head.slot().is_none() =>
         {
             state.phase = Phase::Driving;
             state.driver = Some(thread_id());
@@ -204,7 +204,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, pass: Option<u32>) -> Option<Ran> {
             };
             Some(cell.work(inner, Errand::Run(running)))
         }
-        Phase::Handed if state.may_run(pass) => {
+        Phase::Handed if state.may_run(handoff) => {
             state.phase = Phase::Driving;
             state.drive_here();
             state.depart();
@@ -219,7 +219,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, pass: Option<u32>) -> Option<Ran> {
                     inner.slot().move_into(local);
                 }
                 let go_on = || drive(cell, epoch, Hands::new(local, held.take()));
-                match pass {
+                match handoff {
                     None => dispatch::scope_of_job(go_on),
                     // Whatever closure has run an executor's job on this thread goes on after it.
                     Some(_) => dispatch::scope(go_on),

@@ -26,9 +26,9 @@ impl State {
         self.rare.as_ref().is_some_and(|rare| rare.on_pool)
     }
 
-    /// The pass of the job that was last handed out.
+    /// The hand-off id of the job that was last handed out.
     pub(crate) fn last_pass(&self) -> Option<u32> {
-        self.rare.as_ref().map(|rare| rare.pass)
+        self.rare.as_ref().map(|rare| rare.handoff)
     }
 
     /// Hands the waiting steps over, by their route.
@@ -44,19 +44,19 @@ impl State {
             Route::Inline => HandTo::Inline,
             Route::Executor(executor) => {
                 rare.arrived = false;
-                rare.pass = rare.pass.wrapping_add(1);
-                HandTo::Executor(executor.clone(), rare.pass)
+                rare.handoff = rare.handoff.wrapping_add(1);
+                HandTo::Executor(executor.clone(), rare.handoff)
             }
         }
     }
 
     /// The waiting steps may run now: on the pool or inline, on the list of a thread that works for
     /// their executor, or as the job that was last handed out.
-    pub(crate) fn may_run(&self, pass: Option<u32>) -> bool {
-        let given = self.rare.as_ref().map(|rare| rare.pass);
-        match pass {
+    pub(crate) fn may_run(&self, handoff: Option<u32>) -> bool {
+        let given = self.rare.as_ref().map(|rare| rare.handoff);
+        match handoff {
             None => !self.belongs_elsewhere() || self.rare.as_ref().is_some_and(|it| it.arrived),
-            Some(_) => self.belongs_elsewhere() && pass == given,
+            Some(_) => self.belongs_elsewhere() && handoff == given,
         }
     }
 
