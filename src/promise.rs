@@ -323,7 +323,7 @@ fn settle_on_pool<T: Send + 'static>(
         if !state.steps.is_empty() {
             return Some((arrival, None));
         }
-        cell.idle().store(true, Ordering::Release);
+        cell.settled_flag().store(true, Ordering::Release);
         Some((arrival, Some(state.settle(failure.as_ref()))))
     });
     match settled {

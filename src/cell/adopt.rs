@@ -159,13 +159,13 @@ fn attach(
         return Adopted::Yes(Registered::Pending);
     };
     let registered = with(&**inner, |state, _| {
-        state.released = true;
+        state.detached = true;
         if !wanted {
             removed.steps.push(carrier);
             return Registered::Pending;
         }
         if state.phase == Phase::Settled {
-            inner.idle().store(false, Ordering::Relaxed);
+            inner.settled_flag().store(false, Ordering::Relaxed);
         }
         state.watched = true;
         state.register(carrier, Role::Observer).1
@@ -241,7 +241,7 @@ fn shortcut(
     loop {
         let own_carrier = with(&*target, |state, _| {
             let only_carries = state.phase == Phase::Following
-                && state.released
+                && state.detached
                 && state
                     .steps
                     .only()
@@ -312,7 +312,7 @@ impl Step for Forward {
         self.deliver(|slot| input.move_into(slot));
         // What the target has no use for.
         input.clear();
-        Turn::Looked
+        Turn::Observed
     }
 
     fn cancel(&mut self, error: &TaskError) {

@@ -101,7 +101,7 @@ fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> O
         state.epoch = epoch;
         state.cancelled = true;
         state.called_off = true;
-        state.looked = true;
+        state.handled = true;
         state.stage.finish();
         state.open = 0;
         let spared = match left_to {
@@ -150,13 +150,13 @@ fn prevent(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError>
         state.epoch = state.epoch.wrapping_add(1);
         state.cancelled = true;
         state.called_off = true;
-        state.looked = true;
+        state.handled = true;
         state.failed = true;
         state.stage.finish();
         state.open = 0;
         let upstream = state.take_upstream();
         let placed = std::mem::take(&mut state.placed);
-        cell.idle().store(true, Ordering::Release);
+        cell.settled_flag().store(true, Ordering::Release);
         Ok((upstream, placed, counted, state.settle(None)))
     });
     let (upstream, placed, counted, duty) = prevented?;
@@ -348,7 +348,7 @@ fn settle_empty(cell: &dyn AnyCell, epoch: u32, error: &TaskError) {
             if !state.steps.is_empty() {
                 return Some(Err(state.steps.take()));
             }
-            cell.idle().store(true, Ordering::Release);
+            cell.settled_flag().store(true, Ordering::Release);
             Some(Ok(state.settle(None)))
         });
         match late {

@@ -145,7 +145,7 @@ fn go_on(state: &mut State, hands: &mut Hands<'_>) -> Option<Next> {
         return None;
     }
     let (step, role) = state.steps.pop()?;
-    if state.released && step.takes_outcome() && state.steps.is_empty() {
+    if state.detached && step.takes_outcome() && state.steps.is_empty() {
         // Nobody holds a handle: no step can come after this one, so one look will do for both.
         state.open = 0;
         hands.duty = state.settle(None);
@@ -231,7 +231,7 @@ pub(crate) fn drive_from(
                 hands.progress.links += 1;
             }
             Turn::Passed => hands.progress.links += 1,
-            Turn::Looked => {}
+            Turn::Observed => {}
             Turn::Follow(follow) => {
                 let mut step = step;
                 let held = match step.output() {
@@ -279,7 +279,7 @@ fn work_through(
         };
         chaos_point();
         match step.run(hands.slot(), name) {
-            Turn::Looked => {}
+            Turn::Observed => {}
             Turn::Passed => hands.progress.links += 1,
             Turn::Linked => {
                 hands.held = Some(step);

@@ -72,7 +72,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
                 if !by_pool && state.is_decided() && !state.is_doomed() {
                     let steps = state.steps.take();
                     let failure = state.outcome(head).failure().cloned();
-                    cell.idle().store(true, Ordering::Release);
+                    cell.settled_flag().store(true, Ordering::Release);
                     Taken::Observers(steps, state.settle(failure.as_ref()))
                 } else {
                     let held = state.last.take();

@@ -186,8 +186,8 @@ impl dyn AnyCell + '_ {
 
     /// True while the phase is `Settled`; written under the lock, for looking without it.
     #[inline]
-    pub(crate) fn idle(&self) -> &AtomicBool {
-        &self.shell().idle
+    pub(crate) fn settled_flag(&self) -> &AtomicBool {
+        &self.shell().settled
     }
 
     /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
@@ -425,13 +425,13 @@ impl Runnable for Detour {
 /// when the task is settled.
 pub(crate) fn release(cell: &dyn AnyCell) {
     let (unseen, waiter) = with(cell, |state, head| {
-        state.released = true;
+        state.detached = true;
         // Nobody is left to be woken; a future's waker may hold much.
         let waiter = state.waiter.take();
-        if state.phase != state::Phase::Settled || state.looked {
+        if state.phase != state::Phase::Settled || state.handled {
             return (None, waiter);
         }
-        state.looked = true;
+        state.handled = true;
         let failure = state.outcome(head).failure().cloned();
         (failure.filter(|error| !state.was_asked_for(error)), waiter)
     });

@@ -63,7 +63,7 @@ where
     fn is_spent(&self) -> bool {
         // ORDERING: acquire, as for a wait. A late subscriber clears the flag before it queues its
         // entry: the queue's lock lets each thread that sees the entry see the flag too.
-        self.idle.load(Ordering::Acquire)
+        self.settled.load(Ordering::Acquire)
     }
 }
 

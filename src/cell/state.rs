@@ -80,9 +80,9 @@ impl Stage {
 pub(crate) struct State {
     pub(crate) phase: Phase,
     /// No handle is left, or a consumer has taken it: nobody will ask for the outcome.
-    pub(crate) released: bool,
+    pub(crate) detached: bool,
     /// Somebody has received the outcome, or will: a failure needs no report.
-    pub(crate) looked: bool,
+    pub(crate) handled: bool,
     /// The outcome at the tail is a cancellation that was asked for.
     pub(crate) cancelled: bool,
     /// A cancel was asked for at this task, at some time: a failure that says so is no surprise.
@@ -169,14 +169,14 @@ pub(crate) struct Duty {
     /// A failure that nobody looked at and nobody will.
     pub(crate) report: Option<TaskError>,
     /// What the task waited for; held on to no longer.
-    pub(crate) released: Option<UpstreamRef>,
+    pub(crate) detached: Option<UpstreamRef>,
     /// The tokens it was under.
     pub(crate) left: Option<Box<Membership>>,
 }
 
 impl Duty {
     pub(crate) fn carry_out(self) {
-        drop(self.released);
+        drop(self.detached);
         if let Some(left) = self.left {
             // The last handles of tokens may go, and their callbacks are the user's to drop.
             crate::unhandled::discard(left);
@@ -244,8 +244,8 @@ impl State {
     pub(crate) fn new(phase: Phase) -> State {
         State {
             phase,
-            released: false,
-            looked: false,
+            detached: false,
+            handled: false,
             cancelled: false,
             called_off: false,
             placed: false,
@@ -274,7 +274,7 @@ impl State {
         self.open += u32::from(role != Role::Observer);
         if role == Role::Closing {
             // Whoever registers a step that takes the outcome has taken the handle apart.
-            self.released |= step.takes_outcome();
+            self.detached |= step.takes_outcome();
             self.watched = true;
         }
         #[cfg(planted = "overtake")]
@@ -307,7 +307,7 @@ impl State {
     pub(crate) fn decide(&mut self, links: u32) {
         if links > 0 {
             self.cancelled = false;
-            self.looked = false;
+            self.handled = false;
             self.open -= links;
         }
     }
@@ -394,20 +394,20 @@ impl State {
     pub(crate) fn settle(&mut self, failure: Option<&TaskError>) -> Duty {
         self.phase = Phase::Settled;
         let report = match failure {
-            Some(error) if self.released && !self.looked && !self.was_asked_for(error) => {
-                self.looked = true;
+            Some(error) if self.detached && !self.handled && !self.was_asked_for(error) => {
+                self.handled = true;
                 Some(error.clone())
             }
             _ => None,
         };
-        let (released, left) = match &mut self.rare {
+        let (detached, left) = match &mut self.rare {
             None => (None, None),
             Some(rare) => (rare.upstream.take(), rare.membership.take()),
         };
         Duty {
             wake: self.waiter.take(),
             report,
-            released,
+            detached,
             left,
         }
     }

@@ -53,7 +53,7 @@ pub(crate) trait Step: Send {
 /// What the dispatcher does after a step.
 pub(crate) enum Turn {
     /// An observer has looked; the outcome is what it was.
-    Looked,
+    Observed,
     /// A link has run, and has left the outcome in its output.
     Linked,
     /// A link has run, and has left the outcome, or nothing, in its input.

@@ -151,7 +151,7 @@ impl ThreadState {
 impl Step for ThreadState {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
         self.tell();
-        Turn::Looked
+        Turn::Observed
     }
 
     fn cancel(&mut self, _: &TaskError) {

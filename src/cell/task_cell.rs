@@ -26,7 +26,7 @@ pub(crate) struct Shell<H: Body + ?Sized> {
     /// Emptied in `drop`.
     pub(super) meta: ManuallyDrop<TaskMeta>,
     /// True while the phase is `Settled`; written under the lock, for looking without it.
-    pub(super) idle: AtomicBool,
+    pub(super) settled: AtomicBool,
     pub(super) inner: Mutex<Inner<H>>,
 }
 
@@ -57,7 +57,7 @@ where
     pub(crate) fn new(meta: TaskMeta, phase: Phase, work: F) -> Arc<Self> {
         Arc::new(Shell {
             meta: ManuallyDrop::new(meta),
-            idle: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 state: ManuallyDrop::new(State::new(phase)),
                 head: Head::Work(work),
@@ -82,7 +82,7 @@ impl<T: Send + 'static> TaskCell<NoWork<T>, T> {
         state.open = u32::from(value.is_none());
         Arc::new(Shell {
             meta: ManuallyDrop::new(meta),
-            idle: AtomicBool::new(value.is_some()),
+            settled: AtomicBool::new(value.is_some()),
             inner: Mutex::new(Inner {
                 state: ManuallyDrop::new(state),
                 head: Head::Outcome(value),
@@ -105,7 +105,7 @@ impl Erased {
     fn advance(&self, inner: &mut Inner<dyn Body>, hands: &mut Hands<'_>, epoch: u32) -> Next {
         let next = drive::next(&mut inner.state, &mut inner.head, hands, epoch);
         if next.is_the_end() {
-            self.idle.store(true, Ordering::Release);
+            self.settled.store(true, Ordering::Release);
         }
         next
     }
@@ -116,7 +116,7 @@ impl Erased {
         let mut inner = self.inner.lock();
         let pushed = inner.state.register(step, role);
         if pushed.1 == Registered::Late {
-            self.idle.store(false, Ordering::Relaxed);
+            self.settled.store(false, Ordering::Relaxed);
         }
         pushed
     }
@@ -199,7 +199,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<Ran>
             let running = Running {
                 cell,
                 epoch: state.epoch,
-                released: state.take_upstream(),
+                detached: state.take_upstream(),
                 placed: std::mem::take(&mut state.placed),
             };
             Some(cell.work(inner, Errand::Run(running)))

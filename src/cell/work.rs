@@ -23,7 +23,7 @@ pub(crate) struct Running<'a> {
     pub(super) cell: &'a Arc<dyn AnyCell>,
     pub(super) epoch: u32,
     /// What the task waited for.
-    pub(super) released: Option<UpstreamRef>,
+    pub(super) detached: Option<UpstreamRef>,
     /// The task held a place in its pool's queue: a waiting thread has come to it before the queue.
     pub(super) placed: bool,
 }
@@ -83,7 +83,7 @@ impl Running<'_> {
 
     /// Behind the wall, and in the closure's tracing context if it has one.
     fn guarded(&mut self, call: &mut dyn FnMut()) -> Result<(), guard::Payload> {
-        unhandled::discard(self.released.take());
+        unhandled::discard(self.detached.take());
         let meta = self.cell.meta();
         if self.placed {
             meta.pool().release_slot();

@@ -122,7 +122,7 @@ impl<T: Send + 'static> IntoTask for Task<T> {
             return Landing(Returned::Outcome(Err(error)));
         };
         // A settled task gives its outcome at once.
-        if inner.idle().load(Ordering::Acquire)
+        if inner.settled_flag().load(Ordering::Acquire)
             && let Some(outcome) = super::take_outcome(&*inner)
         {
             return Landing(Returned::Outcome(outcome));
@@ -133,7 +133,7 @@ impl<T: Send + 'static> IntoTask for Task<T> {
     fn settle(self, resolver: Resolver<T>) -> Result<(), Self> {
         // A settled task gives its outcome at once.
         if let Some(cell) = self.cell().cloned()
-            && cell.idle().load(Ordering::Acquire)
+            && cell.settled_flag().load(Ordering::Acquire)
             && let Some(outcome) = super::take_outcome(&*cell)
         {
             return resolver.settle(outcome).map_err(|outcome| {
@@ -248,7 +248,7 @@ impl<T: Send + 'static> Task<T> {
                 return None;
             }
             let failure = state.outcome(head).failure().cloned();
-            state.looked |= failure.is_some();
+            state.handled |= failure.is_some();
             failure
         })?;
         // Looked at for good: also when it travels on, down the chain or to another task.

@@ -192,7 +192,7 @@ where
                 work(outcome);
             }
         });
-        Turn::Looked
+        Turn::Observed
     }
 
     fn cancel(&mut self, error: &TaskError) {
@@ -309,7 +309,7 @@ where
 
     /// Has the step get the outcome of `cell`, whose handle was taken: at once, if it is there.
     pub(crate) fn attach(mut self: Box<Self>, cell: &Arc<dyn AnyCell>) {
-        if cell.idle().load(Ordering::Acquire)
+        if cell.settled_flag().load(Ordering::Acquire)
             && let Some(outcome) = take_outcome::<T>(&**cell)
         {
             return self.give(outcome);

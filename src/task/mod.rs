@@ -251,7 +251,7 @@ fn redeem_into(cell: &mut Arc<dyn AnyCell>, outcome: &mut dyn Slot) -> bool {
 fn move_settled(state: &mut State, head: &mut dyn Slot, to: &mut dyn Slot) -> bool {
     let is_settled = state.phase == Phase::Settled;
     if is_settled {
-        state.looked = true;
+        state.handled = true;
         state.outcome(head).move_into(to);
     }
     is_settled
@@ -265,14 +265,14 @@ fn take_settled<T: Send + 'static>(
     if state.phase != Phase::Settled {
         return None;
     }
-    state.looked = true;
+    state.handled = true;
     Some(cast::<T>(state.outcome(head)).take())
 }
 
 /// Takes back a `take_outcome`, for whoever has the only handle. A failure is yet to be looked at.
 fn put_back<T: Send + 'static>(cell: &dyn AnyCell, outcome: Outcome<T>) {
     with(cell, |state, head| {
-        state.looked = false;
+        state.handled = false;
         *cast::<T>(state.outcome(head)) = Some(outcome);
     });
 }

@@ -156,7 +156,7 @@ impl<T: Send + 'static> Task<T> {
         let Some(cell) = self.cell() else {
             return Err(self);
         };
-        if !cell.idle().load(Ordering::Acquire) {
+        if !cell.settled_flag().load(Ordering::Acquire) {
             match block(cell, how) {
                 End::Settled => {}
                 End::TimedOut => return Err(self),
@@ -202,7 +202,7 @@ fn wait_for(cell: Option<Arc<dyn AnyCell>>, how: How, outcome: &mut dyn Slot) {
     let Some(mut cell) = cell else {
         return;
     };
-    let end = match cell.idle().load(Ordering::Acquire) {
+    let end = match cell.settled_flag().load(Ordering::Acquire) {
         true => End::Settled,
         false => block(&cell, how),
     };
@@ -277,8 +277,8 @@ pub(super) enum End {
 
 /// Blocks until `cell` is idle.
 fn block(cell: &Arc<dyn AnyCell>, how: How) -> End {
-    let idle = || cell.idle().load(Ordering::Acquire);
-    block_on(cell, &thread::current(), &idle, None, how, |waiter| {
+    let settled = || cell.settled_flag().load(Ordering::Acquire);
+    block_on(cell, &thread::current(), &settled, None, how, |waiter| {
         let replaced = with(&**cell, |state, _| {
             (state.phase != Phase::Settled).then(|| std::mem::replace(&mut state.waiter, waiter))
         });

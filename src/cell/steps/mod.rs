@@ -266,7 +266,7 @@ mod tests {
 
     impl Step for Numbered {
         fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-            Turn::Looked
+            Turn::Observed
         }
         fn cancel(&mut self, _: &TaskError) {}
     }

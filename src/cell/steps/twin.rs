@@ -12,7 +12,7 @@ struct Marked(u64);
 impl Step for Marked {
     fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
         *cast::<u64>(input) = Some(Ok(self.0));
-        Turn::Looked
+        Turn::Observed
     }
     fn cancel(&mut self, _: &TaskError) {}
 }

@@ -123,7 +123,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     where
         T: Clone,
     {
-        if self.shared.cell.idle().load(Ordering::Acquire)
+        if self.shared.cell.settled_flag().load(Ordering::Acquire)
             && let Some(outcome) = self.shared.value.get()
         {
             return self.clone_now(outcome, Location::caller());
@@ -142,7 +142,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         let shared = self.shared.clone();
         let work = move |at: &At<'_>| {
             // A failure that is handed on is looked at by whoever gets it.
-            shared.looked.store(true, Ordering::Release);
+            shared.handled.store(true, Ordering::Release);
             // From here on this branch is no consumer that could be waited for.
             shared.consumers.leave();
             match shared.value.get() {
@@ -204,7 +204,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             Err(payload) => Err(TaskError::panicked(payload, meta.at())),
         };
         // A failure that is handed on is looked at by whoever gets it.
-        self.shared.looked.store(true, Ordering::Release);
+        self.shared.handled.store(true, Ordering::Release);
         let branch = TaskCell::<NoWork<T>, T>::settled(meta, cloned);
         if self.shared.is_sent {
             let route = with(&*self.shared.cell, |state, _| state.route().clone());
@@ -271,7 +271,7 @@ impl Step for StartThere {
 impl Step for Start {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
         self.go();
-        Turn::Looked
+        Turn::Observed
     }
 
     fn cancel(&mut self, _: &TaskError) {

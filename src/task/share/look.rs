@@ -161,14 +161,14 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
 
     fn give<'a>(&self, outcome: &'a Outcome<T>) -> Result<&'a T, TaskError> {
         outcome.as_ref().map_err(|error| {
-            self.shared.looked.store(true, Ordering::Release);
+            self.shared.handled.store(true, Ordering::Release);
             error.clone()
         })
     }
 
     fn wait_as(&self, how: How) -> Option<Result<&T, TaskError>> {
         let cell = &self.shared.cell;
-        if !cell.idle().load(Ordering::Acquire) || self.shared.value.get().is_none() {
+        if !cell.settled_flag().load(Ordering::Acquire) || self.shared.value.get().is_none() {
             // A place in the list: the wait is over when everybody who subscribed before has had
             // its turn (Contract: D7).
             let turn = Arc::new(AtomicBool::new(false));
@@ -232,7 +232,7 @@ where
         if let (Some(outcome), Some(work)) = (self.shared.value.get(), self.work.take()) {
             observe(self.location, name, || work(outcome.as_ref()));
         }
-        Turn::Looked
+        Turn::Observed
     }
 
     fn cancel(&mut self, error: &TaskError) {
@@ -267,7 +267,7 @@ impl Wake {
 impl Step for Wake {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
         self.call();
-        Turn::Looked
+        Turn::Observed
     }
 
     fn cancel(&mut self, _: &TaskError) {

@@ -54,7 +54,7 @@ pub(crate) struct Shared<T> {
     value: OnceLock<Outcome<T>>,
     consumers: Consumers,
     /// Somebody has received a failure, or a branch has it.
-    looked: AtomicBool,
+    handled: AtomicBool,
     /// The task was sent elsewhere before it was shared; so are its branches.
     is_sent: bool,
     /// Drops the value: made where it is known that `T` may be put off.
@@ -77,7 +77,7 @@ impl<T: Send + Sync + 'static> Task<T> {
             cell,
             value: OnceLock::new(),
             consumers: Consumers::new(),
-            looked: AtomicBool::new(false),
+            handled: AtomicBool::new(false),
             is_sent,
             bury: bury::<T>,
         });
@@ -104,7 +104,7 @@ impl<T> Shared<T> {
     fn report_unseen(&self) {
         if let Some(Err(error)) = self.value.get()
             && !with(&*self.cell, |state, _| state.was_asked_for(error))
-            && !self.looked.swap(true, Ordering::AcqRel)
+            && !self.handled.swap(true, Ordering::AcqRel)
         {
             unhandled::report(error.clone());
         }
