@@ -72,7 +72,7 @@ pub(crate) fn follow(
     }
 }
 
-/// Has the steps of a task whose phase is `Handed` run when this thread's list comes to them, or
+/// Has the steps of a task whose phase is `HandedOff` run when this thread's list comes to them, or
 /// where they belong.
 fn come_to(cell: Arc<dyn AnyCell>) {
     match with(&*cell, |state, _| {
@@ -167,7 +167,7 @@ fn attach(
         if state.phase == Phase::Settled {
             inner.settled_flag().store(false, Ordering::Relaxed);
         }
-        state.watched = true;
+        state.has_dependents = true;
         state.register(carrier, Role::Observer).1
     });
     if wanted {
@@ -210,7 +210,7 @@ fn bypass(
             .only()
             .and_then(Step::forwards_to)
             .is_some_and(|target| address(&**target) == address(&**inner));
-        state.watched |= carries_to_inner;
+        state.has_dependents |= carries_to_inner;
         if carries_to_inner && let Some(carrier) = carrier.take() {
             removed.steps.extend(state.steps.replace_only(carrier));
         }
@@ -222,7 +222,7 @@ fn bypass(
     // Whoever cancels the inner task before this cancels the source with it.
     with(&**inner, |state, _| {
         if state.phase == Phase::Following && state.epoch == epoch {
-            state.phase = Phase::Gone;
+            state.phase = Phase::Forwarded;
             removed.ties.push(state.take_upstream());
             removed.steps.extend(state.last.take());
         }
@@ -251,7 +251,7 @@ fn shortcut(
             if !only_carries {
                 return None;
             }
-            state.phase = Phase::Gone;
+            state.phase = Phase::Forwarded;
             removed.ties.push(state.take_upstream());
             removed.steps.extend(state.last.take());
             state.steps.pop().map(|(carrier, _)| carrier)

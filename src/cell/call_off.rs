@@ -89,7 +89,7 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
         if !is_due || state.is_doomed() {
             return Found::TooLate;
         }
-        let is_head = !state.stage.is_over();
+        let is_head = !state.head_state.is_over();
         match state.phase {
             Phase::Cold | Phase::Queued | Phase::Open => {
                 counted = state.leave_unbegun();
@@ -97,7 +97,7 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
             }
             Phase::Driving if is_head => head.fail(error),
             Phase::Following => state.outcome(head).fail(error),
-            Phase::Driving | Phase::Handed if !state.is_decided() => {
+            Phase::Driving | Phase::HandedOff if !state.is_decided() => {
                 replaced = state.fail_later(error);
                 return Found::LeftToDriver;
             }

@@ -80,11 +80,13 @@ fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> O
         // The driver to whom the cancel is left.
         let left_to = match state.phase {
             Phase::Driving if state.observing => Some(state.doom_driver().unwrap_or(before)),
-            Phase::Handed if state.is_doomed() || state.steps.begins_with_observer() => Some(epoch),
+            Phase::HandedOff if state.is_doomed() || state.steps.begins_with_observer() => {
+                Some(epoch)
+            }
             _ => None,
         };
         let outcome = match state.phase {
-            Phase::Settled | Phase::Gone => return None,
+            Phase::Settled | Phase::Forwarded => return None,
             _ if state.is_decided() => return None,
             Phase::Driving => CancelOutcome::Signalled,
             _ => CancelOutcome::Prevented,
@@ -102,8 +104,8 @@ fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> O
         state.cancelled = true;
         state.called_off = true;
         state.handled = true;
-        state.stage.finish();
-        state.open = 0;
+        state.head_state.finish();
+        state.pending_links = 0;
         let spared = match left_to {
             Some(_) => state.steps.take_leading_observers(),
             None => Steps::new(),
@@ -141,7 +143,7 @@ fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> O
 fn prevent(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError> {
     let (prevented, work) = keeping(cell, |state, head| {
         let has_begun = !matches!(state.phase, Phase::Cold | Phase::Queued | Phase::Open);
-        if has_begun || state.stage.is_over() || !state.steps.is_empty() {
+        if has_begun || state.head_state.is_over() || !state.steps.is_empty() {
             return Err(error);
         }
         let counted = state.leave_unbegun();
@@ -152,8 +154,8 @@ fn prevent(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError>
         state.called_off = true;
         state.handled = true;
         state.failed = true;
-        state.stage.finish();
-        state.open = 0;
+        state.head_state.finish();
+        state.pending_links = 0;
         let upstream = state.take_upstream();
         let placed = std::mem::take(&mut state.placed);
         cell.settled_flag().store(true, Ordering::Release);

@@ -118,7 +118,7 @@ pub(super) fn next(
         hands.duty = state.settle(failure.as_ref());
         Next::Settled
     } else {
-        state.phase = Phase::Handed;
+        state.phase = Phase::HandedOff;
         Next::HandOver
     }
 }
@@ -147,7 +147,7 @@ fn go_on(state: &mut State, hands: &mut Hands<'_>) -> Option<Next> {
     let (step, role) = state.steps.pop()?;
     if state.detached && step.takes_outcome() && state.steps.is_empty() {
         // Nobody holds a handle: no step can come after this one, so one look will do for both.
-        state.open = 0;
+        state.pending_links = 0;
         hands.duty = state.settle(None);
         return Some(Next::Last(step));
     }
@@ -301,7 +301,7 @@ fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, hands: &mut Hands<'_>, route: Route)
         let left = Some(state.set_route(route));
         if !stays {
             hands.lay_down(state, head);
-            state.phase = Phase::Handed;
+            state.phase = Phase::HandedOff;
         }
         (!stays, left)
     });
@@ -319,7 +319,7 @@ pub(super) fn hand_back(cell: &Arc<dyn AnyCell>, epoch: u32, mut hands: Hands<'_
         let kept = state.epoch == epoch;
         if kept {
             hands.lay_down(state, head);
-            state.phase = Phase::Handed;
+            state.phase = Phase::HandedOff;
         }
         kept
     });

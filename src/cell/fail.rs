@@ -67,7 +67,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
                 Taken::Head(state.take_upstream())
             }
             Phase::Driving | Phase::Following => Taken::TooLate,
-            Phase::Handed if state.may_run(by.handoff()) => {
+            Phase::HandedOff if state.may_run(by.handoff()) => {
                 let by_pool = by == By::Pool;
                 if !by_pool && state.is_decided() && !state.is_doomed() {
                     let steps = state.steps.take();
@@ -88,14 +88,14 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
                     }
                 }
             }
-            Phase::Handed | Phase::Settled | Phase::Gone => Taken::TooLate,
+            Phase::HandedOff | Phase::Settled | Phase::Forwarded => Taken::TooLate,
         };
         if matches!(taken, Taken::Head(..) | Taken::Rest(_) | Taken::Observed(_)) {
             state.phase = Phase::Driving;
             state.drive_here();
             state.epoch = state.epoch.wrapping_add(1);
             state.leave_doom_to(state.epoch);
-            state.stage.finish();
+            state.head_state.finish();
         }
         (taken, state.epoch)
     });

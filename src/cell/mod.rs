@@ -338,7 +338,7 @@ pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
     is_queued
 }
 
-/// Has the steps of a task whose phase is `Handed` run where they belong.
+/// Has the steps of a task whose phase is `HandedOff` run where they belong.
 ///
 /// That may be here, and they may come here again: where this is deep in such calls, the list has to
 /// do, or a thread of the pool where there is none: a wait runs what it waits for without the list.

@@ -10,10 +10,10 @@
 //! | Queued    | a pool thread, or a waiter that claims it  | nowhere yet                     | claim, cancel, refusal                    |
 //! | Open      | the owner of the resolver, or what is above | nowhere yet                     | resolve, resolver dropped, cancel         |
 //! | Driving   | the driver: the one thread running steps   | the driver's hands              | settle, follow, hand-over, cancel         |
-//! | Following | the task that was adopted                  | nowhere yet                     | delivery, cancel, being short-cut (Gone)  |
-//! | Handed    | a queue's thread, to go on with the steps  | `last`, or the head's slot      | claim, cancel, refusal                    |
-//! | Settled   | nobody; all steps have run                 | `last`, or the head's slot      | a late subscriber (Handed)                |
-//! | Gone      | nobody; its subscribers were moved away    | nowhere                         | never                                     |
+//! | Following | the task that was adopted                  | nowhere yet                     | delivery, cancel, being short-cut (Forwarded)  |
+//! | HandedOff    | a queue's thread, to go on with the steps  | `last`, or the head's slot      | claim, cancel, refusal                    |
+//! | Settled   | nobody; all steps have run                 | `last`, or the head's slot      | a late subscriber (HandedOff)                |
+//! | Forwarded      | nobody; its subscribers were moved away    | nowhere                         | never                                     |
 
 mod interrupt;
 mod route;
@@ -42,14 +42,14 @@ pub(crate) enum Phase {
     Open,
     Driving,
     Following,
-    Handed,
+    HandedOff,
     Settled,
-    Gone,
+    Forwarded,
 }
 
 /// The life of a task's head: its closure, or whoever settles it from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum HeadState {
     Waiting,
     /// The closure was claimed.
     Running,
@@ -59,21 +59,21 @@ pub(crate) enum Stage {
     Over,
 }
 
-impl Stage {
+impl HeadState {
     pub(crate) fn finish(&mut self) {
         *self = if self.had_closure() {
-            Stage::Ran
+            HeadState::Ran
         } else {
-            Stage::Over
+            HeadState::Over
         };
     }
 
     pub(crate) fn is_over(self) -> bool {
-        matches!(self, Stage::Ran | Stage::Over)
+        matches!(self, HeadState::Ran | HeadState::Over)
     }
 
     fn had_closure(self) -> bool {
-        matches!(self, Stage::Running | Stage::Ran)
+        matches!(self, HeadState::Running | HeadState::Ran)
     }
 }
 
@@ -94,14 +94,14 @@ pub(crate) struct State {
     pub(crate) failed: bool,
     /// Others may wait for it by a step of its list. Without that, only a thread that waits for it can
     /// make it part of a cycle.
-    pub(crate) watched: bool,
+    pub(crate) has_dependents: bool,
     /// Never lower than that of anything the task waits for; see `deadlock`. Changed under its lock.
     pub(super) rank: u32,
     /// How far the head is.
-    pub(crate) stage: Stage,
+    pub(crate) head_state: HeadState,
     /// Links that have yet to run, the head included. At 0 the outcome is decided, though observers
     /// may still be running.
-    pub(crate) open: u32,
+    pub(crate) pending_links: u32,
     /// The driver is among observers, or is telling them of a cancel.
     pub(crate) observing: bool,
     /// Raised when a cancel takes the task from its driver: a driver with an older number must let
@@ -250,10 +250,10 @@ impl State {
             called_off: false,
             placed: false,
             failed: false,
-            watched: false,
+            has_dependents: false,
             rank: deadlock::UNRANKED,
-            stage: Stage::Waiting,
-            open: 1,
+            head_state: HeadState::Waiting,
+            pending_links: 1,
             observing: false,
             epoch: 0,
             steps: Steps::new(),
@@ -268,14 +268,14 @@ impl State {
     #[inline(always)]
     pub(crate) fn register(&mut self, step: Box<dyn Step>, role: Role) -> (u64, Registered) {
         debug_assert!(
-            self.phase != Phase::Gone,
+            self.phase != Phase::Forwarded,
             "a task without handles gets no steps"
         );
-        self.open += u32::from(role != Role::Observer);
+        self.pending_links += u32::from(role != Role::Observer);
         if role == Role::Closing {
             // Whoever registers a step that takes the outcome has taken the handle apart.
             self.detached |= step.takes_outcome();
-            self.watched = true;
+            self.has_dependents = true;
         }
         #[cfg(planted = "overtake")]
         let step = match (self.phase == Phase::Driving).then(|| self.steps.pop()) {
@@ -293,7 +293,7 @@ impl State {
     #[cold]
     fn wake_up(&mut self) -> Registered {
         if self.phase == Phase::Settled {
-            self.phase = Phase::Handed;
+            self.phase = Phase::HandedOff;
             Registered::Late
         } else {
             self.phase = Phase::Queued;
@@ -308,7 +308,7 @@ impl State {
         if links > 0 {
             self.cancelled = false;
             self.handled = false;
-            self.open -= links;
+            self.pending_links -= links;
         }
     }
 
@@ -316,9 +316,9 @@ impl State {
     /// in the cell: somebody is to come to the steps, as [`Arrival`] says. An executor that all
     /// of them were sent to has them at once.
     pub(crate) fn outcome_is_in(&mut self) -> Arrival {
-        self.stage.finish();
+        self.head_state.finish();
         self.decide(1);
-        self.phase = Phase::Handed;
+        self.phase = Phase::HandedOff;
         let hop = match cfg!(planted = "late_hop") {
             false => self.steps.pop_hop(),
             true => None,
@@ -354,7 +354,7 @@ impl State {
     #[inline]
     pub(crate) fn drive_here(&mut self) {
         let me = Some(thread_id());
-        if self.stage.had_closure() && self.driver != me {
+        if self.head_state.had_closure() && self.driver != me {
             self.remember_thread();
         }
         self.driver = me;
@@ -371,7 +371,7 @@ impl State {
 
     /// The task has been taken from its driver, and the next one is yet to come.
     pub(crate) fn drive_nowhere(&mut self) {
-        if self.stage.had_closure() {
+        if self.head_state.had_closure() {
             self.remember_thread();
         }
         self.driver = None;
@@ -474,6 +474,6 @@ impl State {
 
     /// Settled as far as a user is concerned: the outcome is decided.
     pub(crate) fn is_decided(&self) -> bool {
-        self.open == 0
+        self.pending_links == 0
     }
 }

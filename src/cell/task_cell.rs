@@ -11,7 +11,7 @@ use super::drive::{self, Hands, Next, drive, drive_from};
 pub(crate) use super::head::Returned;
 use super::head::{Body, Head};
 use super::slot::{Outcome, Slot, with_slot};
-use super::state::{Phase, Progress, Registered, Role, Stage, State};
+use super::state::{HeadState, Phase, Progress, Registered, Role, State};
 use super::step::{Follow, Step};
 use super::work::{Errand, Running};
 use super::{AnyCell, TaskMeta, adopt, call_off, stop, tear};
@@ -79,7 +79,7 @@ impl<T: Send + 'static> TaskCell<NoWork<T>, T> {
 
     fn without_work(meta: TaskMeta, phase: Phase, value: Option<Outcome<T>>) -> Arc<Self> {
         let mut state = State::new(phase);
-        state.open = u32::from(value.is_none());
+        state.pending_links = u32::from(value.is_none());
         Arc::new(Shell {
             meta: ManuallyDrop::new(meta),
             settled: AtomicBool::new(value.is_some()),
@@ -131,7 +131,7 @@ impl Erased {
             return None;
         }
         inner.state.phase = Phase::Driving;
-        inner.state.stage.finish();
+        inner.state.head_state.finish();
         inner.state.drive_here();
         let epoch = inner.state.epoch;
         let next = self.advance(inner, hands, epoch);
@@ -195,7 +195,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<Ran>
             state.phase = Phase::Driving;
             state.driver = Some(thread_id());
             state.note_driven();
-            state.stage = Stage::Running;
+            state.head_state = HeadState::Running;
             let running = Running {
                 cell,
                 epoch: state.epoch,
@@ -204,7 +204,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<Ran>
             };
             Some(cell.work(inner, Errand::Run(running)))
         }
-        Phase::Handed if state.may_run(handoff) => {
+        Phase::HandedOff if state.may_run(handoff) => {
             state.phase = Phase::Driving;
             state.drive_here();
             state.depart();
@@ -245,7 +245,7 @@ pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) 
     let shell = cell.shell();
     let mut inner = shell.inner.lock();
     let inner_now = &mut *inner;
-    inner_now.state.stage.finish();
+    inner_now.state.head_state.finish();
     if dispatch::is_open() && !inner_now.state.steps.is_empty() && inner_now.state.epoch == epoch {
         // A step of another task runs this closure: the steps wait for their turn in the list, or
         // the stack would grow with every fork.

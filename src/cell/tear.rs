@@ -34,7 +34,7 @@ pub(super) fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) 
                 extra: meta.extra.take(),
                 pool: meta.pool.take(),
             },
-            state: std::mem::replace(state, State::new(Phase::Gone)),
+            state: std::mem::replace(state, State::new(Phase::Forwarded)),
             head: head.take(),
         };
         return teardown::later(move || drop(remains));

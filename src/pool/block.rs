@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::counts::{REFUSAL_PAUSE, ThreadCounts};
 use super::registry::Registry;
-use super::worker::{self, Stage, Worker};
+use super::worker::{self, HeadState, Worker};
 use crate::dispatch;
 use crate::sync::{Duration, Instant, Ordering, thread};
 
@@ -34,7 +34,7 @@ pub(crate) struct BlockedSection(Option<Blocked>);
 struct Blocked {
     worker: Rc<Worker>,
     /// Where it is in its life.
-    stage: Stage,
+    stage: HeadState,
     /// `blocked` counts it. It does not in a stop hook: there it counts as leaving all the time.
     is_counted: Cell<bool>,
 }
@@ -88,13 +88,13 @@ impl BlockedSection {
 impl Blocked {
     fn begin(worker: Rc<Worker>) -> Blocked {
         let stage = worker.stage.get();
-        let is_counted = stage != Stage::Leaving || cfg!(planted = "leaves_twice");
+        let is_counted = stage != HeadState::Leaving || cfg!(planted = "leaves_twice");
         let registry = worker.registry.clone();
         if is_counted {
             let mut counts = registry.counts.lock();
             counts.blocked += 1;
             counts.active -= 1;
-            counts.blocked_at_start += usize::from(stage == Stage::Starting);
+            counts.blocked_at_start += usize::from(stage == HeadState::Starting);
             registry.publish_counts(&counts);
         }
         Blocked {
@@ -111,7 +111,7 @@ impl Blocked {
         }
         counts.blocked -= 1;
         counts.active += 1;
-        counts.blocked_at_start -= usize::from(self.stage == Stage::Starting);
+        counts.blocked_at_start -= usize::from(self.stage == HeadState::Starting);
         self.worker.registry.publish_counts(counts);
     }
 }

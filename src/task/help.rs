@@ -128,7 +128,7 @@ fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
 fn is_startable(state: &State) -> (bool, Option<Arc<dyn Upstream>>) {
     match state.phase {
         Phase::Cold | Phase::Queued => (true, None),
-        Phase::Handed => (matches!(state.route(), Route::Pool), None),
+        Phase::HandedOff => (matches!(state.route(), Route::Pool), None),
         Phase::Open => match state.upstream() {
             Some(upstream) => (true, Some(upstream.to.clone())),
             None => (false, None),

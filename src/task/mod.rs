@@ -176,7 +176,7 @@ impl<T> Task<T> {
                 return Status::Failure;
             }
             let failed = match state.phase {
-                Phase::Settled | Phase::Handed => state.outcome(head).failure().is_some(),
+                Phase::Settled | Phase::HandedOff => state.outcome(head).failure().is_some(),
                 _ => state.failed,
             };
             if failed {

@@ -21,7 +21,7 @@ impl<T: Send + 'static> Task<T> {
             });
             match phase {
                 Phase::Open => !is_tied,
-                Phase::Handed | Phase::Driving => driver(cell) == me,
+                Phase::HandedOff | Phase::Driving => driver(cell) == me,
                 _ => false,
             }
         };

@@ -125,8 +125,8 @@ impl Graph {
         if address(&**outer) == address(&**inner) {
             return true;
         }
-        let (watched, rank) = with(&**outer, |state, _| (state.watched, state.rank));
-        if !watched && rank == UNRANKED && !self.awaited.contains_key(&key(&**outer)) {
+        let (has_dependents, rank) = with(&**outer, |state, _| (state.has_dependents, state.rank));
+        if !has_dependents && rank == UNRANKED && !self.awaited.contains_key(&key(&**outer)) {
             return false;
         }
         let tail = Tail::AnyCell(key(&**outer), rank);

@@ -33,7 +33,7 @@ impl State {
 
     /// Hands the waiting steps over, by their route.
     pub(crate) fn hand_on(&mut self) -> HandTo {
-        if self.phase != Phase::Handed {
+        if self.phase != Phase::HandedOff {
             return HandTo::Nobody;
         }
         let Some(rare) = &mut self.rare else {
@@ -63,7 +63,7 @@ impl State {
     /// The executor in whose queue the steps wait.
     pub(crate) fn sent_to(&self) -> Option<&Arc<dyn Executor>> {
         match self.route() {
-            Route::Executor(executor) if self.phase == Phase::Handed => Some(executor),
+            Route::Executor(executor) if self.phase == Phase::HandedOff => Some(executor),
             _ => None,
         }
     }
