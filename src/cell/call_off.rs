@@ -86,7 +86,7 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
     let (mut replaced, mut counted) = (None, false);
     let (found, work) = keeping(&**cell, |state, head| {
         let is_due = state.membership().is_some_and(|own| own.forget(token));
-        if !is_due || state.is_doomed() {
+        if !is_due || state.has_deferred_cancel() {
             return Found::TooLate;
         }
         let is_head = !state.head_state.is_over();

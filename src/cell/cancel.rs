@@ -1,7 +1,7 @@
 //! Takes a task from its driver or its queue: cancelling its tail, withdrawing from it.
 
 use super::drive::{Hands, drive};
-use super::state::{Doom, Duty, Phase};
+use super::state::{DeferredCancel, Duty, Phase};
 use super::step::{Step, Turn};
 use super::steps::Steps;
 use super::{AnyCell, Displaced, UpstreamRef, keeping, raise, stop, with};
@@ -19,7 +19,7 @@ struct Loot {
     /// What an earlier cancel would have left to whoever has the handle.
     replaced: Option<Box<dyn Step>>,
     /// `None`: the driver is among observers, and carries the rest out itself.
-    doom: Option<Doom>,
+    deferred_cancel: Option<DeferredCancel>,
     /// The raise of a token that this comes before.
     due: Option<TaskError>,
     placed: bool,
@@ -31,7 +31,7 @@ struct Loot {
 impl Loot {
     /// The second pass: drops what will not run, runs what has its turn on a cancel, and settles.
     fn carry_out(self, cell: &Arc<dyn AnyCell>) {
-        cell.shed(self.doom.is_some());
+        cell.shed(self.deferred_cancel.is_some());
         if self.counted {
             stop::driver_is_back(cell);
         }
@@ -41,13 +41,13 @@ impl Loot {
         }
         unhandled::discard(self.replaced);
         unhandled::discard(self.due);
-        if let Some(doom) = self.doom {
+        if let Some(deferred_cancel) = self.deferred_cancel {
             with(&**cell, |state, _| {
                 if state.epoch == self.epoch {
                     state.drive_here();
                 }
             });
-            fulfil(cell, self.epoch, doom);
+            fulfil(cell, self.epoch, deferred_cancel);
         }
     }
 }
@@ -79,8 +79,12 @@ fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> O
         let epoch = before.wrapping_add(1);
         // The driver to whom the cancel is left.
         let left_to = match state.phase {
-            Phase::Driving if state.observing => Some(state.doom_driver().unwrap_or(before)),
-            Phase::HandedOff if state.is_doomed() || state.steps.begins_with_observer() => {
+            Phase::Driving if state.observing => {
+                Some(state.deferred_cancel_driver().unwrap_or(before))
+            }
+            Phase::HandedOff
+                if state.has_deferred_cancel() || state.steps.begins_with_observer() =>
+            {
                 Some(epoch)
             }
             _ => None,
@@ -106,21 +110,26 @@ fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> O
         state.handled = true;
         state.head_state.finish();
         state.pending_links = 0;
-        let spared = match left_to {
+        let before = match left_to {
             Some(_) => state.steps.take_leading_observers(),
             None => Steps::new(),
         };
         let links = state.steps.take_links();
-        let mut doom = Some(Doom {
+        let mut deferred_cancel = Some(DeferredCancel {
             driver: left_to.unwrap_or(epoch),
-            spared,
+            before,
             steps: state.steps.take(),
             held,
             error,
         });
         let (last, replaced) = match left_to {
             // What observers are about to see stays where it is.
-            Some(_) => (None, doom.take().and_then(|doom| state.set_doom(doom))),
+            Some(_) => (
+                None,
+                deferred_cancel
+                    .take()
+                    .and_then(|deferred_cancel| state.defer_cancel(deferred_cancel)),
+            ),
             None => (state.last.take(), None),
         };
         Some(Loot {
@@ -129,7 +138,7 @@ fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> O
             links,
             upstream: state.take_upstream(),
             replaced,
-            doom,
+            deferred_cancel,
             due: state.clear_due(),
             placed: std::mem::take(&mut state.placed),
             counted,
@@ -279,8 +288,12 @@ fn add_to(sweep: &mut Sweep, cell: &Arc<dyn AnyCell>, mut taken: Taken) {
 /// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries that
 /// out, after the observers of the outcome in its hands.
 pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut hands: Hands<'_>) {
-    let spared = || with(&**cell, |state, _| state.doom(driver)?.spared.pop());
-    while let Some((mut step, _)) = spared() {
+    let before = || {
+        with(&**cell, |state, _| {
+            state.deferred_cancel(driver)?.before.pop()
+        })
+    };
+    while let Some((mut step, _)) = before() {
         if let Turn::Hop(route) = step.run(hands.slot(), cell.meta().name()) {
             // Those behind it go elsewhere only when the task is settled: they are to see this
             // outcome first.
@@ -289,14 +302,14 @@ pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut hands: Hands<'
         }
         unhandled::discard(step);
     }
-    let doom = with(&**cell, |state, _| {
-        let doom = state.take_doom(driver)?;
-        Some((state.epoch, doom))
+    let deferred_cancel = with(&**cell, |state, _| {
+        let deferred_cancel = state.take_deferred_cancel(driver)?;
+        Some((state.epoch, deferred_cancel))
     });
     // The outcome in this driver's hands is nobody's now, and the user's to drop.
-    match doom {
-        Some((epoch, doom)) => {
-            fulfil(cell, epoch, doom);
+    match deferred_cancel {
+        Some((epoch, deferred_cancel)) => {
+            fulfil(cell, epoch, deferred_cancel);
             unhandled::discard(hands.held.take());
         }
         None => {
@@ -308,13 +321,13 @@ pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut hands: Hands<'
 }
 
 /// Runs what has its turn on a cancel, and settles.
-fn fulfil(cell: &Arc<dyn AnyCell>, epoch: u32, doom: Doom) {
-    let Doom {
+fn fulfil(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredCancel) {
+    let DeferredCancel {
         mut steps,
         held,
         error,
         ..
-    } = doom;
+    } = deferred_cancel;
     let mut route = None;
     while let Some((mut step, _)) = steps.pop() {
         step.cancel(&error);

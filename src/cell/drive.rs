@@ -94,7 +94,7 @@ pub(super) fn next(
     epoch: u32,
 ) -> Next {
     if state.epoch != epoch || state.is_interrupted() {
-        if state.epoch != epoch || state.is_doomed() {
+        if state.epoch != epoch || state.has_deferred_cancel() {
             return Next::Superseded;
         }
         state.note(std::mem::take(&mut hands.progress));

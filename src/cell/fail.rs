@@ -69,7 +69,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
             Phase::Driving | Phase::Following => Taken::TooLate,
             Phase::HandedOff if state.may_run(by.handoff()) => {
                 let by_pool = by == By::Pool;
-                if !by_pool && state.is_decided() && !state.is_doomed() {
+                if !by_pool && state.is_decided() && !state.has_deferred_cancel() {
                     let steps = state.steps.take();
                     let failure = state.outcome(head).failure().cloned();
                     cell.settled_flag().store(true, Ordering::Release);
@@ -94,7 +94,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
             state.phase = Phase::Driving;
             state.drive_here();
             state.epoch = state.epoch.wrapping_add(1);
-            state.leave_doom_to(state.epoch);
+            state.pass_deferred_cancel_to(state.epoch);
             state.head_state.finish();
         }
         (taken, state.epoch)

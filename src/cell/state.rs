@@ -20,7 +20,7 @@ mod route;
 
 use std::task::Waker;
 
-pub(crate) use interrupt::Doom;
+pub(crate) use interrupt::DeferredCancel;
 use interrupt::Due;
 
 use super::deadlock;
@@ -126,7 +126,7 @@ struct Rare {
     route: Route,
     /// The number of the last handing over to an executor: the job that has it may run.
     handoff: u32,
-    doom: Option<Doom>,
+    deferred_cancel: Option<DeferredCancel>,
     /// The route is not the pool, or a step that was registered will set another.
     sent: bool,
     /// The steps are on the work list of a thread that works for their executor already, so they
@@ -455,9 +455,9 @@ impl State {
     /// Removes a step by its number.
     pub(crate) fn remove(&mut self, number: u64) -> Option<Box<dyn Step>> {
         self.steps.remove(number).or_else(|| {
-            let doom = self.rare.as_mut()?.doom.as_mut()?;
-            let spared = doom.spared.remove(number);
-            spared.or_else(|| doom.steps.remove(number))
+            let deferred_cancel = self.rare.as_mut()?.deferred_cancel.as_mut()?;
+            let before = deferred_cancel.before.remove(number);
+            before.or_else(|| deferred_cancel.steps.remove(number))
         })
     }
 

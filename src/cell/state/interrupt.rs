@@ -8,12 +8,12 @@ use crate::error::TaskError;
 
 /// A cancel that came while observers had their turn, or were about to: their driver carries it out,
 /// so that they see the outcome that they subscribed to, and do not run beside each other.
-pub(crate) struct Doom {
+pub(crate) struct DeferredCancel {
     /// The epoch of the driver it is left to: others, whom an earlier cancel has superseded, may
     /// come by.
     pub(crate) driver: u32,
     /// These still see the outcome in the driver's hands.
-    pub(crate) spared: Steps,
+    pub(crate) before: Steps,
     /// These are told of the cancel.
     pub(crate) steps: Steps,
     pub(crate) held: Option<Box<dyn Step>>,
@@ -79,50 +79,57 @@ impl State {
     #[inline]
     pub(crate) fn is_interrupted(&self) -> bool {
         let rare = self.rare.as_ref();
-        rare.is_some_and(|rare| rare.doom.is_some() || rare.due.is_some())
+        rare.is_some_and(|rare| rare.deferred_cancel.is_some() || rare.due.is_some())
     }
 
-    pub(crate) fn is_doomed(&self) -> bool {
-        self.doom_driver().is_some()
+    pub(crate) fn has_deferred_cancel(&self) -> bool {
+        self.deferred_cancel_driver().is_some()
     }
 
     /// The driver to whom a cancel is left already.
-    pub(crate) fn doom_driver(&self) -> Option<u32> {
-        let doom = self.rare.as_ref()?.doom.as_ref()?;
-        Some(doom.driver)
+    pub(crate) fn deferred_cancel_driver(&self) -> Option<u32> {
+        let deferred_cancel = self.rare.as_ref()?.deferred_cancel.as_ref()?;
+        Some(deferred_cancel.driver)
     }
 
     /// Leaves a cancel to the driver. One that was left to it before is carried out with it, so
     /// that nobody loses his turn. Gives back what that one held.
-    pub(crate) fn set_doom(&mut self, mut doom: Doom) -> Option<Box<dyn Step>> {
-        let place = &mut self.rare.get_or_insert_default().doom;
+    pub(crate) fn defer_cancel(
+        &mut self,
+        mut deferred_cancel: DeferredCancel,
+    ) -> Option<Box<dyn Step>> {
+        let place = &mut self.rare.get_or_insert_default().deferred_cancel;
         let before = place.take();
         let replaced = before.and_then(|mut before| {
-            before.steps.append(doom.spared.take());
-            before.steps.append(doom.steps.take());
-            (doom.spared, doom.steps) = (before.spared, before.steps);
+            before.steps.append(deferred_cancel.before.take());
+            before.steps.append(deferred_cancel.steps.take());
+            (deferred_cancel.before, deferred_cancel.steps) = (before.before, before.steps);
             before.held
         });
-        *place = Some(doom);
+        *place = Some(deferred_cancel);
         replaced
     }
 
     /// What is left to the driver with this epoch.
-    pub(crate) fn doom(&mut self, driver: u32) -> Option<&mut Doom> {
-        let doom = self.rare.as_mut()?.doom.as_mut()?;
-        (doom.driver == driver).then_some(doom)
+    pub(crate) fn deferred_cancel(&mut self, driver: u32) -> Option<&mut DeferredCancel> {
+        let deferred_cancel = self.rare.as_mut()?.deferred_cancel.as_mut()?;
+        (deferred_cancel.driver == driver).then_some(deferred_cancel)
     }
 
     /// What the driver with this epoch is to carry out.
-    pub(crate) fn take_doom(&mut self, driver: u32) -> Option<Doom> {
-        let doom = &mut self.rare.as_mut()?.doom;
-        doom.take_if(|doom| doom.driver == driver)
+    pub(crate) fn take_deferred_cancel(&mut self, driver: u32) -> Option<DeferredCancel> {
+        let deferred_cancel = &mut self.rare.as_mut()?.deferred_cancel;
+        deferred_cancel.take_if(|deferred_cancel| deferred_cancel.driver == driver)
     }
 
     /// Whoever comes next to drive a task in `Handed` has this epoch.
-    pub(crate) fn leave_doom_to(&mut self, driver: u32) {
-        if let Some(doom) = self.rare.as_mut().and_then(|rare| rare.doom.as_mut()) {
-            doom.driver = driver;
+    pub(crate) fn pass_deferred_cancel_to(&mut self, driver: u32) {
+        if let Some(deferred_cancel) = self
+            .rare
+            .as_mut()
+            .and_then(|rare| rare.deferred_cancel.as_mut())
+        {
+            deferred_cancel.driver = driver;
         }
     }
 }
