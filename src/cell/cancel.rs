@@ -11,7 +11,7 @@ use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, unhandled};
 
 /// What was taken out of a cancelled cell, to be dealt with when the lock is gone.
-struct Loot {
+struct Detached {
     outcome: CancelOutcome,
     last: Option<Box<dyn Step>>,
     links: Vec<Box<dyn Step>>,
@@ -28,7 +28,7 @@ struct Loot {
     epoch: u32,
 }
 
-impl Loot {
+impl Detached {
     /// The second pass: drops what will not run, runs what has its turn on a cancel, and settles.
     fn carry_out(self, cell: &Arc<dyn AnyCell>) {
         cell.shed(self.deferred_cancel.is_some());
@@ -47,7 +47,7 @@ impl Loot {
                     state.drive_here();
                 }
             });
-            fulfil(cell, self.epoch, deferred_cancel);
+            finish_cancel(cell, self.epoch, deferred_cancel);
         }
     }
 }
@@ -73,7 +73,11 @@ impl Prevented {
 }
 
 /// Takes everything from the cell's present owner. `None`: too late.
-fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> Option<Loot> {
+fn detach_steps(
+    cell: &dyn AnyCell,
+    error: TaskError,
+    held: Option<Box<dyn Step>>,
+) -> Option<Detached> {
     with(cell, |state, _| {
         let before = state.epoch;
         let epoch = before.wrapping_add(1);
@@ -132,7 +136,7 @@ fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> O
             ),
             None => (state.last.take(), None),
         };
-        Some(Loot {
+        Some(Detached {
             outcome,
             last,
             links,
@@ -149,7 +153,7 @@ fn seize(cell: &dyn AnyCell, error: TaskError, held: Option<Box<dyn Step>>) -> O
 
 /// The common case, a task that has not begun and on which nothing hangs: it is settled at one go.
 /// Gives `error` back in any other.
-fn prevent(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError> {
+fn cancel_unstarted(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError> {
     let (prevented, work) = keeping(cell, |state, head| {
         let has_begun = !matches!(state.phase, Phase::Cold | Phase::Queued | Phase::Open);
         if has_begun || state.head_state.is_over() || !state.steps.is_empty() {
@@ -183,28 +187,28 @@ fn prevent(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError>
 /// What the first pass has taken from a task.
 enum Taken {
     Prevented(Prevented),
-    Seized(Loot),
+    Seized(Detached),
 }
 
 impl Taken {
     fn outcome(&self) -> CancelOutcome {
         match self {
             Taken::Prevented(_) => CancelOutcome::Prevented,
-            Taken::Seized(loot) => loot.outcome,
+            Taken::Seized(detached) => detached.outcome,
         }
     }
 
     fn upstream(&mut self) -> &mut Option<UpstreamRef> {
         match self {
             Taken::Prevented(prevented) => &mut prevented.upstream,
-            Taken::Seized(loot) => &mut loot.upstream,
+            Taken::Seized(detached) => &mut detached.upstream,
         }
     }
 
     fn carry_out(self, cell: &Arc<dyn AnyCell>) {
         match self {
             Taken::Prevented(prevented) => prevented.carry_out(cell),
-            Taken::Seized(loot) => loot.carry_out(cell),
+            Taken::Seized(detached) => detached.carry_out(cell),
         }
     }
 }
@@ -218,16 +222,16 @@ fn take(
     why: Option<&Reason>,
 ) -> Option<Taken> {
     let error = TaskError::cancelled(cell.meta().at(), why);
-    let (taken, placed) = match prevent(cell, error) {
+    let (taken, placed) = match cancel_unstarted(cell, error) {
         Ok(prevented) => {
             let placed = prevented.placed;
             (Taken::Prevented(prevented), placed)
         }
         Err(error) => {
             let held = carrier.map(|carrier| carrier(error.clone()));
-            let loot = seize(cell, error, held)?;
-            let placed = loot.placed;
-            (Taken::Seized(loot), placed)
+            let detached = detach_steps(cell, error, held)?;
+            let placed = detached.placed;
+            (Taken::Seized(detached), placed)
         }
     };
     if placed {
@@ -309,7 +313,7 @@ pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut hands: Hands<'
     // The outcome in this driver's hands is nobody's now, and the user's to drop.
     match deferred_cancel {
         Some((epoch, deferred_cancel)) => {
-            fulfil(cell, epoch, deferred_cancel);
+            finish_cancel(cell, epoch, deferred_cancel);
             unhandled::discard(hands.held.take());
         }
         None => {
@@ -321,7 +325,7 @@ pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut hands: Hands<'
 }
 
 /// Runs what has its turn on a cancel, and settles.
-fn fulfil(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredCancel) {
+fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredCancel) {
     let DeferredCancel {
         mut steps,
         held,
