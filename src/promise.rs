@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 pub use shared::SharedResolver;
 
-use crate::cell::drive::{Hands, drive_from};
+use crate::cell::drive::{Driver, drive_from};
 use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::{Phase, Progress};
 use crate::cell::step::Follow;
@@ -121,7 +121,7 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// Hands the value back when the task was cancelled meanwhile.
+    /// Driver the value back when the task was cancelled meanwhile.
     ///
     /// # Examples
     ///
@@ -146,7 +146,7 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// Hands the error back when the task was cancelled meanwhile.
+    /// Driver the error back when the task was cancelled meanwhile.
     ///
     /// # Examples
     ///
@@ -177,7 +177,7 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// Hands `outcome` back when the task was cancelled meanwhile.
+    /// Driver `outcome` back when the task was cancelled meanwhile.
     ///
     /// # Examples
     ///
@@ -289,11 +289,11 @@ fn settle<T: Send + 'static>(
         }
     }
     let settled = dispatch::scope(|| {
-        let mut hands = Hands::of_head(&mut local);
-        let Some((epoch, next)) = cell.shell().settle(&mut hands) else {
+        let mut driver_state = Driver::of_head(&mut local);
+        let Some((epoch, next)) = cell.shell().settle(&mut driver_state) else {
             return false;
         };
-        drive_from(cell, epoch, hands, next);
+        drive_from(cell, epoch, driver_state, next);
         true
     });
     if !settled {

@@ -1,6 +1,6 @@
 //! Takes a task from its driver or its queue: cancelling its tail, withdrawing from it.
 
-use super::drive::{Hands, drive};
+use super::drive::{Driver, drive};
 use super::state::{DeferredCancel, Duty, Phase};
 use super::step::{Step, Turn};
 use super::steps::Steps;
@@ -291,14 +291,14 @@ fn add_to(sweep: &mut Sweep, cell: &Arc<dyn AnyCell>, mut taken: Taken) {
 
 /// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries that
 /// out, after the observers of the outcome in its hands.
-pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut hands: Hands<'_>) {
+pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut driver_state: Driver<'_>) {
     let before = || {
         with(&**cell, |state, _| {
             state.deferred_cancel(driver)?.before.pop()
         })
     };
     while let Some((mut step, _)) = before() {
-        if let Turn::Hop(route) = step.run(hands.slot(), cell.meta().name()) {
+        if let Turn::Hop(route) = step.run(driver_state.slot(), cell.meta().name()) {
             // Those behind it go elsewhere only when the task is settled: they are to see this
             // outcome first.
             let left = with(&**cell, |state, _| state.set_route(route));
@@ -314,11 +314,11 @@ pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut hands: Hands<'
     match deferred_cancel {
         Some((epoch, deferred_cancel)) => {
             finish_cancel(cell, epoch, deferred_cancel);
-            unhandled::discard(hands.held.take());
+            unhandled::discard(driver_state.held.take());
         }
         None => {
-            unhandled::discard(hands.held.take());
-            hands.local.clear();
+            unhandled::discard(driver_state.held.take());
+            driver_state.local.clear();
             stop::driver_is_back(cell);
         }
     }
@@ -349,8 +349,8 @@ fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredC
     let mut nothing: Option<super::slot::Outcome<()>> = None;
     match held {
         Some(_) => {
-            let hands = Hands::new(&mut nothing, held);
-            drive(cell, epoch, hands);
+            let driver_state = Driver::new(&mut nothing, held);
+            drive(cell, epoch, driver_state);
         }
         None => settle_empty(&**cell, epoch, &error),
     }

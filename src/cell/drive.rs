@@ -15,7 +15,7 @@ use crate::sync::{Arc, chaos_point};
 use crate::{dispatch, guard, unhandled};
 
 /// The outcome in the driver's hands.
-pub(crate) struct Hands<'a> {
+pub(crate) struct Driver<'a> {
     /// Where the head's outcome lies until the first link with an output takes it.
     pub(crate) local: &'a mut dyn Slot,
     /// The last link that ran and has an output; that is the outcome.
@@ -26,9 +26,9 @@ pub(crate) struct Hands<'a> {
     pub(crate) duty: Duty,
 }
 
-impl<'a> Hands<'a> {
-    pub(crate) fn new(local: &'a mut dyn Slot, held: Option<Box<dyn Step>>) -> Hands<'a> {
-        Hands {
+impl<'a> Driver<'a> {
+    pub(crate) fn new(local: &'a mut dyn Slot, held: Option<Box<dyn Step>>) -> Driver<'a> {
+        Driver {
             local,
             held,
             progress: Progress::default(),
@@ -37,10 +37,10 @@ impl<'a> Hands<'a> {
     }
 
     /// The head has just come to the outcome in `local`.
-    pub(crate) fn of_head(local: &'a mut dyn Slot) -> Hands<'a> {
-        let mut hands = Hands::new(local, None);
-        hands.progress.links = 1;
-        hands
+    pub(crate) fn of_head(local: &'a mut dyn Slot) -> Driver<'a> {
+        let mut driver_state = Driver::new(local, None);
+        driver_state.progress.links = 1;
+        driver_state
     }
 
     #[inline]
@@ -53,7 +53,7 @@ impl<'a> Hands<'a> {
 
     /// Puts the outcome back into the cell.
     #[inline]
-    fn lay_down(&mut self, state: &mut State, head: &mut dyn Slot) {
+    fn store_outcome(&mut self, state: &mut State, head: &mut dyn Slot) {
         state.note(std::mem::take(&mut self.progress));
         match self.held.take() {
             Some(step) => state.last = Some(step),
@@ -90,32 +90,32 @@ impl Next {
 pub(super) fn next(
     state: &mut State,
     head: &mut dyn Body,
-    hands: &mut Hands<'_>,
+    driver_state: &mut Driver<'_>,
     epoch: u32,
 ) -> Next {
     if state.epoch != epoch || state.is_interrupted() {
         if state.epoch != epoch || state.has_deferred_cancel() {
             return Next::Superseded;
         }
-        state.note(std::mem::take(&mut hands.progress));
+        state.note(std::mem::take(&mut driver_state.progress));
         if let Some(error) = state.take_due() {
             return Next::Fail(error);
         }
     }
-    state.note(std::mem::take(&mut hands.progress));
+    state.note(std::mem::take(&mut driver_state.progress));
     if !state.steps.is_empty()
-        && let Some(next) = go_on(state, hands)
+        && let Some(next) = go_on(state, driver_state)
     {
         return next;
     }
-    let failure = hands.slot().failure().cloned();
+    let failure = driver_state.slot().failure().cloned();
     let slot = head.slot();
-    hands.lay_down(
+    driver_state.store_outcome(
         state,
         slot.expect("a closure is claimed before there is an outcome"),
     );
     if state.steps.is_empty() {
-        hands.duty = state.settle(failure.as_ref());
+        driver_state.duty = state.settle(failure.as_ref());
         Next::Settled
     } else {
         state.phase = Phase::HandedOff;
@@ -124,7 +124,7 @@ pub(super) fn next(
 }
 
 /// What comes next, if the budget allows.
-fn go_on(state: &mut State, hands: &mut Hands<'_>) -> Option<Next> {
+fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<Next> {
     // `Inline` says that there is nobody to hand over to.
     let unbounded = matches!(state.route(), Route::Inline);
     if let Some(run) = state.steps.run() {
@@ -137,7 +137,7 @@ fn go_on(state: &mut State, hands: &mut Hands<'_>) -> Option<Next> {
         if granted == 0 {
             return None;
         }
-        begin(state, hands, run.role);
+        begin(state, driver_state, run.role);
         let to = run.from + granted;
         return Some(Next::Many(run, to));
     }
@@ -148,33 +148,33 @@ fn go_on(state: &mut State, hands: &mut Hands<'_>) -> Option<Next> {
     if state.detached && step.takes_outcome() && state.steps.is_empty() {
         // Nobody holds a handle: no step can come after this one, so one look will do for both.
         state.pending_links = 0;
-        hands.duty = state.settle(None);
+        driver_state.duty = state.settle(None);
         return Some(Next::Last(step));
     }
-    begin(state, hands, role);
+    begin(state, driver_state, role);
     Some(Next::Run(step))
 }
 
 /// Steps of this role have their turn now.
-fn begin(state: &mut State, hands: &mut Hands<'_>, role: Role) {
+fn begin(state: &mut State, driver_state: &mut Driver<'_>, role: Role) {
     state.observing = role == Role::Observer;
     if state.observing && state.is_decided() {
         // Whoever asks meanwhile cannot see what the driver has in its hands.
-        state.failed = hands.slot().failure().is_some();
+        state.failed = driver_state.slot().failure().is_some();
     }
 }
 
 /// Runs the steps there are, and those that arrive meanwhile, until none is left.
-pub(crate) fn drive(cell: &Arc<dyn AnyCell>, epoch: u32, mut hands: Hands<'_>) {
-    let next = cell.shell().next(&mut hands, epoch);
-    drive_from(cell, epoch, hands, next);
+pub(crate) fn drive(cell: &Arc<dyn AnyCell>, epoch: u32, mut driver_state: Driver<'_>) {
+    let next = cell.shell().next(&mut driver_state, epoch);
+    drive_from(cell, epoch, driver_state, next);
 }
 
 /// Like `drive`, for a driver that has asked for the next step already.
 pub(crate) fn drive_from(
     cell: &Arc<dyn AnyCell>,
     epoch: u32,
-    mut hands: Hands<'_>,
+    mut driver_state: Driver<'_>,
     mut next: Next,
 ) {
     let meta = cell.meta();
@@ -188,13 +188,13 @@ pub(crate) fn drive_from(
             Next::Run(mut step) => {
                 ended_run = None;
                 #[cfg(not(planted = "lock_in_callback"))]
-                let turn = step.run(hands.slot(), name);
+                let turn = step.run(driver_state.slot(), name);
                 #[cfg(planted = "lock_in_callback")]
-                let turn = with(&**cell, |_, _| step.run(hands.slot(), name));
+                let turn = with(&**cell, |_, _| step.run(driver_state.slot(), name));
                 (step, turn)
             }
             Next::Many(run, to) => {
-                let stopped = work_through(&run, to, &mut hands, meta);
+                let stopped = work_through(&run, to, &mut driver_state, meta);
                 ended_run = Some(run);
                 match stopped {
                     Some(stopped) => stopped,
@@ -202,46 +202,46 @@ pub(crate) fn drive_from(
                         if is_under_tokens && meta.is_called_off() {
                             call_off::catch_up(cell);
                         }
-                        next = cell.shell().next(&mut hands, epoch);
+                        next = cell.shell().next(&mut driver_state, epoch);
                         continue;
                     }
                 }
             }
             Next::Last(mut last) => {
-                let _ = last.run(hands.slot(), name);
-                hands.duty.carry_out();
-                return unhandled::discard(hands.held.take());
+                let _ = last.run(driver_state.slot(), name);
+                driver_state.duty.carry_out();
+                return unhandled::discard(driver_state.held.take());
             }
-            Next::Settled => return hands.duty.carry_out(),
+            Next::Settled => return driver_state.duty.carry_out(),
             Next::Fail(error) => {
                 // The outcome that is overwritten is the user's to drop.
-                if let Err(payload) = guard::catch(|| hands.slot().fail(error)) {
+                if let Err(payload) = guard::catch(|| driver_state.slot().fail(error)) {
                     guard::discard(payload);
                 }
-                next = cell.shell().next(&mut hands, epoch);
+                next = cell.shell().next(&mut driver_state, epoch);
                 continue;
             }
             Next::HandOver => return dispatch::hand_over_now(cell.clone()),
-            Next::Superseded => return cancel::carry_out(cell, epoch, hands),
+            Next::Superseded => return cancel::carry_out(cell, epoch, driver_state),
         };
         match turn {
             Turn::Linked => {
                 // The link that was held until now is empty and goes.
-                hands.held = Some(step);
-                hands.progress.links += 1;
+                driver_state.held = Some(step);
+                driver_state.progress.links += 1;
             }
-            Turn::Passed => hands.progress.links += 1,
+            Turn::Passed => driver_state.progress.links += 1,
             Turn::Observed => {}
             Turn::Follow(follow) => {
                 let mut step = step;
                 let held = match step.output() {
                     Some(_) => Some(step),
-                    None => hands.held.take(),
+                    None => driver_state.held.take(),
                 };
-                return adopt::follow(cell, epoch, held, hands.progress, follow);
+                return adopt::follow(cell, epoch, held, driver_state.progress, follow);
             }
             Turn::Hop(route) => {
-                if hop(cell, epoch, &mut hands, route) {
+                if hop(cell, epoch, &mut driver_state, route) {
                     return;
                 }
             }
@@ -249,7 +249,7 @@ pub(crate) fn drive_from(
         if is_under_tokens && meta.is_called_off() {
             call_off::catch_up(cell);
         }
-        next = cell.shell().next(&mut hands, epoch);
+        next = cell.shell().next(&mut driver_state, epoch);
         drop(ended_run);
     }
 }
@@ -260,7 +260,7 @@ pub(crate) fn drive_from(
 fn work_through(
     run: &Run,
     to: usize,
-    hands: &mut Hands<'_>,
+    driver_state: &mut Driver<'_>,
     meta: &TaskMeta,
 ) -> Option<(Box<dyn Step>, Turn)> {
     let name = meta.name();
@@ -272,18 +272,18 @@ fn work_through(
         if run.steps.role(place) != Some(run.role) {
             break;
         }
-        hands.progress.place = place + 1;
+        driver_state.progress.place = place + 1;
         // Unsubscribed, or taken by a cancel.
         let Some(mut step) = run.steps.take(place) else {
             continue;
         };
         chaos_point();
-        match step.run(hands.slot(), name) {
+        match step.run(driver_state.slot(), name) {
             Turn::Observed => {}
-            Turn::Passed => hands.progress.links += 1,
+            Turn::Passed => driver_state.progress.links += 1,
             Turn::Linked => {
-                hands.held = Some(step);
-                hands.progress.links += 1;
+                driver_state.held = Some(step);
+                driver_state.progress.links += 1;
             }
             turn => return Some((step, turn)),
         }
@@ -292,7 +292,7 @@ fn work_through(
 }
 
 /// Later steps belong elsewhere. True when this driver is done.
-fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, hands: &mut Hands<'_>, route: Route) -> bool {
+fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>, route: Route) -> bool {
     let stays = !matches!(route, Route::Executor(_));
     let (hops, left) = with(&**cell, |state, head| {
         if state.epoch != epoch {
@@ -300,7 +300,7 @@ fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, hands: &mut Hands<'_>, route: Route)
         }
         let left = Some(state.set_route(route));
         if !stays {
-            hands.lay_down(state, head);
+            driver_state.store_outcome(state, head);
             state.phase = Phase::HandedOff;
         }
         (!stays, left)
@@ -314,11 +314,11 @@ fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, hands: &mut Hands<'_>, route: Route)
 }
 
 /// The steps are somebody else's to run after all.
-pub(super) fn hand_back(cell: &Arc<dyn AnyCell>, epoch: u32, mut hands: Hands<'_>) {
+pub(super) fn hand_back(cell: &Arc<dyn AnyCell>, epoch: u32, mut driver_state: Driver<'_>) {
     let kept = with(&**cell, |state, head| {
         let kept = state.epoch == epoch;
         if kept {
-            hands.lay_down(state, head);
+            driver_state.store_outcome(state, head);
             state.phase = Phase::HandedOff;
         }
         kept
@@ -326,6 +326,6 @@ pub(super) fn hand_back(cell: &Arc<dyn AnyCell>, epoch: u32, mut hands: Hands<'_
     if kept {
         dispatch::hand_over_now(cell.clone());
     } else {
-        cancel::carry_out(cell, epoch, hands);
+        cancel::carry_out(cell, epoch, driver_state);
     }
 }

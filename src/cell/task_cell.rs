@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::mem::ManuallyDrop;
 
-use super::drive::{self, Hands, Next, drive, drive_from};
+use super::drive::{self, Driver, Next, drive, drive_from};
 pub(crate) use super::head::Returned;
 use super::head::{Body, Head};
 use super::slot::{Outcome, Slot, with_slot};
@@ -102,8 +102,13 @@ impl Inner<dyn Body> {
 impl Erased {
     /// Under the lock: what the driver does next.
     #[inline]
-    fn advance(&self, inner: &mut Inner<dyn Body>, hands: &mut Hands<'_>, epoch: u32) -> Next {
-        let next = drive::next(&mut inner.state, &mut inner.head, hands, epoch);
+    fn advance(
+        &self,
+        inner: &mut Inner<dyn Body>,
+        driver_state: &mut Driver<'_>,
+        epoch: u32,
+    ) -> Next {
+        let next = drive::next(&mut inner.state, &mut inner.head, driver_state, epoch);
         if next.is_the_end() {
             self.settled.store(true, Ordering::Release);
         }
@@ -124,7 +129,7 @@ impl Erased {
     /// Makes the calling thread the driver of an open cell, whose outcome it has in its hands, and
     /// takes the first step. `None`: the cell is not open any more, or its steps belong on the pool.
     /// Says the driver's epoch.
-    pub(crate) fn settle(&self, hands: &mut Hands<'_>) -> Option<(u32, Next)> {
+    pub(crate) fn settle(&self, driver_state: &mut Driver<'_>) -> Option<(u32, Next)> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         if inner.state.phase != Phase::Open || inner.state.is_on_pool() {
@@ -134,13 +139,13 @@ impl Erased {
         inner.state.head_state.finish();
         inner.state.drive_here();
         let epoch = inner.state.epoch;
-        let next = self.advance(inner, hands, epoch);
+        let next = self.advance(inner, driver_state, epoch);
         Some((epoch, next))
     }
 
     /// Takes the next step for the driver. Only `drive` calls it.
-    pub(super) fn next(&self, hands: &mut Hands<'_>, epoch: u32) -> Next {
-        self.advance(&mut self.inner.lock(), hands, epoch)
+    pub(super) fn next(&self, driver_state: &mut Driver<'_>, epoch: u32) -> Next {
+        self.advance(&mut self.inner.lock(), driver_state, epoch)
     }
 
     /// The state and the head's slot, for the only owner of the cell. `None` while there is a closure.
@@ -218,7 +223,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<Ran>
                 {
                     inner.slot().move_into(local);
                 }
-                let go_on = || drive(cell, epoch, Hands::new(local, held.take()));
+                let go_on = || drive(cell, epoch, Driver::new(local, held.take()));
                 match handoff {
                     None => dispatch::scope_of_job(go_on),
                     // Whatever closure has run an executor's job on this thread goes on after it.
@@ -241,7 +246,7 @@ pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) 
         // The closure may have seen it: no link begins behind it.
         call_off::catch_up(cell);
     }
-    let mut hands = Hands::of_head(local);
+    let mut driver_state = Driver::of_head(local);
     let shell = cell.shell();
     let mut inner = shell.inner.lock();
     let inner_now = &mut *inner;
@@ -249,27 +254,27 @@ pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) 
     if dispatch::is_open() && !inner_now.state.steps.is_empty() && inner_now.state.epoch == epoch {
         // A step of another task runs this closure: the steps wait for their turn in the list, or
         // the stack would grow with every fork.
-        hands.local.move_into(inner_now.slot());
+        driver_state.local.move_into(inner_now.slot());
         let arrival = inner_now.state.outcome_is_in();
         drop(inner);
         arrival.proceed(cell.clone());
         return ran;
     }
-    let next = shell.advance(inner_now, &mut hands, epoch);
+    let next = shell.advance(inner_now, &mut driver_state, epoch);
     drop(inner);
     match next {
         Next::Superseded => {
-            hands.local.clear();
-            drop(hands);
+            driver_state.local.clear();
+            drop(driver_state);
             stop::driver_is_back(cell);
             Ran::Cancelled
         }
         Next::Settled => {
-            hands.duty.carry_out();
+            driver_state.duty.carry_out();
             ran
         }
         next => {
-            dispatch::scope_of_job(|| drive_from(cell, epoch, hands, next));
+            dispatch::scope_of_job(|| drive_from(cell, epoch, driver_state, next));
             ran
         }
     }

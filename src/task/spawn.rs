@@ -246,7 +246,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Hands `f` back, untouched, when the queue is full or the pool is shut down.
+    /// Driver `f` back, untouched, when the queue is full or the pool is shut down.
     ///
     /// # Examples
     ///
