@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::deadlock::{self, Graph, Trail};
 use super::slot::Slot;
 use super::state::{Arrival, Phase, Progress, Registered, Role};
-use super::step::{Follow, Step, Turn};
+use super::step::{Flow, Follow, Step};
 use super::{AnyCell, UpstreamRef, address, raise, start, stop, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
@@ -305,14 +305,14 @@ impl Forward {
 }
 
 impl Step for Forward {
-    fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         if input.is_empty() {
             input.fail(TaskError::taken(Some(self.target.meta().at())));
         }
         self.deliver(|slot| input.move_into(slot));
         // What the target has no use for.
         input.clear();
-        Turn::Observed
+        Flow::Observed
     }
 
     fn cancel(&mut self, error: &TaskError) {

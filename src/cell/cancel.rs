@@ -2,7 +2,7 @@
 
 use super::drive::{Driver, drive};
 use super::state::{DeferredCancel, Duty, Phase};
-use super::step::{Step, Turn};
+use super::step::{Flow, Step};
 use super::steps::Steps;
 use super::{AnyCell, Displaced, UpstreamRef, keeping, raise, stop, with};
 use crate::cancel::{CancelOutcome, Sweep};
@@ -298,7 +298,7 @@ pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut driver_state: 
         })
     };
     while let Some((mut step, _)) = before() {
-        if let Turn::Hop(route) = step.run(driver_state.slot(), cell.meta().name()) {
+        if let Flow::Hop(route) = step.run(driver_state.slot(), cell.meta().name()) {
             // Those behind it go elsewhere only when the task is settled: they are to see this
             // outcome first.
             let left = with(&**cell, |state, _| state.set_route(route));

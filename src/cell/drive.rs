@@ -7,7 +7,7 @@
 use super::head::Body;
 use super::slot::Slot;
 use super::state::{Duty, Phase, Progress, Role, State};
-use super::step::{Route, Step, Turn};
+use super::step::{Flow, Route, Step};
 use super::steps::Run;
 use super::{AnyCell, TaskMeta, adopt, call_off, cancel, with};
 use crate::error::TaskError;
@@ -64,7 +64,7 @@ impl<'a> Driver<'a> {
 
 /// What the driver does next.
 #[must_use = "a step that is not run is lost"]
-pub(crate) enum Next {
+pub(crate) enum NextAction {
     Run(Box<dyn Step>),
     /// Steps that it may take without the lock, up to this place.
     Many(Run, usize),
@@ -79,9 +79,9 @@ pub(crate) enum Next {
     Fail(TaskError),
 }
 
-impl Next {
+impl NextAction {
     pub(super) fn is_the_end(&self) -> bool {
-        matches!(self, Next::Settled | Next::Last(_))
+        matches!(self, NextAction::Settled | NextAction::Last(_))
     }
 }
 
@@ -92,14 +92,14 @@ pub(super) fn next(
     head: &mut dyn Body,
     driver_state: &mut Driver<'_>,
     epoch: u32,
-) -> Next {
+) -> NextAction {
     if state.epoch != epoch || state.is_interrupted() {
         if state.epoch != epoch || state.has_deferred_cancel() {
-            return Next::Superseded;
+            return NextAction::Superseded;
         }
         state.note(std::mem::take(&mut driver_state.progress));
         if let Some(error) = state.take_due() {
-            return Next::Fail(error);
+            return NextAction::Fail(error);
         }
     }
     state.note(std::mem::take(&mut driver_state.progress));
@@ -116,15 +116,15 @@ pub(super) fn next(
     );
     if state.steps.is_empty() {
         driver_state.duty = state.settle(failure.as_ref());
-        Next::Settled
+        NextAction::Settled
     } else {
         state.phase = Phase::HandedOff;
-        Next::HandOver
+        NextAction::HandOver
     }
 }
 
 /// What comes next, if the budget allows.
-fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<Next> {
+fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<NextAction> {
     // `Inline` says that there is nobody to hand over to.
     let unbounded = matches!(state.route(), Route::Inline);
     if let Some(run) = state.steps.run() {
@@ -139,7 +139,7 @@ fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<Next> {
         }
         begin(state, driver_state, run.role);
         let to = run.from + granted;
-        return Some(Next::Many(run, to));
+        return Some(NextAction::Many(run, to));
     }
     if !unbounded && !dispatch::spend() {
         return None;
@@ -149,10 +149,10 @@ fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<Next> {
         // Nobody holds a handle: no step can come after this one, so one look will do for both.
         state.pending_links = 0;
         driver_state.duty = state.settle(None);
-        return Some(Next::Last(step));
+        return Some(NextAction::Last(step));
     }
     begin(state, driver_state, role);
-    Some(Next::Run(step))
+    Some(NextAction::Run(step))
 }
 
 /// Steps of this role have their turn now.
@@ -175,7 +175,7 @@ pub(crate) fn drive_from(
     cell: &Arc<dyn AnyCell>,
     epoch: u32,
     mut driver_state: Driver<'_>,
-    mut next: Next,
+    mut next: NextAction,
 ) {
     let meta = cell.meta();
     let name = meta.name();
@@ -184,16 +184,16 @@ pub(crate) fn drive_from(
     let mut ended_run;
     loop {
         chaos_point();
-        let (step, turn) = match next {
-            Next::Run(mut step) => {
+        let (step, flow) = match next {
+            NextAction::Run(mut step) => {
                 ended_run = None;
                 #[cfg(not(planted = "lock_in_callback"))]
-                let turn = step.run(driver_state.slot(), name);
+                let flow = step.run(driver_state.slot(), name);
                 #[cfg(planted = "lock_in_callback")]
-                let turn = with(&**cell, |_, _| step.run(driver_state.slot(), name));
-                (step, turn)
+                let flow = with(&**cell, |_, _| step.run(driver_state.slot(), name));
+                (step, flow)
             }
-            Next::Many(run, to) => {
+            NextAction::Many(run, to) => {
                 let stopped = work_through(&run, to, &mut driver_state, meta);
                 ended_run = Some(run);
                 match stopped {
@@ -207,13 +207,13 @@ pub(crate) fn drive_from(
                     }
                 }
             }
-            Next::Last(mut last) => {
+            NextAction::Last(mut last) => {
                 let _ = last.run(driver_state.slot(), name);
                 driver_state.duty.carry_out();
                 return unhandled::discard(driver_state.held.take());
             }
-            Next::Settled => return driver_state.duty.carry_out(),
-            Next::Fail(error) => {
+            NextAction::Settled => return driver_state.duty.carry_out(),
+            NextAction::Fail(error) => {
                 // The outcome that is overwritten is the user's to drop.
                 if let Err(payload) = guard::catch(|| driver_state.slot().fail(error)) {
                     guard::discard(payload);
@@ -221,18 +221,18 @@ pub(crate) fn drive_from(
                 next = cell.shell().next(&mut driver_state, epoch);
                 continue;
             }
-            Next::HandOver => return dispatch::hand_over_now(cell.clone()),
-            Next::Superseded => return cancel::carry_out(cell, epoch, driver_state),
+            NextAction::HandOver => return dispatch::hand_over_now(cell.clone()),
+            NextAction::Superseded => return cancel::carry_out(cell, epoch, driver_state),
         };
-        match turn {
-            Turn::Linked => {
+        match flow {
+            Flow::Linked => {
                 // The link that was held until now is empty and goes.
                 driver_state.held = Some(step);
                 driver_state.progress.links += 1;
             }
-            Turn::Passed => driver_state.progress.links += 1,
-            Turn::Observed => {}
-            Turn::Follow(follow) => {
+            Flow::Passed => driver_state.progress.links += 1,
+            Flow::Observed => {}
+            Flow::Follow(follow) => {
                 let mut step = step;
                 let held = match step.output() {
                     Some(_) => Some(step),
@@ -240,7 +240,7 @@ pub(crate) fn drive_from(
                 };
                 return adopt::follow(cell, epoch, held, driver_state.progress, follow);
             }
-            Turn::Hop(route) => {
+            Flow::Hop(route) => {
                 if hop(cell, epoch, &mut driver_state, route) {
                     return;
                 }
@@ -262,7 +262,7 @@ fn work_through(
     to: usize,
     driver_state: &mut Driver<'_>,
     meta: &TaskMeta,
-) -> Option<(Box<dyn Step>, Turn)> {
+) -> Option<(Box<dyn Step>, Flow)> {
     let name = meta.name();
     let is_under_tokens = meta.is_under_tokens() && run.role != Role::Observer;
     for place in run.from..to {
@@ -279,13 +279,13 @@ fn work_through(
         };
         chaos_point();
         match step.run(driver_state.slot(), name) {
-            Turn::Observed => {}
-            Turn::Passed => driver_state.progress.links += 1,
-            Turn::Linked => {
+            Flow::Observed => {}
+            Flow::Passed => driver_state.progress.links += 1,
+            Flow::Linked => {
                 driver_state.held = Some(step);
                 driver_state.progress.links += 1;
             }
-            turn => return Some((step, turn)),
+            flow => return Some((step, flow)),
         }
     }
     None

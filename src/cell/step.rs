@@ -13,7 +13,7 @@ use crate::sync::Arc;
 /// `cancel` or the step's own drop.
 pub(crate) trait Step: Send {
     /// Runs with the outcome that lies in `input`. `name` is the task's, for errors.
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn;
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow;
 
     /// Where a link has left its own outcome; `None` for steps that left the outcome in their
     /// input.
@@ -51,7 +51,7 @@ pub(crate) trait Step: Send {
 }
 
 /// What the dispatcher does after a step.
-pub(crate) enum Turn {
+pub(crate) enum Flow {
     /// An observer has looked; the outcome is what it was.
     Observed,
     /// A link has run, and has left the outcome in its output.

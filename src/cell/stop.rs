@@ -8,7 +8,7 @@
 
 use super::slot::Slot;
 use super::state::{Phase, Role, State};
-use super::step::{Step, Turn};
+use super::step::{Flow, Step};
 use super::{AnyCell, with};
 use crate::dispatch;
 use crate::error::TaskError;
@@ -149,9 +149,9 @@ impl ThreadState {
 }
 
 impl Step for ThreadState {
-    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         self.tell();
-        Turn::Observed
+        Flow::Observed
     }
 
     fn cancel(&mut self, _: &TaskError) {

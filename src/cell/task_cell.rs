@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::mem::ManuallyDrop;
 
-use super::drive::{self, Driver, Next, drive, drive_from};
+use super::drive::{self, Driver, NextAction, drive, drive_from};
 pub(crate) use super::head::Returned;
 use super::head::{Body, Head};
 use super::slot::{Outcome, Slot, with_slot};
@@ -107,7 +107,7 @@ impl Erased {
         inner: &mut Inner<dyn Body>,
         driver_state: &mut Driver<'_>,
         epoch: u32,
-    ) -> Next {
+    ) -> NextAction {
         let next = drive::next(&mut inner.state, &mut inner.head, driver_state, epoch);
         if next.is_the_end() {
             self.settled.store(true, Ordering::Release);
@@ -129,7 +129,7 @@ impl Erased {
     /// Makes the calling thread the driver of an open cell, whose outcome it has in its hands, and
     /// takes the first step. `None`: the cell is not open any more, or its steps belong on the pool.
     /// Says the driver's epoch.
-    pub(crate) fn settle(&self, driver_state: &mut Driver<'_>) -> Option<(u32, Next)> {
+    pub(crate) fn settle(&self, driver_state: &mut Driver<'_>) -> Option<(u32, NextAction)> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         if inner.state.phase != Phase::Open || inner.state.is_on_pool() {
@@ -144,7 +144,7 @@ impl Erased {
     }
 
     /// Takes the next step for the driver. Only `drive` calls it.
-    pub(super) fn next(&self, driver_state: &mut Driver<'_>, epoch: u32) -> Next {
+    pub(super) fn next(&self, driver_state: &mut Driver<'_>, epoch: u32) -> NextAction {
         self.advance(&mut self.inner.lock(), driver_state, epoch)
     }
 
@@ -263,13 +263,13 @@ pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) 
     let next = shell.advance(inner_now, &mut driver_state, epoch);
     drop(inner);
     match next {
-        Next::Superseded => {
+        NextAction::Superseded => {
             driver_state.local.clear();
             drop(driver_state);
             stop::driver_is_back(cell);
             Ran::Cancelled
         }
-        Next::Settled => {
+        NextAction::Settled => {
             driver_state.duty.carry_out();
             ran
         }

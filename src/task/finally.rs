@@ -7,7 +7,7 @@ use super::IntoTask;
 use super::into_task::land;
 use super::link::{InPlace, observe};
 use crate::cell::slot::{Outcome, Slot};
-use crate::cell::step::{Step, Turn};
+use crate::cell::step::{Flow, Step};
 use crate::cell::task_cell::Returned;
 use crate::error::{At, TaskError};
 use crate::guard;
@@ -20,7 +20,7 @@ pub(crate) struct Finally<F> {
 }
 
 impl<F: FnOnce() + Send> Step for Finally<F> {
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
         let at = At {
             location: self.location,
             task: name,
@@ -31,7 +31,7 @@ impl<F: FnOnce() + Send> Step for Finally<F> {
                 work();
             }
         });
-        Turn::Passed
+        Flow::Passed
     }
 
     fn cancel(&mut self, _: &TaskError) {
@@ -55,9 +55,9 @@ where
     R: IntoTask,
     F: FnOnce() -> R + Send + 'static,
 {
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
         let Some(work) = self.work.take() else {
-            return Turn::Passed;
+            return Flow::Passed;
         };
         let location = self.location;
         let mut link = InPlace::<T, T, _> {

@@ -7,7 +7,7 @@ use std::panic::Location;
 use super::take_outcome;
 use crate::cell::slot::{Outcome, Slot, cast, take};
 use crate::cell::state::Role;
-use crate::cell::step::{Route, Step, Turn};
+use crate::cell::step::{Flow, Route, Step};
 use crate::cell::task_cell::Returned;
 use crate::cell::{self, AnyCell};
 use crate::error::{At, TaskError};
@@ -65,10 +65,10 @@ where
     U: Send + 'static,
     F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send,
 {
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
         let mut work = self.work.take();
         if work.is_none() {
-            return Turn::Linked;
+            return Flow::Linked;
         }
         let at = At {
             location: self.location,
@@ -107,10 +107,10 @@ where
     U: Send + 'static,
     F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send,
 {
-    fn run(&mut self, place: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, place: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
         let mut work = self.work.take();
         if work.is_none() {
-            return Turn::Passed;
+            return Flow::Passed;
         }
         let at = At {
             location: self.location,
@@ -137,15 +137,15 @@ fn change<T: Send + 'static, U: Send + 'static>(
     output: &mut Option<Outcome<U>>,
     at: At<'_>,
     work: Call<'_, T, U>,
-) -> Turn {
+) -> Flow {
     let input = take::<T>(input, Some(at));
     match guard::catch(|| work(input, &at)) {
         Ok(Some(Returned::Outcome(outcome))) => *output = Some(outcome),
-        Ok(Some(Returned::Task(follow))) => return Turn::Follow(follow),
+        Ok(Some(Returned::Task(follow))) => return Flow::Follow(follow),
         Ok(None) => {}
         Err(payload) => *output = Some(Err(TaskError::panicked(payload, at))),
     }
-    Turn::Linked
+    Flow::Linked
 }
 
 /// The same where the outcome was, for a `T` and a `U` that are one type.
@@ -153,20 +153,20 @@ fn change_in_place<T: Send + 'static, U: Send + 'static>(
     place: &mut dyn Slot,
     at: At<'_>,
     work: Call<'_, T, U>,
-) -> Turn {
+) -> Flow {
     let place = cast::<T>(place);
     let input = place
         .take()
         .unwrap_or_else(|| Err(TaskError::taken(Some(at))));
     let mut outcome = match guard::catch(|| work(input, &at)) {
         Ok(Some(Returned::Outcome(outcome))) => Some(outcome),
-        Ok(Some(Returned::Task(follow))) => return Turn::Follow(follow),
+        Ok(Some(Returned::Task(follow))) => return Flow::Follow(follow),
         Ok(None) => None,
         Err(payload) => Some(Err(TaskError::panicked(payload, at))),
     };
     // `T` and `U` are the same: the compiler sees that too, but not in its types.
     *place = cast::<T>(&mut outcome).take();
-    Turn::Passed
+    Flow::Passed
 }
 
 /// Looks at the outcome and leaves it where it is.
@@ -181,7 +181,7 @@ where
     T: Send + 'static,
     F: FnOnce(Result<&T, &TaskError>) + Send,
 {
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
         let at = At {
             location: self.location,
             task: name,
@@ -192,7 +192,7 @@ where
                 work(outcome);
             }
         });
-        Turn::Observed
+        Flow::Observed
     }
 
     fn cancel(&mut self, error: &TaskError) {
@@ -244,8 +244,8 @@ fn observe_once(
 pub(crate) struct Hop(pub(crate) Route);
 
 impl Step for Hop {
-    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-        Turn::Hop(std::mem::take(&mut self.0))
+    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
+        Flow::Hop(std::mem::take(&mut self.0))
     }
 
     fn cancel(&mut self, _: &TaskError) {}
@@ -268,8 +268,8 @@ pub(crate) fn carrier<T: Send + 'static>(error: TaskError) -> Box<dyn Step> {
 }
 
 impl<T: Send + 'static> Step for Carrier<T> {
-    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-        Turn::Linked
+    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
+        Flow::Linked
     }
 
     fn output(&mut self) -> Option<&mut dyn Slot> {
@@ -332,9 +332,9 @@ where
     T: Send + 'static,
     F: FnOnce(Outcome<T>) + Send + 'static,
 {
-    fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         self.give(take::<T>(input, None));
-        Turn::Passed
+        Flow::Passed
     }
 
     fn cancel(&mut self, error: &TaskError) {

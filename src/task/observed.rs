@@ -2,7 +2,7 @@
 
 use crate::cell::AnyCell;
 use crate::cell::slot::Slot;
-use crate::cell::step::{Route, Step, Turn};
+use crate::cell::step::{Flow, Route, Step};
 use crate::error::TaskError;
 use crate::sync::{Arc, Mutex, Weak};
 
@@ -65,7 +65,7 @@ impl Drop for Tied {
 }
 
 impl Step for Tied {
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
         self.step.run(input, name)
     }
 

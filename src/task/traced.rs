@@ -2,7 +2,7 @@
 
 use crate::cell::AnyCell;
 use crate::cell::slot::Slot;
-use crate::cell::step::{Route, Step, Turn};
+use crate::cell::step::{Flow, Route, Step};
 use crate::error::TaskError;
 use crate::sync::Arc;
 use crate::trace::Captured;
@@ -57,7 +57,7 @@ impl Traced {
 }
 
 impl Step for Traced {
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
         self.within(|step| step.run(input, name))
     }
 

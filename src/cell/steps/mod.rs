@@ -258,15 +258,15 @@ impl Steps {
 mod tests {
     use super::*;
     use crate::cell::slot::Slot;
-    use crate::cell::step::Turn;
+    use crate::cell::step::Flow;
     use crate::error::TaskError;
     use crate::sync::Arc;
 
     struct Numbered(#[allow(dead_code, reason = "gives the step a size")] usize);
 
     impl Step for Numbered {
-        fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
-            Turn::Observed
+        fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
+            Flow::Observed
         }
         fn cancel(&mut self, _: &TaskError) {}
     }

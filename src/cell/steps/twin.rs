@@ -2,7 +2,7 @@
 
 use super::{Role, Step, Steps};
 use crate::cell::slot::{Outcome, Slot, cast};
-use crate::cell::step::Turn;
+use crate::cell::step::Flow;
 use crate::error::TaskError;
 use crate::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::sync::Arc;
 struct Marked(u64);
 
 impl Step for Marked {
-    fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         *cast::<u64>(input) = Some(Ok(self.0));
-        Turn::Observed
+        Flow::Observed
     }
     fn cancel(&mut self, _: &TaskError) {}
 }

@@ -5,7 +5,7 @@ use std::panic::Location;
 use super::SharedTask;
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::{Phase, Role};
-use crate::cell::step::{Step, Turn};
+use crate::cell::step::{Flow, Step};
 use crate::cell::task_cell::{NoWork, Returned, TaskCell};
 use crate::cell::{self, AnyCell, ExtraMeta, TaskMeta, UpstreamRef, with};
 use crate::error::{At, TaskError};
@@ -254,7 +254,7 @@ impl StartThere {
 }
 
 impl Step for StartThere {
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
         self.inherit();
         self.start.run(input, name)
     }
@@ -269,9 +269,9 @@ impl Step for StartThere {
 }
 
 impl Step for Start {
-    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         self.go();
-        Turn::Observed
+        Flow::Observed
     }
 
     fn cancel(&mut self, _: &TaskError) {

@@ -6,7 +6,7 @@ use std::task::Waker;
 use super::{Shared, SharedTask};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::Role;
-use crate::cell::step::{Step, Turn};
+use crate::cell::step::{Flow, Step};
 use crate::cell::{self, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, AtomicBool, Duration, Ordering, deadline_after, thread};
@@ -228,11 +228,11 @@ where
     T: Send + Sync,
     F: FnOnce(Result<&T, &TaskError>) + Send,
 {
-    fn run(&mut self, _: &mut dyn Slot, name: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, _: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
         if let (Some(outcome), Some(work)) = (self.shared.value.get(), self.work.take()) {
             observe(self.location, name, || work(outcome.as_ref()));
         }
-        Turn::Observed
+        Flow::Observed
     }
 
     fn cancel(&mut self, error: &TaskError) {
@@ -265,9 +265,9 @@ impl Wake {
 }
 
 impl Step for Wake {
-    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Turn {
+    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         self.call();
-        Turn::Observed
+        Flow::Observed
     }
 
     fn cancel(&mut self, _: &TaskError) {
