@@ -23,7 +23,7 @@ const BUDGET: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
 enum Item {
     Run(Arc<dyn Runnable>),
     /// For its executor, which is being called on this thread: see `hand_over_now`.
-    HandOver(Arc<dyn Runnable>),
+    HandOff(Arc<dyn Runnable>),
 }
 
 /// Places that an empty list keeps.
@@ -206,16 +206,16 @@ pub(crate) fn hand_over_now(work: Arc<dyn Runnable>) {
     let begins = LOCAL.try_with(|local| !local.open.get() || !local.handing.replace(true));
     if begins.unwrap_or(true) {
         let _ends = Handing;
-        work.hand_over();
-    } else if let Err(work) = hand_over_later(work) {
-        work.hand_over();
+        work.hand_off();
+    } else if let Err(work) = hand_off_later(work) {
+        work.hand_off();
     }
 }
 
 /// Has a task handed over when this thread's list comes to it. Gives it back when no scope is open.
-pub(crate) fn hand_over_later(work: Arc<dyn Runnable>) -> Result<(), Arc<dyn Runnable>> {
-    match put(Item::HandOver(work)) {
-        Some(Item::Run(work) | Item::HandOver(work)) => Err(work),
+pub(crate) fn hand_off_later(work: Arc<dyn Runnable>) -> Result<(), Arc<dyn Runnable>> {
+    match put(Item::HandOff(work)) {
+        Some(Item::Run(work) | Item::HandOff(work)) => Err(work),
         None => Ok(()),
     }
 }
@@ -296,7 +296,7 @@ pub(crate) fn run_all() {
             Item::Run(work) => {
                 work.run();
             }
-            Item::HandOver(work) => hand_over_now(work),
+            Item::HandOff(work) => hand_over_now(work),
         }
     }
 }
@@ -307,7 +307,7 @@ fn drain() {
             Item::Run(work) if spend() => {
                 work.run();
             }
-            Item::Run(work) | Item::HandOver(work) => hand_over_now(work),
+            Item::Run(work) | Item::HandOff(work) => hand_over_now(work),
         }
     }
 }
@@ -327,8 +327,8 @@ pub(crate) fn hand_off_all() {
     if cfg!(planted = "list_kept") {
         return;
     }
-    while let Some(Item::Run(work) | Item::HandOver(work)) = next() {
-        work.hand_off();
+    while let Some(Item::Run(work) | Item::HandOff(work)) = next() {
+        work.hand_off_to_pool();
     }
 }
 
@@ -338,7 +338,7 @@ pub(crate) fn hand_off_others(awaited: *const ()) {
     while let Some(item) = next() {
         match item {
             Item::Run(work) if Arc::as_ptr(&work).cast() == awaited => kept = Some(work),
-            Item::Run(work) | Item::HandOver(work) => work.hand_off(),
+            Item::Run(work) | Item::HandOff(work) => work.hand_off_to_pool(),
         }
     }
     if let Some(work) = kept {

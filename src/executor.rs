@@ -26,12 +26,12 @@ pub(crate) trait Runnable: Send + Sync {
     fn run(self: Arc<Self>) -> Ran;
 
     /// Has the work done elsewhere: by the executor or the pool it belongs to.
-    fn hand_over(self: Arc<Self>);
+    fn hand_off(self: Arc<Self>);
 
     /// The same for a thread that is about to block: work that would be run on the spot
     /// ([`Inline`]) goes to its pool too.
-    fn hand_off(self: Arc<Self>) {
-        self.hand_over();
+    fn hand_off_to_pool(self: Arc<Self>) {
+        self.hand_off();
     }
 
     /// The work will never run: settle whatever hangs on it. False when there was nothing left to be
@@ -185,7 +185,7 @@ impl Runnable for Queued {
         Ran::Other
     }
 
-    fn hand_over(self: Arc<Self>) {
+    fn hand_off(self: Arc<Self>) {
         self.run();
     }
 

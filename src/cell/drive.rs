@@ -72,7 +72,7 @@ pub(crate) enum NextAction {
     Last(Box<dyn Step>),
     Settled,
     /// The budget is used up; the rest of the steps go to a queue.
-    HandOver,
+    HandOff,
     /// A cancel has taken the task away.
     Superseded,
     /// A token was raised: the outcome is this failure from now on.
@@ -119,7 +119,7 @@ pub(super) fn next(
         NextAction::Settled
     } else {
         state.phase = Phase::HandedOff;
-        NextAction::HandOver
+        NextAction::HandOff
     }
 }
 
@@ -221,7 +221,7 @@ pub(crate) fn drive_from(
                 next = cell.shell().next(&mut driver_state, epoch);
                 continue;
             }
-            NextAction::HandOver => return dispatch::hand_over_now(cell.clone()),
+            NextAction::HandOff => return dispatch::hand_over_now(cell.clone()),
             NextAction::Superseded => return cancel::carry_out(cell, epoch, driver_state),
         };
         match flow {
@@ -314,7 +314,7 @@ fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>, route
 }
 
 /// The steps are somebody else's to run after all.
-pub(super) fn hand_back(cell: &Arc<dyn AnyCell>, epoch: u32, mut driver_state: Driver<'_>) {
+pub(super) fn requeue(cell: &Arc<dyn AnyCell>, epoch: u32, mut driver_state: Driver<'_>) {
     let kept = with(&**cell, |state, head| {
         let kept = state.epoch == epoch;
         if kept {

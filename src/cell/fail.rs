@@ -1,6 +1,6 @@
 //! Fails what a queue gave back: a task's head, or the rest of its steps.
 
-use super::drive::{Driver, drive, hand_back};
+use super::drive::{Driver, drive, requeue};
 use super::raise::withdraw_all;
 use super::slot::Slot;
 use super::state::{Duty, Phase};
@@ -142,7 +142,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
     driver_state.progress.links = u32::from(ran_link);
     if let By::Executor(_) = by {
         // The job may have been dropped inside the call that registered its steps.
-        hand_back(cell, epoch, driver_state);
+        requeue(cell, epoch, driver_state);
     } else {
         dispatch::scope(|| drive(cell, epoch, driver_state));
     }

@@ -52,7 +52,7 @@ use crate::trace::TaskContext;
 use crate::{dispatch, guard, nesting, unhandled};
 use head::{Body, Instead};
 use slot::Slot;
-use state::{HandTo, Registered, Role, State};
+use state::{Handoff, Registered, Role, State};
 use step::Step;
 use task_cell::{Erased, Locked};
 use work::Errand;
@@ -307,7 +307,7 @@ pub(crate) fn register(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>, role: Role)
             if cell.meta().is_under_tokens() {
                 call_off::enlist_again(cell);
             }
-            cell.clone().hand_over();
+            cell.clone().hand_off();
         }
         Registered::Cold => start(cell),
     }
@@ -342,15 +342,15 @@ pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
 ///
 /// That may be here, and they may come here again: where this is deep in such calls, the list has to
 /// do, or a thread of the pool where there is none: a wait runs what it waits for without the list.
-pub(crate) fn hand_over(cell: Arc<dyn AnyCell>) {
+pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
     let Some(_level) = nesting::enter() else {
-        if dispatch::hand_over_later(cell.clone()).is_err() {
+        if dispatch::hand_off_later(cell.clone()).is_err() {
             queue(&cell, Arc::new(Detour(cell.clone())));
         }
         return;
     };
-    match with(&*cell, |state, _| state.hand_on()) {
-        HandTo::Inline => {
+    match with(&*cell, |state, _| state.begin_handoff()) {
+        Handoff::Inline => {
             dispatch::scope(|| cell.run());
         }
         to => hand_to(to, cell),
@@ -359,18 +359,18 @@ pub(crate) fn hand_over(cell: Arc<dyn AnyCell>) {
 
 /// The same for a thread that is about to block: steps that belong to whoever settles the task go to
 /// its pool.
-pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
+pub(crate) fn hand_off_to_pool(cell: Arc<dyn AnyCell>) {
     let Some(_level) = nesting::enter() else {
         return queue(&cell, Arc::new(Detour(cell.clone())));
     };
-    let to = with(&*cell, |state, _| state.hand_on());
+    let to = with(&*cell, |state, _| state.begin_handoff());
     hand_to(to, cell);
 }
 
-fn hand_to(to: HandTo, cell: Arc<dyn AnyCell>) {
+fn hand_to(to: Handoff, cell: Arc<dyn AnyCell>) {
     match to {
-        HandTo::Nobody => {}
-        HandTo::Executor(executor, handoff) => {
+        Handoff::Nobody => {}
+        Handoff::Executor(executor, handoff) => {
             // A job that is lost in a panic rejects its task as it is dropped.
             let job = Job::new(cell, handoff);
             if let Err(payload) = guard::catch(|| executor.execute(job)) {
@@ -379,7 +379,7 @@ fn hand_to(to: HandTo, cell: Arc<dyn AnyCell>) {
             // The job may have been the last of its task, and so may this.
             unhandled::discard(executor);
         }
-        HandTo::Pool | HandTo::Inline => resubmit(cell),
+        Handoff::Pool | Handoff::Inline => resubmit(cell),
     }
 }
 
@@ -405,17 +405,17 @@ struct Detour(Arc<dyn AnyCell>);
 
 impl Runnable for Detour {
     fn run(self: Arc<Self>) -> Ran {
-        hand_over(self.0.clone());
+        hand_off(self.0.clone());
         Ran::Other
     }
 
-    fn hand_over(self: Arc<Self>) {
+    fn hand_off(self: Arc<Self>) {
         queue(&self.0, self.clone());
     }
 
     fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
         // Without any other thread it has to be this one.
-        let to = with(&*self.0, |state, _| state.hand_on());
+        let to = with(&*self.0, |state, _| state.begin_handoff());
         hand_to(to, self.0.clone());
         false
     }

@@ -48,12 +48,12 @@ where
         give_place_back(self)
     }
 
-    fn hand_over(self: Arc<Self>) {
-        super::hand_over(self);
-    }
-
     fn hand_off(self: Arc<Self>) {
         super::hand_off(self);
+    }
+
+    fn hand_off_to_pool(self: Arc<Self>) {
+        super::hand_off_to_pool(self);
     }
 
     fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {

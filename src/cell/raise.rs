@@ -114,7 +114,7 @@ impl<F: FnOnce() + Send + 'static> Runnable for Deferred<F> {
         Ran::Other
     }
 
-    fn hand_over(self: Arc<Self>) {
+    fn hand_off(self: Arc<Self>) {
         on_the_pool(self);
     }
 
@@ -167,7 +167,7 @@ impl Runnable for Callbacks {
         Ran::Other
     }
 
-    fn hand_over(self: Arc<Self>) {
+    fn hand_off(self: Arc<Self>) {
         on_the_pool(self);
     }
 

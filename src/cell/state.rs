@@ -144,7 +144,7 @@ struct Rare {
 }
 
 /// To whom the steps of a task are handed.
-pub(crate) enum HandTo {
+pub(crate) enum Handoff {
     Pool,
     Inline,
     Executor(Arc<dyn Executor>, u32),
@@ -213,7 +213,7 @@ impl Arrival {
     /// The same on a thread that must run none of them: those from the list go to the pool.
     pub(crate) fn proceed_elsewhere(self, cell: Arc<dyn AnyCell>) {
         crate::unhandled::discard(self.left);
-        cell.hand_off();
+        cell.hand_off_to_pool();
     }
 }
 

@@ -140,7 +140,7 @@ mod tests {
         fn run(self: Arc<Self>) -> Ran {
             Ran::Other
         }
-        fn hand_over(self: Arc<Self>) {}
+        fn hand_off(self: Arc<Self>) {}
         fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
             false
         }

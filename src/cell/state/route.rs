@@ -1,6 +1,6 @@
 //! Where the steps of a task run, and how they get there.
 
-use super::{HandTo, Phase, Registered, Role, State};
+use super::{Handoff, Phase, Registered, Role, State};
 use crate::cell::step::{Route, Step};
 use crate::executor::Executor;
 use crate::sync::Arc;
@@ -32,20 +32,20 @@ impl State {
     }
 
     /// Hands the waiting steps over, by their route.
-    pub(crate) fn hand_on(&mut self) -> HandTo {
+    pub(crate) fn begin_handoff(&mut self) -> Handoff {
         if self.phase != Phase::HandedOff {
-            return HandTo::Nobody;
+            return Handoff::Nobody;
         }
         let Some(rare) = &mut self.rare else {
-            return HandTo::Pool;
+            return Handoff::Pool;
         };
         match &rare.route {
-            Route::Pool => HandTo::Pool,
-            Route::Inline => HandTo::Inline,
+            Route::Pool => Handoff::Pool,
+            Route::Inline => Handoff::Inline,
             Route::Executor(executor) => {
                 rare.arrived = false;
                 rare.handoff = rare.handoff.wrapping_add(1);
-                HandTo::Executor(executor.clone(), rare.handoff)
+                Handoff::Executor(executor.clone(), rare.handoff)
             }
         }
     }
