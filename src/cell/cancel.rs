@@ -31,7 +31,7 @@ struct Detached {
 impl Detached {
     /// The second pass: drops what will not run, runs what has its turn on a cancel, and settles.
     fn carry_out(self, cell: &Arc<dyn AnyCell>) {
-        cell.shed(self.deferred_cancel.is_some());
+        cell.drop_head(self.deferred_cancel.is_some());
         if self.counted {
             stop::driver_is_back(cell);
         }

@@ -117,7 +117,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
             if let Some(token) = cell.meta().token() {
                 token.cancel();
             }
-            cell.shed(false);
+            cell.drop_head(false);
             local.fail(error);
             withdraw_all(upstream);
             (CancelOutcome::Prevented, None, true)

@@ -15,7 +15,7 @@ pub(crate) enum Returned<T> {
 
 /// A cell's closure, and then in its place what it came to.
 pub(crate) enum Head<F, T> {
-    /// Until it is claimed or shed.
+    /// Until it is claimed or drop_head.
     Work(F),
     Outcome(Option<Outcome<T>>),
 }
@@ -70,9 +70,9 @@ impl<F: Send + 'static, T: Send + 'static> Body for Head<F, T> {
 
 /// What takes the place of an outcome while there is a closure in it: only a failure can come, and
 /// it means that the closure will never run.
-pub(super) struct Instead(pub(super) Option<TaskError>);
+pub(super) struct UnclaimedSlot(pub(super) Option<TaskError>);
 
-impl Slot for Instead {
+impl Slot for UnclaimedSlot {
     fn move_into(&mut self, _: &mut dyn Slot) {}
 
     fn fail(&mut self, error: TaskError) {

@@ -50,7 +50,7 @@ use crate::pool::Pool;
 use crate::sync::{Arc, AtomicBool, TakeOnce, thread_id};
 use crate::trace::TaskContext;
 use crate::{dispatch, guard, nesting, unhandled};
-use head::{Body, Instead};
+use head::{Body, UnclaimedSlot};
 use slot::Slot;
 use state::{Handoff, Registered, Role, State};
 use step::Step;
@@ -191,8 +191,8 @@ impl dyn AnyCell + '_ {
     }
 
     /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
-    fn shed(&self, outcome: bool) {
-        task_cell::shed(self, outcome);
+    fn drop_head(&self, outcome: bool) {
+        task_cell::drop_head(self, outcome);
     }
 }
 
@@ -242,10 +242,10 @@ impl UpstreamRef {
 pub(crate) fn with<R>(cell: &dyn AnyCell, f: impl FnOnce(&mut State, &mut dyn Slot) -> R) -> R {
     let mut inner = cell.shell().inner.lock();
     let inner_now = &mut *inner;
-    let mut instead = Instead(None);
-    let slot = inner_now.head.slot().unwrap_or(&mut instead);
+    let mut unclaimed = UnclaimedSlot(None);
+    let slot = inner_now.head.slot().unwrap_or(&mut unclaimed);
     let result = f(&mut inner_now.state, slot);
-    if let Some(error) = instead.0 {
+    if let Some(error) = unclaimed.0 {
         task_cell::replace_closure(cell, inner, error);
     }
     result
@@ -266,10 +266,10 @@ fn keeping<R>(
 ) -> (R, Option<Displaced>) {
     let mut inner = cell.shell().inner.lock();
     let inner_now = &mut *inner;
-    let mut instead = Instead(None);
-    let slot = inner_now.head.slot().unwrap_or(&mut instead);
+    let mut unclaimed = UnclaimedSlot(None);
+    let slot = inner_now.head.slot().unwrap_or(&mut unclaimed);
     let result = f(&mut inner_now.state, slot);
-    let Some(error) = instead.0 else {
+    let Some(error) = unclaimed.0 else {
         return (result, None);
     };
     let work = inner_now.head.take();

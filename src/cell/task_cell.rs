@@ -149,7 +149,7 @@ impl Erased {
     }
 
     /// The state and the head's slot, for the only owner of the cell. `None` while there is a closure.
-    pub(crate) fn alone(&mut self) -> Option<(&mut State, &mut dyn Slot)> {
+    pub(crate) fn get_mut_if_settled(&mut self) -> Option<(&mut State, &mut dyn Slot)> {
         let inner = self.inner.get_mut();
         let slot = inner.head.slot()?;
         Some((&mut inner.state, slot))
@@ -164,7 +164,7 @@ pub(super) fn replace_closure(cell: &dyn AnyCell, inner: Locked<'_>, error: Task
 }
 
 /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
-pub(super) fn shed(cell: &dyn AnyCell, outcome: bool) {
+pub(super) fn drop_head(cell: &dyn AnyCell, outcome: bool) {
     let mut inner = cell.shell().inner.lock();
     match inner.head.slot() {
         None => {

@@ -235,7 +235,7 @@ fn redeem<T: Send + 'static>(mut task: Task<T>) -> Result<Outcome<T>, Task<T>> {
 /// Moves the outcome of a settled task into `outcome`; false when it is not settled. Most often
 /// nobody else has the cell any more, and no lock is needed.
 fn redeem_into(cell: &mut Arc<dyn AnyCell>, outcome: &mut dyn Slot) -> bool {
-    let alone = Arc::get_mut(cell).and_then(|cell| cell.shell_mut().alone());
+    let alone = Arc::get_mut(cell).and_then(|cell| cell.shell_mut().get_mut_if_settled());
     let is_settled = match alone {
         Some((state, head)) => move_settled(state, head, outcome),
         None => false,
