@@ -8,7 +8,7 @@ use super::head::Body;
 use super::slot::Slot;
 use super::state::{Duty, Phase, Progress, Role, State};
 use super::step::{Flow, Route, Step};
-use super::steps::Run;
+use super::steps::Batch;
 use super::{AnyCell, TaskMeta, adopt, call_off, cancel, with};
 use crate::error::TaskError;
 use crate::sync::{Arc, chaos_point};
@@ -67,7 +67,7 @@ impl<'a> Driver<'a> {
 pub(crate) enum NextAction {
     Run(Box<dyn Step>),
     /// Steps that it may take without the lock, up to this place.
-    Many(Run, usize),
+    Many(Batch, usize),
     /// The last step takes the outcome with it; the task is settled already.
     Last(Box<dyn Step>),
     Settled,
@@ -194,7 +194,7 @@ pub(crate) fn drive_from(
                 (step, flow)
             }
             NextAction::Many(run, to) => {
-                let stopped = work_through(&run, to, &mut driver_state, meta);
+                let stopped = run_batch(&run, to, &mut driver_state, meta);
                 ended_run = Some(run);
                 match stopped {
                     Some(stopped) => stopped,
@@ -257,8 +257,8 @@ pub(crate) fn drive_from(
 /// Takes and runs one step after the other without the cell's lock. Stops at the end of the run, or
 /// behind a step that wants more than to go on; gives that. Also stops when a token of the task is
 /// raised.
-fn work_through(
-    run: &Run,
+fn run_batch(
+    run: &Batch,
     to: usize,
     driver_state: &mut Driver<'_>,
     meta: &TaskMeta,

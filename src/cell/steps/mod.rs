@@ -27,7 +27,7 @@ pub(crate) struct Steps {
 }
 
 /// Steps that one driver works through without the cell's lock.
-pub(crate) struct Run {
+pub(crate) struct Batch {
     pub(crate) steps: Arc<Frozen>,
     /// Where it begins.
     pub(crate) from: usize,
@@ -111,9 +111,9 @@ impl Steps {
     }
 
     /// The steps of one role that a driver may work through now, if it is worth while.
-    pub(crate) fn run(&mut self) -> Option<Run> {
+    pub(crate) fn run(&mut self) -> Option<Batch> {
         let (steps, from) = self.many.as_mut()?.front()?;
-        Some(Run {
+        Some(Batch {
             role: steps.role(from)?,
             steps: steps.clone(),
             from,
