@@ -6,25 +6,25 @@ use super::{Role, Step};
 use crate::sync::{Arc, TakeOnce};
 
 /// From this many steps on, a driver is given many at once. A model has few.
-const WORTH_FREEZING: usize = if cfg!(any(loom, shuttle)) { 2 } else { 4 };
-/// The entries of the first piece, and of the greatest: pieces grow by doubling.
-const SMALLEST: usize = 4;
-const GREATEST: usize = 512;
+const MIN_BATCH: usize = if cfg!(any(loom, shuttle)) { 2 } else { 4 };
+/// The entries of the first chunk, and of the greatest: chunks grow by doubling.
+const MIN_CHUNK: usize = 4;
+const MAX_CHUNK: usize = 512;
 /// So many places of entries that are gone are not worth being closed.
-const FEW: usize = 16;
+const MIN_HOLES: usize = 16;
 
 /// Steps in the order of their numbers, by which they are found.
 ///
-/// A list of pieces, so that it neither copies when it grows nor keeps what has been worked through.
-/// The piece in front is given to a driver, which takes one step after the other from it without
+/// A list of chunks, so that it neither copies when it grows nor keeps what has been worked through.
+/// The chunk in front is given to a driver, which takes one step after the other from it without
 /// the cell's lock. Whoever holds that lock may take steps from it too: each has one taker.
 pub(super) struct List {
     front: Option<Front>,
     /// None of them is empty.
-    pieces: VecDeque<Vec<Entry>>,
-    /// Entries of the first piece before this one have been taken.
+    chunks: VecDeque<Vec<Entry>>,
+    /// Entries of the first chunk before this one have been taken.
     head: usize,
-    /// Steps in the pieces.
+    /// Steps in the chunks.
     waiting: usize,
     /// Entries behind `head` whose step was removed.
     holes: usize,
@@ -122,7 +122,7 @@ impl List {
         List {
             next,
             front: None,
-            pieces: VecDeque::new(),
+            chunks: VecDeque::new(),
             head: 0,
             waiting: 0,
             holes: 0,
@@ -154,18 +154,18 @@ impl List {
     #[inline(always)]
     fn push_entry(&mut self, entry: Entry) {
         self.waiting += 1;
-        match self.pieces.back_mut() {
-            Some(piece) if piece.len() < piece.capacity() => piece.push(entry),
+        match self.chunks.back_mut() {
+            Some(chunk) if chunk.len() < chunk.capacity() => chunk.push(entry),
             _ => self.begin_piece(entry),
         }
     }
 
     #[cold]
     fn begin_piece(&mut self, entry: Entry) {
-        let last = self.pieces.back().map_or(0, Vec::capacity);
-        let mut piece = Vec::with_capacity((2 * last).clamp(SMALLEST, GREATEST));
-        piece.push(entry);
-        self.pieces.push_back(piece);
+        let last = self.chunks.back().map_or(0, Vec::capacity);
+        let mut chunk = Vec::with_capacity((2 * last).clamp(MIN_CHUNK, MAX_CHUNK));
+        chunk.push(entry);
+        self.chunks.push_back(chunk);
     }
 
     /// Takes the oldest step.
@@ -177,12 +177,12 @@ impl List {
             }
         }
         loop {
-            let piece = self.pieces.front_mut()?;
-            let entry = piece.get_mut(self.head)?;
+            let chunk = self.chunks.front_mut()?;
+            let entry = chunk.get_mut(self.head)?;
             let (label, step) = (entry.label, entry.step.get_mut().take());
             self.head += 1;
-            if self.head == piece.len() {
-                self.pieces.pop_front();
+            if self.head == chunk.len() {
+                self.chunks.pop_front();
                 self.head = 0;
             }
             match step {
@@ -205,30 +205,30 @@ impl List {
         Some((&front.steps, front.from))
     }
 
-    /// Makes the first piece the front.
+    /// Makes the first chunk the front.
     fn freeze(&mut self) -> Option<()> {
-        let piece = self.pieces.front()?;
-        let mut roles = piece[self.head..].iter().map(|entry| entry.label.role());
+        let chunk = self.chunks.front()?;
+        let mut roles = chunk[self.head..].iter().map(|entry| entry.label.role());
         let is_a_run = roles.next() == roles.next();
-        if self.waiting < WORTH_FREEZING || !is_a_run {
+        if self.waiting < MIN_BATCH || !is_a_run {
             return None;
         }
-        let mut piece = self.pieces.pop_front()?;
-        piece.drain(..std::mem::take(&mut self.head));
-        self.close_holes(&mut piece);
-        self.waiting -= piece.len();
+        let mut chunk = self.chunks.pop_front()?;
+        chunk.drain(..std::mem::take(&mut self.head));
+        self.close_holes(&mut chunk);
+        self.waiting -= chunk.len();
         self.front = Some(Front {
-            steps: Arc::new(Frozen(piece)),
+            steps: Arc::new(Frozen(chunk)),
             from: 0,
         });
         Some(())
     }
 
-    fn close_holes(&mut self, piece: &mut Vec<Entry>) {
+    fn close_holes(&mut self, chunk: &mut Vec<Entry>) {
         if self.holes > 0 {
-            let before = piece.len();
-            piece.retain_mut(Entry::is_there);
-            self.holes -= before - piece.len();
+            let before = chunk.len();
+            chunk.retain_mut(Entry::is_there);
+            self.holes -= before - chunk.len();
         }
     }
 
@@ -253,7 +253,7 @@ impl List {
         if let Some(place) = self.front_place() {
             return self.front.as_ref()?.steps.role(place);
         }
-        let mut behind = self.pieces.iter_mut().flatten().skip(self.head);
+        let mut behind = self.chunks.iter_mut().flatten().skip(self.head);
         behind.find_map(|entry| entry.is_there().then_some(entry.label.role()))
     }
 
@@ -262,7 +262,7 @@ impl List {
         if self.front_place().is_some() {
             return false;
         }
-        let mut steps = self.pieces.iter_mut().flatten().skip(self.head);
+        let mut steps = self.chunks.iter_mut().flatten().skip(self.head);
         let first = steps.find_map(|entry| entry.step.get_mut().as_deref());
         first.is_some_and(Step::is_hop)
     }
@@ -273,18 +273,18 @@ impl List {
         {
             return front.steps.take(place);
         }
-        let behind = |piece: &Vec<Entry>| piece[0].label.number() <= number;
-        let piece = self.pieces.partition_point(behind).checked_sub(1)?;
-        let piece = &mut self.pieces[piece];
-        let place = find(piece, number).ok()?;
-        let step = piece[place].step.get_mut().take()?;
+        let behind = |chunk: &Vec<Entry>| chunk[0].label.number() <= number;
+        let chunk = self.chunks.partition_point(behind).checked_sub(1)?;
+        let chunk = &mut self.chunks[chunk];
+        let place = find(chunk, number).ok()?;
+        let step = chunk[place].step.get_mut().take()?;
         self.waiting -= 1;
         self.holes += 1;
-        self.tidy();
+        self.compact();
         Some(step)
     }
 
-    /// Puts all steps, those of the front too, into pieces without holes. The driver of the front
+    /// Puts all steps, those of the front too, into chunks without holes. The driver of the front
     /// finds it empty.
     pub(super) fn thaw(&mut self) {
         let mut left = Vec::new();
@@ -297,9 +297,9 @@ impl List {
         self.rebuild(left.into_iter().rev());
     }
 
-    /// Makes new pieces of `first` and of what is there.
+    /// Makes new chunks of `first` and of what is there.
     fn rebuild(&mut self, first: impl Iterator<Item = Entry>) {
-        let before = std::mem::take(&mut self.pieces);
+        let before = std::mem::take(&mut self.chunks);
         let behind = before.into_iter().flatten().skip(self.head);
         (self.head, self.waiting, self.holes) = (0, 0, 0);
         for mut entry in first.chain(behind) {
@@ -328,7 +328,7 @@ impl List {
     /// Takes the steps that are `unwanted` out.
     pub(super) fn take_all(&mut self, unwanted: Role) -> Vec<Box<dyn Step>> {
         self.thaw();
-        let entries = self.pieces.iter_mut().flatten();
+        let entries = self.chunks.iter_mut().flatten();
         let taken: Vec<_> = entries
             .filter(|entry| entry.label.role() == unwanted)
             .filter_map(|entry| entry.step.get_mut().take())
@@ -343,7 +343,7 @@ impl List {
         later.thaw();
         self.next = later.next;
         self.waiting += std::mem::take(&mut later.waiting);
-        self.pieces.append(&mut later.pieces);
+        self.chunks.append(&mut later.chunks);
     }
 
     /// The only step there is, to look at and to replace.
@@ -357,7 +357,7 @@ impl List {
             return None;
         }
         self.thaw();
-        let only = self.pieces.front_mut()?.first_mut()?;
+        let only = self.chunks.front_mut()?.first_mut()?;
         only.step.get_mut().as_mut()
     }
 
@@ -367,33 +367,33 @@ impl List {
     }
 
     /// Closes holes: at the end at once, elsewhere when they are the greater part.
-    fn tidy(&mut self) {
-        while let Some(piece) = self.pieces.back_mut()
-            && piece.last_mut().is_some_and(|last| !last.is_there())
+    fn compact(&mut self) {
+        while let Some(chunk) = self.chunks.back_mut()
+            && chunk.last_mut().is_some_and(|last| !last.is_there())
         {
-            piece.pop();
+            chunk.pop();
             self.holes -= 1;
-            let taken = if self.pieces.len() == 1 { self.head } else { 0 };
-            if self.pieces.back().is_some_and(|piece| piece.len() == taken) {
-                self.pieces.pop_back();
+            let taken = if self.chunks.len() == 1 { self.head } else { 0 };
+            if self.chunks.back().is_some_and(|chunk| chunk.len() == taken) {
+                self.chunks.pop_back();
                 self.head -= taken;
             }
         }
-        if self.holes > FEW && self.holes > self.waiting {
+        if self.holes > MIN_HOLES && self.holes > self.waiting {
             self.rebuild(std::iter::empty());
         }
     }
 
     #[cfg(all(test, not(loom), not(shuttle)))]
     pub(super) fn places(&self) -> (usize, usize) {
-        let places = self.pieces.iter().map(Vec::capacity).sum();
+        let places = self.chunks.iter().map(Vec::capacity).sum();
         (self.waiting, places)
     }
 
-    /// Steps and holes in the pieces: as they are, and as they were counted.
+    /// Steps and holes in the chunks: as they are, and as they were counted.
     #[cfg(all(test, not(loom), not(shuttle)))]
     pub(super) fn counts(&mut self) -> [(usize, usize); 2] {
-        let behind = self.pieces.iter_mut().flatten().skip(self.head);
+        let behind = self.chunks.iter_mut().flatten().skip(self.head);
         let there: Vec<bool> = behind.map(Entry::is_there).collect();
         let steps = there.iter().filter(|there| **there).count();
         [(steps, there.len() - steps), (self.waiting, self.holes)]

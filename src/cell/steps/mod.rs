@@ -2,7 +2,7 @@
 
 mod list;
 #[cfg(all(test, not(loom), not(shuttle)))]
-mod twin;
+mod model_test;
 
 use list::List;
 

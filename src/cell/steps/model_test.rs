@@ -24,14 +24,14 @@ fn mark(mut step: Box<dyn Step>) -> u64 {
 }
 
 /// A list of steps beside a plain one that says what must be in it. Each step's mark is its number.
-struct Twin {
+struct Checked {
     steps: Steps,
     plain: Vec<(u64, Role)>,
 }
 
-impl Twin {
-    fn new(next: u32) -> Twin {
-        Twin {
+impl Checked {
+    fn new(next: u32) -> Checked {
+        Checked {
             steps: Steps {
                 next,
                 ..Steps::new()
@@ -109,7 +109,7 @@ fn a_list_of_any_history_is_what_a_plain_one_would_be() {
             random % limit
         };
         let mut number = u64::from(start);
-        let (mut twin, mut before) = (Twin::new(start), Twin::new(start));
+        let (mut twin, mut before) = (Checked::new(start), Checked::new(start));
         for _ in 0..300 {
             let some = number - below(20).min(number);
             match below(24) {
