@@ -1,9 +1,9 @@
 //! A task returned from a continuation: the outer task takes over its outcome.
 //!
 //! The inner task gets one more subscriber, which carries its outcome to the outer one. A loop that
-//! returns its next round from `and_then` would build a line of carriers, a round each; so an outer
+//! returns its next round from `and_then` would build a line of forwarders, a round each; so an outer
 //! task that does nothing but carry, and to which nobody holds a handle, is short-cut: its own
-//! carrier moves to the inner task. So is an inner task that does nothing but follow a third one.
+//! forwarder moves to the inner task. So is an inner task that does nothing but follow a third one.
 //! That keeps the line one long (path compression, as Scala's promises do with their links).
 
 use smallvec::SmallVec;
@@ -39,7 +39,7 @@ pub(crate) fn follow(
 ) {
     let Follow { inner } = follow;
     // Dropped when the locks are gone.
-    let mut removed = Removed::default();
+    let mut removed = DropLater::default();
     let adopted = {
         // One adoption at a time, and no wait begins meanwhile: looking for a cycle and adding the
         // edge must be one act. Only adoptions of unsettled tasks come here.
@@ -55,7 +55,7 @@ pub(crate) fn follow(
     turning::unpark();
     match adopted {
         Adopted::Yes(Registered::Pending) => {}
-        Adopted::Yes(Registered::Late) => come_to(inner),
+        Adopted::Yes(Registered::Late) => schedule(inner),
         Adopted::Yes(Registered::Cold) => start(&inner),
         Adopted::Superseded => {
             super::release(&*inner);
@@ -74,7 +74,7 @@ pub(crate) fn follow(
 
 /// Has the steps of a task whose phase is `HandedOff` run when this thread's list comes to them, or
 /// where they belong.
-fn come_to(cell: Arc<dyn AnyCell>) {
+fn schedule(cell: Arc<dyn AnyCell>) {
     match with(&*cell, |state, _| {
         state.belongs_elsewhere() || state.is_on_pool()
     }) {
@@ -84,7 +84,7 @@ fn come_to(cell: Arc<dyn AnyCell>) {
 }
 
 #[derive(Default)]
-struct Removed {
+struct DropLater {
     cells: SmallVec<[Arc<dyn AnyCell>; 4]>,
     /// What a search for a cycle has come by; most adoptions need none.
     trail: Option<Box<Trail>>,
@@ -105,7 +105,7 @@ fn attach(
     link: &Link<'_>,
     held: Option<Box<dyn Step>>,
     progress: Progress,
-    removed: &mut Removed,
+    removed: &mut DropLater,
 ) -> Adopted {
     let Link {
         outer,
@@ -140,9 +140,9 @@ fn attach(
         return Adopted::Cycle(arrival);
     }
 
-    let (target, carrier) = shortcut(outer, removed);
-    let carrier = carrier.unwrap_or_else(|| forward(target.clone(), epoch));
-    let (source, carrier) = bypass(inner, carrier, removed);
+    let (target, forwarder) = compress_outer(outer, removed);
+    let forwarder = forwarder.unwrap_or_else(|| forward(target.clone(), epoch));
+    let (source, forwarder) = compress_inner(inner, forwarder, removed);
     let wanted = with(&*target, |state, _| {
         if state.phase != Phase::Following {
             return false;
@@ -151,7 +151,7 @@ fn attach(
         true
     });
     removed.cells.push(target);
-    let Some(carrier) = carrier else {
+    let Some(forwarder) = forwarder else {
         if !wanted {
             return Adopted::Unwanted(source);
         }
@@ -161,14 +161,14 @@ fn attach(
     let registered = with(&**inner, |state, _| {
         state.detached = true;
         if !wanted {
-            removed.steps.push(carrier);
+            removed.steps.push(forwarder);
             return Registered::Pending;
         }
         if state.phase == Phase::Settled {
             inner.settled_flag().store(false, Ordering::Relaxed);
         }
         state.has_dependents = true;
-        state.register(carrier, Role::Observer).1
+        state.register(forwarder, Role::Observer).1
     });
     if wanted {
         removed.cells.push(source);
@@ -180,16 +180,16 @@ fn attach(
 
 /// The other end: an inner task that follows a third one, and that nobody else listens to, is left
 /// out, so that a line which is built from its end stays one long too. Gives what is to be followed,
-/// and the carrier unless it has its place there already.
-fn bypass(
+/// and the forwarder unless it has its place there already.
+fn compress_inner(
     inner: &Arc<dyn AnyCell>,
-    carrier: Box<dyn Step>,
-    removed: &mut Removed,
+    forwarder: Box<dyn Step>,
+    removed: &mut DropLater,
 ) -> (Arc<dyn AnyCell>, Option<Box<dyn Step>>) {
     let followed = with(&**inner, |state, _| {
         // A raise of one of its tokens must find the task that the outcome is for.
         let is_covered = || {
-            let target = carrier.forwards_to();
+            let target = forwarder.forwards_to();
             target.is_some_and(|target| inner.meta().is_covered_by(target.meta()))
         };
         let only_follows =
@@ -199,11 +199,11 @@ fn bypass(
     });
     let followed = followed.and_then(|(upstream, epoch)| upstream.cell().map(|cell| (cell, epoch)));
     let Some((source, epoch)) = followed else {
-        return (inner.clone(), Some(carrier));
+        return (inner.clone(), Some(forwarder));
     };
-    // One carrier takes the other's place under one lock: without a subscriber, a failure of the
+    // One forwarder takes the other's place under one lock: without a subscriber, a failure of the
     // source would be nobody's for a moment, and reported.
-    let mut carrier = Some(carrier);
+    let mut forwarder = Some(forwarder);
     with(&*source, |state, _| {
         let carries_to_inner = state
             .steps
@@ -211,13 +211,13 @@ fn bypass(
             .and_then(Step::forwards_to)
             .is_some_and(|target| address(&**target) == address(&**inner));
         state.has_dependents |= carries_to_inner;
-        if carries_to_inner && let Some(carrier) = carrier.take() {
-            removed.steps.extend(state.steps.replace_only(carrier));
+        if carries_to_inner && let Some(forwarder) = forwarder.take() {
+            removed.steps.extend(state.steps.replace_only(forwarder));
         }
     });
-    if carrier.is_some() {
+    if forwarder.is_some() {
         removed.cells.push(source);
-        return (inner.clone(), carrier);
+        return (inner.clone(), forwarder);
     }
     // Whoever cancels the inner task before this cancels the source with it.
     with(&**inner, |state, _| {
@@ -230,14 +230,14 @@ fn bypass(
     (source, None)
 }
 
-/// The task that is to get the outcome in the end, and its carrier, if tasks that only carry were
+/// The task that is to get the outcome in the end, and its forwarder, if tasks that only carry were
 /// left out.
-fn shortcut(
+fn compress_outer(
     outer: &Arc<dyn AnyCell>,
-    removed: &mut Removed,
+    removed: &mut DropLater,
 ) -> (Arc<dyn AnyCell>, Option<Box<dyn Step>>) {
     let mut target = outer.clone();
-    let mut carrier: Option<Box<dyn Step>> = None;
+    let mut forwarder: Option<Box<dyn Step>> = None;
     loop {
         let own_carrier = with(&*target, |state, _| {
             let only_carries = state.phase == Phase::Following
@@ -254,15 +254,15 @@ fn shortcut(
             state.phase = Phase::Forwarded;
             removed.ties.push(state.take_upstream());
             removed.steps.extend(state.last.take());
-            state.steps.pop().map(|(carrier, _)| carrier)
+            state.steps.pop().map(|(forwarder, _)| forwarder)
         });
         let Some(own_carrier) = own_carrier else {
-            return (target, carrier);
+            return (target, forwarder);
         };
         if let Some(next) = own_carrier.forwards_to().cloned() {
             removed.cells.push(std::mem::replace(&mut target, next));
         }
-        removed.steps.extend(carrier.replace(own_carrier));
+        removed.steps.extend(forwarder.replace(own_carrier));
     }
 }
 
@@ -276,19 +276,19 @@ fn upstream(inner: &Arc<dyn AnyCell>) -> UpstreamRef {
 /// The subscriber that carries an inner task's outcome to the task that adopted it.
 ///
 /// Both have the same type, which `IntoTask` and `Resolver` see to; it need not be known here.
-struct Forward {
+struct Forwarder {
     target: Arc<dyn AnyCell>,
     /// The target's epoch when it began to follow. A cancel raises it; what the target follows after
     /// that is no business of this step's.
     epoch: u32,
 }
 
-/// Makes the carrier.
+/// Makes the forwarder.
 fn forward(target: Arc<dyn AnyCell>, epoch: u32) -> Box<dyn Step> {
-    Box::new(Forward { target, epoch })
+    Box::new(Forwarder { target, epoch })
 }
 
-impl Forward {
+impl Forwarder {
     /// `put` fills the slot of the target, unless that was cancelled meanwhile.
     fn deliver(&self, put: impl FnOnce(&mut dyn Slot)) {
         let upstream = with(&*self.target, |state, head| {
@@ -304,7 +304,7 @@ impl Forward {
     }
 }
 
-impl Step for Forward {
+impl Step for Forwarder {
     fn run(&mut self, input: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         if input.is_empty() {
             input.fail(TaskError::taken(Some(self.target.meta().at())));
