@@ -218,7 +218,7 @@ impl Taken {
 #[inline]
 fn take(
     cell: &dyn AnyCell,
-    carrier: Option<fn(TaskError) -> Box<dyn Step>>,
+    held_outcome: Option<fn(TaskError) -> Box<dyn Step>>,
     why: Option<&Reason>,
 ) -> Option<Taken> {
     let error = TaskError::cancelled(cell.meta().at(), why);
@@ -228,7 +228,7 @@ fn take(
             (Taken::Prevented(prevented), placed)
         }
         Err(error) => {
-            let held = carrier.map(|carrier| carrier(error.clone()));
+            let held = held_outcome.map(|held_outcome| held_outcome(error.clone()));
             let detached = detach_steps(cell, error, held)?;
             let placed = detached.placed;
             (Taken::Seized(detached), placed)
@@ -245,10 +245,10 @@ fn take(
 /// handle.
 pub(crate) fn cancel(
     cell: &Arc<dyn AnyCell>,
-    carrier: fn(TaskError) -> Box<dyn Step>,
+    held_outcome: fn(TaskError) -> Box<dyn Step>,
     why: Option<Reason>,
 ) -> CancelOutcome {
-    let Some(mut taken) = take(&**cell, Some(carrier), why.as_ref()) else {
+    let Some(mut taken) = take(&**cell, Some(held_outcome), why.as_ref()) else {
         return CancelOutcome::TooLate;
     };
     let outcome = taken.outcome();

@@ -16,7 +16,7 @@ use crate::cell::slot::Outcome;
 use crate::cell::task_cell::Returned;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::sync::{Arc, Weak, thread_id};
-use crate::task::{IntoTask, Task, land};
+use crate::task::{IntoTask, Task, resolve_returned};
 use crate::turning::Turning;
 use crate::unhandled;
 
@@ -190,7 +190,7 @@ impl LocalLoop {
             Location::caller(),
             f,
             |outcome, f, at| match outcome {
-                Ok(value) => land(f(value), at),
+                Ok(value) => resolve_returned(f(value), at),
                 Err(error) => Returned::Outcome(Err(error)),
             },
         )

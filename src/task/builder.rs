@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use super::context::{TaskContext, own_token};
-use super::into_task::land;
+use super::into_task::resolve_returned;
 use super::launch::launch;
 use super::{IntoTask, Task};
 use crate::cancel::CancelToken;
@@ -120,7 +120,9 @@ impl TaskBuilder {
         F: FnOnce() -> R + Send + 'static,
         R: IntoTask,
     {
-        self.launch(Location::caller(), None, move |at: &At<'_>| land(f(), at))
+        self.launch(Location::caller(), None, move |at: &At<'_>| {
+            resolve_returned(f(), at)
+        })
     }
 
     /// Starts `f` with a [`TaskContext`]; see [`spawn_with`](crate::spawn_with).
@@ -146,7 +148,7 @@ impl TaskBuilder {
     {
         let (token, context) = own_token();
         self.launch(Location::caller(), Some(token), move |at: &At<'_>| {
-            land(f(&context), at)
+            resolve_returned(f(&context), at)
         })
     }
 

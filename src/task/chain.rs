@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use super::finally::{AndFinally, Finally};
-use super::into_task::land;
+use super::into_task::resolve_returned;
 use super::link::link;
 use super::{IntoTask, Task};
 use crate::cell::slot::Outcome;
@@ -61,7 +61,7 @@ impl<T: Send + 'static> Task<T> {
         R: IntoTask,
     {
         self.link(Location::caller(), move |outcome, at| match outcome {
-            Ok(value) => land(f(value), at),
+            Ok(value) => resolve_returned(f(value), at),
             Err(error) => Returned::Outcome(Err(pass_by(f, error))),
         })
     }
@@ -114,7 +114,7 @@ impl<T: Send + 'static> Task<T> {
     {
         self.link(Location::caller(), move |outcome, at| match outcome {
             Ok(value) => Returned::Outcome(Ok(pass_by(f, value))),
-            Err(error) => land(f(error), at),
+            Err(error) => resolve_returned(f(error), at),
         })
     }
 
@@ -197,7 +197,9 @@ impl<T: Send + 'static> Task<T> {
         F: FnOnce(Result<T, TaskError>) -> R + Send + 'static,
         R: IntoTask,
     {
-        self.link(Location::caller(), move |outcome, at| land(f(outcome), at))
+        self.link(Location::caller(), move |outcome, at| {
+            resolve_returned(f(outcome), at)
+        })
     }
 
     /// Calls `f` on every outcome, a cancellation included, and passes the outcome on when the task
@@ -290,7 +292,7 @@ where
     #[track_caller]
     pub fn flatten(self) -> Task<R::Output> {
         self.link(Location::caller(), |outcome, at| match outcome {
-            Ok(inner) => land(inner, at),
+            Ok(inner) => resolve_returned(inner, at),
             Err(error) => Returned::Outcome(Err(error)),
         })
     }

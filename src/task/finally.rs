@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use super::IntoTask;
-use super::into_task::land;
+use super::into_task::resolve_returned;
 use super::link::{InPlace, observe};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::step::{Flow, Step};
@@ -69,7 +69,7 @@ where
                         Err(error) => Err(error),
                     })
                 };
-                land(after.link(location, passes_on), at)
+                resolve_returned(after.link(location, passes_on), at)
             }),
             location,
             _type: PhantomData,

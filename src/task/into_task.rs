@@ -52,7 +52,7 @@ pub trait IntoTask: sealed::Sealed {
     fn into_task(self) -> Task<Self::Output>;
 
     #[doc(hidden)]
-    fn land(self, place: Place<'_>) -> Landing<Self::Output>;
+    fn resolve_returned(self, place: RegisteredAt<'_>) -> ReturnedOpaque<Self::Output>;
 
     /// Settles the task of `resolver`, or says that this came too late.
     #[doc(hidden)]
@@ -65,16 +65,16 @@ pub trait IntoTask: sealed::Sealed {
 /// cell is not.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Landing<T>(Returned<T>);
+pub struct ReturnedOpaque<T>(Returned<T>);
 
 /// Where the closure was registered.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Place<'a>(At<'a>);
+pub struct RegisteredAt<'a>(At<'a>);
 
 /// What a closure that was registered at `at` has returned.
-pub(crate) fn land<R: IntoTask>(returned: R, at: &At<'_>) -> Returned<R::Output> {
-    returned.land(Place(*at)).0
+pub(crate) fn resolve_returned<R: IntoTask>(returned: R, at: &At<'_>) -> Returned<R::Output> {
+    returned.resolve_returned(RegisteredAt(*at)).0
 }
 
 mod sealed {
@@ -95,8 +95,8 @@ impl<T: Send + 'static> IntoTask for Result<T, BoxError> {
         }
     }
 
-    fn land(self, place: Place<'_>) -> Landing<T> {
-        Landing(Returned::Outcome(
+    fn resolve_returned(self, place: RegisteredAt<'_>) -> ReturnedOpaque<T> {
+        ReturnedOpaque(Returned::Outcome(
             self.map_err(|error| TaskError::failed(error, place.0)),
         ))
     }
@@ -116,18 +116,18 @@ impl<T: Send + 'static> IntoTask for Task<T> {
         self
     }
 
-    fn land(self, place: Place<'_>) -> Landing<T> {
+    fn resolve_returned(self, place: RegisteredAt<'_>) -> ReturnedOpaque<T> {
         let Some(inner) = self.into_cell() else {
             let error = TaskError::of(crate::ErrorKind::Cycle, place.0);
-            return Landing(Returned::Outcome(Err(error)));
+            return ReturnedOpaque(Returned::Outcome(Err(error)));
         };
         // A settled task gives its outcome at once.
         if inner.settled_flag().load(Ordering::Acquire)
             && let Some(outcome) = super::take_outcome(&*inner)
         {
-            return Landing(Returned::Outcome(outcome));
+            return ReturnedOpaque(Returned::Outcome(outcome));
         }
-        Landing(Returned::Task(Follow { inner }))
+        ReturnedOpaque(Returned::Task(Follow { inner }))
     }
 
     fn settle(self, resolver: Resolver<T>) -> Result<(), Self> {
@@ -179,8 +179,8 @@ impl<T: Clone + Send + Sync + 'static> IntoTask for SharedTask<T> {
         self.cloned()
     }
 
-    fn land(self, place: Place<'_>) -> Landing<T> {
-        self.cloned().land(place)
+    fn resolve_returned(self, place: RegisteredAt<'_>) -> ReturnedOpaque<T> {
+        self.cloned().resolve_returned(place)
     }
 
     fn settle(self, resolver: Resolver<T>) -> Result<(), Self> {

@@ -260,14 +260,14 @@ impl Step for Hop {
 }
 
 /// Holds an outcome that no link made, for whoever has the handle.
-pub(crate) struct Carrier<T>(Option<Outcome<T>>);
+pub(crate) struct HeldOutcome<T>(Option<Outcome<T>>);
 
 /// Makes a step that holds `error` as an outcome of type `T`.
-pub(crate) fn carrier<T: Send + 'static>(error: TaskError) -> Box<dyn Step> {
-    Box::new(Carrier::<T>(Some(Err(error))))
+pub(crate) fn held_outcome<T: Send + 'static>(error: TaskError) -> Box<dyn Step> {
+    Box::new(HeldOutcome::<T>(Some(Err(error))))
 }
 
-impl<T: Send + 'static> Step for Carrier<T> {
+impl<T: Send + 'static> Step for HeldOutcome<T> {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         Flow::Linked
     }

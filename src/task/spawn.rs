@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::into_task::land;
+use super::into_task::resolve_returned;
 use super::launch::{launch, prepare, prepare_as, start_if_cold};
 use super::{IntoTask, Task, TaskBuilder, TaskContext};
 use crate::cell::call_off::enlist;
@@ -57,7 +57,9 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: IntoTask,
 {
-    launch(TaskMeta::here(), move |at: &At<'_>| land(f(), at))
+    launch(TaskMeta::here(), move |at: &At<'_>| {
+        resolve_returned(f(), at)
+    })
 }
 
 /// Runs `f` with a [`TaskContext`], by which it can tell that it has been cancelled.
@@ -192,7 +194,7 @@ impl Pool {
         R: IntoTask,
     {
         launch(self.meta(Location::caller()), move |at: &At<'_>| {
-            land(f(), at)
+            resolve_returned(f(), at)
         })
     }
 

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{Consume, Task, carrier};
+use super::{Consume, Task, held_outcome};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::cancel::cancel;
 use crate::cell::slot::Outcome;
@@ -66,7 +66,7 @@ impl<T: Send + 'static> Task<T> {
 
     fn cancel_because(&self, why: Option<Reason>) -> CancelOutcome {
         match self.cell() {
-            Some(cell) => cancel(cell, carrier::<T>, why),
+            Some(cell) => cancel(cell, held_outcome::<T>, why),
             None => CancelOutcome::TooLate,
         }
     }

@@ -10,7 +10,7 @@ use crate::cell::task_cell::{NoWork, Returned, TaskCell};
 use crate::cell::{self, AnyCell, ExtraMeta, TaskMeta, UpstreamRef, with};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
-use crate::task::{IntoTask, Task, land};
+use crate::task::{IntoTask, Task, resolve_returned};
 use crate::{dispatch, guard, trace, unhandled};
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
@@ -54,7 +54,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         R: IntoTask,
     {
         self.branch(Location::caller(), move |outcome, at| match outcome {
-            Ok(value) => land(f(value), at),
+            Ok(value) => resolve_returned(f(value), at),
             Err(error) => Returned::Outcome(Err(error.clone())),
         })
     }
@@ -104,7 +104,9 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         F: FnOnce(Result<&T, &TaskError>) -> R + Send + 'static,
         R: IntoTask,
     {
-        self.branch(Location::caller(), move |outcome, at| land(f(outcome), at))
+        self.branch(Location::caller(), move |outcome, at| {
+            resolve_returned(f(outcome), at)
+        })
     }
 
     /// A task for a clone of the value, which is made by this call if the task is settled and its
