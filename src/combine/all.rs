@@ -8,7 +8,7 @@ use crate::cell::{AnyCell, TaskMeta};
 use crate::error::TaskError;
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
-use crate::task::{Consume, Task};
+use crate::task::{Sink, Task};
 
 /// A task for the values of all `tasks`, in their order; it fails as soon as one of them fails.
 ///
@@ -179,7 +179,7 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
         let (collector, task) = Collector::start(values, cells.len());
         let step = |index: usize| {
             let collector = collector.clone();
-            Consume::new(move |outcome: Outcome<T>| {
+            Sink::new(move |outcome: Outcome<T>| {
                 collector.settle_one(
                     index,
                     outcome,
@@ -250,7 +250,7 @@ macro_rules! tuple {
                 let (collector, task) = Collector::start(values, cells.len());
                 $({
                     let collector = collector.clone();
-                    let step = Consume::new(move |outcome: Outcome<$name>| {
+                    let step = Sink::new(move |outcome: Outcome<$name>| {
                         collector.settle_one(
                             $part,
                             outcome,

@@ -6,7 +6,7 @@ use crate::cell::{AnyCell, deadlock};
 use crate::error::{AggregateError, ErrorKind, TaskError};
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
-use crate::task::{Consume, Task};
+use crate::task::{Sink, Task};
 
 /// A task for the value of the first of `tasks` that succeeds; the others are cancelled then.
 ///
@@ -59,7 +59,7 @@ where
     });
     for (index, cell) in cells.iter().enumerate() {
         let first = first.clone();
-        Consume::new(move |outcome: Outcome<T>| first.settle_one(index, outcome)).attach(cell);
+        Sink::new(move |outcome: Outcome<T>| first.settle_one(index, outcome)).attach(cell);
     }
     first.group.fill(cells);
     if first.resolver.lock().is_none() {

@@ -280,30 +280,30 @@ impl<T: Send + 'static> Step for HeldOutcome<T> {
 }
 
 /// Gives the outcome to `work` and leaves nothing: the end of a task whose handle was taken.
-pub(crate) struct Consume<T, F> {
+pub(crate) struct Sink<T, F> {
     work: Option<F>,
     /// Steps may come after it all the same: they find the task settled only when it has run.
-    goes_on: bool,
+    keeps_listeners: bool,
     _type: PhantomData<fn(T)>,
 }
 
-impl<T, F> Consume<T, F>
+impl<T, F> Sink<T, F>
 where
     T: Send + 'static,
     F: FnOnce(Outcome<T>) + Send + 'static,
 {
-    pub(crate) fn new(work: F) -> Box<Consume<T, F>> {
-        Box::new(Consume {
+    pub(crate) fn new(work: F) -> Box<Sink<T, F>> {
+        Box::new(Sink {
             work: Some(work),
-            goes_on: false,
+            keeps_listeners: false,
             _type: PhantomData,
         })
     }
 
     /// For a task that others listen to further.
-    pub(crate) fn and_go_on(work: F) -> Box<Consume<T, F>> {
-        let mut step = Consume::new(work);
-        step.goes_on = true;
+    pub(crate) fn keep_listeners(work: F) -> Box<Sink<T, F>> {
+        let mut step = Sink::new(work);
+        step.keeps_listeners = true;
         step
     }
 
@@ -327,7 +327,7 @@ where
     }
 }
 
-impl<T, F> Step for Consume<T, F>
+impl<T, F> Step for Sink<T, F>
 where
     T: Send + 'static,
     F: FnOnce(Outcome<T>) + Send + 'static,
@@ -342,6 +342,6 @@ where
     }
 
     fn takes_outcome(&self) -> bool {
-        !self.goes_on
+        !self.keeps_listeners
     }
 }

@@ -40,7 +40,7 @@ pub use builder::TaskBuilder;
 pub use context::TaskContext;
 pub use into_task::IntoTask;
 pub(crate) use into_task::resolve_returned;
-pub(crate) use link::{Consume, held_outcome};
+pub(crate) use link::{Sink, held_outcome};
 pub use share::SharedTask;
 pub use spawn::{attempt, attempt_with, spawn, spawn_with};
 pub use stop::CancelOnDrop;

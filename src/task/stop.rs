@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{Consume, Task, held_outcome};
+use super::{Sink, Task, held_outcome};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::cancel::cancel;
 use crate::cell::slot::Outcome;
@@ -121,7 +121,7 @@ impl<T: Send + 'static> Task<T> {
                     }
                 }
             };
-            Consume::new(pass_on).attach(&inner);
+            Sink::new(pass_on).attach(&inner);
         }
         Task::from_cell(outer)
     }

@@ -14,7 +14,7 @@ use std::fmt;
 
 use consumers::{Consumers, Left};
 
-use super::link::Consume;
+use super::link::Sink;
 use super::{Status, Task, thread_of};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::raise::withdraw_all;
@@ -86,7 +86,7 @@ impl<T: Send + Sync + 'static> Task<T> {
             move |outcome: Outcome<T>| shared.publish(outcome)
         };
         // Branches and observers may come while the value is being published.
-        Consume::and_go_on(publish).attach(&shared.cell);
+        Sink::keep_listeners(publish).attach(&shared.cell);
         SharedTask { shared }
     }
 }
