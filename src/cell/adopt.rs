@@ -12,7 +12,7 @@ use super::deadlock::{self, Graph, Trail};
 use super::slot::Slot;
 use super::state::{Arrival, Phase, Progress, Registered, Role};
 use super::step::{Flow, Follow, Step};
-use super::{AnyCell, UpstreamRef, address, raise, start, stop, with};
+use super::{AnyCell, UpstreamRef, address, enqueue, raise, stop, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, turning};
@@ -56,7 +56,7 @@ pub(crate) fn follow(
     match adopted {
         Adopted::Yes(Registered::Pending) => {}
         Adopted::Yes(Registered::Late) => schedule(inner),
-        Adopted::Yes(Registered::Cold) => start(&inner),
+        Adopted::Yes(Registered::Cold) => enqueue(&inner),
         Adopted::Superseded => {
             super::release(&*inner);
             drop((inner, removed));

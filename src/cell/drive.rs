@@ -199,7 +199,7 @@ pub(crate) fn drive_from(
                 match stopped {
                     Some(stopped) => stopped,
                     None => {
-                        if is_under_tokens && meta.is_called_off() {
+                        if is_under_tokens && meta.is_token_cancelled() {
                             call_off::catch_up(cell);
                         }
                         next = cell.shell().next(&mut driver_state, epoch);
@@ -246,7 +246,7 @@ pub(crate) fn drive_from(
                 }
             }
         }
-        if is_under_tokens && meta.is_called_off() {
+        if is_under_tokens && meta.is_token_cancelled() {
             call_off::catch_up(cell);
         }
         next = cell.shell().next(&mut driver_state, epoch);
@@ -266,7 +266,7 @@ fn run_batch(
     let name = meta.name();
     let is_under_tokens = meta.is_under_tokens() && run.role != Role::Observer;
     for place in run.from..to {
-        if is_under_tokens && place > run.from && meta.is_called_off() {
+        if is_under_tokens && place > run.from && meta.is_token_cancelled() {
             break;
         }
         if run.steps.role(place) != Some(run.role) {

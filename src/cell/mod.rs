@@ -111,7 +111,7 @@ impl TaskMeta {
     }
 
     /// A token that cancels the task is raised. The thread that raised it comes to this task soon.
-    pub(crate) fn is_called_off(&self) -> bool {
+    pub(crate) fn is_token_cancelled(&self) -> bool {
         self.parents().iter().any(WeakToken::is_cancelled)
             || self.pool_tokens().iter().any(CancelToken::is_cancelled)
     }
@@ -309,13 +309,13 @@ pub(crate) fn register(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>, role: Role)
             }
             cell.clone().hand_off();
         }
-        Registered::Cold => start(cell),
+        Registered::Cold => enqueue(cell),
     }
     number
 }
 
 /// Gives a cold task's closure, whose phase is `Queued` already, to its pool.
-pub(crate) fn start(cell: &Arc<dyn AnyCell>) {
+pub(crate) fn enqueue(cell: &Arc<dyn AnyCell>) {
     let pool = cell.meta().pool();
     if pool.acquire_slot() && !take_place(cell) {
         return;

@@ -9,7 +9,7 @@ use crate::executor::{HandedOut, Ran, Runnable};
 use crate::sync::{Arc, Ordering};
 
 fn run(cell: Arc<dyn AnyCell>) -> Ran {
-    if cell.meta().is_under_tokens() && cell.meta().is_called_off() {
+    if cell.meta().is_under_tokens() && cell.meta().is_token_cancelled() {
         // A thread that the raise has set free is here before the raise is.
         call_off::catch_up(&cell);
     }

@@ -242,7 +242,7 @@ pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) 
         None => Ran::Completed,
         Some(_) => Ran::Failed,
     };
-    if cell.meta().is_under_tokens() && cell.meta().is_called_off() {
+    if cell.meta().is_under_tokens() && cell.meta().is_token_cancelled() {
         // The closure may have seen it: no link begins behind it.
         call_off::catch_up(cell);
     }

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::context::{TaskContext, own_token};
 use super::into_task::resolve_returned;
-use super::launch::launch;
+use super::launch::spawn_task;
 use super::{IntoTask, Task};
 use crate::cancel::CancelToken;
 use crate::cell::task_cell::Returned;
@@ -108,7 +108,7 @@ impl TaskBuilder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.launch(Location::caller(), None, move |_: &At<'_>| {
+        self.spawn_task(Location::caller(), None, move |_: &At<'_>| {
             Returned::Outcome(Ok(f()))
         })
     }
@@ -120,7 +120,7 @@ impl TaskBuilder {
         F: FnOnce() -> R + Send + 'static,
         R: IntoTask,
     {
-        self.launch(Location::caller(), None, move |at: &At<'_>| {
+        self.spawn_task(Location::caller(), None, move |at: &At<'_>| {
             resolve_returned(f(), at)
         })
     }
@@ -133,7 +133,7 @@ impl TaskBuilder {
         T: Send + 'static,
     {
         let (token, context) = own_token();
-        self.launch(Location::caller(), Some(token), move |_: &At<'_>| {
+        self.spawn_task(Location::caller(), Some(token), move |_: &At<'_>| {
             Returned::Outcome(Ok(f(&context)))
         })
     }
@@ -147,12 +147,12 @@ impl TaskBuilder {
         R: IntoTask,
     {
         let (token, context) = own_token();
-        self.launch(Location::caller(), Some(token), move |at: &At<'_>| {
+        self.spawn_task(Location::caller(), Some(token), move |at: &At<'_>| {
             resolve_returned(f(&context), at)
         })
     }
 
-    fn launch<T, F>(
+    fn spawn_task<T, F>(
         self,
         location: &'static Location<'static>,
         token: Option<CancelToken>,
@@ -176,7 +176,7 @@ impl TaskBuilder {
                 },
             ),
         };
-        launch(meta, work)
+        spawn_task(meta, work)
     }
 }
 

@@ -4,21 +4,21 @@ use super::Task;
 use crate::cell::call_off::enlist;
 use crate::cell::state::Phase;
 use crate::cell::task_cell::{Returned, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, start, with};
+use crate::cell::{AnyCell, TaskMeta, enqueue, with};
 use crate::error::At;
 use crate::sync::Arc;
 use crate::trace;
 
 /// A cell with its closure, wrapped in the tracing context of the caller.
-pub(super) fn prepare<T, F>(meta: TaskMeta, work: F) -> Arc<dyn AnyCell>
+pub(super) fn new_cell<T, F>(meta: TaskMeta, work: F) -> Arc<dyn AnyCell>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    prepare_as(meta, Phase::Queued, work)
+    new_cell_in_phase(meta, Phase::Queued, work)
 }
 
-pub(super) fn prepare_as<T, F>(mut meta: TaskMeta, phase: Phase, work: F) -> Arc<dyn AnyCell>
+pub(super) fn new_cell_in_phase<T, F>(mut meta: TaskMeta, phase: Phase, work: F) -> Arc<dyn AnyCell>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
@@ -44,16 +44,16 @@ pub(super) fn start_if_cold(cell: &Arc<dyn AnyCell>) {
         cold
     });
     if was_cold {
-        start(cell);
+        enqueue(cell);
     }
 }
 
-pub(super) fn launch<T, F>(meta: TaskMeta, work: F) -> Task<T>
+pub(super) fn spawn_task<T, F>(meta: TaskMeta, work: F) -> Task<T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    let cell = prepare(meta, work);
+    let cell = new_cell(meta, work);
     start_new(&cell);
     Task::from_cell(cell)
 }
@@ -66,5 +66,5 @@ fn start_new(cell: &Arc<dyn AnyCell>) {
             return;
         }
     }
-    start(cell);
+    enqueue(cell);
 }

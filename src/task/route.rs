@@ -4,7 +4,7 @@ use super::Task;
 use super::link::Hop;
 use crate::cell::state::Registered;
 use crate::cell::step::Route;
-use crate::cell::{start, with};
+use crate::cell::{enqueue, with};
 use crate::executor::{Executor, Inline};
 use crate::unhandled;
 
@@ -49,7 +49,7 @@ impl<T: Send + 'static> Task<T> {
                 state.send(route, |route| Box::new(Hop(route)))
             });
             if registered == Registered::Cold {
-                start(cell);
+                enqueue(cell);
             }
             // An executor is the user's to drop.
             unhandled::discard(left);

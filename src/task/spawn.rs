@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use super::into_task::resolve_returned;
-use super::launch::{launch, prepare, prepare_as, start_if_cold};
+use super::launch::{new_cell, new_cell_in_phase, spawn_task, start_if_cold};
 use super::{IntoTask, Task, TaskBuilder, TaskContext};
 use crate::cell::call_off::enlist;
 use crate::cell::state::Phase;
@@ -33,7 +33,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    launch(TaskMeta::here(), move |_: &At<'_>| {
+    spawn_task(TaskMeta::here(), move |_: &At<'_>| {
         Returned::Outcome(Ok(f()))
     })
 }
@@ -57,7 +57,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: IntoTask,
 {
-    launch(TaskMeta::here(), move |at: &At<'_>| {
+    spawn_task(TaskMeta::here(), move |at: &At<'_>| {
         resolve_returned(f(), at)
     })
 }
@@ -133,7 +133,7 @@ impl<T: Send + 'static> Task<T> {
     where
         F: FnOnce() -> T + Send + 'static,
     {
-        Task::from_cell(prepare_as(
+        Task::from_cell(new_cell_in_phase(
             TaskMeta::here(),
             Phase::Cold,
             move |_: &At<'_>| Returned::Outcome(Ok(f())),
@@ -171,7 +171,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        launch(self.meta(Location::caller()), move |_: &At<'_>| {
+        spawn_task(self.meta(Location::caller()), move |_: &At<'_>| {
             Returned::Outcome(Ok(f()))
         })
     }
@@ -193,7 +193,7 @@ impl Pool {
         F: FnOnce() -> R + Send + 'static,
         R: IntoTask,
     {
-        launch(self.meta(Location::caller()), move |at: &At<'_>| {
+        spawn_task(self.meta(Location::caller()), move |at: &At<'_>| {
             resolve_returned(f(), at)
         })
     }
@@ -270,7 +270,7 @@ impl Pool {
         let Some(placed) = self.try_acquire_slot() else {
             return Err(f);
         };
-        let cell = prepare(self.meta(Location::caller()), move |_: &At<'_>| {
+        let cell = new_cell(self.meta(Location::caller()), move |_: &At<'_>| {
             Returned::Outcome(Ok(f()))
         });
         if placed {
