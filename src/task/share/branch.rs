@@ -146,7 +146,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             // A failure that is handed on is looked at by whoever gets it.
             shared.handled.store(true, Ordering::Release);
             // From here on this branch is no consumer that could be waited for.
-            shared.consumers.leave();
+            shared.interest.leave();
             match shared.value.get() {
                 Some(outcome) => f(outcome.as_ref(), at),
                 None => Returned::Outcome(Err(shared.without_outcome())),
@@ -156,8 +156,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             meta.set_context(context.of_branch());
         }
         let branch: Arc<dyn AnyCell> = TaskCell::new(meta, Phase::Open, work);
-        self.shared.consumers.join();
-        let start = Start::new(branch.clone());
+        self.shared.interest.join();
+        let start = StartBranch::new(branch.clone());
         let is_sent = self.shared.is_sent;
         let start: Box<dyn Step> = match is_sent {
             false => Box::new(start),
@@ -218,13 +218,13 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
 
 /// Starts a branch: its closure runs in its turn, the rest of it when this dispatch has come to an
 /// end.
-struct Start {
+struct StartBranch {
     branch: Option<Arc<dyn AnyCell>>,
 }
 
-impl Start {
-    fn new(branch: Arc<dyn AnyCell>) -> Start {
-        Start {
+impl StartBranch {
+    fn new(branch: Arc<dyn AnyCell>) -> StartBranch {
+        StartBranch {
             branch: Some(branch),
         }
     }
@@ -239,7 +239,7 @@ impl Start {
 /// Starts a branch of a task that was sent elsewhere: the branch goes on there, too, whether it is
 /// chained on before or after.
 struct StartThere {
-    start: Start,
+    start: StartBranch,
     source: Arc<dyn AnyCell>,
 }
 
@@ -270,7 +270,7 @@ impl Step for StartThere {
     }
 }
 
-impl Step for Start {
+impl Step for StartBranch {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         self.go();
         Flow::Observed

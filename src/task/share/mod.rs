@@ -7,12 +7,12 @@
 //   consumers.rs  who still wants the value
 
 mod branch;
-mod consumers;
-mod look;
+mod interest;
+mod observe;
 
 use std::fmt;
 
-use consumers::{Consumers, Left};
+use interest::{AfterLeave, Interest};
 
 use super::link::Sink;
 use super::{Status, Task, thread_of};
@@ -52,7 +52,7 @@ pub(crate) struct Shared<T> {
     /// branches.
     cell: Arc<dyn AnyCell>,
     value: OnceLock<Outcome<T>>,
-    consumers: Consumers,
+    interest: Interest,
     /// Somebody has received a failure, or a branch has it.
     handled: AtomicBool,
     /// The task was sent elsewhere before it was shared; so are its branches.
@@ -76,7 +76,7 @@ impl<T: Send + Sync + 'static> Task<T> {
         let shared = Arc::new(Shared {
             cell,
             value: OnceLock::new(),
-            consumers: Consumers::new(),
+            interest: Interest::new(),
             handled: AtomicBool::new(false),
             is_sent,
             bury: bury::<T>,
@@ -96,7 +96,7 @@ impl<T> Shared<T> {
         if self.value.set(outcome).is_err() {
             return;
         }
-        if self.consumers.settle() {
+        if self.interest.settle() {
             self.report_unseen();
         }
     }
@@ -112,8 +112,8 @@ impl<T> Shared<T> {
 
     /// A consumer that was cancelled goes. If it was the last, and finds the value there, the caller is
     /// the one to report a failure.
-    fn leave(&self) -> Left {
-        self.consumers.cancel()
+    fn leave(&self) -> AfterLeave {
+        self.interest.cancel()
     }
 
     /// What is told to whoever has his turn though there is nothing to lend.
@@ -158,15 +158,15 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         }
         let shared = self.shared.clone();
         // The count of this handle goes below, with the question whether it was the last.
-        shared.consumers.join();
+        shared.interest.join();
         drop(self);
         match shared.leave() {
-            Left::Others => None,
-            Left::Value => {
+            AfterLeave::Others => None,
+            AfterLeave::Value => {
                 shared.report_unseen();
                 Some(CancelOutcome::TooLate)
             }
-            Left::Nobody => match withdraw_all([shared.source()]) {
+            AfterLeave::Nobody => match withdraw_all([shared.source()]) {
                 // The value was on its way here, and nobody will have it.
                 Some(CancelOutcome::TooLate) => Some(CancelOutcome::Signalled),
                 outcome => outcome.or(Some(CancelOutcome::Prevented)),
@@ -204,7 +204,7 @@ impl<T> SharedTask<T> {
 
 impl<T> Clone for SharedTask<T> {
     fn clone(&self) -> SharedTask<T> {
-        self.shared.consumers.join();
+        self.shared.interest.join();
         SharedTask {
             shared: self.shared.clone(),
         }
@@ -213,7 +213,7 @@ impl<T> Clone for SharedTask<T> {
 
 impl<T> Drop for SharedTask<T> {
     fn drop(&mut self) {
-        if self.shared.consumers.leave() == Left::Value {
+        if self.shared.interest.leave() == AfterLeave::Value {
             self.shared.report_unseen();
         }
     }
@@ -243,9 +243,9 @@ impl<T: Send + Sync + 'static> Withdraw for Shared<T> {
             sweep.later(move || unhandled::discard(step));
         }
         match self.leave() {
-            Left::Others => {}
-            Left::Value => sweep.later(move || self.report_unseen()),
-            Left::Nobody => sweep.unwanted([self.source().parts()]),
+            AfterLeave::Others => {}
+            AfterLeave::Value => sweep.later(move || self.report_unseen()),
+            AfterLeave::Nobody => sweep.unwanted([self.source().parts()]),
         }
         CancelOutcome::Prevented
     }

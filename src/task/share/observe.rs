@@ -48,7 +48,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     {
         let location = Location::caller();
         let shared = self.shared.clone();
-        let step = Box::new(Look::new(shared, f, location));
+        let step = Box::new(ObserveShared::new(shared, f, location));
         observe_with(Some(&self.shared.cell), step)
     }
 
@@ -176,7 +176,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             let me = thread::current();
             let number = cell::register(
                 cell,
-                Box::new(Wake::new(turn.clone(), me.waker())),
+                Box::new(WakeWaiter::new(turn.clone(), me.waker())),
                 Role::Observer,
             );
             let end = wait::block_on(cell, &me, &done, Some(&turn), how, |waiter| {
@@ -207,15 +207,19 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
 }
 
 /// Lets an observer look at the published outcome.
-struct Look<T, F> {
+struct ObserveShared<T, F> {
     shared: Arc<Shared<T>>,
     work: Option<F>,
     location: &'static Location<'static>,
 }
 
-impl<T, F> Look<T, F> {
-    fn new(shared: Arc<Shared<T>>, work: F, location: &'static Location<'static>) -> Look<T, F> {
-        Look {
+impl<T, F> ObserveShared<T, F> {
+    fn new(
+        shared: Arc<Shared<T>>,
+        work: F,
+        location: &'static Location<'static>,
+    ) -> ObserveShared<T, F> {
+        ObserveShared {
             shared,
             work: Some(work),
             location,
@@ -223,7 +227,7 @@ impl<T, F> Look<T, F> {
     }
 }
 
-impl<T, F> Step for Look<T, F>
+impl<T, F> Step for ObserveShared<T, F>
 where
     T: Send + Sync,
     F: FnOnce(Result<&T, &TaskError>) + Send,
@@ -243,14 +247,14 @@ where
 }
 
 /// Wakes a thread when its turn has come.
-struct Wake {
+struct WakeWaiter {
     turn: Arc<AtomicBool>,
     sleeper: Option<Waker>,
 }
 
-impl Wake {
-    fn new(turn: Arc<AtomicBool>, sleeper: Waker) -> Wake {
-        Wake {
+impl WakeWaiter {
+    fn new(turn: Arc<AtomicBool>, sleeper: Waker) -> WakeWaiter {
+        WakeWaiter {
             turn,
             sleeper: Some(sleeper),
         }
@@ -264,7 +268,7 @@ impl Wake {
     }
 }
 
-impl Step for Wake {
+impl Step for WakeWaiter {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         self.call();
         Flow::Observed

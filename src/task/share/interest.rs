@@ -6,9 +6,9 @@ use crate::sync::{AtomicUsize, Ordering};
 /// word, what has been decided. So the last of them knows whether the value was there before it
 /// went, and whoever publishes the value knows whether the last had gone before: a failure is
 /// reported by exactly one of the two.
-pub(super) struct Consumers(AtomicUsize);
+pub(super) struct Interest(AtomicUsize);
 
-impl Consumers {
+impl Interest {
     /// The value is there.
     const SETTLED: usize = 1 << (usize::BITS - 1);
     /// The last consumer cancelled before that: nobody wants to hear of a failure.
@@ -16,8 +16,8 @@ impl Consumers {
     const COUNT: usize = Self::CANCELLED - 1;
 
     /// One consumer, and nothing decided.
-    pub(super) fn new() -> Consumers {
-        Consumers(AtomicUsize::new(1))
+    pub(super) fn new() -> Interest {
+        Interest(AtomicUsize::new(1))
     }
 
     pub(super) fn join(&self) {
@@ -25,12 +25,12 @@ impl Consumers {
     }
 
     /// One consumer goes.
-    pub(super) fn leave(&self) -> Left {
-        Left::after(self.0.fetch_sub(1, Ordering::AcqRel))
+    pub(super) fn leave(&self) -> AfterLeave {
+        AfterLeave::after(self.0.fetch_sub(1, Ordering::AcqRel))
     }
 
     /// One consumer goes, and if it is the last, what it waited for is no longer wanted.
-    pub(super) fn cancel(&self) -> Left {
+    pub(super) fn cancel(&self) -> AfterLeave {
         let update = |now: usize| {
             let cancels = now == 1;
             Some(now - 1 + if cancels { Self::CANCELLED } else { 0 })
@@ -38,7 +38,7 @@ impl Consumers {
         let before = self
             .0
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, update);
-        Left::after(before.unwrap_or_else(|now| now))
+        AfterLeave::after(before.unwrap_or_else(|now| now))
     }
 
     /// The value is there. True when it comes too late for the last consumer, who has gone without
@@ -57,7 +57,7 @@ impl Consumers {
 
 /// What was left when a consumer went.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum AfterLeave {
     Others,
     /// It was the last, and the value is yet to come.
     Nobody,
@@ -65,12 +65,12 @@ pub(super) enum Left {
     Value,
 }
 
-impl Left {
-    fn after(before: usize) -> Left {
-        match (before & Consumers::COUNT, before & Consumers::SETTLED) {
-            (1, 0) => Left::Nobody,
-            (1, _) => Left::Value,
-            _ => Left::Others,
+impl AfterLeave {
+    fn after(before: usize) -> AfterLeave {
+        match (before & Interest::COUNT, before & Interest::SETTLED) {
+            (1, 0) => AfterLeave::Nobody,
+            (1, _) => AfterLeave::Value,
+            _ => AfterLeave::Others,
         }
     }
 }
