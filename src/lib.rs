@@ -43,7 +43,7 @@
 //
 //   sync.rs        locks, atomics, threads, channels and clocks: the only file that names them
 //   guard.rs       the wall around user code
-//   teardown.rs    drops of what holds handles that hold more
+//   drop_queue.rs    drops of what holds handles that hold more
 //   error/         TaskError and its kinds
 //   executor.rs    what queues carry and who runs it
 //   nesting.rs     how deep calls that run other work stand on one stack
@@ -62,6 +62,7 @@ mod cancel;
 mod cell;
 mod combine;
 mod dispatch;
+mod drop_queue;
 mod error;
 mod executor;
 mod guard;
@@ -73,7 +74,6 @@ mod pool;
 mod promise;
 mod sync;
 mod task;
-mod teardown;
 mod thread_waker;
 mod trace;
 mod turning;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&[&str]] = &[
     &["sync"],
     &["guard"],
-    &["teardown"],
+    &["drop_queue"],
     &["error"],
     &["executor"],
     &["trace"],

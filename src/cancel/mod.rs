@@ -28,7 +28,7 @@ pub(crate) use sweep::{Member, Sweep, Withdraw};
 use crate::error::{At, Reason, TaskError};
 
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, Weak};
-use crate::{teardown, unhandled};
+use crate::{drop_queue, unhandled};
 
 /// Says whether work is still wanted.
 ///
@@ -75,7 +75,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let callbacks = std::mem::take(&mut self.tree.get_mut().callbacks);
         if !callbacks.is_empty() {
-            teardown::flat(move || unhandled::discard(callbacks));
+            drop_queue::flat(move || unhandled::discard(callbacks));
         }
         // A loop, not recursion: the tree may be as deep as it likes.
         let mut parent = self.parent.take();

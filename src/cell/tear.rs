@@ -3,7 +3,7 @@
 use super::TaskMeta;
 use super::head::Body;
 use super::state::{Phase, State};
-use crate::{teardown, unhandled};
+use crate::{drop_queue, unhandled};
 
 /// What is left of a cell whose drop had to wait.
 struct Remains {
@@ -27,7 +27,7 @@ pub(super) fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) 
     if is_bare && state.is_bare() && head.slot().is_some_and(|slot| slot.is_empty()) {
         return;
     }
-    let Some(_level) = teardown::enter() else {
+    let Some(_level) = drop_queue::enter() else {
         let remains = Remains {
             meta: TaskMeta {
                 location: meta.location,
@@ -37,7 +37,7 @@ pub(super) fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) 
             state: std::mem::replace(state, State::new(Phase::Forwarded)),
             head: head.take(),
         };
-        return teardown::later(move || drop(remains));
+        return drop_queue::later(move || drop(remains));
     };
     unhandled::discard_by(&mut || head.clear());
     if let Some(step) = state.last.take() {

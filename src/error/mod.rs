@@ -14,7 +14,7 @@ pub use kind::ErrorKind;
 pub(crate) use reason::Reason;
 
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
-use crate::{guard, teardown};
+use crate::{drop_queue, guard};
 
 /// Any error a task may fail with: what `?` turns errors into inside [`attempt`](crate::attempt)
 /// and [`and_then`](crate::Task::and_then).
@@ -334,9 +334,9 @@ impl Drop for Inner {
         // The user's error or payload may panic when it goes, and this may be the last clone, on
         // any thread.
         match std::mem::replace(&mut self.cause, Cause::None) {
-            Cause::Error(error) => teardown::flat(move || guard::discard(error)),
+            Cause::Error(error) => drop_queue::flat(move || guard::discard(error)),
             Cause::Panic { payload, .. } => {
-                teardown::flat(move || guard::discard(payload.into_inner()));
+                drop_queue::flat(move || guard::discard(payload.into_inner()));
             }
             Cause::None | Cause::Note(_) | Cause::Reason(_) | Cause::PassedOn(_) => {}
         }

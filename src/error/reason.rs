@@ -4,7 +4,7 @@ use std::error::Error;
 
 use super::BoxError;
 use crate::sync::Arc;
-use crate::{guard, teardown};
+use crate::{drop_queue, guard};
 
 /// One reason for any number of tasks.
 #[derive(Clone)]
@@ -27,6 +27,6 @@ impl Drop for Given {
     fn drop(&mut self) {
         // The user's error may panic when it goes, and this may be the last clone, on any thread.
         let error = self.0.take();
-        teardown::flat(move || guard::discard(error));
+        drop_queue::flat(move || guard::discard(error));
     }
 }

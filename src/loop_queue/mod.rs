@@ -21,7 +21,7 @@ use crate::sync::{
 };
 use crate::task::Task;
 use crate::turning::{self, Turning};
-use crate::{dispatch, nesting, pool, teardown, unhandled};
+use crate::{dispatch, drop_queue, nesting, pool, unhandled};
 
 pub use local::LocalLoop;
 
@@ -378,7 +378,7 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         if let Some(notify) = self.notify.take() {
-            teardown::flat(move || unhandled::discard(notify));
+            drop_queue::flat(move || unhandled::discard(notify));
         }
     }
 }

@@ -16,7 +16,7 @@ use super::worker::{self, Pushed};
 use crate::error::ErrorKind;
 use crate::executor::Runnable;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, chaos_point};
-use crate::{teardown, unhandled};
+use crate::{drop_queue, unhandled};
 
 pub(crate) struct Registry {
     pub(super) settings: PoolBuilder,
@@ -239,7 +239,7 @@ impl Drop for Registry {
         let on_start = self.settings.on_start.take();
         let on_stop = self.settings.on_stop.take();
         let cancel_tokens = std::mem::take(&mut self.settings.cancel_tokens);
-        teardown::flat(move || {
+        drop_queue::flat(move || {
             unhandled::discard(on_start);
             unhandled::discard(on_stop);
             unhandled::discard(cancel_tokens);

@@ -15,7 +15,7 @@ use crate::cell::{self, AnyCell, TaskMeta, Upstream, UpstreamRef, with};
 use crate::error::{BoxError, Reason, TaskError};
 use crate::promise::Resolver;
 use crate::sync::Arc;
-use crate::{teardown, unhandled};
+use crate::{drop_queue, unhandled};
 
 impl<T: Send + 'static> Task<T> {
     /// Settles the task as [`Cancelled`](crate::ErrorKind::Cancelled), now, unless it is settled
@@ -204,7 +204,7 @@ impl<T: Send + 'static> Future for CancelOnDrop<T> {
 impl<T: Send + 'static> Drop for CancelOnDrop<T> {
     fn drop(&mut self) {
         if let Some(task) = self.0.take() {
-            teardown::flat(move || {
+            drop_queue::flat(move || {
                 task.cancel();
             });
         }

@@ -13,7 +13,7 @@ use crate::cell::step::Step;
 use crate::cell::{self, AnyCell, with};
 use crate::error::TaskError;
 use crate::sync::Arc;
-use crate::{teardown, unhandled};
+use crate::{drop_queue, unhandled};
 
 impl<T: Send + 'static> Task<T> {
     /// Calls `on_success` or `on_failure` with a reference to the outcome when the task is settled.
@@ -269,7 +269,7 @@ impl SubscriptionGuard {
 impl Drop for SubscriptionGuard {
     fn drop(&mut self) {
         if let Some(subscription) = self.0.take() {
-            teardown::flat(move || {
+            drop_queue::flat(move || {
                 subscription.unsubscribe();
             });
         }

@@ -23,7 +23,7 @@ use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, Upstream, UpstreamRef, is_driven_here, with};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering, ThreadId};
-use crate::{teardown, unhandled};
+use crate::{drop_queue, unhandled};
 
 /// A task that can be cloned: every clone borrows the one value, which is dropped with the last of
 /// them.
@@ -62,7 +62,7 @@ pub(crate) struct Shared<T> {
 }
 
 fn bury<T: 'static>(value: Option<Outcome<T>>) {
-    teardown::flat(move || unhandled::discard(value));
+    drop_queue::flat(move || unhandled::discard(value));
 }
 
 impl<T: Send + Sync + 'static> Task<T> {

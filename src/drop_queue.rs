@@ -30,24 +30,24 @@ crate::sync::thread_local! {
 }
 
 /// Something is being dropped on this thread.
-pub(crate) struct Level(());
+pub(crate) struct DropDepth(());
 
 /// Begins to drop something. `None`: the stack is deep in drops already; what is left behind is for
 /// [`later`].
 #[inline]
-pub(crate) fn enter() -> Option<Level> {
+pub(crate) fn enter() -> Option<DropDepth> {
     let entered = LOCAL.try_with(|local| {
         let depth = local.depth.get();
         let fits = depth < MAX_DEPTH;
         local.depth.set(depth + u32::from(fits));
         // Not made where it does not fit: its drop would count down.
-        fits.then(|| Level(()))
+        fits.then(|| DropDepth(()))
     });
     // Where the system takes thread-locals away all the same, there is nowhere to put anything.
-    entered.unwrap_or_else(|_| Some(Level(())))
+    entered.unwrap_or_else(|_| Some(DropDepth(())))
 }
 
-impl Drop for Level {
+impl Drop for DropDepth {
     #[inline]
     fn drop(&mut self) {
         let _ = LOCAL.try_with(|local| {
