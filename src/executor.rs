@@ -8,7 +8,7 @@ use crate::sync::{Arc, Mutex, ThreadId};
 
 /// What a run of a queued piece of work came to, for the pool's counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ran {
+pub(crate) enum RunResult {
     /// The closure of a task ran and succeeded.
     Completed,
     /// The closure of a task ran and failed.
@@ -23,7 +23,7 @@ pub(crate) enum Ran {
 /// A piece of work as queues see it.
 pub(crate) trait Runnable: Send + Sync {
     /// Does the work on this thread, unless it is done already.
-    fn run(self: Arc<Self>) -> Ran;
+    fn run(self: Arc<Self>) -> RunResult;
 
     /// Has the work done elsewhere: by the executor or the pool it belongs to.
     fn hand_off(self: Arc<Self>);
@@ -59,7 +59,7 @@ pub(crate) trait Runnable: Send + Sync {
 
 /// Work that is handed to executors, perhaps several times. A hand-off id, the number of a handing over, is
 /// good for one run: a job that comes late finds its hand-off id used, or another one given out.
-pub(crate) trait HandedOut: Send + Sync {
+pub(crate) trait Continuation: Send + Sync {
     /// False when the hand-off id was not good.
     fn run_with(self: Arc<Self>, handoff: u32) -> bool;
 
@@ -134,10 +134,10 @@ impl<F: Fn(Job) + Send + Sync + ?Sized> Executor for F {
 
 /// The continuations of one task, ready to run.
 #[must_use = "a job that is dropped fails its task; call `run`"]
-pub struct Job(Option<(Arc<dyn HandedOut>, u32)>);
+pub struct Job(Option<(Arc<dyn Continuation>, u32)>);
 
 impl Job {
-    pub(crate) fn new(work: Arc<dyn HandedOut>, handoff: u32) -> Job {
+    pub(crate) fn new(work: Arc<dyn Continuation>, handoff: u32) -> Job {
         Job(Some((work, handoff)))
     }
 
@@ -152,7 +152,7 @@ impl Job {
 
     /// The job as a pool's queues carry it.
     pub(crate) fn into_work(self) -> Arc<dyn Runnable> {
-        Arc::new(Queued(Mutex::new(Some(self))))
+        Arc::new(QueuedJob(Mutex::new(Some(self))))
     }
 }
 
@@ -169,20 +169,20 @@ impl Drop for Job {
 }
 
 /// A job in a pool's queue.
-struct Queued(Mutex<Option<Job>>);
+struct QueuedJob(Mutex<Option<Job>>);
 
-impl Queued {
+impl QueuedJob {
     fn take(&self) -> Option<Job> {
         self.0.lock().take()
     }
 }
 
-impl Runnable for Queued {
-    fn run(self: Arc<Self>) -> Ran {
+impl Runnable for QueuedJob {
+    fn run(self: Arc<Self>) -> RunResult {
         if let Some(job) = self.take() {
             job.run();
         }
-        Ran::Other
+        RunResult::Other
     }
 
     fn hand_off(self: Arc<Self>) {

@@ -45,7 +45,7 @@ use smallvec::SmallVec;
 
 use crate::cancel::{CancelToken, Member, WeakToken, Withdraw};
 use crate::error::{At, ErrorKind};
-use crate::executor::{HandedOut, Job, Ran, Runnable};
+use crate::executor::{Continuation, Job, RunResult, Runnable};
 use crate::pool::Pool;
 use crate::sync::{Arc, AtomicBool, TakeOnce, thread_id};
 use crate::trace::TaskContext;
@@ -165,14 +165,14 @@ impl TaskMeta {
 
 /// A cell as seen without the types of its closure and its outcome. Whatever does not need those
 /// types is done by functions that are compiled once, with the [`Erased`] cell.
-pub(crate) trait AnyCell: Runnable + HandedOut + Upstream + Member {
+pub(crate) trait AnyCell: Runnable + Continuation + Upstream + Member {
     fn shell(&self) -> &Erased;
 
     fn shell_mut(&mut self) -> &mut Erased;
 
     /// Takes the closure out, lets go of the lock, and does the errand with the closure. Says what
     /// a call came to.
-    fn work(&self, inner: Locked<'_>, errand: Errand<'_>) -> Ran;
+    fn work(&self, inner: Locked<'_>, errand: Errand<'_>) -> RunResult;
 
     /// Calls `f` with an empty slot for an outcome of the head's type, and drops what it leaves there.
     fn with_slot(&self, f: &mut dyn FnMut(&mut dyn Slot));
@@ -404,9 +404,9 @@ fn queue(cell: &Arc<dyn AnyCell>, work: Arc<dyn Runnable>) {
 struct Detour(Arc<dyn AnyCell>);
 
 impl Runnable for Detour {
-    fn run(self: Arc<Self>) -> Ran {
+    fn run(self: Arc<Self>) -> RunResult {
         hand_off(self.0.clone());
-        Ran::Other
+        RunResult::Other
     }
 
     fn hand_off(self: Arc<Self>) {

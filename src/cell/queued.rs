@@ -5,15 +5,15 @@ use super::task_cell::{Returned, TaskCell, claim};
 use super::{AnyCell, call_off, with};
 use crate::cancel::CancelOutcome;
 use crate::error::{At, ErrorKind, TaskError};
-use crate::executor::{HandedOut, Ran, Runnable};
+use crate::executor::{Continuation, RunResult, Runnable};
 use crate::sync::{Arc, Ordering};
 
-fn run(cell: Arc<dyn AnyCell>) -> Ran {
+fn run(cell: Arc<dyn AnyCell>) -> RunResult {
     if cell.meta().is_under_tokens() && cell.meta().is_token_cancelled() {
         // A thread that the raise has set free is here before the raise is.
         call_off::catch_up(&cell);
     }
-    claim(cell, None).unwrap_or(Ran::Other)
+    claim(cell, None).unwrap_or(RunResult::Other)
 }
 
 fn take_place(cell: &dyn AnyCell) {
@@ -36,7 +36,7 @@ where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
 {
-    fn run(self: Arc<Self>) -> Ran {
+    fn run(self: Arc<Self>) -> RunResult {
         run(self)
     }
 
@@ -67,7 +67,7 @@ where
     }
 }
 
-impl<F, T> HandedOut for TaskCell<F, T>
+impl<F, T> Continuation for TaskCell<F, T>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::UpstreamRef;
 use crate::cancel::{CancelOutcome, CancelToken, Sweep};
 use crate::error::{BoxError, ErrorKind, Reason};
-use crate::executor::{Ran, Runnable};
+use crate::executor::{RunResult, Runnable};
 use crate::pool::Pool;
 use crate::sync::{Arc, Mutex, chaos_point};
 use crate::{dispatch, unhandled};
@@ -109,9 +109,9 @@ impl<F: FnOnce() + Send + 'static> Deferred<F> {
 }
 
 impl<F: FnOnce() + Send + 'static> Runnable for Deferred<F> {
-    fn run(self: Arc<Self>) -> Ran {
+    fn run(self: Arc<Self>) -> RunResult {
         self.call();
-        Ran::Other
+        RunResult::Other
     }
 
     fn hand_off(self: Arc<Self>) {
@@ -147,9 +147,9 @@ impl Callbacks {
 }
 
 impl Runnable for Callbacks {
-    fn run(self: Arc<Self>) -> Ran {
+    fn run(self: Arc<Self>) -> RunResult {
         let Some(first) = self.next() else {
-            return Ran::Other;
+            return RunResult::Other;
         };
         // For another thread, if one of them blocks. This one will find nothing left.
         dispatch::later(self.clone());
@@ -164,7 +164,7 @@ impl Runnable for Callbacks {
                 next = self.next();
             }
         }
-        Ran::Other
+        RunResult::Other
     }
 
     fn hand_off(self: Arc<Self>) {

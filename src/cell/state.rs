@@ -54,7 +54,7 @@ pub(crate) enum HeadState {
     /// The closure was claimed.
     Running,
     /// The closure has run, and the head has its outcome or will never have one of its own.
-    Ran,
+    RunResult,
     /// The same without a closure, or before it was claimed.
     Over,
 }
@@ -62,18 +62,18 @@ pub(crate) enum HeadState {
 impl HeadState {
     pub(crate) fn finish(&mut self) {
         *self = if self.had_closure() {
-            HeadState::Ran
+            HeadState::RunResult
         } else {
             HeadState::Over
         };
     }
 
     pub(crate) fn is_over(self) -> bool {
-        matches!(self, HeadState::Ran | HeadState::Over)
+        matches!(self, HeadState::RunResult | HeadState::Over)
     }
 
     fn had_closure(self) -> bool {
-        matches!(self, HeadState::Running | HeadState::Ran)
+        matches!(self, HeadState::Running | HeadState::RunResult)
     }
 }
 

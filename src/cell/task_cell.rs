@@ -16,7 +16,7 @@ use super::step::{Follow, Step};
 use super::work::{Errand, Running};
 use super::{AnyCell, TaskMeta, adopt, call_off, stop, tear};
 use crate::error::{At, TaskError};
-use crate::executor::Ran;
+use crate::executor::RunResult;
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, thread_id};
 use crate::{dispatch, unhandled};
 
@@ -187,7 +187,7 @@ pub(super) fn drop_head(cell: &dyn AnyCell, outcome: bool) {
 /// queue's entry may come by late: it does not run what belongs to an executor by now, and an
 /// executor's job runs nothing but what its `handoff` was given out for. `None`: there was nothing to
 /// do.
-pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<Ran> {
+pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<RunResult> {
     let cell = &cell;
     let mut inner = cell.shell().inner.lock();
     let inner_now = &mut *inner;
@@ -230,17 +230,17 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<Ran>
                     Some(_) => dispatch::scope(go_on),
                 }
             });
-            Some(Ran::Other)
+            Some(RunResult::Other)
         }
         _ => None,
     }
 }
 
 /// The head has its outcome, in `local`: settle, or run the steps that wait for it.
-pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) -> Ran {
+pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) -> RunResult {
     let ran = match local.failure() {
-        None => Ran::Completed,
-        Some(_) => Ran::Failed,
+        None => RunResult::Completed,
+        Some(_) => RunResult::Failed,
     };
     if cell.meta().is_under_tokens() && cell.meta().is_token_cancelled() {
         // The closure may have seen it: no link begins behind it.
@@ -267,7 +267,7 @@ pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) 
             driver_state.local.clear();
             drop(driver_state);
             stop::driver_is_back(cell);
-            Ran::Cancelled
+            RunResult::Cancelled
         }
         NextAction::Settled => {
             driver_state.duty.carry_out();
@@ -281,9 +281,9 @@ pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) 
 }
 
 /// The closure has returned a task, whose outcome the head's will be.
-pub(super) fn follow(cell: &Arc<dyn AnyCell>, follow: Follow, epoch: u32) -> Ran {
+pub(super) fn follow(cell: &Arc<dyn AnyCell>, follow: Follow, epoch: u32) -> RunResult {
     dispatch::scope_of_job(|| adopt::follow(cell, epoch, None, Progress::default(), follow));
-    Ran::Completed
+    RunResult::Completed
 }
 
 // What follows is compiled for every call site: each function hands on to one that is not.
@@ -301,7 +301,7 @@ where
         self
     }
 
-    fn work(&self, mut inner: Locked<'_>, mut errand: Errand<'_>) -> Ran {
+    fn work(&self, mut inner: Locked<'_>, mut errand: Errand<'_>) -> RunResult {
         let head: &mut dyn Any = &mut inner.head;
         let mut work = head.downcast_mut().and_then(Head::<F, T>::take_work);
         errand.leave(inner);

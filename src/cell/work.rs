@@ -6,7 +6,7 @@ use super::step::Follow;
 use super::task_cell::{self, Locked};
 use super::{AnyCell, UpstreamRef};
 use crate::error::{At, TaskError};
-use crate::executor::Ran;
+use crate::executor::RunResult;
 use crate::sync::Arc;
 use crate::{guard, unhandled};
 
@@ -43,12 +43,12 @@ impl Errand<'_> {
     pub(super) fn carry_out<T: Send + 'static>(
         self,
         work: &mut dyn FnMut(Option<&At<'_>>) -> Option<Returned<T>>,
-    ) -> Ran {
+    ) -> RunResult {
         match self {
             Errand::Run(running) => running.call(work),
             Errand::Drop(_) => {
                 unhandled::discard_by(&mut || drop(work(None)));
-                Ran::Other
+                RunResult::Other
             }
         }
     }
@@ -59,7 +59,7 @@ impl Running<'_> {
     fn call<T: Send + 'static>(
         mut self,
         work: &mut dyn FnMut(Option<&At<'_>>) -> Option<Returned<T>>,
-    ) -> Ran {
+    ) -> RunResult {
         let at = self.cell.meta().at();
         let mut local: Option<Outcome<T>> = None;
         let mut follow: Option<Follow> = None;

@@ -130,15 +130,15 @@ impl Jobs {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::executor::Ran;
+    use crate::executor::RunResult;
     use crate::sync::{AtomicBool, Ordering};
 
     #[derive(Default)]
     struct Nothing(AtomicBool);
 
     impl Runnable for Nothing {
-        fn run(self: Arc<Self>) -> Ran {
-            Ran::Other
+        fn run(self: Arc<Self>) -> RunResult {
+            RunResult::Other
         }
         fn hand_off(self: Arc<Self>) {}
         fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {

@@ -1,7 +1,7 @@
 //! One worker's own queue, and what others may see of that worker.
 
 use super::jobs::{Jobs, Work};
-use crate::executor::Ran;
+use crate::executor::RunResult;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, thread};
 
 /// The owner pushes and takes back at the tail; every worker, the owner included, takes the oldest
@@ -133,12 +133,12 @@ impl Counters {
         bump(&self.started);
     }
 
-    pub(super) fn count(&self, ran: Ran) {
+    pub(super) fn count(&self, ran: RunResult) {
         match ran {
-            Ran::Completed => bump(&self.completed),
-            Ran::Failed => bump(&self.failed),
-            Ran::Cancelled => bump(&self.cancelled),
-            Ran::Other => {}
+            RunResult::Completed => bump(&self.completed),
+            RunResult::Failed => bump(&self.failed),
+            RunResult::Cancelled => bump(&self.cancelled),
+            RunResult::Other => {}
         }
     }
 }

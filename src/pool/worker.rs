@@ -11,7 +11,7 @@ use super::os;
 use super::registry::Registry;
 use super::stack::Stack;
 use crate::error::{At, TaskError};
-use crate::executor::{Ran, Runnable};
+use crate::executor::{RunResult, Runnable};
 use crate::sync::{Arc, AtomicBool, JoinHandle, Ordering, spin_hint, thread};
 use crate::{dispatch, guard, unhandled};
 
@@ -126,7 +126,7 @@ fn try_unpush(job: *const ()) -> Option<Arc<dyn Runnable>> {
 }
 
 /// Counts a task that this worker ran by other means than its queue.
-pub(crate) fn note(ran: Ran) {
+pub(crate) fn note(ran: RunResult) {
     with_current(|worker| worker.local.counters.count(ran));
 }
 
