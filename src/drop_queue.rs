@@ -88,7 +88,7 @@ fn drain(local: &Local) {
     while let Some(next) = pop(local) {
         // What is put off catches what user code throws; this wall keeps the others if it does not.
         if let Err(payload) = guard::catch(next) {
-            guard::discard(payload);
+            guard::drop_quietly(payload);
         }
     }
     drop(local.waiting.take());

@@ -24,7 +24,7 @@ pub(crate) fn drop_caught<V>(value: V) -> Result<(), Payload> {
 }
 
 /// Drops a user's value and whatever its drop throws.
-pub(crate) fn discard<V>(value: V) {
+pub(crate) fn drop_quietly<V>(value: V) {
     if let Err(payload) = drop_caught(value) {
         // A payload may panic when dropped too; one that does so again and again is let go.
         if let Err(again) = drop_caught(payload) {

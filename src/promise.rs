@@ -300,7 +300,7 @@ fn settle<T: Send + 'static>(
         return settle_on_pool(cell, local);
     }
     // Left over when a cancel came between.
-    unhandled::discard(local);
+    unhandled::drop_reporting(local);
     Ok(())
 }
 
@@ -328,7 +328,7 @@ fn settle_on_pool<T: Send + 'static>(
     });
     match settled {
         Some((left, Some(duty))) => {
-            unhandled::discard(left);
+            unhandled::drop_reporting(left);
             duty.carry_out();
         }
         Some((arrival, None)) => arrival.proceed(cell.clone()),

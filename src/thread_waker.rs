@@ -7,6 +7,6 @@ use crate::guard;
 /// Wakes whoever sleeps. Call it without any lock: a future's waker is foreign code.
 pub(crate) fn wake(waker: Waker) {
     if let Err(payload) = guard::catch(|| waker.wake()) {
-        guard::discard(payload);
+        guard::drop_quietly(payload);
     }
 }

@@ -94,13 +94,13 @@ pub(crate) fn watch_exit() {
 /// ```
 pub fn set_unhandled_hook(hook: impl Fn(&TaskError) + Send + Sync + 'static) {
     let old = HOOK.lock().replace(Arc::new(hook));
-    guard::discard(old);
+    guard::drop_quietly(old);
 }
 
 /// Goes back to `tracing` or stderr.
 pub fn clear_unhandled_hook() {
     let old = HOOK.lock().take();
-    guard::discard(old);
+    guard::drop_quietly(old);
 }
 
 /// Reports a failure, unless it has been reported already.
@@ -123,7 +123,7 @@ pub(crate) fn report(error: TaskError) {
         None => report_by_default(&error),
     });
     if let Err(payload) = reported {
-        guard::discard(payload);
+        guard::drop_quietly(payload);
     }
 }
 
@@ -179,7 +179,7 @@ fn say_counts(counts: &[Count]) {
     for count in counts {
         let said = guard::catch(|| say(format_args!("{count}")));
         if let Err(payload) = said {
-            guard::discard(payload);
+            guard::drop_quietly(payload);
         }
     }
 }
@@ -217,7 +217,7 @@ impl Drop for Reporting {
 }
 
 /// Drops a user's value, closure or executor. A panic in that has no task to fail, so it is reported.
-pub(crate) fn discard<V>(value: V) {
+pub(crate) fn drop_reporting<V>(value: V) {
     if let Err(payload) = guard::drop_caught(value) {
         report(TaskError::panicked_in_drop(payload));
     }

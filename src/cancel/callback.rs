@@ -78,7 +78,7 @@ impl CancelCallback {
         };
         let callback = token.tree.lock().callbacks.waiting.remove(&number);
         let was_there = callback.is_some();
-        unhandled::discard(callback);
+        unhandled::drop_reporting(callback);
         was_there
     }
 }

@@ -75,7 +75,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let callbacks = std::mem::take(&mut self.tree.get_mut().callbacks);
         if !callbacks.is_empty() {
-            drop_queue::flat(move || unhandled::discard(callbacks));
+            drop_queue::flat(move || unhandled::drop_reporting(callbacks));
         }
         // A loop, not recursion: the tree may be as deep as it likes.
         let mut parent = self.parent.take();

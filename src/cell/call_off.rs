@@ -56,7 +56,7 @@ fn join(cell: &Arc<dyn AnyCell>, tokens: SmallVec<[CancelToken; 1]>) -> SmallVec
     let membership = Box::new(Membership::new(tokens.clone()));
     let number = membership.number();
     let before = with(&**cell, |state, _| state.enlist(membership));
-    unhandled::discard(before);
+    unhandled::drop_reporting(before);
     chaos_point();
     let member: Arc<dyn Member> = cell.clone();
     let mut raised = tokens;
@@ -135,7 +135,7 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
     if work.is_some() || counted {
         let task = cell.clone();
         sweep.later(move || {
-            unhandled::discard(work);
+            unhandled::drop_reporting(work);
             if counted {
                 stop::driver_is_back(&task);
             }

@@ -35,12 +35,12 @@ impl Detached {
         if self.counted {
             stop::driver_is_back(cell);
         }
-        unhandled::discard(self.last);
+        unhandled::drop_reporting(self.last);
         for link in self.links {
-            unhandled::discard(link);
+            unhandled::drop_reporting(link);
         }
-        unhandled::discard(self.replaced);
-        unhandled::discard(self.due);
+        unhandled::drop_reporting(self.replaced);
+        unhandled::drop_reporting(self.due);
         if let Some(deferred_cancel) = self.deferred_cancel {
             with(&**cell, |state, _| {
                 if state.epoch == self.epoch {
@@ -64,7 +64,7 @@ struct Prevented {
 
 impl Prevented {
     fn carry_out(self, cell: &Arc<dyn AnyCell>) {
-        unhandled::discard(self.work);
+        unhandled::drop_reporting(self.work);
         self.duty.carry_out();
         if self.counted {
             stop::driver_is_back(cell);
@@ -302,9 +302,9 @@ pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut driver_state: 
             // Those behind it go elsewhere only when the task is settled: they are to see this
             // outcome first.
             let left = with(&**cell, |state, _| state.set_route(route));
-            unhandled::discard(left);
+            unhandled::drop_reporting(left);
         }
-        unhandled::discard(step);
+        unhandled::drop_reporting(step);
     }
     let deferred_cancel = with(&**cell, |state, _| {
         let deferred_cancel = state.take_deferred_cancel(driver)?;
@@ -314,10 +314,10 @@ pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut driver_state: 
     match deferred_cancel {
         Some((epoch, deferred_cancel)) => {
             finish_cancel(cell, epoch, deferred_cancel);
-            unhandled::discard(driver_state.held.take());
+            unhandled::drop_reporting(driver_state.held.take());
         }
         None => {
-            unhandled::discard(driver_state.held.take());
+            unhandled::drop_reporting(driver_state.held.take());
             driver_state.local.clear();
             stop::driver_is_back(cell);
         }
@@ -336,7 +336,7 @@ fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredC
     while let Some((mut step, _)) = steps.pop() {
         step.cancel(&error);
         route = step.route().or(route);
-        unhandled::discard(step);
+        unhandled::drop_reporting(step);
     }
     if let Some(route) = route {
         // What comes later goes where the chain was sent, cancelled or not.
@@ -344,7 +344,7 @@ fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredC
             true => state.set_route(route),
             false => route,
         });
-        unhandled::discard(left);
+        unhandled::drop_reporting(left);
     }
     let mut nothing: Option<super::slot::Outcome<()>> = None;
     match held {
@@ -376,7 +376,7 @@ fn settle_empty(cell: &dyn AnyCell, epoch: u32, error: &TaskError) {
             Some(Err(mut steps)) => {
                 while let Some((mut step, _)) = steps.pop() {
                     step.cancel(error);
-                    unhandled::discard(step);
+                    unhandled::drop_reporting(step);
                 }
             }
         }

@@ -210,13 +210,13 @@ pub(crate) fn drive_from(
             NextAction::Last(mut last) => {
                 let _ = last.run(driver_state.slot(), name);
                 driver_state.duty.carry_out();
-                return unhandled::discard(driver_state.held.take());
+                return unhandled::drop_reporting(driver_state.held.take());
             }
             NextAction::Settled => return driver_state.duty.carry_out(),
             NextAction::Fail(error) => {
                 // The outcome that is overwritten is the user's to drop.
                 if let Err(payload) = guard::catch(|| driver_state.slot().fail(error)) {
-                    guard::discard(payload);
+                    guard::drop_quietly(payload);
                 }
                 next = cell.shell().next(&mut driver_state, epoch);
                 continue;
@@ -306,7 +306,7 @@ fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>, route
         (!stays, left)
     });
     // The last executor is the user's to drop.
-    unhandled::discard(left);
+    unhandled::drop_reporting(left);
     if hops {
         dispatch::hand_over_now(cell.clone());
     }

@@ -99,7 +99,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
         }
         (taken, state.epoch)
     });
-    unhandled::discard(old_route);
+    unhandled::drop_reporting(old_route);
     chaos_point();
     let (outcome, held, ran_link) = match taken {
         Taken::TooLate => return CancelOutcome::TooLate,
@@ -107,7 +107,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
             dispatch::scope(|| {
                 while let Some((mut step, _)) = steps.pop() {
                     step.reject(&error);
-                    unhandled::discard(step);
+                    unhandled::drop_reporting(step);
                 }
                 duty.carry_out();
             });
@@ -127,7 +127,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
             if let Some(slot) = step.output() {
                 // The outcome that is overwritten is the user's to drop.
                 if let Err(payload) = guard::catch(|| slot.fail(error)) {
-                    guard::discard(payload);
+                    guard::drop_quietly(payload);
                 }
             }
             (CancelOutcome::Prevented, Some(step), false)

@@ -374,10 +374,10 @@ fn hand_to(to: Handoff, cell: Arc<dyn AnyCell>) {
             // A job that is lost in a panic rejects its task as it is dropped.
             let job = Job::new(cell, handoff);
             if let Err(payload) = guard::catch(|| executor.execute(job)) {
-                guard::discard(payload);
+                guard::drop_quietly(payload);
             }
             // The job may have been the last of its task, and so may this.
-            unhandled::discard(executor);
+            unhandled::drop_reporting(executor);
         }
         Handoff::Pool | Handoff::Inline => resubmit(cell),
     }
@@ -435,7 +435,7 @@ pub(crate) fn release(cell: &dyn AnyCell) {
         let failure = state.outcome(head).failure().cloned();
         (failure.filter(|error| !state.was_asked_for(error)), waiter)
     });
-    unhandled::discard(waiter);
+    unhandled::drop_reporting(waiter);
     if let Some(error) = unseen {
         unhandled::report(error);
     }

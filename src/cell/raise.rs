@@ -73,7 +73,7 @@ pub(crate) fn carry_out(sweep: Sweep) {
             let callbacks = Arc::new(Callbacks(Mutex::new(raised.into())));
             dispatch::later(Deferred::new(move || dispatch::later(callbacks)));
         }
-        dispatch::later(Deferred::new(move || unhandled::discard(passed)));
+        dispatch::later(Deferred::new(move || unhandled::drop_reporting(passed)));
         // Without a budget: the caller finds it done.
         if is_outermost {
             dispatch::run_all();

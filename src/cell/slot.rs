@@ -39,7 +39,7 @@ impl<T: Send + 'static> Slot for Option<Outcome<T>> {
     }
 
     fn clear(&mut self) {
-        unhandled::discard(self.take());
+        unhandled::drop_reporting(self.take());
     }
 
     fn is_empty(&self) -> bool {
@@ -51,7 +51,7 @@ impl<T: Send + 'static> Slot for Option<Outcome<T>> {
 pub(crate) fn with_slot<T: Send + 'static>(f: &mut dyn FnMut(&mut dyn Slot)) {
     let mut local: Option<Outcome<T>> = None;
     f(&mut local);
-    unhandled::discard(local);
+    unhandled::drop_reporting(local);
 }
 
 /// The outcome in the slot, or, if it was taken out before, a failure that says so.

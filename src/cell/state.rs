@@ -179,7 +179,7 @@ impl Duty {
         drop(self.detached);
         if let Some(left) = self.left {
             // The last handles of tokens may go, and their callbacks are the user's to drop.
-            crate::unhandled::discard(left);
+            crate::unhandled::drop_reporting(left);
         }
         if let Some(waiter) = self.wake {
             crate::thread_waker::wake(waiter);
@@ -203,7 +203,7 @@ impl Arrival {
     /// before the next branch of a shared task starts: branches that are sent to one executor arrive
     /// there in their order (Contract: D1).
     pub(crate) fn proceed(self, cell: Arc<dyn AnyCell>) {
-        crate::unhandled::discard(self.left);
+        crate::unhandled::drop_reporting(self.left);
         match self.belongs_elsewhere {
             true => dispatch::hand_over_now(cell),
             false => dispatch::later(cell),
@@ -212,7 +212,7 @@ impl Arrival {
 
     /// The same on a thread that must run none of them: those from the list go to the pool.
     pub(crate) fn proceed_elsewhere(self, cell: Arc<dyn AnyCell>) {
-        crate::unhandled::discard(self.left);
+        crate::unhandled::drop_reporting(self.left);
         cell.hand_off_to_pool();
     }
 }

@@ -160,7 +160,7 @@ impl Erased {
 #[cold]
 pub(super) fn replace_closure(cell: &dyn AnyCell, inner: Locked<'_>, error: TaskError) {
     cell.work(inner, Errand::Drop(Some(error)));
-    unhandled::discard(cell.meta().take_context());
+    unhandled::drop_reporting(cell.meta().take_context());
 }
 
 /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
@@ -169,7 +169,7 @@ pub(super) fn drop_head(cell: &dyn AnyCell, outcome: bool) {
     match inner.head.slot() {
         None => {
             cell.work(inner, Errand::Drop(None));
-            unhandled::discard(cell.meta().take_context());
+            unhandled::drop_reporting(cell.meta().take_context());
         }
         Some(_) if !outcome => {}
         Some(_) => {

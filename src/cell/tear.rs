@@ -41,14 +41,14 @@ pub(super) fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) 
     };
     unhandled::discard_by(&mut || head.clear());
     if let Some(step) = state.last.take() {
-        unhandled::discard(step);
+        unhandled::drop_reporting(step);
     }
     while let Some((step, _)) = state.steps.pop() {
-        unhandled::discard(step);
+        unhandled::drop_reporting(step);
     }
-    unhandled::discard(state.waiter.take());
+    unhandled::drop_reporting(state.waiter.take());
     // Executors, callbacks of tokens and hooks of pools are the user's too.
-    unhandled::discard(state.take_rare());
-    unhandled::discard(meta.extra.take());
-    unhandled::discard(meta.pool.take());
+    unhandled::drop_reporting(state.take_rare());
+    unhandled::drop_reporting(meta.extra.take());
+    unhandled::drop_reporting(meta.pool.take());
 }

@@ -70,20 +70,20 @@ impl Running<'_> {
         });
         if let Err(payload) = called {
             follow = None;
-            unhandled::discard(local.replace(Err(TaskError::panicked(payload, at))));
+            unhandled::drop_reporting(local.replace(Err(TaskError::panicked(payload, at))));
         }
         let ran = match follow {
             Some(task) => task_cell::follow(self.cell, task, self.epoch),
             None => task_cell::finish(self.cell, &mut local, self.epoch),
         };
         // Whatever a superseded driver still holds.
-        unhandled::discard(local);
+        unhandled::drop_reporting(local);
         ran
     }
 
     /// Behind the wall, and in the closure's tracing context if it has one.
     fn guarded(&mut self, call: &mut dyn FnMut()) -> Result<(), guard::Payload> {
-        unhandled::discard(self.detached.take());
+        unhandled::drop_reporting(self.detached.take());
         let meta = self.cell.meta();
         if self.placed {
             meta.pool().release_slot();

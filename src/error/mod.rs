@@ -334,9 +334,9 @@ impl Drop for Inner {
         // The user's error or payload may panic when it goes, and this may be the last clone, on
         // any thread.
         match std::mem::replace(&mut self.cause, Cause::None) {
-            Cause::Error(error) => drop_queue::flat(move || guard::discard(error)),
+            Cause::Error(error) => drop_queue::flat(move || guard::drop_quietly(error)),
             Cause::Panic { payload, .. } => {
-                drop_queue::flat(move || guard::discard(payload.into_inner()));
+                drop_queue::flat(move || guard::drop_quietly(payload.into_inner()));
             }
             Cause::None | Cause::Note(_) | Cause::Reason(_) | Cause::PassedOn(_) => {}
         }

@@ -27,6 +27,6 @@ impl Drop for Given {
     fn drop(&mut self) {
         // The user's error may panic when it goes, and this may be the last clone, on any thread.
         let error = self.0.take();
-        drop_queue::flat(move || guard::discard(error));
+        drop_queue::flat(move || guard::drop_quietly(error));
     }
 }

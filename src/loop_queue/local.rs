@@ -106,7 +106,7 @@ pub(super) fn drop_forgotten(queue: &Queue) {
         return;
     };
     for number in forgotten {
-        unhandled::discard(store.take(number));
+        unhandled::drop_reporting(store.take(number));
     }
 }
 
@@ -285,7 +285,7 @@ impl Drop for LocalLoop {
         });
         self.queue.0.bell.lock().is_closed = true;
         while let Some(closure) = self.store.take_any() {
-            unhandled::discard(closure);
+            unhandled::drop_reporting(closure);
         }
         // Nothing is sent any more. Each job that is dropped rejects its task.
         while let Ok(job) = self.queue.0.jobs.try_recv() {

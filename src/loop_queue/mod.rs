@@ -378,7 +378,7 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         if let Some(notify) = self.notify.take() {
-            drop_queue::flat(move || unhandled::discard(notify));
+            drop_queue::flat(move || unhandled::drop_reporting(notify));
         }
     }
 }

@@ -240,9 +240,9 @@ impl Drop for Registry {
         let on_stop = self.settings.on_stop.take();
         let cancel_tokens = std::mem::take(&mut self.settings.cancel_tokens);
         drop_queue::flat(move || {
-            unhandled::discard(on_start);
-            unhandled::discard(on_stop);
-            unhandled::discard(cancel_tokens);
+            unhandled::drop_reporting(on_start);
+            unhandled::drop_reporting(on_stop);
+            unhandled::drop_reporting(cancel_tokens);
         });
     }
 }

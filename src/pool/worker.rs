@@ -245,7 +245,7 @@ fn run(local: &LocalQueue, job: Arc<dyn Runnable>) {
     // Jobs catch what user code throws; this wall keeps the thread if anything else does.
     match guard::catch(|| job.run()) {
         Ok(ran) => local.counters.count(ran),
-        Err(payload) => guard::discard(payload),
+        Err(payload) => guard::drop_quietly(payload),
     }
     local.busy.store(false, Ordering::Relaxed);
     local.reserved.store(false, Ordering::Relaxed);

@@ -90,7 +90,7 @@ fn run_finally(outcome: &mut dyn Slot, at: At<'_>, work: &mut dyn FnMut()) {
         let error = TaskError::panicked(payload, at);
         // The outcome that is overwritten is the user's to drop.
         if let Err(payload) = guard::catch(|| outcome.fail(error)) {
-            guard::discard(payload);
+            guard::drop_quietly(payload);
         }
     }
 }

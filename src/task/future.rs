@@ -31,7 +31,7 @@ impl<T: Send + 'static> Future for Task<T> {
             }
             (false, std::mem::replace(&mut state.waiter, waker.take()))
         });
-        guard::discard((waker, old));
+        guard::drop_quietly((waker, old));
         if !settled {
             return Poll::Pending;
         }

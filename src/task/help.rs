@@ -50,7 +50,7 @@ pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn
             })
         });
         if let Some(upstream) = sent {
-            unhandled::discard(upstream);
+            unhandled::drop_reporting(upstream);
             resubmit(cell.clone());
         }
         true

@@ -73,7 +73,7 @@ fn turner(cell: &dyn AnyCell) -> Option<ThreadId> {
     let executor = with(cell, |state, _| state.sent_to().cloned())?;
     let turner = executor.turner();
     // It is the user's, and this may be the last reference.
-    unhandled::discard(executor);
+    unhandled::drop_reporting(executor);
     turner
 }
 

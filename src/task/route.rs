@@ -52,7 +52,7 @@ impl<T: Send + 'static> Task<T> {
                 enqueue(cell);
             }
             // An executor is the user's to drop.
-            unhandled::discard(left);
+            unhandled::drop_reporting(left);
         }
         self
     }

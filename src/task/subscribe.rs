@@ -214,7 +214,7 @@ impl Subscription {
         };
         let step = with(&*cell, |state, _| state.remove(self.number));
         let was_there = step.is_some();
-        unhandled::discard(step);
+        unhandled::drop_reporting(step);
         was_there
     }
 

@@ -284,7 +284,7 @@ fn block(cell: &Arc<dyn AnyCell>, how: How) -> End {
         });
         // A future's waker that was left here is foreign code.
         let sleeps = replaced.is_some();
-        unhandled::discard(replaced);
+        unhandled::drop_reporting(replaced);
         sleeps
     })
 }

@@ -250,7 +250,7 @@ impl StartThere {
             let route = with(&*self.source, |state, _| state.route().clone());
             let left = with(&**branch, |state, _| state.arrive_at(route));
             // An executor is the user's to drop.
-            unhandled::discard(left);
+            unhandled::drop_reporting(left);
         }
     }
 }

@@ -62,7 +62,7 @@ pub(crate) struct Shared<T> {
 }
 
 fn bury<T: 'static>(value: Option<Outcome<T>>) {
-    drop_queue::flat(move || unhandled::discard(value));
+    drop_queue::flat(move || unhandled::drop_reporting(value));
 }
 
 impl<T: Send + Sync + 'static> Task<T> {
@@ -240,7 +240,7 @@ impl<T: Send + Sync + 'static> Withdraw for Shared<T> {
             (step_id > 0).then(|| state.remove(step_id)).flatten()
         });
         if let Some(step) = step {
-            sweep.later(move || unhandled::discard(step));
+            sweep.later(move || unhandled::drop_reporting(step));
         }
         match self.leave() {
             AfterLeave::Others => {}
