@@ -41,7 +41,7 @@ impl CancelToken {
     /// assert!(error.is_cancelled());
     /// assert!(error.to_string().contains("the window was closed"));
     /// ```
-    pub fn link_token(&self, reason: impl Into<BoxError>) -> bool {
+    pub fn cancel_with(&self, reason: impl Into<BoxError>) -> bool {
         self.raise(Some(Reason::new(reason)))
     }
 

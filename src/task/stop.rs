@@ -60,7 +60,7 @@ impl<T: Send + 'static> Task<T> {
     /// assert!(error.is_cancelled());
     /// assert!(error.to_string().contains("the window was closed"));
     /// ```
-    pub fn link_token(&self, reason: impl Into<BoxError>) -> CancelOutcome {
+    pub fn cancel_with(&self, reason: impl Into<BoxError>) -> CancelOutcome {
         self.cancel_because(Some(Reason::new(reason)))
     }
 
