@@ -28,7 +28,7 @@
 //! | listen | [`subscribe`](Task::subscribe), [`on_settled`](Task::on_settled), [`inspect`](Task::inspect), [`inspect_err`](Task::inspect_err) |
 //! | branch | [`share`](Task::share) |
 //! | choose the thread | [`on`](Task::on) with a [`Pool`], [`Inline`], a [`LoopQueue`] or any `Fn(Job)` |
-//! | combine | [`all`], [`any`], [`await_all`], [`await_first`] |
+//! | combine | [`all`], [`all_settled`], [`any`], [`await_all`], [`await_first`] |
 //! | end | [`wait`](Task::wait), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |
@@ -54,7 +54,7 @@
 //   dispatch.rs    the per-thread work list                  pool/         the threads
 //   cell/          a task's closure, outcome and subscribers
 //   promise.rs     Resolver and task/: the producing and the consuming half; they know each other
-//   combine/       all, any                                  loop_queue/   an executor built on tasks
+//   combine/       all, all_settled, any                     loop_queue/   an executor built on tasks
 //   unwind.rs      what may be used on after a panic
 //   private.rs     what the code that `#[make_async]` writes needs
 
@@ -85,7 +85,7 @@ mod unwind;
 pub mod __private;
 
 pub use cancel::{CancelCallback, CancelOutcome, CancelToken};
-pub use combine::{All, all, any, await_all, await_first};
+pub use combine::{All, AllSettled, all, all_settled, any, await_all, await_first};
 pub use error::{AggregateError, BoxError, ErrorKind, TaskError};
 pub use executor::{Executor, Inline, Job};
 pub use fast_async_macros::make_async;

@@ -1,4 +1,4 @@
-//! Combinators: `all`, `any`, `await_all`, `await_first`.
+//! Combinators: `all`, `all_settled`, `any`, `await_all`, `await_first`.
 
 mod support;
 
@@ -8,10 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use fast_async::{
-    AggregateError, ErrorKind, Inline, LoopQueue, Pool, Resolver, Status, Task, all, any,
-    await_all, await_first, deferred, spawn,
+    AggregateError, ErrorKind, Inline, LoopQueue, Pool, Resolver, Status, Task, all, all_settled,
+    any, await_all, await_first, deferred, set_unhandled_hook, spawn,
 };
-use support::{Drops, Gate, LIMIT, Latch, Log, assert_still_dispatches, expected, within};
+use support::{
+    Drops, Gate, LIMIT, Latch, Log, assert_still_dispatches, expected, isolated, within,
+};
 
 fn many<T: Send + 'static>(count: usize) -> (Vec<Resolver<T>>, Vec<Task<T>>) {
     (0..count).map(|_| deferred()).unzip()
@@ -21,6 +23,7 @@ mod all_of {
     use super::*;
 
     // Case: 32
+    // Contract: M2
     #[test]
     fn nothing_to_wait_for_is_nothing() {
         within(LIMIT, || {
@@ -33,6 +36,7 @@ mod all_of {
     }
 
     // Case: 33
+    // Contract: M1
     #[test]
     fn values_come_in_the_order_of_the_tasks() {
         const COUNT: usize = 50;
@@ -259,6 +263,7 @@ mod any_of {
     use super::*;
 
     // Case: 32
+    // Contract: M2
     #[test]
     fn nothing_to_choose_from_is_a_clear_error() {
         within(LIMIT, || {
@@ -270,6 +275,7 @@ mod any_of {
         });
     }
 
+    // Contract: M1
     #[test]
     fn the_first_value_in_time_wins() {
         within(LIMIT, || {
@@ -395,6 +401,7 @@ mod any_of {
     }
 
     // What a loser waits for is cancelled with it, but not what others want as well.
+    // Contract: M3
     #[test]
     fn losers_are_cancelled_up_to_what_others_want() {
         within(LIMIT, || {
@@ -429,6 +436,7 @@ mod any_of {
 
     // A source that never settles does not collect the losers of every race it was in.
     // Case: 41
+    // Contract: M3
     #[test]
     fn losers_leave_nothing_on_a_long_lived_source() {
         within(LIMIT, || {
@@ -628,6 +636,112 @@ mod both {
             }
             assert_eq!(whole.wait().unwrap(), [1, 1]);
             assert_eq!(log.take(), ["part", "part", "whole"]);
+        });
+    }
+}
+
+mod all_settled_of {
+    use super::*;
+
+    // Contract: M2
+    #[test]
+    fn nothing_is_an_empty_list() {
+        within(LIMIT, || {
+            let none = all_settled(Vec::<Task<u32>>::new());
+            assert_eq!(none.status(), Status::Success);
+            assert_eq!(none.wait().unwrap().len(), 0);
+        });
+    }
+
+    // Contract: M1
+    #[test]
+    fn outcomes_come_in_the_order_of_the_tasks() {
+        within(LIMIT, || {
+            for settled_first in [false, true] {
+                let (mut resolvers, tasks) = many::<usize>(3);
+                let mut tasks = Some(tasks);
+                let mut whole = (!settled_first).then(|| all_settled(tasks.take().unwrap()));
+                resolvers.pop().unwrap().resolve(2).unwrap();
+                resolvers.pop().unwrap().reject("one").unwrap();
+                if let Some(whole) = &whole {
+                    assert_eq!(whole.status(), Status::Pending);
+                }
+                resolvers.pop().unwrap().resolve(0).unwrap();
+                let whole = whole
+                    .take()
+                    .unwrap_or_else(|| all_settled(tasks.take().unwrap()));
+                let outcomes = whole.wait().unwrap();
+                assert_eq!(*outcomes[0].as_ref().unwrap(), 0);
+                assert!(
+                    outcomes[1]
+                        .as_ref()
+                        .unwrap_err()
+                        .to_string()
+                        .contains("one")
+                );
+                assert_eq!(*outcomes[2].as_ref().unwrap(), 2);
+            }
+        });
+    }
+
+    // Contract: M1
+    #[test]
+    fn a_tuple_keeps_its_types() {
+        within(LIMIT, || {
+            let tasks = (spawn(|| 1_u8), Task::<String>::failed("no"));
+            let (number, text) = all_settled(tasks).wait().unwrap();
+            assert_eq!(number.unwrap(), 1);
+            assert_eq!(text.unwrap_err().kind(), ErrorKind::Failed);
+        });
+    }
+
+    // Contract: M1, S2
+    #[test]
+    fn panics_and_cancellations_are_outcomes() {
+        within(LIMIT, || {
+            let (resolver, task) = deferred::<u32>();
+            task.cancel();
+            let panics = spawn(|| -> u32 { expected("in one of all") });
+            let outcomes = all_settled([panics, task]).wait().unwrap();
+            let kinds = outcomes
+                .iter()
+                .map(|outcome| outcome.as_ref().unwrap_err().kind());
+            let kinds: Vec<ErrorKind> = kinds.collect();
+            assert_eq!(kinds, [ErrorKind::Panicked, ErrorKind::Cancelled]);
+            drop(resolver);
+        });
+    }
+
+    // Contract: M3
+    #[test]
+    fn a_cancel_reaches_the_tasks_that_are_not_settled() {
+        within(LIMIT, || {
+            let (resolvers, tasks) = many::<u32>(2);
+            let whole = all_settled(tasks);
+            whole.cancel();
+            for resolver in resolvers {
+                assert_eq!(resolver.resolve(1), Err(1));
+            }
+        });
+    }
+
+    // Contract: M4
+    #[test]
+    fn a_failure_in_the_list_is_not_reported() {
+        let name = "all_settled_of::a_failure_in_the_list_is_not_reported";
+        isolated(name, || {
+            let reported = Arc::new(AtomicUsize::new(0));
+            let counted = reported.clone();
+            set_unhandled_hook(move |_| {
+                counted.fetch_add(1, Ordering::Relaxed);
+            });
+            let outcomes = all_settled([Task::<u32>::failed("seen")]).wait().unwrap();
+            drop(outcomes);
+            assert_eq!(reported.load(Ordering::Relaxed), 0);
+            drop(all_settled([Task::<u32>::failed("dropped with the list")]));
+            assert_eq!(reported.load(Ordering::Relaxed), 0);
+            drop(Task::<u32>::failed("dropped alone"));
+            assert_eq!(reported.load(Ordering::Relaxed), 1, "the hook works");
         });
     }
 }
