@@ -65,6 +65,7 @@ impl BlockedSection {
         }
         let mut counts = registry.counts.lock();
         let is_needed = counts.active == 0 && deadline.is_none() && registry.backlog() > 0;
+        // Refuse.4
         if is_needed && counts.is_hopeless() {
             blocked.come_back(&mut counts);
             return Err(Unmanned);
@@ -92,6 +93,7 @@ impl Blocked {
         let registry = worker.registry.clone();
         if is_counted {
             let mut counts = registry.counts.lock();
+            // Block.1
             counts.blocked += 1;
             counts.active -= 1;
             counts.blocked_at_start += usize::from(stage == HeadState::Starting);
@@ -109,6 +111,7 @@ impl Blocked {
         if !self.is_counted.take() {
             return;
         }
+        // Block.3
         counts.blocked -= 1;
         counts.active += 1;
         counts.blocked_at_start -= usize::from(self.stage == HeadState::Starting);
@@ -130,6 +133,7 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&BlockedSection) -> R) -> R {
     let place = BlockedSection(Some(Blocked::begin(current)));
     local.blocked.store(true, Ordering::Relaxed);
     local.reserved.store(false, Ordering::Relaxed);
+    // Block.2
     let looks = !cfg!(planted = "blocks_unseen");
     if looks && registry.count_backlog() > 0 && !registry.wake_or_spawn() {
         registry.monitor.notify(&registry);

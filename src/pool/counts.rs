@@ -297,6 +297,7 @@ impl Sleeper {
     /// Wakes the sleeper. Call it after its sleeper was taken off the idle list, without holding the
     /// lock.
     pub(super) fn wake(&self) {
+        // Wake.1
         self.notified.store(true, Ordering::Release);
         self.thread.unpark();
     }

@@ -14,6 +14,7 @@ impl Registry {
         blocking(|place| {
             let mut counts = self.counts.lock();
             let seen = counts.idle_epoch;
+            // End.2
             counts.idle_waiters += usize::from(is_counted);
             if own {
                 // Another task that waits in here too may be what this one waits for.
@@ -91,6 +92,7 @@ pub(super) fn await_end(registry: &Arc<Registry>, deadline: Option<Instant>) -> 
         let seen = counts.shutdown_epoch;
         counts.idle_waiters += usize::from(is_counted);
         if own {
+            // End.1
             counts.shutdown_waiters += 1;
             registry.changed.notify_all();
         }
@@ -118,6 +120,7 @@ pub(super) fn await_end(registry: &Arc<Registry>, deadline: Option<Instant>) -> 
         }
         // They have left the books, and end within moments; their thread-local destructors run in
         // between.
+        // End.3
         let handles = take_of_ended(registry, &mut counts, own);
         counts.joining += handles.len();
         drop(counts);

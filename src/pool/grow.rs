@@ -73,6 +73,7 @@ impl Registry {
             counts.reject(Instant::now(), true);
             return false;
         }
+        // Refuse.1
         if counts.is_refused() {
             let deserted = counts.threads == 0;
             drop(counts);
@@ -121,6 +122,7 @@ impl Registry {
                 counts.active -= 1;
                 counts.spares -= u64::from(is_spare);
                 counts.reject(Instant::now(), false);
+                // Refuse.3
                 let deserted = counts.threads == 0;
                 self.publish_counts(&counts);
                 drop(counts);

@@ -17,6 +17,7 @@ impl Registry {
     /// Ends the search. Whoever pushed meanwhile relied on the searcher: it passes on, or looks
     /// again before it sleeps.
     pub(super) fn end_search(&self) {
+        // Search.1
         self.searching.store(0, Ordering::Relaxed);
     }
 
@@ -33,6 +34,7 @@ impl Registry {
         if over_target && counts.active <= counts.target {
             return true;
         }
+        // Close.4
         if self.closed.load(Ordering::Acquire) && self.count_backlog() == 0 {
             counts.active -= 1;
             counts.leaving += 1;
@@ -42,6 +44,7 @@ impl Registry {
             }
             return false;
         }
+        // Sleep.1
         sleeper.notified.store(false, Ordering::Relaxed);
         counts.active -= 1;
         counts.idle.push(sleeper.clone());
@@ -64,6 +67,7 @@ impl Registry {
                 self.monitor.notify(self);
             }
         } else if self.count_stealable() > 0 && !cfg!(planted = "lost_wakeup") {
+            // Sleep.2
             let mut counts = self.counts.lock();
             if counts.remove_sleeper(sleeper) {
                 counts.active += 1;
@@ -72,6 +76,7 @@ impl Registry {
             }
             #[cfg(planted = "stale_call")]
             return true;
+            // Wake.2
             // Somebody has taken the sleeper and counted this worker as active. Its call must be heard
             // here: left over, it would end the next sleep while the sleeper is on the list, and a
             // call spent on a sleeper whose owner is awake wakes nobody.
@@ -114,12 +119,14 @@ impl Registry {
             if !counts.is_over_core(self.base_target(counts.max)) {
                 continue;
             }
+            // Retire.1
             if counts.remove_sleeper(sleeper) {
                 counts.leaving += 1;
                 self.publish_counts(&counts);
                 return false;
             }
             drop(counts);
+            // Retire.2, Wake.2
             // Somebody has taken the sleeper: the call comes as soon as they get to it.
             while !sleeper.notified.load(Ordering::Acquire) {
                 sleeper.thread.park();
@@ -182,6 +189,7 @@ impl Registry {
         if self.is_over() {
             self.monitor.unpark();
         }
+        // Close.5
         // A push may have counted on this thread.
         if self.count_backlog() > 0
             && !(self.closed.load(Ordering::Relaxed) && self.reject_if_no_workers())

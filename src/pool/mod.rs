@@ -1,7 +1,7 @@
 //! The elastic pool: threads that run jobs, as many as the work needs and no more.
 //!
 //! The protocols (wake, grow, shrink, block, close), with the reason why no wake-up is lost, are in
-//! `README.md` beside this file.
+//! `README.md` beside this file, which defines labels such as `Push.2` in comments.
 
 // Map for maintainers:
 //   mod.rs       Pool, the handle: submit, shut down, wait until idle

@@ -87,6 +87,7 @@ impl Monitor {
     /// There will be no monitor for now. The pool works on with the threads it has; the next push
     /// asks again. Others may have relied on this one.
     fn resign(&self, registry: &Arc<Registry>) -> bool {
+        // Refuse.2
         self.awake.store(false, Ordering::SeqCst);
         if release_reserved(registry) {
             registry.wake_or_spawn();
@@ -164,6 +165,7 @@ fn tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
         return idle_tick(registry, state);
     }
     state.quiet = 0;
+    // Reserve.2
     release_reserved(registry);
     let (active, target, max) = restore_target(registry, backlog);
     if active < target {
@@ -208,7 +210,9 @@ fn idle_tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
     }
     state.quiet = 0;
     // A push that sees it awake is counted here, as in `notify`.
+    // Tick.1
     registry.monitor.awake.store(false, Ordering::SeqCst);
+    // Tick.2
     if registry.count_backlog() == 0 {
         return Next::WhenNotified;
     }

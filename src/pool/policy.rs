@@ -98,6 +98,7 @@ impl GrowthPolicy {
         } else {
             self.since_flow.saturating_add(1)
         };
+        // Grow.1
         if runnable >= core {
             self.has_grown = false;
             self.short = 0;
@@ -116,9 +117,11 @@ impl GrowthPolicy {
         let mut most = usize::MAX;
         if !sample.system_tells {
             let by_step = (core + FIRST_STEP).saturating_sub(active);
+            // Grow.4
             match self.asker.ask(by_step == 0, has_idle_processor) {
                 Answer::Idle => {}
                 Answer::Busy => {
+                    // Grow.5
                     let stall = if by_step > 0 { STALL } else { STANDSTILL };
                     return usize::from(sample.stalled >= stall);
                 }
@@ -131,6 +134,7 @@ impl GrowthPolicy {
                 return 0;
             }
         } else if runnable + sample.maybe_lock_blocked >= core && any_thread_runs() {
+            // Grow.3
             let is_first = self.step == 0 || is_flood;
             if is_flood {
                 most = (core + FIRST_STEP).saturating_sub(active);
@@ -148,6 +152,7 @@ impl GrowthPolicy {
         }
         self.short = 0;
         self.has_grown = true;
+        // Grow.2
         self.step = match self.step {
             0 => FIRST_STEP.min(core - runnable),
             step => step.saturating_mul(2),

@@ -88,6 +88,7 @@ impl Registry {
             return Err(Rejected { work });
         }
         let mut reserved = false;
+        // Push.1: here, or into the injector below.
         let pushed = if has_slot {
             worker::push_local(self, work)
         } else {
@@ -107,10 +108,12 @@ impl Registry {
         }
         chaos_point();
         if reserved {
+            // Reserve.1
             self.monitor.notify(self);
         } else {
             self.notify();
         }
+        // Close.3
         if self.closed.load(Ordering::Relaxed) && !cfg!(planted = "late_push") {
             self.reject_if_no_workers();
         }
@@ -133,9 +136,11 @@ impl Registry {
     /// queue under its lock. Either this thread has queued the job before, and it is counted; or it
     /// took the lock later, and sees here what was said.
     pub(super) fn notify(self: &Arc<Self>) {
+        // Push.2
         if self.searching.load(Ordering::Relaxed) > 0 {
             return;
         }
+        // Push.3
         let short = self.active.load(Ordering::Relaxed) < self.target.load(Ordering::Relaxed);
         if !(short && self.wake_or_spawn()) {
             self.monitor.notify(self);
@@ -145,6 +150,7 @@ impl Registry {
     /// A worker that was called, created, or searching has found a job: it sees to the rest of the
     /// queue, because pushes relied on it.
     pub(super) fn pass_on(self: &Arc<Self>) {
+        // Search.2
         if self.count_stealable() > 0 && !cfg!(planted = "no_pass_on") {
             self.notify();
         }

@@ -38,7 +38,9 @@ impl ShutdownReport {
 impl Registry {
     /// Accepts nothing more; threads end when the queues are empty.
     pub(super) fn close(&self) {
+        // Close.1
         self.closed.store(true, Ordering::SeqCst);
+        // Close.2
         let sleepers = {
             let mut counts = self.counts.lock();
             let sleepers = std::mem::take(&mut counts.idle);

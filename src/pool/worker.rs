@@ -115,6 +115,7 @@ fn try_unpush(job: *const ()) -> Option<Arc<dyn Runnable>> {
         let taken = worker.local.try_unpush(job)?;
         if !worker.local.reserved.load(Ordering::Relaxed) {
             worker.local.reserved.store(true, Ordering::Relaxed);
+            // Reserve.1
             // What is left was stealable. Those who were called for it find nothing now.
             if worker.local.len() > 0 && !cfg!(planted = "reserved_leftover") {
                 worker.registry.monitor.notify(&worker.registry);
