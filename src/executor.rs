@@ -144,6 +144,20 @@ impl Job {
     /// Runs the job on this thread.
     ///
     /// Never panics: a panic in user code becomes the failure of its task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use fast_async::{Job, Task};
+    ///
+    /// let (send, jobs) = mpsc::channel();
+    /// let queue = move |job: Job| send.send(job).unwrap();
+    /// let task = Task::ready(20).on(&queue).then(|n| n + 1);
+    /// jobs.recv()?.run();
+    /// assert_eq!(task.wait()?, 21);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run(mut self) {
         if let Some((work, handoff)) = self.0.take() {
             work.run_with(handoff);

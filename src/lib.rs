@@ -37,6 +37,7 @@
 //! promise is checked: [reliability](_documentation::reliability).
 
 #![forbid(unsafe_code)]
+#![doc(test(attr(deny(warnings))))]
 
 // The map of the house, for maintainers. Data goes one way: spawn -> pool -> run -> settle ->
 // dispatch -> wake. Imports go down this list only; `tests/tidy.rs` keeps it so.

@@ -102,8 +102,12 @@ impl<T: Send + 'static> Resolver<T> {
     /// let on_success = resolver.shared();
     /// let on_failure = on_success.clone();
     /// read_async(
-    ///     move |n| drop(on_success.resolve(n)), // the first call settles, later ones do nothing
-    ///     move |code| drop(on_failure.reject(format!("error {code}"))),
+    ///     move |n| {
+    ///         let _ = on_success.resolve(n); // the first call settles, later ones do nothing
+    ///     },
+    ///     move |code| {
+    ///         let _ = on_failure.reject(format!("error {code}"));
+    ///     },
     /// );
     /// assert_eq!(task.wait()?, 7);
     /// # Ok::<(), fast_async::TaskError>(())
@@ -121,7 +125,7 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// Driver the value back when the task was cancelled meanwhile.
+    /// Returns the value when the task was cancelled meanwhile.
     ///
     /// # Examples
     ///
@@ -146,7 +150,7 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// Driver the error back when the task was cancelled meanwhile.
+    /// Returns the error when the task was cancelled meanwhile.
     ///
     /// # Examples
     ///
@@ -177,7 +181,7 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// Driver `outcome` back when the task was cancelled meanwhile.
+    /// Returns `outcome` when the task was cancelled meanwhile.
     ///
     /// # Examples
     ///

@@ -82,7 +82,7 @@ pub(crate) fn watch_exit() {
 ///
 /// ```
 /// use std::sync::mpsc;
-/// use fast_async::{attempt, set_unhandled_hook, Pool, Task};
+/// use fast_async::{attempt, set_unhandled_hook, Task};
 ///
 /// let (tell, told) = mpsc::channel();
 /// set_unhandled_hook(move |err| tell.send(err.to_string()).unwrap());
@@ -98,6 +98,13 @@ pub fn set_unhandled_hook(hook: impl Fn(&TaskError) + Send + Sync + 'static) {
 }
 
 /// Goes back to `tracing` or stderr.
+///
+/// # Examples
+///
+/// ```
+/// fast_async::set_unhandled_hook(|err| eprintln!("lost: {err}"));
+/// fast_async::clear_unhandled_hook();
+/// ```
 pub fn clear_unhandled_hook() {
     let old = HOOK.lock().take();
     guard::drop_quietly(old);

@@ -100,6 +100,13 @@ struct Tree {
 
 impl CancelToken {
     /// A token that is not raised.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let token = fast_async::CancelToken::new();
+    /// assert!(!token.is_cancelled());
+    /// ```
     pub fn new() -> CancelToken {
         CancelToken::below(None)
     }
@@ -116,6 +123,15 @@ impl CancelToken {
     ///
     /// The child keeps this token alive. A token that nobody holds, no task and no child of it
     /// either, is gone, and the callbacks registered with it are dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let program = fast_async::CancelToken::new();
+    /// let request = program.child();
+    /// program.cancel();
+    /// assert!(request.is_cancelled());
+    /// ```
     pub fn child(&self) -> CancelToken {
         let child = CancelToken::below(Some(self.0.clone()));
         {
@@ -205,6 +221,17 @@ impl CancelToken {
     }
 
     /// True once the token is raised.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let token = fast_async::CancelToken::new();
+    /// let other = token.clone();
+    /// std::thread::spawn(move || other.cancel());
+    /// while !token.is_cancelled() {
+    ///     std::thread::yield_now(); // or a piece of work
+    /// }
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Acquire)
     }

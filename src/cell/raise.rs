@@ -18,6 +18,22 @@ impl CancelToken {
     /// # Panics
     ///
     /// Never: a callback that panics is reported as an unhandled failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{CancelToken, Task};
+    ///
+    /// let token = CancelToken::new();
+    /// let task = Task::builder().cancel_token(&token).spawn_with(|ctx| {
+    ///     while !ctx.is_cancelled() {
+    ///         std::thread::yield_now();
+    ///     }
+    /// });
+    /// assert!(token.cancel());
+    /// assert!(!token.cancel(), "it was cancelled already");
+    /// assert!(task.wait().unwrap_err().is_cancelled());
+    /// ```
     pub fn cancel(&self) -> bool {
         self.raise(None)
     }

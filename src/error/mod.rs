@@ -167,16 +167,44 @@ impl TaskError {
     }
 
     /// Why the task failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{ErrorKind, Task};
+    ///
+    /// let err = Task::<u32>::failed("no answer").wait().unwrap_err();
+    /// match err.kind() {
+    ///     ErrorKind::Failed => eprintln!("{err}"),
+    ///     other => panic!("it {other}"),
+    /// }
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
     /// True for [`ErrorKind::Cancelled`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred::<u32>();
+    /// task.cancel();
+    /// assert!(task.wait().unwrap_err().is_cancelled());
+    /// # drop(resolver);
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.0.kind == ErrorKind::Cancelled
     }
 
     /// True for [`ErrorKind::Panicked`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let err = fast_async::spawn(|| -> u32 { panic!("no disk") }).wait().unwrap_err();
+    /// assert!(err.is_panic());
+    /// ```
     pub fn is_panic(&self) -> bool {
         self.0.kind == ErrorKind::Panicked
     }
@@ -256,6 +284,16 @@ impl TaskError {
     }
 
     /// True when the user's error is an `E`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::num::ParseIntError;
+    ///
+    /// let err = fast_async::attempt(|| Ok("x".parse::<i32>()?)).wait().unwrap_err();
+    /// assert!(err.is::<ParseIntError>());
+    /// assert!(!err.is::<std::io::Error>());
+    /// ```
     pub fn is<E: Error + 'static>(&self) -> bool {
         self.downcast_ref::<E>().is_some()
     }
@@ -285,6 +323,13 @@ impl TaskError {
     }
 
     /// The text of the panic, when it was a panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let err = fast_async::spawn(|| -> u32 { panic!("no disk") }).wait().unwrap_err();
+    /// assert_eq!(err.panic_message(), Some("no disk"));
+    /// ```
     pub fn panic_message(&self) -> Option<&str> {
         match &self.0.cause {
             Cause::Panic { message, .. } => Some(message),
@@ -293,6 +338,15 @@ impl TaskError {
     }
 
     /// The name of the task it happened in, when it has one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    ///
+    /// let load = Task::builder().name("load").attempt(|| Ok("x".parse::<i32>()?));
+    /// assert_eq!(load.wait().unwrap_err().task_name(), Some("load"));
+    /// ```
     pub fn task_name(&self) -> Option<&str> {
         self.0.task.as_deref()
     }

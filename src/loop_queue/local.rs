@@ -112,12 +112,40 @@ pub(super) fn drop_forgotten(queue: &Queue) {
 
 impl LocalLoop {
     /// A loop for the calling thread, with an empty queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{LocalLoop, Task};
+    ///
+    /// let window = LocalLoop::new();
+    /// let text = window.then(Task::ready(7), |n| n.to_string());
+    /// assert_eq!(window.queue().run_pending(), 1);
+    /// assert_eq!(text.wait()?, "7");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn new() -> LocalLoop {
         LocalLoop::of(LoopQueue::build(None, Some(thread_id())))
     }
 
     /// A loop for the calling thread whose queue calls `notify` whenever something arrives, on the
     /// thread that brings it; see [`LoopQueue::with_notify`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, LocalLoop};
+    ///
+    /// let (wake, events) = std::sync::mpsc::channel();
+    /// let window = LocalLoop::with_notify(move || {
+    ///     let _ = wake.send(());
+    /// });
+    /// let text = window.then(spawn(|| 7), |n| n.to_string());
+    /// events.recv()?; // where the loop sleeps
+    /// window.queue().run_pending();
+    /// assert_eq!(text.wait()?, "7");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_notify(notify: impl Fn() + Send + Sync + 'static) -> LocalLoop {
         LocalLoop::of(LoopQueue::build(Some(Box::new(notify)), Some(thread_id())))
     }
@@ -138,6 +166,18 @@ impl LocalLoop {
     ///
     /// On other threads a clone of it is an executor only: there its
     /// [`run_pending`](LoopQueue::run_pending) runs nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, LocalLoop};
+    ///
+    /// let window = LocalLoop::new();
+    /// let here = std::thread::current().id();
+    /// let task = spawn(|| ()).on(window.queue()).then(|()| std::thread::current().id());
+    /// assert_eq!(window.queue().run_until(task)?, here);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn queue(&self) -> &LoopQueue {
         &self.queue
     }
@@ -147,6 +187,19 @@ impl LocalLoop {
     ///
     /// What is chained on the new task runs in turns of the queue too, as after
     /// [`Task::on`](crate::Task::on).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use fast_async::{spawn, LocalLoop};
+    ///
+    /// let window = LocalLoop::new();
+    /// let title = Rc::new("Report".to_string());
+    /// let label = window.then(spawn(|| 7), move |pages| format!("{title}: {pages} pages"));
+    /// assert_eq!(window.queue().run_until(label)?, "Report: 7 pages");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn then<T, U, F>(&self, task: Task<T>, f: F) -> Task<U>
     where
@@ -200,6 +253,23 @@ impl LocalLoop {
     /// queue; the new task is what `f` returns.
     ///
     /// When the loop goes first, or `task` is cancelled by way of the new one, `f` is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use fast_async::{attempt, LocalLoop};
+    ///
+    /// let window = LocalLoop::new();
+    /// let title = Rc::new("Port".to_string());
+    /// let port = attempt(|| Ok("http".parse::<u16>()?));
+    /// let label = window.handle(port, move |outcome| match outcome {
+    ///     Ok(port) => format!("{title} {port}"),
+    ///     Err(_) => format!("{title} unknown"),
+    /// });
+    /// assert_eq!(window.queue().run_until(label)?, "Port unknown");
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn handle<T, U, F>(&self, task: Task<T>, f: F) -> Task<U>
     where

@@ -92,6 +92,13 @@ struct Bell {
 
 impl LoopQueue {
     /// An empty queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = fast_async::LoopQueue::new();
+    /// assert_eq!(queue.run_pending(), 0);
+    /// ```
     pub fn new() -> LoopQueue {
         LoopQueue::build(None, None)
     }
@@ -199,6 +206,20 @@ impl LoopQueue {
     }
 
     /// How many jobs are queued.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{LoopQueue, Task};
+    ///
+    /// let queue = LoopQueue::new();
+    /// let task = Task::ready(21).on(&queue).then(|n| n * 2);
+    /// assert_eq!(queue.pending(), 1);
+    /// queue.run_pending();
+    /// assert_eq!(queue.pending(), 0);
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn pending(&self) -> usize {
         self.0.jobs.len()
     }
@@ -216,6 +237,21 @@ impl LoopQueue {
     /// The failure of `task`. One of kind [`Cycle`](crate::ErrorKind::Cycle) as for [`Task::wait`], or
     /// when this thread's stack is too deep in turns of loops to run a job, and `task` may be waiting
     /// for one. One of kind [`Rejected`](crate::ErrorKind::Rejected) where [`Task::wait`] fails so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, LoopQueue};
+    ///
+    /// let queue = LoopQueue::new();
+    /// let here = std::thread::current().id();
+    /// let task = spawn(|| "loaded").on(&queue).then(move |text| {
+    ///     assert_eq!(std::thread::current().id(), here);
+    ///     text.len()
+    /// });
+    /// assert_eq!(queue.run_until(task)?, 6);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn run_until<T: Send + 'static>(&self, task: Task<T>) -> Result<T, TaskError> {
         let mut task = pin!(task);
         let waker = Waker::from(self.0.clone());

@@ -23,8 +23,9 @@ pub(super) type Hook = Arc<dyn Fn(usize) + Send + Sync>;
 ///     .core_threads(1)
 ///     .max_threads(8)
 ///     .keep_alive(Duration::from_secs(5))
-///     .stack_size(4 << 20)
-///     .on_thread_start(|n| println!("render-{n} is up"))
+///     .stack_size(4 << 20) // bytes
+///     .on_thread_start(|n| println!("render-{n} starts"))
+///     .on_thread_stop(|n| println!("render-{n} ends"))
 ///     .build()?;
 /// assert_eq!(pool.max_threads(), 8);
 /// # Ok::<(), fast_async::ConfigError>(())
@@ -65,6 +66,8 @@ impl PoolBuilder {
 
     /// Names the pool's threads `<name>-<number>`. Default: `fast-async`. A zero byte in the name
     /// is left out. A second call replaces the name.
+    ///
+    /// See the example at [`PoolBuilder`].
     pub fn name(mut self, name: impl Into<String>) -> PoolBuilder {
         self.name = name.into().replace('\0', "");
         self
@@ -72,12 +75,16 @@ impl PoolBuilder {
 
     /// How many threads work when no job blocks, and stay when there is nothing to do. Default: one
     /// per core. Bounded by the maximum. A second call replaces the number.
+    ///
+    /// See the example at [`PoolBuilder`].
     pub fn core_threads(mut self, threads: usize) -> PoolBuilder {
         self.core = threads;
         self
     }
 
     /// How many tasks run at once at the most. Default: 64. A second call replaces the number.
+    ///
+    /// See the example at [`PoolBuilder`].
     pub fn max_threads(mut self, threads: usize) -> PoolBuilder {
         self.max = threads;
         self
@@ -85,6 +92,8 @@ impl PoolBuilder {
 
     /// How long a thread above the core count stays without work. Default: one second. A second call
     /// replaces the time.
+    ///
+    /// See the example at [`PoolBuilder`].
     pub fn keep_alive(mut self, time: Duration) -> PoolBuilder {
         self.keep_alive = time;
         self
@@ -95,6 +104,8 @@ impl PoolBuilder {
     ///
     /// A task may rely on three quarters of it: no task is put on a stack of which a waiting task
     /// uses more than a quarter (see [`Task::wait`](crate::Task::wait)).
+    ///
+    /// See the example at [`PoolBuilder`].
     pub fn stack_size(mut self, bytes: usize) -> PoolBuilder {
         self.stack_size = Some(bytes);
         self
@@ -149,6 +160,28 @@ impl PoolBuilder {
     /// the limit instead: waiting there could wait for itself. [`Pool::try_spawn`] hands the
     /// closure back; on the pool's own threads it never does. What the callback that calls `spawn`
     /// has settled before goes on on the pool while it waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use fast_async::Pool;
+    ///
+    /// let pool = Pool::builder().max_threads(1).queue_limit(1).build()?;
+    /// let (start, started) = mpsc::channel();
+    /// let (open, gate) = mpsc::channel::<()>();
+    /// let running = pool.spawn(move || {
+    ///     start.send(()).unwrap();
+    ///     gate.recv().unwrap();
+    /// });
+    /// started.recv()?; // The only thread is busy, and the queue is empty.
+    /// let queued = pool.spawn(|| "queued");
+    /// assert!(pool.try_spawn(|| "one too many").is_err());
+    /// open.send(())?;
+    /// running.wait()?;
+    /// assert_eq!(queued.wait()?, "queued");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue_limit(mut self, jobs: usize) -> PoolBuilder {
         self.queue_limit = Some(jobs);
         self
@@ -184,12 +217,16 @@ impl PoolBuilder {
 
     /// Runs on each thread before its first job. A panic in it is reported as an unhandled failure;
     /// the thread works on. A second call replaces the hook.
+    ///
+    /// See the example at [`PoolBuilder`].
     pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
         self.on_start = Some(Arc::new(hook));
         self
     }
 
     /// Runs on each thread after its last job. A second call replaces the hook.
+    ///
+    /// See the example at [`PoolBuilder`].
     pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
         self.on_stop = Some(Arc::new(hook));
         self
@@ -200,6 +237,17 @@ impl PoolBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] when one of the counts or the queue limit is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Pool;
+    ///
+    /// let pool = Pool::builder().max_threads(2).build()?;
+    /// assert_eq!(pool.spawn(|| 7).wait()?, 7);
+    /// assert!(Pool::builder().max_threads(0).build().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(self) -> Result<Pool, ConfigError> {
         if self.max == 0 || self.core == 0 {
             return Err(ConfigError::ZERO_THREADS);

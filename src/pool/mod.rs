@@ -110,6 +110,14 @@ impl Pool {
     }
 
     /// Settings for a new pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = fast_async::Pool::builder().name("disk").max_threads(4).build()?;
+    /// assert_eq!(pool.name(), "disk");
+    /// # Ok::<(), fast_async::ConfigError>(())
+    /// ```
     pub fn builder() -> PoolBuilder {
         PoolBuilder::new()
     }
@@ -117,6 +125,16 @@ impl Pool {
     /// The pool that [`spawn`](crate::spawn) uses: created on first use, never closed.
     ///
     /// It has the default settings; its maximum is changed with [`set_max_threads`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Pool;
+    ///
+    /// let task = Pool::global().spawn(|| 7); // the same as `spawn(|| 7)`
+    /// assert_eq!(task.wait()?, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn global() -> &'static Pool {
         crate::sync::statics! {
             static GLOBAL: OnceLock<Pool> = OnceLock::new();
@@ -201,11 +219,27 @@ impl Pool {
     }
 
     /// The greatest number of tasks of this pool that run at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = fast_async::Pool::new();
+    /// assert_eq!(pool.max_threads(), 64);
+    /// pool.set_max_threads(8)?;
+    /// assert_eq!(pool.max_threads(), 8);
+    /// # Ok::<(), fast_async::ConfigError>(())
+    /// ```
     pub fn max_threads(&self) -> usize {
         self.0.registry.max()
     }
 
     /// The name that the pool's threads carry, followed by a number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(fast_async::Pool::global().name(), "fast-async");
+    /// ```
     pub fn name(&self) -> &str {
         &self.0.registry.settings.name
     }
@@ -226,7 +260,7 @@ impl Pool {
     /// use std::time::Duration;
     /// use fast_async::{spawn, Pool};
     ///
-    /// spawn(|| println!("detached, but not lost"));
+    /// spawn(|| println!("detached, but not lost")).detach();
     /// assert!(Pool::global().wait_idle(Duration::from_secs(10)));
     /// ```
     pub fn wait_idle(&self, timeout: Duration) -> bool {

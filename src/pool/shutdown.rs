@@ -30,6 +30,20 @@ pub struct ShutdownReport {
 
 impl ShutdownReport {
     /// Nothing is queued and no thread is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{Pool, Shutdown};
+    ///
+    /// let pool = Pool::new();
+    /// pool.spawn(|| println!("saved")).detach();
+    /// let report = pool.shutdown(Shutdown::Drain, Duration::from_secs(5));
+    /// if !report.is_complete() {
+    ///     eprintln!("{} tasks and {} threads are left", report.queued, report.threads);
+    /// }
+    /// ```
     pub fn is_complete(&self) -> bool {
         self.queued == 0 && self.threads == 0
     }

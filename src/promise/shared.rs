@@ -35,6 +35,17 @@ impl<T: Send + 'static> SharedResolver<T> {
     /// # Errors
     ///
     /// Hands the value back when the task was cancelled, or when another call has settled it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// let resolver = resolver.shared();
+    /// assert_eq!(resolver.resolve(7), Ok(()));
+    /// assert_eq!(resolver.resolve(8), Err(8));
+    /// assert_eq!(task.wait()?, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn resolve(&self, value: T) -> Result<(), T> {
         match self.take() {
             Some(resolver) => resolver.resolve(value),
@@ -47,6 +58,16 @@ impl<T: Send + 'static> SharedResolver<T> {
     /// # Errors
     ///
     /// Hands the error back when the task was cancelled, or when another call has settled it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred::<u32>();
+    /// let resolver = resolver.shared();
+    /// assert!(resolver.reject("no answer").is_ok());
+    /// assert!(resolver.reject("no answer again").is_err());
+    /// assert!(task.wait().unwrap_err().to_string().starts_with("no answer"));
+    /// ```
     pub fn reject(&self, error: impl Into<BoxError>) -> Result<(), BoxError> {
         // The conversion is user code: it may use this very resolver.
         let error = error.into();
@@ -61,6 +82,18 @@ impl<T: Send + 'static> SharedResolver<T> {
     /// # Errors
     ///
     /// Hands `outcome` back when the task was cancelled, or when another call has settled it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{deferred, spawn};
+    ///
+    /// let (resolver, task) = deferred();
+    /// let resolver = resolver.shared();
+    /// assert!(resolver.settle_with(spawn(|| 7)).is_ok());
+    /// assert_eq!(task.wait()?, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn settle_with<R: IntoTask<Output = T>>(&self, outcome: R) -> Result<(), R> {
         match self.take() {
             Some(resolver) => resolver.settle_with(outcome),
@@ -69,6 +102,16 @@ impl<T: Send + 'static> SharedResolver<T> {
     }
 
     /// False once the task was cancelled, or a call has settled it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred::<u32>();
+    /// let resolver = resolver.shared();
+    /// assert!(resolver.is_wanted());
+    /// task.cancel();
+    /// assert!(!resolver.is_wanted());
+    /// ```
     pub fn is_wanted(&self) -> bool {
         let resolver = self.resolver.lock();
         resolver.as_ref().is_some_and(Resolver::is_wanted)

@@ -40,6 +40,8 @@ impl TaskBuilder {
     /// Names the task, for errors and debug output; where there is a `tracing` subscriber, its
     /// closure runs in a span `task` with this `name`, inside the span in which it was started. A
     /// second call replaces the name.
+    ///
+    /// See the example at [`TaskBuilder`].
     pub fn name(mut self, name: impl Into<String>) -> TaskBuilder {
         self.name = Some(name.into().into());
         self
@@ -102,6 +104,14 @@ impl TaskBuilder {
     }
 
     /// Starts `f`; see [`spawn`](crate::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let task = fast_async::Task::builder().name("sum").spawn(|| (1..=10).sum::<u32>());
+    /// assert_eq!(task.wait()?, 55);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn spawn<T, F>(self, f: F) -> Task<T>
     where
@@ -114,6 +124,14 @@ impl TaskBuilder {
     }
 
     /// Starts `f`, which may fail or return another task; see [`attempt`](crate::attempt).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let port = fast_async::Task::builder().name("port").attempt(|| Ok("8080".parse::<u16>()?));
+    /// assert_eq!(port.wait()?, 8080);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn attempt<R, F>(self, f: F) -> Task<R::Output>
     where
@@ -126,6 +144,16 @@ impl TaskBuilder {
     }
 
     /// Starts `f` with a [`TaskContext`]; see [`spawn_with`](crate::spawn_with).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let task = fast_async::Task::builder().name("count").spawn_with(|ctx| {
+    ///     (1..=100).take_while(|_| !ctx.is_cancelled()).count()
+    /// });
+    /// assert_eq!(task.wait()?, 100);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn spawn_with<T, F>(self, f: F) -> Task<T>
     where
@@ -140,6 +168,17 @@ impl TaskBuilder {
 
     /// Starts `f`, which may fail or return another task, with a [`TaskContext`]: `ctx.check()?`
     /// works in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let port = fast_async::Task::builder().name("port").attempt_with(|ctx| {
+    ///     ctx.check()?;
+    ///     Ok("8080".parse::<u16>()?)
+    /// });
+    /// assert_eq!(port.wait()?, 8080);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     pub fn attempt_with<R, F>(self, f: F) -> Task<R::Output>
     where
@@ -183,6 +222,17 @@ impl TaskBuilder {
 impl Task<()> {
     /// Settings for a new task. (The value's type is that of the closure; `Task::builder()` needs
     /// none.)
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    ///
+    /// let task = Task::builder().name("load").spawn(|| 7);
+    /// assert_eq!(task.name(), Some("load"));
+    /// assert_eq!(task.wait()?, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn builder() -> TaskBuilder {
         TaskBuilder::default()
     }

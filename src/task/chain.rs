@@ -45,7 +45,7 @@ impl<T: Send + 'static> Task<T> {
     /// # Examples
     ///
     /// ```
-    /// use fast_async::{spawn, Task};
+    /// use fast_async::spawn;
     ///
     /// let n = spawn(|| "8080")
     ///     .and_then(|text| Ok(text.parse::<u16>()?))

@@ -12,6 +12,18 @@ pub struct TaskContext {
 
 impl TaskContext {
     /// True once the task was cancelled: its result is no longer wanted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let task = fast_async::spawn_with(|ctx| {
+    ///     while !ctx.is_cancelled() {
+    ///         std::thread::yield_now(); // or a piece of work
+    ///     }
+    /// });
+    /// task.cancel();
+    /// assert!(task.wait().unwrap_err().is_cancelled());
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.token.is_cancelled()
     }
@@ -66,6 +78,20 @@ impl TaskContext {
     }
 
     /// The token behind it, to pass on to other code.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn_with, CancelToken};
+    ///
+    /// fn scan(pages: u32, token: &CancelToken) -> usize {
+    ///     (0..pages).take_while(|_| !token.is_cancelled()).count()
+    /// }
+    ///
+    /// let task = spawn_with(|ctx| scan(100, ctx.token()));
+    /// assert_eq!(task.wait()?, 100);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn token(&self) -> &CancelToken {
         &self.token
     }

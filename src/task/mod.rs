@@ -148,6 +148,17 @@ impl<T> Task<T> {
 
     /// True once the outcome is decided. Observers that subscribed before may still be looking at
     /// it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// assert!(!task.is_settled());
+    /// resolver.resolve(7).unwrap();
+    /// assert!(task.is_settled());
+    /// assert_eq!(task.wait()?, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn is_settled(&self) -> bool {
         self.status() != Status::Pending
     }
@@ -189,11 +200,36 @@ impl<T> Task<T> {
 
     /// The thread that runs, or ran, the task's closure; for a task without one, the thread that ran
     /// its continuations last. `None` before that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    ///
+    /// let task = Task::new(|| ());
+    /// assert!(task.thread().is_none());
+    /// task.run();
+    /// task.stopped().wait()?;
+    /// assert!(task.thread().is_some_and(|id| id != std::thread::current().id()));
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn thread(&self) -> Option<ThreadId> {
         thread_of(&**self.cell.as_ref()?)
     }
 
     /// The name it was given by [`TaskBuilder::name`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Task;
+    ///
+    /// let task = Task::builder().name("load").spawn(|| 7);
+    /// assert_eq!(task.name(), Some("load"));
+    /// assert_eq!(Task::ready(7).name(), None);
+    /// # task.wait()?;
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn name(&self) -> Option<&str> {
         self.cell.as_ref()?.meta().name().map(|name| &**name)
     }

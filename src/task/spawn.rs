@@ -67,7 +67,7 @@ where
 /// # Examples
 ///
 /// ```
-/// use fast_async::{spawn_with, CancelOutcome};
+/// use fast_async::spawn_with;
 ///
 /// let task = spawn_with(|ctx| {
 ///     while !ctx.is_cancelled() {
@@ -165,6 +165,17 @@ impl Pool {
     /// In a pool with a [`queue_limit`](crate::PoolBuilder::queue_limit) it waits for room, except
     /// on the threads of a pool. After a [`shutdown`](Pool::shutdown) the task fails as
     /// [`Rejected`](crate::ErrorKind::Rejected).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::Pool;
+    ///
+    /// let disk = Pool::builder().name("disk").max_threads(4).build()?;
+    /// let task = disk.spawn(|| std::thread::current().name().map(str::to_string));
+    /// assert!(task.wait()?.is_some_and(|name| name.starts_with("disk-")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn spawn<T, F>(&self, f: F) -> Task<T>
     where
@@ -248,7 +259,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Driver `f` back, untouched, when the queue is full or the pool is shut down.
+    /// Returns `f`, which has not been called, when the queue is full or the pool is shut down.
     ///
     /// # Examples
     ///

@@ -54,7 +54,7 @@ impl<T: Send + 'static> Task<T> {
     /// # Examples
     ///
     /// ```
-    /// let (resolver, task) = fast_async::deferred::<u32>();
+    /// let (_resolver, task) = fast_async::deferred::<u32>();
     /// task.cancel_with("the window was closed");
     /// let error = task.wait().unwrap_err();
     /// assert!(error.is_cancelled());
@@ -151,6 +151,17 @@ pub struct CancelOnDrop<T: Send + 'static>(Option<Task<T>>);
 
 impl<T: Send + 'static> CancelOnDrop<T> {
     /// The task, no longer cancelled by a drop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// let guard = task.cancel_on_drop();
+    /// let task = guard.into_task();
+    /// resolver.resolve(7).unwrap();
+    /// assert_eq!(task.wait()?, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn into_task(mut self) -> Task<T> {
         self.0.take().unwrap_or_else(empty)
     }
@@ -160,6 +171,14 @@ impl<T: Send + 'static> CancelOnDrop<T> {
     /// # Errors
     ///
     /// The task's failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let guard = fast_async::spawn(|| 7).cancel_on_drop();
+    /// assert_eq!(guard.wait()?, 7);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn wait(self) -> Result<T, TaskError> {
         self.into_task().wait()
     }

@@ -259,7 +259,7 @@ impl SubscriptionGuard {
     /// let guard = task.on_settled(|outcome| println!("{outcome:?}")).guard();
     /// let subscription = guard.into_inner();
     /// assert!(subscription.unsubscribe());
-    /// # drop(resolver.resolve(1));
+    /// # let _ = resolver.resolve(1);
     /// ```
     pub fn into_inner(mut self) -> Subscription {
         self.0.take().unwrap_or_else(Subscription::none)

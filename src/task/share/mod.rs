@@ -67,6 +67,17 @@ fn bury<T: 'static>(value: Option<Outcome<T>>) {
 
 impl<T: Send + Sync + 'static> Task<T> {
     /// Makes the task one that can be cloned, borrowed and branched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let config = fast_async::spawn(|| vec!["host", "port"]).share();
+    /// let other = config.clone();
+    /// let reader = std::thread::spawn(move || other.wait().map(|keys| keys.len()));
+    /// assert_eq!(config.wait()?, &["host", "port"]);
+    /// assert_eq!(reader.join().unwrap()?, 2);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn share(self) -> SharedTask<T> {
         let cell = match self.into_cell() {
             Some(cell) => cell,
@@ -177,6 +188,18 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
 
 impl<T> SharedTask<T> {
     /// Where the task stands.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{deferred, Status};
+    ///
+    /// let (resolver, task) = deferred();
+    /// let shared = task.share();
+    /// assert_eq!(shared.status(), Status::Pending);
+    /// resolver.resolve(7).unwrap();
+    /// assert_eq!(shared.status(), Status::Success);
+    /// ```
     pub fn status(&self) -> Status {
         match self.shared.value.get() {
             None => Status::Pending,
@@ -187,16 +210,42 @@ impl<T> SharedTask<T> {
 
     /// True once the outcome is there to borrow, which is after the observers that subscribed
     /// before [`share`](Task::share) have run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred();
+    /// let shared = task.share();
+    /// assert!(!shared.is_settled());
+    /// resolver.resolve(7).unwrap();
+    /// assert!(shared.is_settled());
+    /// ```
     pub fn is_settled(&self) -> bool {
         self.shared.value.get().is_some()
     }
 
     /// The thread that runs, or ran, the task's closure; see [`Task::thread`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let shared = fast_async::spawn(|| std::thread::current().id()).share();
+    /// let id = *shared.wait()?;
+    /// assert_eq!(shared.thread(), Some(id));
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     pub fn thread(&self) -> Option<ThreadId> {
         thread_of(&*self.shared.cell)
     }
 
     /// The name it was given by [`TaskBuilder::name`](crate::TaskBuilder::name).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let shared = fast_async::Task::builder().name("load").spawn(|| 7).share();
+    /// assert_eq!(shared.name(), Some("load"));
+    /// ```
     pub fn name(&self) -> Option<&str> {
         self.shared.cell.meta().name().map(|name| &**name)
     }

@@ -41,6 +41,21 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
 
     /// Calls `f` with a reference to the outcome when the task is settled; see
     /// [`Task::on_settled`](crate::Task::on_settled).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let (send, lengths) = mpsc::channel();
+    /// let shared = fast_async::spawn(|| "text".to_string()).share();
+    /// shared.on_settled(move |outcome| {
+    ///     let _ = send.send(outcome.map_or(0, |text| text.len()));
+    /// });
+    /// assert_eq!(lengths.recv()?, 4);
+    /// assert_eq!(shared.wait()?, "text");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn on_settled<F>(&self, f: F) -> Subscription
     where
