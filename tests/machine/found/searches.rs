@@ -2,7 +2,7 @@
 
 use crate::program::Op::{
     Abandon, All, Any, Cancel, CancelShared, Deferred, Follow, Link, Observe, ObserveShared, Ready,
-    Reject, Share, Try, Unsubscribe,
+    Reject, Resolve, Share, Try, Unsubscribe,
 };
 use crate::program::{Closure, Deed, Ends, Program, Verb};
 use crate::search::Search;
@@ -148,4 +148,28 @@ fn a_cancelled_nest_of_combinators_is_explained_in_few_steps() {
     };
     let states = check(&program, &Crew::new(2), &pool()).expect("it is explained");
     assert!(states < 1_000, "{states} states");
+}
+
+// Contract: S5. A task that follows an `any` of itself and another may settle as long as the other may. It is in a cycle when the other fails, and not
+// before.
+#[test]
+fn a_task_that_follows_an_any_of_itself_waits_for_the_others() {
+    let _alone = alone();
+    let ends = [Abandon(0), Reject(0), Resolve(0)];
+    for end in ends {
+        let program = Program {
+            rounds: vec![
+                vec![Deferred(0), Deferred(1)],
+                vec![Observe(1, 0)],
+                vec![Any(2)],
+                vec![Follow(1, 2)],
+                vec![end],
+            ],
+            closures: vec![closure(Verb::Observe, Deed::Nothing, 1)],
+            lines: 3,
+            gathered: vec![(2, false, vec![1, 0])],
+            ..Program::default()
+        };
+        check(&program, &Crew::new(2), &pool()).expect("it is explained");
+    }
 }

@@ -150,7 +150,7 @@ impl Machine<'_> {
             && let Some(out) = self.at(inner).out.take()
         {
             self.deliver(outer, out);
-        } else if self.waits_for(inner, outer) {
+        } else if self.is_stuck(inner, Some(outer)) {
             self.deliver(outer, Err(Failure(Kind::Cycle, outer)));
         } else {
             self.at(outer).phase = Phase::Following;
@@ -169,16 +169,38 @@ impl Machine<'_> {
         }
     }
 
-    pub(super) fn waits_for(&self, line: Line, other: Line) -> bool {
-        line == other
-            || match self.state.lines[line].up {
-                None => false,
-                Some(Up::Line(up) | Up::Shared(up) | Up::Shielded(up)) => self.waits_for(up, other),
-                Some(Up::Members) => {
-                    let mut members = self.program.members(line).iter();
-                    members.any(|member| self.waits_for(*member, other))
+    /// Whether a line cannot settle, or not before `other` has: what goes on is worked out from the lines that wait for nothing.
+    pub(super) fn is_stuck(&self, line: Line, other: Option<Line>) -> bool {
+        let mut goes_on = vec![false; self.state.lines.len()];
+        loop {
+            let next = |line: &Line| {
+                !goes_on[*line] && Some(*line) != other && self.can_go_on(*line, &goes_on)
+            };
+            match (0..goes_on.len()).find(next) {
+                Some(line) => goes_on[line] = true,
+                None => return !goes_on[line],
+            }
+        }
+    }
+
+    /// Whether a line goes on when those do that `goes_on` names.
+    fn can_go_on(&self, line: Line, goes_on: &[bool]) -> bool {
+        let state = &self.state.lines[line];
+        match state.up {
+            None => true,
+            Some(Up::Line(up) | Up::Shared(up) | Up::Shielded(up)) => goes_on[up],
+            Some(Up::Members) => {
+                let members = self.program.members(line).iter().zip(&state.parts);
+                let mut missing = members
+                    .filter(|(_, part)| part.is_none())
+                    .map(|(member, _)| goes_on[*member])
+                    .peekable();
+                match self.program.is_all(line) || missing.peek().is_none() {
+                    true => missing.all(|goes_on| goes_on),
+                    false => missing.any(|goes_on| goes_on),
                 }
             }
+        }
     }
 
     /// One task of a combinator has settled.
@@ -201,8 +223,12 @@ impl Machine<'_> {
             (true, Err(_)) | (false, Ok(_)) => Some(out),
             (false, Err(_)) => parts.map(|_| Err(Failure(Kind::Aggregate, to))),
         };
-        let Some(verdict) = verdict else { return };
-        group.gathers = false;
+        let is_stuck = || !is_all && out.is_err() && self.is_stuck(to, None);
+        let cycle = || Err(Failure(Kind::Cycle, to));
+        let Some(verdict) = verdict.or_else(|| is_stuck().then(cycle)) else {
+            return;
+        };
+        self.at(to).gathers = false;
         self.settle(to, verdict);
         if is_all == verdict.is_err() {
             self.cancel_members(to);
