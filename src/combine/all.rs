@@ -142,8 +142,7 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
                 }
             }
             Err(error) => {
-                // It is no loser itself.
-                self.group.settle_one(index, |_| ());
+                self.group.decide(index);
                 let resolver = self.resolver.lock().take();
                 if let Some(resolver) = resolver {
                     let _ = resolver.settle(Err(error));

@@ -135,8 +135,7 @@ impl<T: Send + 'static> First<T> {
     fn settle_one(&self, index: usize, outcome: Outcome<T>) {
         let verdict = match outcome {
             Ok(value) => {
-                // It is no loser itself.
-                self.group.settle_one(index, |_| ());
+                self.group.decide(index);
                 Ok(value)
             }
             Err(error) => {

@@ -18,6 +18,9 @@ pub(super) struct Group<P> {
 
 struct Inner<P> {
     parts: P,
+    /// One member has decided the outcome. The combinator's task waits for no other, though it is
+    /// settled only after this lock is free.
+    is_decided: bool,
     /// In the order of the inputs, once all of them have their step. One that has settled leaves it,
     /// and goes while its memory is still at hand.
     members: Vec<Option<Arc<dyn AnyCell>>>,
@@ -38,6 +41,7 @@ impl<P: Send + 'static> Group<P> {
             at_risk: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 parts,
+                is_decided: false,
                 members: Vec::new(),
                 early: Vec::new(),
                 settled: Vec::new(),
@@ -59,8 +63,17 @@ impl<P: Send + 'static> Group<P> {
 
     /// The member at `index` has settled: calls `f`, which only moves, with what has come in.
     pub(super) fn settle_one<R>(&self, index: usize, f: impl FnOnce(&mut P) -> R) -> R {
+        self.remove(index, |inner| f(&mut inner.parts))
+    }
+
+    /// The member at `index` has settled, and its outcome is enough. It is no loser itself.
+    pub(super) fn decide(&self, index: usize) {
+        self.remove(index, |inner| inner.is_decided = true);
+    }
+
+    fn remove<R>(&self, index: usize, f: impl FnOnce(&mut Inner<P>) -> R) -> R {
         let mut inner = self.inner.lock();
-        let result = f(&mut inner.parts);
+        let result = f(&mut inner);
         match inner.members.get_mut(index).map(Option::take) {
             Some(member) => inner.settled.extend(member),
             None => inner.early.push(index),
@@ -140,6 +153,10 @@ impl<P: Send + 'static> Upstream for Group<P> {
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
         let inner = self.inner.lock();
+        #[cfg(not(planted = "waits_when_decided"))]
+        if inner.is_decided {
+            return;
+        }
         // Last in, first out: whoever works through `found` meets the members in their order.
         for member in inner.members.iter().flatten().rev() {
             found.push(member.clone());

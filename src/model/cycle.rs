@@ -1,7 +1,7 @@
 //! Of the edges of a cycle exactly one is refused, whichever come at once (Contract: S5, W3).
 
-use super::{explore, go, open};
-use crate::ErrorKind;
+use super::{Log, explore, go, open};
+use crate::{ErrorKind, TaskError, any};
 
 /// A thread that runs a task begins to wait for another, which at this moment follows that task.
 #[test]
@@ -73,5 +73,27 @@ fn a_wait_meets_an_adoption_that_leads_elsewhere() {
         waiter.join().unwrap();
         settler.join().unwrap();
         "delivered"
+    });
+}
+
+/// A task follows an `any` of itself and another, which succeeds at this moment: no cycle, however
+/// far the value has come.
+#[test]
+fn an_adoption_meets_the_value_of_another_member() {
+    explore(&["the value", "cancelled"], || {
+        let (resolver, own) = open::<u32>();
+        let (other_resolver, other) = open::<u32>();
+        let seen = Log::new();
+        let log = seen.clone();
+        own.on_settled(move |outcome| log.add(outcome.copied().map_err(TaskError::kind)));
+        let first = any([own, other]);
+        let settler = go(move || other_resolver.resolve(7).unwrap());
+        let _ = resolver.settle_with(first);
+        settler.join().unwrap();
+        match seen.take()[..] {
+            [Ok(7)] => "the value",
+            [Err(ErrorKind::Cancelled)] => "cancelled",
+            ref outcomes => panic!("{outcomes:?}"),
+        }
     });
 }
