@@ -121,7 +121,15 @@ impl Registry {
     }
 
     /// Drops jobs that were done by other means before a worker came to them.
+    #[inline]
     pub(super) fn forget(&self, swept: Swept) {
+        if !swept.0.is_empty() {
+            self.forget_all(swept);
+        }
+    }
+
+    #[cold]
+    fn forget_all(&self, swept: Swept) {
         for job in swept.0 {
             if self.capacity.is_some() && job.give_place_back() {
                 self.release_slot();

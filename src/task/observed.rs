@@ -21,19 +21,14 @@ pub(super) enum Observed {
 type Way = Arc<Mutex<Option<Weak<dyn AnyCell>>>>;
 
 impl Observed {
-    /// The way to `cell`, and the step to register there.
-    pub(super) fn new(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>) -> (Observed, Box<dyn Step>) {
-        let way = Arc::downgrade(cell);
-        if size_of_val(&**cell) < LARGE {
-            (Observed::Small(way), step)
-        } else {
-            Observed::large(way, step)
-        }
+    #[inline]
+    pub(super) fn is_large(cell: &Arc<dyn AnyCell>) -> bool {
+        size_of_val(&**cell) >= LARGE
     }
 
-    #[cold]
-    fn large(way: Weak<dyn AnyCell>, step: Box<dyn Step>) -> (Observed, Box<dyn Step>) {
-        let way = Arc::new(Mutex::new(Some(way)));
+    /// The way to a large `cell`, and the step to register there.
+    pub(super) fn large(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>) -> (Observed, Box<dyn Step>) {
+        let way = Arc::new(Mutex::new(Some(Arc::downgrade(cell))));
         let step = Tied {
             way: way.clone(),
             step,

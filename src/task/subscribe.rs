@@ -158,7 +158,19 @@ pub(super) fn observe_with(cell: Option<&Arc<dyn AnyCell>>, step: Box<dyn Step>)
     let Some(cell) = cell else {
         return Subscription::none();
     };
-    let (observed, step) = Observed::new(cell, traced(step));
+    let step = traced(step);
+    if Observed::is_large(cell) {
+        return observe_large(cell, step);
+    }
+    Subscription {
+        number: cell::register(cell, step, Role::Observer),
+        observed: Observed::Small(Arc::downgrade(cell)),
+    }
+}
+
+#[cold]
+fn observe_large(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>) -> Subscription {
+    let (observed, step) = Observed::large(cell, step);
     Subscription {
         number: cell::register(cell, step, Role::Observer),
         observed,
