@@ -12,7 +12,7 @@ use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::{Phase, Progress};
 use crate::cell::step::Follow;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, UpstreamRef, adopt, stop, with};
+use crate::cell::{AnyCell, TaskMeta, UpstreamRef, adopt, stop, with, with_state};
 use crate::error::{BoxError, ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::task::{IntoTask, Task};
@@ -82,7 +82,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// ```
     pub fn on_pool(self) -> Resolver<T> {
         if let Some(cell) = &self.cell {
-            with(&**cell, |state, _| {
+            with_state(&**cell, |state| {
                 if state.phase == Phase::Open {
                     state.run_on_pool();
                 }
@@ -203,7 +203,7 @@ impl<T: Send + 'static> Resolver<T> {
         };
         // This thread becomes the driver for as long as it takes to let go again. Before `given` is
         // taken apart: what has lost a race goes back whole.
-        let claimed = with(&*cell, |state, _| {
+        let claimed = with_state(&*cell, |state| {
             (state.phase == Phase::Open).then(|| {
                 state.phase = Phase::Driving;
                 state.epoch
@@ -221,7 +221,7 @@ impl<T: Send + 'static> Resolver<T> {
             to: inner.clone(),
             step_id: 0,
         };
-        let tied = with(&*cell, |state, _| {
+        let tied = with_state(&*cell, |state| {
             (state.epoch == epoch).then(|| state.set_upstream(upstream))
         });
         if tied.is_none() {
@@ -255,7 +255,7 @@ impl<T: Send + 'static> Resolver<T> {
     pub fn is_wanted(&self) -> bool {
         self.cell
             .as_ref()
-            .is_some_and(|cell| with(&**cell, |state, _| state.phase == Phase::Open))
+            .is_some_and(|cell| with_state(&**cell, |state| state.phase == Phase::Open))
     }
 
     /// Settles the task; hands the outcome back when it is too late.
@@ -273,6 +273,9 @@ fn settle<T: Send + 'static>(
     outcome: Outcome<T>,
 ) -> Result<(), Outcome<T>> {
     let mut local = Some(outcome);
+    if cell.shell().settle_alone(&mut local) {
+        return Ok(());
+    }
     let in_callback = dispatch::is_open();
     if in_callback || thread::panicking() {
         // Inside a callback the steps wait for their turn in this thread's list. On a thread that
@@ -297,7 +300,8 @@ fn settle<T: Send + 'static>(
         let Some((epoch, next)) = cell.shell().settle(&mut driver_state) else {
             return false;
         };
-        drive_from(cell, epoch, driver_state, next);
+        drive_from(cell, epoch, &mut driver_state, next);
+        driver_state.leave();
         true
     });
     if !settled {
@@ -344,6 +348,10 @@ fn settle_on_pool<T: Send + 'static>(
 impl<T: Send + 'static> Drop for Resolver<T> {
     fn drop(&mut self) {
         if let Some(cell) = self.cell.take() {
+            // ORDERING: acquire, as for a wait. Nothing is read behind it.
+            if cell.settled_flag().load(Ordering::Acquire) {
+                return;
+            }
             let why = "its resolver was dropped before settling it";
             let error = TaskError::noted(ErrorKind::Abandoned, why, Some(cell.meta().at()));
             let _ = settle::<T>(&cell, Err(error));

@@ -12,7 +12,7 @@ use super::deadlock::{self, Graph, Trail};
 use super::slot::Slot;
 use super::state::{Arrival, Phase, Progress, Registered, Role};
 use super::step::{Flow, Follow, Step};
-use super::{AnyCell, UpstreamRef, address, enqueue, raise, stop, with};
+use super::{AnyCell, UpstreamRef, address, enqueue, raise, stop, with, with_state};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, turning};
@@ -75,7 +75,7 @@ pub(crate) fn follow(
 /// Has the steps of a task whose phase is `HandedOff` run when this thread's list comes to them, or
 /// where they belong.
 fn schedule(cell: Arc<dyn AnyCell>) {
-    match with(&*cell, |state, _| {
+    match with_state(&*cell, |state| {
         state.belongs_elsewhere() || state.is_on_pool()
     }) {
         true => dispatch::hand_over_now(cell),
@@ -143,7 +143,7 @@ fn attach(
     let (target, forwarder) = compress_outer(outer, removed);
     let forwarder = forwarder.unwrap_or_else(|| forward(target.clone(), epoch));
     let (source, forwarder) = compress_inner(inner, forwarder, removed);
-    let wanted = with(&*target, |state, _| {
+    let wanted = with_state(&*target, |state| {
         if state.phase != Phase::Following {
             return false;
         }
@@ -158,7 +158,7 @@ fn attach(
         removed.cells.push(source);
         return Adopted::Yes(Registered::Pending);
     };
-    let registered = with(&**inner, |state, _| {
+    let registered = with_state(&**inner, |state| {
         state.detached = true;
         if !wanted {
             removed.steps.push(forwarder);
@@ -186,7 +186,7 @@ fn compress_inner(
     forwarder: Box<dyn Step>,
     removed: &mut DropLater,
 ) -> (Arc<dyn AnyCell>, Option<Box<dyn Step>>) {
-    let followed = with(&**inner, |state, _| {
+    let followed = with_state(&**inner, |state| {
         // A raise of one of its tokens must find the task that the outcome is for.
         let is_covered = || {
             let target = forwarder.forwards_to();
@@ -204,7 +204,7 @@ fn compress_inner(
     // One forwarder takes the other's place under one lock: without a subscriber, a failure of the
     // source would be nobody's for a moment, and reported.
     let mut forwarder = Some(forwarder);
-    with(&*source, |state, _| {
+    with_state(&*source, |state| {
         let carries_to_inner = state
             .steps
             .only()
@@ -220,7 +220,7 @@ fn compress_inner(
         return (inner.clone(), forwarder);
     }
     // Whoever cancels the inner task before this cancels the source with it.
-    with(&**inner, |state, _| {
+    with_state(&**inner, |state| {
         if state.phase == Phase::Following && state.epoch == epoch {
             state.phase = Phase::Forwarded;
             removed.ties.push(state.take_upstream());
@@ -239,7 +239,7 @@ fn compress_outer(
     let mut target = outer.clone();
     let mut forwarder: Option<Box<dyn Step>> = None;
     loop {
-        let own_carrier = with(&*target, |state, _| {
+        let own_carrier = with_state(&*target, |state| {
             let only_carries = state.phase == Phase::Following
                 && state.detached
                 && state

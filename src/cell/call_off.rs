@@ -2,8 +2,9 @@
 
 use smallvec::SmallVec;
 
+use super::displaced::keeping;
 use super::state::{Arrival, Phase};
-use super::{AnyCell, UpstreamRef, keeping, raise, stop, with};
+use super::{AnyCell, UpstreamRef, raise, stop, with_state};
 use crate::cancel::{CancelToken, Member, Membership, Sweep};
 use crate::error::TaskError;
 use crate::sync::{Arc, chaos_point};
@@ -43,7 +44,7 @@ pub(crate) fn enlist(cell: &Arc<dyn AnyCell>) {
 pub(crate) fn enlist_again(cell: &Arc<dyn AnyCell>) {
     let tokens = cell.meta().tokens();
     for token in join(cell, tokens) {
-        with(&**cell, |state, _| {
+        with_state(&**cell, |state| {
             state
                 .membership()
                 .map(|membership| membership.forget(&token))
@@ -55,7 +56,7 @@ pub(crate) fn enlist_again(cell: &Arc<dyn AnyCell>) {
 fn join(cell: &Arc<dyn AnyCell>, tokens: SmallVec<[CancelToken; 1]>) -> SmallVec<[CancelToken; 1]> {
     let membership = Box::new(Membership::new(tokens.clone()));
     let number = membership.number();
-    let before = with(&**cell, |state, _| state.enlist(membership));
+    let before = with_state(&**cell, |state| state.enlist(membership));
     unhandled::drop_reporting(before);
     chaos_point();
     let member: Arc<dyn Member> = cell.clone();
@@ -67,7 +68,7 @@ fn join(cell: &Arc<dyn AnyCell>, tokens: SmallVec<[CancelToken; 1]>) -> SmallVec
 /// A raise on another thread may be on its way to this task: does for this task what that would.
 #[cold]
 pub(super) fn catch_up(cell: &Arc<dyn AnyCell>) {
-    let raised = with(&**cell, |state, _| state.membership()?.raised());
+    let raised = with_state(&**cell, |state| state.membership()?.raised());
     if let Some(token) = raised {
         call_off_now(cell, &token);
     }

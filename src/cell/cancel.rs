@@ -1,10 +1,11 @@
 //! Takes a task from its driver or its queue: cancelling its tail, withdrawing from it.
 
+use super::displaced::{Displaced, keeping};
 use super::drive::{Driver, drive};
 use super::state::{DeferredCancel, Duty, Phase};
 use super::step::{Flow, Step};
 use super::steps::Steps;
-use super::{AnyCell, Displaced, UpstreamRef, keeping, raise, stop, with};
+use super::{AnyCell, UpstreamRef, raise, stop, with_state};
 use crate::cancel::{CancelOutcome, Sweep};
 use crate::error::{Reason, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
@@ -42,7 +43,7 @@ impl Detached {
         unhandled::drop_reporting(self.replaced);
         unhandled::drop_reporting(self.due);
         if let Some(deferred_cancel) = self.deferred_cancel {
-            with(&**cell, |state, _| {
+            with_state(&**cell, |state| {
                 if state.epoch == self.epoch {
                     state.drive_here();
                 }
@@ -78,7 +79,7 @@ fn detach_steps(
     error: TaskError,
     held: Option<Box<dyn Step>>,
 ) -> Option<Detached> {
-    with(cell, |state, _| {
+    with_state(cell, |state| {
         let before = state.epoch;
         let epoch = before.wrapping_add(1);
         // The driver to whom the cancel is left.
@@ -291,22 +292,18 @@ fn add_to(sweep: &mut Sweep, cell: &Arc<dyn AnyCell>, mut taken: Taken) {
 
 /// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries that
 /// out, after the observers of the outcome in its hands.
-pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, mut driver_state: Driver<'_>) {
-    let before = || {
-        with(&**cell, |state, _| {
-            state.deferred_cancel(driver)?.before.pop()
-        })
-    };
+pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut Driver<'_>) {
+    let before = || with_state(&**cell, |state| state.deferred_cancel(driver)?.before.pop());
     while let Some((mut step, _)) = before() {
         if let Flow::Hop(route) = step.run(driver_state.slot(), cell.meta().name()) {
             // Those behind it go elsewhere only when the task is settled: they are to see this
             // outcome first.
-            let left = with(&**cell, |state, _| state.set_route(route));
+            let left = with_state(&**cell, |state| state.set_route(route));
             unhandled::drop_reporting(left);
         }
         unhandled::drop_reporting(step);
     }
-    let deferred_cancel = with(&**cell, |state, _| {
+    let deferred_cancel = with_state(&**cell, |state| {
         let deferred_cancel = state.take_deferred_cancel(driver)?;
         Some((state.epoch, deferred_cancel))
     });
@@ -340,7 +337,7 @@ fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredC
     }
     if let Some(route) = route {
         // What comes later goes where the chain was sent, cancelled or not.
-        let left = with(&**cell, |state, _| match state.epoch == epoch {
+        let left = with_state(&**cell, |state| match state.epoch == epoch {
             true => state.set_route(route),
             false => route,
         });
@@ -349,8 +346,7 @@ fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredC
     let mut nothing: Option<super::slot::Outcome<()>> = None;
     match held {
         Some(_) => {
-            let driver_state = Driver::new(&mut nothing, held);
-            drive(cell, epoch, driver_state);
+            drive(cell, epoch, &mut Driver::new(&mut nothing, held));
         }
         None => settle_empty(&**cell, epoch, &error),
     }
@@ -360,7 +356,7 @@ fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredC
 /// have asked since the first pass when it has stopped are told as the others were.
 fn settle_empty(cell: &dyn AnyCell, epoch: u32, error: &TaskError) {
     loop {
-        let late = with(cell, |state, _| {
+        let late = with_state(cell, |state| {
             if state.epoch != epoch {
                 return None;
             }

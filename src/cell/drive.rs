@@ -51,6 +51,22 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// Does what is left to do for a settled task.
+    #[inline]
+    pub(super) fn carry_out(&mut self) {
+        if !self.duty.is_none() {
+            std::mem::take(&mut self.duty).carry_out();
+        }
+    }
+
+    /// Drops what is left, which is nothing as a rule: cheaper than a drop that the compiler makes.
+    #[inline]
+    pub(crate) fn leave(self) {
+        if self.held.is_none() && self.duty.is_none() {
+            std::mem::forget(self);
+        }
+    }
+
     /// Puts the outcome back into the cell.
     #[inline]
     fn store_outcome(&mut self, state: &mut State, head: &mut dyn Slot) {
@@ -115,7 +131,7 @@ pub(super) fn next(
         slot.expect("a closure is claimed before there is an outcome"),
     );
     if state.steps.is_empty() {
-        driver_state.duty = state.settle(failure.as_ref());
+        state.settle_with(failure.as_ref(), &mut driver_state.duty);
         NextAction::Settled
     } else {
         state.phase = Phase::HandedOff;
@@ -148,7 +164,7 @@ fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<NextAction>
     if state.detached && step.takes_outcome() && state.steps.is_empty() {
         // Nobody holds a handle: no step can come after this one, so one look will do for both.
         state.pending_links = 0;
-        driver_state.duty = state.settle(None);
+        state.settle_with(None, &mut driver_state.duty);
         return Some(NextAction::Last(step));
     }
     begin(state, driver_state, role);
@@ -165,8 +181,8 @@ fn begin(state: &mut State, driver_state: &mut Driver<'_>, role: Role) {
 }
 
 /// Runs the steps there are, and those that arrive meanwhile, until none is left.
-pub(crate) fn drive(cell: &Arc<dyn AnyCell>, epoch: u32, mut driver_state: Driver<'_>) {
-    let next = cell.shell().next(&mut driver_state, epoch);
+pub(crate) fn drive(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>) {
+    let next = cell.shell().next(driver_state, epoch);
     drive_from(cell, epoch, driver_state, next);
 }
 
@@ -174,84 +190,124 @@ pub(crate) fn drive(cell: &Arc<dyn AnyCell>, epoch: u32, mut driver_state: Drive
 pub(crate) fn drive_from(
     cell: &Arc<dyn AnyCell>,
     epoch: u32,
-    mut driver_state: Driver<'_>,
+    driver_state: &mut Driver<'_>,
     mut next: NextAction,
 ) {
     let meta = cell.meta();
-    let name = meta.name();
     let is_under_tokens = meta.is_under_tokens();
-    // A run is let go of when the lock is: it may be large.
-    let mut ended_run;
     loop {
         chaos_point();
-        let (step, flow) = match next {
+        next = match next {
             NextAction::Run(mut step) => {
-                ended_run = None;
                 #[cfg(not(planted = "lock_in_callback"))]
-                let flow = step.run(driver_state.slot(), name);
+                let flow = step.run(driver_state.slot(), meta.name());
                 #[cfg(planted = "lock_in_callback")]
-                let flow = with(&**cell, |_, _| step.run(driver_state.slot(), name));
-                (step, flow)
-            }
-            NextAction::Many(run, to) => {
-                let stopped = run_batch(&run, to, &mut driver_state, meta);
-                ended_run = Some(run);
-                match stopped {
-                    Some(stopped) => stopped,
-                    None => {
-                        if is_under_tokens && meta.is_token_cancelled() {
-                            call_off::catch_up(cell);
-                        }
-                        next = cell.shell().next(&mut driver_state, epoch);
-                        continue;
-                    }
+                let flow = with(&**cell, |_, _| step.run(driver_state.slot(), meta.name()));
+                if !accept(cell, epoch, driver_state, step, flow) {
+                    return;
                 }
+                if is_under_tokens && meta.is_token_cancelled() {
+                    call_off::catch_up(cell);
+                }
+                cell.shell().next(driver_state, epoch)
             }
-            NextAction::Last(mut last) => {
-                let _ = last.run(driver_state.slot(), name);
-                driver_state.duty.carry_out();
-                return unhandled::drop_reporting(driver_state.held.take());
-            }
-            NextAction::Settled => return driver_state.duty.carry_out(),
+            NextAction::Settled => return driver_state.carry_out(),
+            NextAction::Last(last) => return run_last(driver_state, last, meta),
+            NextAction::Many(run, to) => match drive_batch(cell, epoch, driver_state, run, to) {
+                Some(next) => next,
+                None => return,
+            },
             NextAction::Fail(error) => {
-                // The outcome that is overwritten is the user's to drop.
-                if let Err(payload) = guard::catch(|| driver_state.slot().fail(error)) {
-                    guard::drop_quietly(payload);
-                }
-                next = cell.shell().next(&mut driver_state, epoch);
-                continue;
+                overwrite(driver_state, error);
+                cell.shell().next(driver_state, epoch)
             }
             NextAction::HandOff => return dispatch::hand_over_now(cell.clone()),
             NextAction::Superseded => return cancel::carry_out(cell, epoch, driver_state),
         };
-        match flow {
-            Flow::Linked => {
-                // The link that was held until now is empty and goes.
-                driver_state.held = Some(step);
-                driver_state.progress.links += 1;
-            }
-            Flow::Passed => driver_state.progress.links += 1,
-            Flow::Observed => {}
-            Flow::Follow(follow) => {
-                let mut step = step;
-                let held = match step.output() {
-                    Some(_) => Some(step),
-                    None => driver_state.held.take(),
-                };
-                return adopt::follow(cell, epoch, held, driver_state.progress, follow);
-            }
-            Flow::Hop(route) => {
-                if hop(cell, epoch, &mut driver_state, route) {
-                    return;
-                }
-            }
-        }
-        if is_under_tokens && meta.is_token_cancelled() {
-            call_off::catch_up(cell);
-        }
-        next = cell.shell().next(&mut driver_state, epoch);
-        drop(ended_run);
     }
+}
+
+/// Notes what a step came to. False: this driver is done.
+#[inline]
+fn accept(
+    cell: &Arc<dyn AnyCell>,
+    epoch: u32,
+    driver_state: &mut Driver<'_>,
+    step: Box<dyn Step>,
+    flow: Flow,
+) -> bool {
+    match flow {
+        Flow::Observed => {}
+        Flow::Passed => driver_state.progress.links += 1,
+        Flow::Linked => {
+            // The link that was held until now is empty and goes.
+            driver_state.held = Some(step);
+            driver_state.progress.links += 1;
+        }
+        flow => return leave(cell, epoch, driver_state, step, flow),
+    }
+    true
+}
+
+/// The step wants more than to go on. False: this driver is done.
+#[inline(never)]
+fn leave(
+    cell: &Arc<dyn AnyCell>,
+    epoch: u32,
+    driver_state: &mut Driver<'_>,
+    mut step: Box<dyn Step>,
+    flow: Flow,
+) -> bool {
+    match flow {
+        Flow::Follow(follow) => {
+            let held = match step.output() {
+                Some(_) => Some(step),
+                None => driver_state.held.take(),
+            };
+            adopt::follow(cell, epoch, held, driver_state.progress, follow);
+            false
+        }
+        Flow::Hop(route) => !hop(cell, epoch, driver_state, route),
+        Flow::Observed | Flow::Passed | Flow::Linked => true,
+    }
+}
+
+/// Runs the step that takes the outcome of a task that is settled already.
+#[inline(never)]
+fn run_last(driver_state: &mut Driver<'_>, mut last: Box<dyn Step>, meta: &TaskMeta) {
+    let _ = last.run(driver_state.slot(), meta.name());
+    driver_state.carry_out();
+    unhandled::drop_reporting(driver_state.held.take());
+}
+
+/// Fails the task, whose outcome is the user's to drop.
+#[cold]
+fn overwrite(driver_state: &mut Driver<'_>, error: TaskError) {
+    if let Err(payload) = guard::catch(|| driver_state.slot().fail(error)) {
+        guard::drop_quietly(payload);
+    }
+}
+
+/// Runs steps that were taken together. Returns what comes next; `None`: this driver is done.
+#[inline(never)]
+fn drive_batch(
+    cell: &Arc<dyn AnyCell>,
+    epoch: u32,
+    driver_state: &mut Driver<'_>,
+    run: Batch,
+    to: usize,
+) -> Option<NextAction> {
+    let meta = cell.meta();
+    if let Some((step, flow)) = run_batch(&run, to, driver_state, meta)
+        && !leave(cell, epoch, driver_state, step, flow)
+    {
+        return None;
+    }
+    if meta.is_under_tokens() && meta.is_token_cancelled() {
+        call_off::catch_up(cell);
+    }
+    // The run is dropped behind this, without the lock: it may be large.
+    Some(cell.shell().next(driver_state, epoch))
 }
 
 /// Takes and runs one step after the other without the cell's lock. Stops at the end of the run, or
@@ -314,7 +370,7 @@ fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>, route
 }
 
 /// The steps are somebody else's to run after all.
-pub(super) fn requeue(cell: &Arc<dyn AnyCell>, epoch: u32, mut driver_state: Driver<'_>) {
+pub(super) fn requeue(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>) {
     let kept = with(&**cell, |state, head| {
         let kept = state.epoch == epoch;
         if kept {

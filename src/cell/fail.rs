@@ -142,9 +142,9 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
     driver_state.progress.links = u32::from(ran_link);
     if let By::Executor(_) = by {
         // The job may have been dropped inside the call that registered its steps.
-        requeue(cell, epoch, driver_state);
+        requeue(cell, epoch, &mut driver_state);
     } else {
-        dispatch::scope(|| drive(cell, epoch, driver_state));
+        dispatch::scope(|| drive(cell, epoch, &mut driver_state));
     }
     outcome
 }

@@ -14,7 +14,7 @@
 //   adopt.rs   a task returned from a continuation   deadlock/  who waits for whom
 //   cancel.rs  takes a task from its driver     fail.rs  fails what a queue gave back
 //   call_off.rs fails a task where it stands    raise.rs tokens, and the second pass of a cancel
-//   stop.rs    counts the closures that a cancel left running
+//   stop.rs    counts the closures that a cancel left running   displaced.rs takes a closure out
 //   reach.rs   what cancels and searches see of a cell       queued.rs what queues see of it
 //
 // Locks: deadlock::GRAPH -> one cell's lock. No thread holds the locks of two cells, and no user
@@ -24,6 +24,7 @@ pub(crate) mod adopt;
 pub(crate) mod call_off;
 pub(crate) mod cancel;
 pub(crate) mod deadlock;
+mod displaced;
 pub(crate) mod drive;
 mod fail;
 mod head;
@@ -50,10 +51,10 @@ use crate::pool::Pool;
 use crate::sync::{Arc, AtomicBool, TakeOnce, thread_id};
 use crate::trace::TaskContext;
 use crate::{dispatch, guard, nesting, unhandled};
-use head::{Body, UnclaimedSlot};
+use head::UnclaimedSlot;
 use slot::Slot;
 use state::{Handoff, Registered, Role, State};
-use step::Step;
+use step::{Route, Step};
 use task_cell::{Erased, Locked};
 use work::Errand;
 
@@ -251,42 +252,16 @@ pub(crate) fn with<R>(cell: &dyn AnyCell, f: impl FnOnce(&mut State, &mut dyn Sl
     result
 }
 
-/// A closure that a cancel has put a failure in the place of, with its tracing context; the user's
-/// to drop.
-struct Displaced {
-    _work: Box<dyn Body>,
-    _context: Option<TaskContext>,
-}
-
-/// Like [`with`], for the first pass of a cancel: returns the closure that `f` has failed the head
-/// in the place of, instead of dropping it.
-fn keeping<R>(
-    cell: &dyn AnyCell,
-    f: impl FnOnce(&mut State, &mut dyn Slot) -> R,
-) -> (R, Option<Displaced>) {
-    let mut inner = cell.shell().inner.lock();
-    let inner_now = &mut *inner;
-    let mut unclaimed = UnclaimedSlot(None);
-    let slot = inner_now.head.slot().unwrap_or(&mut unclaimed);
-    let result = f(&mut inner_now.state, slot);
-    let Some(error) = unclaimed.0 else {
-        return (result, None);
-    };
-    let work = inner_now.head.take();
-    if let Some(slot) = inner_now.head.slot() {
-        slot.fail(error);
-    }
-    drop(inner);
-    let displaced = Displaced {
-        _work: work,
-        _context: cell.meta().take_context(),
-    };
-    (result, Some(displaced))
+/// Calls `f` with the state of the locked cell. Cheaper than [`with`] where the outcome is not looked
+/// at.
+#[inline]
+pub(crate) fn with_state<R>(cell: &dyn AnyCell, f: impl FnOnce(&mut State) -> R) -> R {
+    f(&mut cell.shell().inner.lock().state)
 }
 
 /// True while the calling thread runs the closure or a step of `cell`.
 pub(crate) fn is_driven_here(cell: &dyn AnyCell) -> bool {
-    with(cell, |state, _| {
+    with_state(cell, |state| {
         state.phase == state::Phase::Driving && state.driver == Some(thread_id())
     })
 }
@@ -328,7 +303,7 @@ pub(crate) fn enqueue(cell: &Arc<dyn AnyCell>) {
 /// Notes that a task holds a place in its pool's queue. False: it was cancelled meanwhile, and the
 /// place is given back.
 pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
-    let is_queued = with(&**cell, |state, _| {
+    let is_queued = with_state(&**cell, |state| {
         state.placed = state.phase == state::Phase::Queued;
         state.placed
     });
@@ -343,17 +318,34 @@ pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
 /// That may be here, and they may come here again: where this is deep in such calls, the list has to
 /// do, or a thread of the pool where there is none: a wait runs what it waits for without the list.
 pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
+    let mut inner = cell.shell().inner.lock();
+    let state = &mut inner.state;
+    let is_inline = match state.route() {
+        Route::Inline => state.phase == state::Phase::HandedOff,
+        // The pool runs nothing here.
+        Route::Pool => {
+            let to = state.begin_handoff();
+            drop(inner);
+            return hand_to(to, cell);
+        }
+        Route::Executor(_) => false,
+    };
     let Some(_level) = nesting::enter() else {
+        drop(inner);
         if dispatch::hand_off_later(cell.clone()).is_err() {
             queue(&cell, Arc::new(Detour(cell.clone())));
         }
         return;
     };
-    match with(&*cell, |state, _| state.begin_handoff()) {
-        Handoff::Inline => {
-            dispatch::scope(|| cell.run());
-        }
-        to => hand_to(to, cell),
+    if !is_inline {
+        let to = state.begin_handoff();
+        drop(inner);
+        hand_to(to, cell);
+    } else if cell.meta().is_under_tokens() {
+        drop(inner);
+        dispatch::scope(|| cell.run());
+    } else {
+        task_cell::resume(&cell, inner, false);
     }
 }
 
@@ -363,7 +355,7 @@ pub(crate) fn hand_off_to_pool(cell: Arc<dyn AnyCell>) {
     let Some(_level) = nesting::enter() else {
         return queue(&cell, Arc::new(Detour(cell.clone())));
     };
-    let to = with(&*cell, |state, _| state.begin_handoff());
+    let to = with_state(&*cell, |state| state.begin_handoff());
     hand_to(to, cell);
 }
 
@@ -415,7 +407,7 @@ impl Runnable for Detour {
 
     fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
         // Without any other thread it has to be this one.
-        let to = with(&*self.0, |state, _| state.begin_handoff());
+        let to = with_state(&*self.0, |state| state.begin_handoff());
         hand_to(to, self.0.clone());
         false
     }

@@ -2,7 +2,7 @@
 
 use super::fail::{By, fail_head};
 use super::task_cell::{Returned, TaskCell, claim};
-use super::{AnyCell, call_off, with};
+use super::{AnyCell, call_off, with_state};
 use crate::cancel::CancelOutcome;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{Continuation, RunResult, Runnable};
@@ -17,11 +17,11 @@ fn run(cell: Arc<dyn AnyCell>) -> RunResult {
 }
 
 fn take_place(cell: &dyn AnyCell) {
-    with(cell, |state, _| state.placed = true);
+    with_state(cell, |state| state.placed = true);
 }
 
 fn give_place_back(cell: &dyn AnyCell) -> bool {
-    with(cell, |state, _| std::mem::take(&mut state.placed))
+    with_state(cell, |state| std::mem::take(&mut state.placed))
 }
 
 fn reject(cell: Arc<dyn AnyCell>, by: By, kind: ErrorKind, why: &'static str) -> bool {

@@ -1,13 +1,13 @@
 //! What a cancel, a token and a search for cycles see of a cell.
 
 use super::task_cell::{Returned, TaskCell};
-use super::{AnyCell, Upstream, call_off, cancel, with};
+use super::{AnyCell, Upstream, call_off, cancel, with_state};
 use crate::cancel::{CancelOutcome, CancelToken, Member, Sweep, Withdraw};
 use crate::error::At;
 use crate::sync::Arc;
 
 fn above(cell: &dyn AnyCell, found: &mut Vec<Arc<dyn Upstream>>) {
-    let upstream = with(cell, |state, _| state.upstream().cloned());
+    let upstream = with_state(cell, |state| state.upstream().cloned());
     found.extend(upstream.map(|upstream| upstream.to));
 }
 

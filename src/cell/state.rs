@@ -15,11 +15,13 @@
 //! | Settled   | nobody; all steps have run                 | `last`, or the head's slot      | a late subscriber (HandedOff)                |
 //! | Forwarded      | nobody; its subscribers were moved away    | nowhere                         | never                                     |
 
+mod duty;
 mod interrupt;
 mod route;
 
 use std::task::Waker;
 
+pub(crate) use duty::Duty;
 pub(crate) use interrupt::DeferredCancel;
 use interrupt::Due;
 
@@ -159,35 +161,6 @@ pub(crate) struct Progress {
     pub(crate) links: u32,
     /// The place in the front of the list before which all steps have been taken.
     pub(crate) place: usize,
-}
-
-/// What whoever settled a task must do when the lock is gone.
-#[derive(Default)]
-#[must_use = "waiters sleep until it is carried out"]
-pub(crate) struct Duty {
-    pub(crate) wake: Option<Waker>,
-    /// A failure that nobody looked at and nobody will.
-    pub(crate) report: Option<TaskError>,
-    /// What the task waited for; held on to no longer.
-    pub(crate) detached: Option<UpstreamRef>,
-    /// The tokens it was under.
-    pub(crate) left: Option<Box<Membership>>,
-}
-
-impl Duty {
-    pub(crate) fn carry_out(self) {
-        drop(self.detached);
-        if let Some(left) = self.left {
-            // The last handles of tokens may go, and their callbacks are the user's to drop.
-            crate::unhandled::drop_reporting(left);
-        }
-        if let Some(waiter) = self.wake {
-            crate::thread_waker::wake(waiter);
-        }
-        if let Some(error) = self.report {
-            crate::unhandled::report(error);
-        }
-    }
 }
 
 /// Where the steps of a task run whose outcome has come in.
@@ -392,24 +365,46 @@ impl State {
 
     /// All steps have run and the outcome lies where `failure` was looked up.
     pub(crate) fn settle(&mut self, failure: Option<&TaskError>) -> Duty {
+        let mut duty = Duty::default();
+        self.settle_with(failure, &mut duty);
+        duty
+    }
+
+    /// Like `settle`. Adds what is to be done to `duty`, which most often stays as it is.
+    #[inline]
+    pub(super) fn settle_with(&mut self, failure: Option<&TaskError>, duty: &mut Duty) {
         self.phase = Phase::Settled;
-        let report = match failure {
-            Some(error) if self.detached && !self.handled && !self.was_asked_for(error) => {
-                self.handled = true;
-                Some(error.clone())
-            }
-            _ => None,
-        };
-        let (detached, left) = match &mut self.rare {
-            None => (None, None),
-            Some(rare) => (rare.upstream.take(), rare.membership.take()),
-        };
-        Duty {
-            wake: self.waiter.take(),
-            report,
-            detached,
-            left,
+        let rare = self.rare.as_ref();
+        let is_tied = rare.is_some_and(|rare| rare.upstream.is_some() || rare.membership.is_some());
+        if failure.is_some() || is_tied || self.waiter.is_some() {
+            self.note_duty(failure, duty);
         }
+    }
+
+    fn note_duty(&mut self, failure: Option<&TaskError>, duty: &mut Duty) {
+        if let Some(error) = failure
+            && self.detached
+            && !self.handled
+            && !self.was_asked_for(error)
+        {
+            self.handled = true;
+            duty.report = Some(error.clone());
+        }
+        if let Some(rare) = &mut self.rare {
+            duty.detached = rare.upstream.take();
+            duty.left = rare.membership.take();
+        }
+        duty.wake = self.waiter.take();
+    }
+
+    /// Like `settle`, for a value that comes from outside to a task that [is bare](State::is_bare):
+    /// nothing is left to do.
+    #[inline]
+    pub(super) fn settle_alone(&mut self) {
+        self.head_state.finish();
+        self.drive_here();
+        self.decide(1);
+        self.phase = Phase::Settled;
     }
 
     /// Whatever this task waits for, to be cancelled with it.
@@ -462,6 +457,7 @@ impl State {
     }
 
     /// Nothing in here is anybody's to drop.
+    #[inline]
     pub(crate) fn is_bare(&mut self) -> bool {
         let holds_none = self.last.is_none() && self.waiter.is_none() && self.rare.is_none();
         holds_none && self.steps.is_empty()

@@ -9,7 +9,7 @@
 use super::slot::Slot;
 use super::state::{Phase, Role, State};
 use super::step::{Flow, Step};
-use super::{AnyCell, with};
+use super::{AnyCell, with_state};
 use crate::dispatch;
 use crate::error::TaskError;
 use crate::sync::{Arc, Weak};
@@ -80,7 +80,7 @@ fn act_on(answer: Answer) {
 pub(crate) fn when_stopped(mut cell: Arc<dyn AnyCell>, told: OnStop) -> Option<OnStop> {
     let mut told = Some(told);
     loop {
-        let answer = with(&*cell, |state, _| {
+        let answer = with_state(&*cell, |state| {
             let told = told.take()?;
             if matches!(state.phase, Phase::Settled | Phase::Forwarded) {
                 return Some(ask(state, told));
@@ -111,7 +111,7 @@ pub(crate) fn step(cell: &Arc<dyn AnyCell>, told: OnStop) -> Box<dyn Step> {
 /// captured and returned is dropped.
 #[cold]
 pub(crate) fn driver_is_back(cell: &Arc<dyn AnyCell>) {
-    let (waiting, followed) = with(&**cell, |state, _| match state.stop() {
+    let (waiting, followed) = with_state(&**cell, |state| match state.stop() {
         Some(stop) => {
             debug_assert!(stop.drivers > 0, "every superseded driver was counted");
             stop.drivers = stop.drivers.saturating_sub(1);
@@ -142,7 +142,7 @@ impl ThreadState {
     fn tell(&mut self) {
         let Some(told) = self.told.take() else { return };
         match self.cell.upgrade() {
-            Some(cell) => act_on(with(&*cell, |state, _| ask(state, told))),
+            Some(cell) => act_on(with_state(&*cell, |state| ask(state, told))),
             None => told(),
         }
     }

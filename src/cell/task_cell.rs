@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::mem::ManuallyDrop;
 
-use super::drive::{self, Driver, NextAction, drive, drive_from};
+use super::drive::{self, Driver, NextAction, drive_from};
 pub(crate) use super::head::Returned;
 use super::head::{Body, Head};
 use super::slot::{Outcome, Slot, with_slot};
@@ -143,6 +143,21 @@ impl Erased {
         Some((epoch, next))
     }
 
+    /// Settles an open cell with the outcome in `local` when there is nothing else to do: the cell has
+    /// no step, no waiter, no tie and no token, and the outcome is a value. False: nothing was done.
+    pub(crate) fn settle_alone(&self, local: &mut dyn Slot) -> bool {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        if inner.state.phase != Phase::Open || !inner.state.is_bare() || local.failure().is_some() {
+            return false;
+        }
+        local.move_into(inner.slot());
+        inner.state.settle_alone();
+        // ORDERING: release, so that a thread that sees the flag sees the outcome.
+        self.settled.store(true, Ordering::Release);
+        true
+    }
+
     /// Takes the next step for the driver. Only `drive` calls it.
     pub(super) fn next(&self, driver_state: &mut Driver<'_>, epoch: u32) -> NextAction {
         self.advance(&mut self.inner.lock(), driver_state, epoch)
@@ -210,30 +225,42 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<RunR
             Some(cell.work(inner, Errand::Run(running)))
         }
         Phase::HandedOff if state.may_run(handoff) => {
-            state.phase = Phase::Driving;
-            state.drive_here();
-            state.depart();
-            // Observers may be first: a cancel leaves them to this driver.
-            state.observing = true;
-            let (epoch, mut held) = (state.epoch, state.last.take());
-            let mut inner = Some(inner);
-            cell.with_slot(&mut |local| {
-                if let Some(mut inner) = inner.take()
-                    && held.is_none()
-                {
-                    inner.slot().move_into(local);
-                }
-                let go_on = || drive(cell, epoch, Driver::new(local, held.take()));
-                match handoff {
-                    None => dispatch::scope_of_job(go_on),
-                    // Whatever closure has run an executor's job on this thread goes on after it.
-                    Some(_) => dispatch::scope(go_on),
-                }
-            });
+            // Whatever closure has run an executor's job on this thread goes on after it.
+            resume(cell, inner, handoff.is_none());
             Some(RunResult::Other)
         }
         _ => None,
     }
+}
+
+/// Makes the calling thread the driver of steps that wait, and runs them. `is_job`: this thread came
+/// by them as a job.
+pub(super) fn resume(cell: &Arc<dyn AnyCell>, mut inner: Locked<'_>, is_job: bool) {
+    let state = &mut *inner.state;
+    state.phase = Phase::Driving;
+    state.drive_here();
+    state.depart();
+    // Observers may be first: a cancel leaves them to this driver.
+    state.observing = true;
+    let (epoch, mut held) = (state.epoch, state.last.take());
+    let mut inner = Some(inner);
+    cell.with_slot(&mut |local| {
+        let Some(mut inner) = inner.take() else {
+            return;
+        };
+        if held.is_none() {
+            inner.slot().move_into(local);
+        }
+        let mut driver_state = Driver::new(local, held.take());
+        let next = cell.shell().advance(&mut inner, &mut driver_state, epoch);
+        drop(inner);
+        let go_on = || drive_from(cell, epoch, &mut driver_state, next);
+        match is_job {
+            true => dispatch::scope_of_job(go_on),
+            false => dispatch::scope(go_on),
+        }
+        driver_state.leave();
+    });
 }
 
 /// The head has its outcome, in `local`: settle, or run the steps that wait for it.
@@ -270,11 +297,11 @@ pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) 
             RunResult::Cancelled
         }
         NextAction::Settled => {
-            driver_state.duty.carry_out();
+            driver_state.carry_out();
             ran
         }
         next => {
-            dispatch::scope_of_job(|| drive_from(cell, epoch, driver_state, next));
+            dispatch::scope_of_job(|| drive_from(cell, epoch, &mut driver_state, next));
             ran
         }
     }

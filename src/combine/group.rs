@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::raise::withdraw_all;
-use crate::cell::{AnyCell, Upstream, UpstreamRef, with};
+use crate::cell::{AnyCell, Upstream, UpstreamRef, with_state};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 /// The tasks whose outcomes a combinator collects, beside what it makes of them.
@@ -166,7 +166,7 @@ impl<P: Send + 'static> Upstream for Group<P> {
 
 /// Makes `group` what the task of `cell` waits for, unless that is settled already.
 pub(super) fn bind<P: Send + 'static>(cell: &dyn AnyCell, group: &Arc<Group<P>>) {
-    let bound = with(cell, |state, _| {
+    let bound = with_state(cell, |state| {
         let open = state.phase == crate::cell::state::Phase::Open;
         if open {
             let _ = state.set_upstream(UpstreamRef {

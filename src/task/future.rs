@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use super::{Task, take_outcome};
 use crate::cell::state::Phase;
-use crate::cell::with;
+use crate::cell::with_state;
 use crate::error::TaskError;
 use crate::guard;
 
@@ -25,7 +25,7 @@ impl<T: Send + 'static> Future for Task<T> {
         };
         // Cloned before the lock is taken: a waker is foreign code.
         let mut waker = Some(context.waker().clone());
-        let (settled, old) = with(&**cell, |state, _| {
+        let (settled, old) = with_state(&**cell, |state| {
             if state.phase == Phase::Settled {
                 return (true, None);
             }

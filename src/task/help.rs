@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::launch::start_if_cold;
 use crate::cell::state::{Phase, State};
 use crate::cell::step::Route;
-use crate::cell::{AnyCell, Upstream, address, resubmit, with};
+use crate::cell::{AnyCell, Upstream, address, resubmit, with_state};
 use crate::sync::Arc;
 use crate::{dispatch, pool, unhandled};
 
@@ -38,12 +38,12 @@ pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
 pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn Fn() -> bool) {
     let mut send = |cell: &Arc<dyn AnyCell>| {
         let is_branch = |source: Option<Arc<dyn Upstream>>| source.is_some_and(|it| it.is_ready());
-        let (startable, source) = with(&**cell, |state, _| is_startable(state));
+        let (startable, source) = with_state(&**cell, |state| is_startable(state));
         if !startable || !is_branch(source) {
             return false;
         }
         // It needs this thread no longer, and whoever looks for a cycle must not find that it does.
-        let sent = with(&**cell, |state, _| {
+        let sent = with_state(&**cell, |state| {
             (state.phase == Phase::Open).then(|| {
                 state.phase = Phase::Queued;
                 state.take_upstream()
@@ -104,7 +104,7 @@ fn each_above(
 /// Runs the closure, or the waiting steps, of `cell` if nobody has begun to, and if they belong on
 /// this pool.
 fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
-    let (startable, source) = with(&**cell, |state, _| is_startable(state));
+    let (startable, source) = with_state(&**cell, |state| is_startable(state));
     // A branch of a shared task whose value is there, and whose turn in the list has not come: the
     // thread among whose callbacks this is would come to it in a moment.
     let belongs_here = match source {

@@ -4,7 +4,7 @@ use super::Task;
 use crate::cell::call_off::enlist;
 use crate::cell::state::Phase;
 use crate::cell::task_cell::{Returned, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, enqueue, with};
+use crate::cell::{AnyCell, TaskMeta, enqueue, with_state};
 use crate::error::At;
 use crate::sync::Arc;
 use crate::trace;
@@ -36,7 +36,7 @@ fn note_context(meta: &mut TaskMeta) {
 
 /// Starts a cold task; leaves one alone that was started already.
 pub(super) fn start_if_cold(cell: &Arc<dyn AnyCell>) {
-    let was_cold = with(&**cell, |state, _| {
+    let was_cold = with_state(&**cell, |state| {
         let cold = state.phase == Phase::Cold;
         if cold {
             state.phase = Phase::Queued;
@@ -61,7 +61,7 @@ where
 fn start_new(cell: &Arc<dyn AnyCell>) {
     if cell.meta().is_under_tokens() {
         enlist(cell);
-        if with(&**cell, |state, _| state.phase != Phase::Queued) {
+        if with_state(&**cell, |state| state.phase != Phase::Queued) {
             // Cancelled: it needs no room in a queue.
             return;
         }

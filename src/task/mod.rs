@@ -50,7 +50,7 @@ use traced::traced;
 use crate::cell::slot::{Outcome, Slot, cast};
 use crate::cell::state::{Phase, Role, State};
 use crate::cell::step::Step;
-use crate::cell::{self, AnyCell, with};
+use crate::cell::{self, AnyCell, with, with_state};
 use crate::error::TaskError;
 use crate::sync::{Arc, ThreadId};
 
@@ -244,7 +244,7 @@ fn append(cell: Option<&Arc<dyn AnyCell>>, step: Box<dyn Step>, role: Role) {
 }
 
 fn thread_of(cell: &dyn AnyCell) -> Option<ThreadId> {
-    with(cell, |state, _| state.thread())
+    with_state(cell, |state| state.thread())
 }
 
 /// Takes the outcome of a settled task, which counts as looking at it. `None`: it is not settled.

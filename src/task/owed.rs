@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::{Task, wait};
 use crate::cell::state::Phase;
-use crate::cell::{AnyCell, Upstream, deadlock, with};
+use crate::cell::{AnyCell, Upstream, deadlock, with_state};
 use crate::error::TaskError;
 use crate::sync::{Arc, ThreadId, thread_id};
 use crate::{nesting, unhandled};
@@ -16,9 +16,8 @@ impl<T: Send + 'static> Task<T> {
     pub(crate) fn may_wait_for_a_loop(&self) -> bool {
         let me = Some(thread_id());
         let waits = |cell: &Arc<dyn AnyCell>| {
-            let (phase, is_tied) = with(&**cell, |state, _| {
-                (state.phase, state.upstream().is_some())
-            });
+            let (phase, is_tied) =
+                with_state(&**cell, |state| (state.phase, state.upstream().is_some()));
             match phase {
                 Phase::Open => !is_tied,
                 Phase::HandedOff | Phase::Driving => driver(cell) == me,
@@ -56,7 +55,7 @@ fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
         return false;
     };
     // The job in the loop's queue finds its pass used, or is given out after this and finds nothing.
-    match with(&**cell, |state, _| state.last_pass()) {
+    match with_state(&**cell, |state| state.last_pass()) {
         Some(pass) => cell.clone().run_with(pass),
         None => false,
     }
@@ -65,12 +64,12 @@ fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
 /// The thread that runs the closure or a continuation of `cell` now, or that has to turn the loop
 /// where its continuations wait.
 fn driver(cell: &Arc<dyn AnyCell>) -> Option<ThreadId> {
-    with(&**cell, |state, _| deadlock::driver(state)).or_else(|| turner(&**cell))
+    with_state(&**cell, |state| deadlock::driver(state)).or_else(|| turner(&**cell))
 }
 
 /// The thread that turns the loop which the steps of `cell` were sent to, and where they wait.
 fn turner(cell: &dyn AnyCell) -> Option<ThreadId> {
-    let executor = with(cell, |state, _| state.sent_to().cloned())?;
+    let executor = with_state(cell, |state| state.sent_to().cloned())?;
     let turner = executor.turner();
     // It is the user's, and this may be the last reference.
     unhandled::drop_reporting(executor);

@@ -4,7 +4,7 @@ use super::Task;
 use super::link::Hop;
 use crate::cell::state::Registered;
 use crate::cell::step::Route;
-use crate::cell::{enqueue, with};
+use crate::cell::{enqueue, with_state};
 use crate::executor::{Executor, Inline};
 use crate::unhandled;
 
@@ -45,7 +45,7 @@ impl<T: Send + 'static> Task<T> {
             // A settled task has no step to come that belongs on the old route; going there to find
             // that out would be one hop too many. Looking and registering are one act: a task that
             // settles in between would make that hop, and be overtaken.
-            let (left, registered) = with(&**cell, |state, _| {
+            let (left, registered) = with_state(&**cell, |state| {
                 state.send(route, |route| Box::new(Hop(route)))
             });
             if registered == Registered::Cold {

@@ -11,7 +11,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::cancel::cancel;
 use crate::cell::slot::Outcome;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{self, AnyCell, TaskMeta, Upstream, UpstreamRef, with};
+use crate::cell::{self, AnyCell, TaskMeta, Upstream, UpstreamRef, with_state};
 use crate::error::{BoxError, Reason, TaskError};
 use crate::promise::Resolver;
 use crate::sync::Arc;
@@ -107,14 +107,14 @@ impl<T: Send + 'static> Task<T> {
                 to: Arc::new(Shield(inner.clone())),
                 step_id: 0,
             };
-            let _ = cell::with(&*outer, |state, _| state.set_upstream(shield));
+            let _ = cell::with_state(&*outer, |state| state.set_upstream(shield));
             let source = Arc::downgrade(&inner);
             let pass_on = move |outcome: Outcome<T>| {
                 // The shield was cancelled meanwhile: no one is left who would look at a failure.
                 if let Err(Err(error)) = resolver.settle(outcome) {
                     let source = source.upgrade();
                     let was_asked_for = source.is_some_and(|source| {
-                        with(&*source, |state, _| state.was_asked_for(&error))
+                        with_state(&*source, |state| state.was_asked_for(&error))
                     });
                     if !was_asked_for {
                         unhandled::report(error);

@@ -62,7 +62,7 @@ impl<T: Send + 'static> Task<T> {
             to: Arc::new(StopOf(Arc::downgrade(cell))),
             step_id: 0,
         };
-        let _ = cell::with(&*stopped, |state, _| state.set_upstream(upstream));
+        let _ = cell::with_state(&*stopped, |state| state.set_upstream(upstream));
         let resolver = Settles(Some(Resolver::new(stopped.clone())));
         // Dropped when it is called, and also when the task never runs.
         let told = when_stopped(cell.clone(), Box::new(move || drop(resolver)));

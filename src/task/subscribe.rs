@@ -10,7 +10,7 @@ use super::observed::Observed;
 use super::traced::traced;
 use crate::cell::state::Role;
 use crate::cell::step::Step;
-use crate::cell::{self, AnyCell, with};
+use crate::cell::{self, AnyCell, with_state};
 use crate::error::TaskError;
 use crate::sync::Arc;
 use crate::{drop_queue, unhandled};
@@ -224,7 +224,7 @@ impl Subscription {
         let Some(cell) = self.observed.cell() else {
             return false;
         };
-        let step = with(&*cell, |state, _| state.remove(self.number));
+        let step = with_state(&*cell, |state| state.remove(self.number));
         let was_there = step.is_some();
         unhandled::drop_reporting(step);
         was_there

@@ -12,7 +12,7 @@ use super::{Task, help, owed, redeem, redeem_into};
 use crate::cell::deadlock::WaitEntry;
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::Phase;
-use crate::cell::{self, AnyCell, with};
+use crate::cell::{self, AnyCell, with_state};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{
     Arc, AtomicBool, Duration, Instant, Ordering, Thread, chaos_point, deadline_after, spin_hint,
@@ -279,7 +279,7 @@ pub(super) enum End {
 fn block(cell: &Arc<dyn AnyCell>, how: How) -> End {
     let settled = || cell.settled_flag().load(Ordering::Acquire);
     block_on(cell, &thread::current(), &settled, None, how, |waiter| {
-        let replaced = with(&**cell, |state, _| {
+        let replaced = with_state(&**cell, |state| {
             (state.phase != Phase::Settled).then(|| std::mem::replace(&mut state.waiter, waiter))
         });
         // A future's waker that was left here is foreign code.

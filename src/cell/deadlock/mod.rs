@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::BuildHasherDefault;
 
-use super::{AnyCell, address, with};
+use super::{AnyCell, address, with_state};
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, ThreadId, thread_id};
 use crate::turning;
 
@@ -125,7 +125,8 @@ impl Graph {
         if address(&**outer) == address(&**inner) {
             return true;
         }
-        let (has_dependents, rank) = with(&**outer, |state, _| (state.has_dependents, state.rank));
+        let (has_dependents, rank) =
+            with_state(&**outer, |state| (state.has_dependents, state.rank));
         if !has_dependents && rank == UNRANKED && !self.awaited.contains_key(&key(&**outer)) {
             return false;
         }

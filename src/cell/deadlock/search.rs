@@ -19,7 +19,7 @@ use std::collections::HashSet;
 
 use super::{Graph, UNRANKED, key};
 use crate::cell::state::{Phase, State};
-use crate::cell::{AnyCell, Upstream, with};
+use crate::cell::{AnyCell, Upstream, with_state};
 use crate::executor::Executor;
 use crate::sync::{Arc, ThreadId};
 
@@ -162,7 +162,7 @@ impl Graph {
         trail: &mut Trail,
     ) -> Edges {
         self.visited += 1;
-        let (rank, driver, sent_to, upstream) = with(&**cell, |state, _| {
+        let (rank, driver, sent_to, upstream) = with_state(&**cell, |state| {
             let upstream = state.upstream().map(|upstream| upstream.to.clone());
             (
                 state.rank,
@@ -205,7 +205,7 @@ impl Graph {
             return;
         };
         for cell in &trail.cells {
-            let driver = with(&**cell, |state, _| {
+            let driver = with_state(&**cell, |state| {
                 state.rank = state.rank.min(rank);
                 driver(state)
             });

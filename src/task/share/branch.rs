@@ -7,7 +7,7 @@ use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Flow, Step};
 use crate::cell::task_cell::{NoWork, Returned, TaskCell};
-use crate::cell::{self, AnyCell, ExtraMeta, TaskMeta, UpstreamRef, with};
+use crate::cell::{self, AnyCell, ExtraMeta, TaskMeta, UpstreamRef, with_state};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
 use crate::task::{IntoTask, Task, resolve_returned};
@@ -167,7 +167,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             }),
         };
         let step_id = cell::register(&self.shared.cell, start, Role::Observer);
-        with(&*branch, |state, _| {
+        with_state(&*branch, |state| {
             if is_sent {
                 state.expect_route();
             }
@@ -209,8 +209,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         self.shared.handled.store(true, Ordering::Release);
         let branch = TaskCell::<NoWork<T>, T>::settled(meta, cloned);
         if self.shared.is_sent {
-            let route = with(&*self.shared.cell, |state, _| state.route().clone());
-            let _ = with(&*branch, |state, _| state.set_route(route));
+            let route = with_state(&*self.shared.cell, |state| state.route().clone());
+            let _ = with_state(&*branch, |state| state.set_route(route));
         }
         Task::from_cell(branch)
     }
@@ -247,8 +247,8 @@ impl StartThere {
     /// The calling thread works for the executor that the source was sent to.
     fn inherit(&self) {
         if let Some(branch) = &self.start.branch {
-            let route = with(&*self.source, |state, _| state.route().clone());
-            let left = with(&**branch, |state, _| state.arrive_at(route));
+            let route = with_state(&*self.source, |state| state.route().clone());
+            let left = with_state(&**branch, |state| state.arrive_at(route));
             // An executor is the user's to drop.
             unhandled::drop_reporting(left);
         }

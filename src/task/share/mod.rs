@@ -20,7 +20,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::raise::withdraw_all;
 use crate::cell::slot::Outcome;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, Upstream, UpstreamRef, is_driven_here, with};
+use crate::cell::{AnyCell, TaskMeta, Upstream, UpstreamRef, is_driven_here, with_state};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering, ThreadId};
 use crate::{drop_queue, unhandled};
@@ -83,7 +83,7 @@ impl<T: Send + Sync + 'static> Task<T> {
             Some(cell) => cell,
             None => TaskCell::<NoWork<T>, T>::open(TaskMeta::here()),
         };
-        let is_sent = with(&*cell, |state, _| state.is_sent());
+        let is_sent = with_state(&*cell, |state| state.is_sent());
         let shared = Arc::new(Shared {
             cell,
             value: OnceLock::new(),
@@ -114,7 +114,7 @@ impl<T> Shared<T> {
 
     fn report_unseen(&self) {
         if let Some(Err(error)) = self.value.get()
-            && !with(&*self.cell, |state, _| state.was_asked_for(error))
+            && !with_state(&*self.cell, |state| state.was_asked_for(error))
             && !self.handled.swap(true, Ordering::AcqRel)
         {
             unhandled::report(error.clone());
@@ -285,7 +285,7 @@ impl<T> fmt::Debug for SharedTask<T> {
 
 impl<T: Send + Sync + 'static> Withdraw for Shared<T> {
     fn withdraw(self: Arc<Self>, step_id: u64, sweep: &mut Sweep) -> CancelOutcome {
-        let step = with(&*self.cell, |state, _| {
+        let step = with_state(&*self.cell, |state| {
             (step_id > 0).then(|| state.remove(step_id)).flatten()
         });
         if let Some(step) = step {

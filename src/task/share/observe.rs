@@ -7,7 +7,7 @@ use super::{Shared, SharedTask};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::Role;
 use crate::cell::step::{Flow, Step};
-use crate::cell::{self, with};
+use crate::cell::{self, with_state};
 use crate::error::TaskError;
 use crate::sync::{Arc, AtomicBool, Duration, Ordering, deadline_after, thread};
 use crate::task::link::observe;
@@ -196,7 +196,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             );
             let end = wait::block_on(cell, &me, &done, Some(&turn), how, |waiter| {
                 if waiter.is_none() {
-                    let step = with(&**cell, |state, _| state.remove(number));
+                    let step = with_state(&**cell, |state| state.remove(number));
                     drop(step);
                 }
                 !done()
@@ -205,7 +205,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 End::Settled => {}
                 End::TimedOut => return None,
                 end @ (End::Cycle | End::Unmanned) => {
-                    let step = with(&**cell, |state, _| state.remove(number));
+                    let step = with_state(&**cell, |state| state.remove(number));
                     drop(step);
                     // Inside one of its own observers the value is there, though others have yet
                     // to look.
