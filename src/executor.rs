@@ -103,13 +103,13 @@ pub(crate) trait Continuation: Send + Sync {
 /// # Ok::<(), fast_async::TaskError>(())
 /// ```
 pub trait Executor: Send + Sync {
-    /// Takes a job, to [run](Job::run) it at once or later, on any thread.
+    /// Accepts a job, to [run](Job::run) it at once or later, on any thread.
     ///
     /// A job that is dropped, or lost by a panic in here, settles its task as
     /// [`ErrorKind::Rejected`].
     fn execute(&self, job: Job);
 
-    /// What a chain keeps of this executor: a clone, unless the executor would rather be held
+    /// Returns what a chain keeps of this executor: a clone, unless the executor must be held
     /// weakly.
     fn keep(&self) -> Arc<dyn Executor>
     where
@@ -141,9 +141,9 @@ impl Job {
         Job(Some((work, handoff)))
     }
 
-    /// Runs the job on this thread.
+    /// Runs the job on the calling thread.
     ///
-    /// Never panics: a panic in user code becomes the failure of its task.
+    /// Does not panic: a panic in user code becomes the failure of its task.
     ///
     /// # Examples
     ///
@@ -223,7 +223,7 @@ impl fmt::Debug for Job {
 }
 
 /// The executor that runs a continuation at once: on the thread that settles the task, or, when the
-/// task is settled already, inside the very call that registers the continuation.
+/// task is settled already, inside the call that registers the continuation.
 ///
 /// A task that is settled inside a callback has its continuations run after that callback. If the
 /// callback blocks before, in a wait of this crate, they run on the pool instead.

@@ -19,19 +19,39 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Usage
+//!
+//! ```text
+//! cargo add fast-async
+//! ```
+//!
+//! # Concepts
+//!
+//! A [`Task`] is a promise for one value. It *settles* once: with the value, or with a
+//! [`TaskError`]. *Observers* ([`subscribe`](Task::subscribe)) borrow the outcome, in the order in
+//! which they subscribed. One *consumer* takes it after them: a continuation such as
+//! [`then`](Task::then), which returns a new task, or [`wait`](Task::wait), which blocks. A
+//! [`SharedTask`] has any number of consumers, which borrow the value. A [`Pool`] has the threads
+//! that run the closures; most programs use only the global one. A failure that no consumer
+//! received is [reported](set_unhandled_hook).
+//!
 //! | to | use |
 //! |---|---|
 //! | start work | [`spawn`], [`attempt`], [`spawn_with`], [`make_async`], [`Task::new`] + [`run`](Task::run), [`Task::builder`] |
-//! | settle by hand | [`deferred`], [`Resolver::shared`], [`Task::ready`], [`Task::failed`] |
-//! | go on | [`then`](Task::then), [`and_then`](Task::and_then), [`handle`](Task::handle), [`flatten`](Task::flatten), [`finally`](Task::finally) |
-//! | recover | [`catch`](Task::catch), [`catch_as`](Task::catch_as), [`or_else`](Task::or_else) |
+//! | settle by hand | [`deferred`], [`SharedResolver`], [`Resolver::on_pool`], [`Task::ready`], [`Task::failed`] |
+//! | go on | [`then`](Task::then), [`and_then`](Task::and_then), [`handle`](Task::handle), [`and_handle`](Task::and_handle), [`flatten`](Task::flatten) |
+//! | clean up | [`finally`](Task::finally), [`and_finally`](Task::and_finally), [`finally_stopped`](Task::finally_stopped) |
+//! | recover | [`catch`](Task::catch), [`catch_as`](Task::catch_as), [`or_else`](Task::or_else), [`TaskError::downcast`] |
 //! | listen | [`subscribe`](Task::subscribe), [`on_settled`](Task::on_settled), [`inspect`](Task::inspect), [`inspect_err`](Task::inspect_err) |
 //! | branch | [`share`](Task::share) |
 //! | choose the thread | [`on`](Task::on) with a [`Pool`], [`Inline`], a [`LoopQueue`] or any `Fn(Job)` |
+//! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`] for closures that are not `Send` |
 //! | combine | [`all`], [`all_settled`], [`any`], [`await_all`], [`await_first`] |
-//! | end | [`wait`](Task::wait), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
-//! | stop | [`cancel`](Task::cancel), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
+//! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
+//! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |
+//!
+//! [`await_all`] and [`await_first`] block the calling thread, despite their names.
 //!
 //! Why it is built as it is: [design](_documentation::design). What it promises, and how each
 //! promise is checked: [reliability](_documentation::reliability).
@@ -55,9 +75,14 @@
 //   dispatch.rs    the per-thread work list                  pool/         the threads
 //   cell/          a task's closure, outcome and subscribers
 //   promise.rs     Resolver and task/: the producing and the consuming half; they know each other
-//   combine/       all, all_settled, any                     loop_queue/   an executor built on tasks
+//   combine/       all, all_settled, any                   loop_queue/   an executor built on tasks
 //   unwind.rs      what may be used on after a panic
 //   private.rs     what the code that `#[make_async]` writes needs
+//
+// Room for the families to come: `time`, `flow`, `group`, `queue`, `topic`, `cache`, each a folder
+// and a public module of its own. They stand above `task`, `promise` and `combine`, beside
+// `loop_queue`. They import only these, `cancel`, `error`, `executor` and `sync`: never `cell` or
+// the inside of `pool`. All may import `time`; `time` imports none of the others.
 
 mod cancel;
 mod cell;

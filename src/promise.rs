@@ -18,7 +18,7 @@ use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::task::{IntoTask, Task};
 use crate::{dispatch, unhandled};
 
-/// A task and the means to settle it: the bridge from callbacks and other threads.
+/// Returns a task and the resolver that settles it: the bridge from callbacks and other threads.
 ///
 /// # Examples
 ///
@@ -55,8 +55,8 @@ impl<T: Send + 'static> Resolver<T> {
         }
     }
 
-    /// Has the continuations and observers of the task run on its pool instead of on the thread that
-    /// settles it.
+    /// Has the continuations and observers of the task run on its pool instead of on the thread
+    /// that settles it.
     ///
     /// For a thread that has more to do than to settle this task: one that reads replies from a
     /// socket, say. A continuation may block until a later reply comes, and that thread must go on
@@ -91,8 +91,10 @@ impl<T: Send + 'static> Resolver<T> {
         self
     }
 
-    /// A resolver that can be cloned, and settles the task through a reference: for callbacks that
-    /// may be called more than once, or for a pair of callbacks of which one is called.
+    /// Returns a resolver that can be cloned, and settles the task through a reference.
+    ///
+    /// For callbacks that may be called more than once, or for a pair of callbacks of which one is
+    /// called.
     ///
     /// # Examples
     ///
@@ -176,8 +178,8 @@ impl<T: Send + 'static> Resolver<T> {
 
     /// Settles the task as `outcome` settles: a result, or another task to follow.
     ///
-    /// If that other task cannot settle before this one, because it follows it or because its closure
-    /// waits for it, this task fails as [`Cycle`](ErrorKind::Cycle).
+    /// If that other task cannot settle before this one, because it follows it or because its
+    /// closure waits for it, this task fails as [`Cycle`](ErrorKind::Cycle).
     ///
     /// # Errors
     ///
@@ -242,7 +244,7 @@ impl<T: Send + 'static> Resolver<T> {
         self.cell.clone()
     }
 
-    /// False once the task was cancelled: what this resolver says is no longer heard.
+    /// Returns false once the task was cancelled: settling it has no effect then.
     ///
     /// # Examples
     ///

@@ -52,31 +52,31 @@ pub(crate) fn watch_exit() {
     }
 }
 
-/// Sets what happens to a failure that nobody looked at; replaces what was set before.
+/// Sets the hook that is called for each unhandled failure; replaces the one that was set before.
 ///
-/// A failure has been looked at when a `catch`, `handle`, `or_else`, `wait` or `.await` received
-/// it, when [`Task::error`](crate::Task::error) gave it out, or when it was handed on to a
-/// continuation. Observers do not count. It is reported when the last handle of its task goes,
-/// exactly once, on the thread where that happens. Tasks that were cancelled are not reported.
+/// A failure is handled when a `catch`, `handle`, `or_else`, `wait` or `.await` received it, when
+/// [`Task::error`](crate::Task::error) returned it, or when it was passed on to a continuation.
+/// Observers do not count. It is reported when the last handle of its task is dropped, exactly
+/// once, on the thread where that happens. Tasks that were cancelled are not reported.
 ///
 /// The hook gets every failure. Panics in observers and in the `Drop` of values, which have no task
-/// to fail, take the same way. A panic in the hook itself is dropped; a failure that the hook leaves
-/// behind itself is reported as without a hook.
+/// to fail, take the same way. A panic in the hook itself is dropped; a failure that the hook
+/// leaves behind itself is reported as without a hook.
 ///
 /// # Without a hook
 ///
 /// The failure becomes a `tracing` error event, or, when no subscriber is installed, one line on
 /// stderr. So that many failures do not bury those of other places, each place (the location and
-/// the task's name) says one line in a second at most: the first failure in full, then how many
-/// more there were. A place that has been quiet for a second says its next failure in full again.
-/// 8 names are told apart at one location and 64 places at one time; those beyond are counted
+/// the task's name) writes one line a second at most: the first failure in full, then how many more
+/// there were. A place that has been quiet for a second reports its next failure in full again. 8
+/// names are told apart at one location and 64 places at one time; those beyond are counted
 /// together.
 ///
-/// No count is lost, but it may have to wait. It is said with the next report, when a thread of a
-/// pool goes to sleep or has slept until the second is over, by
+/// No count is lost, but it may have to wait. It is written with the next report, when a thread of
+/// a pool goes to sleep or has slept until the second is over, by
 /// [`Pool::wait_idle`](crate::Pool::wait_idle) and [`Pool::shutdown`](crate::Pool::shutdown), and
-/// on stderr when the main thread ends, if that thread has made a pool or failed tasks itself.
-/// Only `abort` and the like, and on some systems `exit` on another thread, keep it from that.
+/// on stderr when the main thread ends, if that thread has made a pool or failed tasks itself. Only
+/// `abort` and the like, and on some systems `exit` on another thread, keep it from that.
 ///
 /// # Examples
 ///
@@ -88,7 +88,7 @@ pub(crate) fn watch_exit() {
 /// set_unhandled_hook(move |err| tell.send(err.to_string()).unwrap());
 ///
 /// let task: Task<()> = attempt(|| Err("disk full".into()));
-/// drop(task); // nobody will ever know, but for the hook
+/// drop(task); // only the hook sees the failure
 /// assert!(told.recv()?.contains("disk full"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -97,7 +97,7 @@ pub fn set_unhandled_hook(hook: impl Fn(&TaskError) + Send + Sync + 'static) {
     guard::drop_quietly(old);
 }
 
-/// Goes back to `tracing` or stderr.
+/// Removes the hook: unhandled failures go to `tracing` or stderr again.
 ///
 /// # Examples
 ///

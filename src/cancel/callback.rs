@@ -59,7 +59,7 @@ pub struct CancelCallback {
 }
 
 impl CancelCallback {
-    /// Takes the callback back and drops it. False when it has run, or is running.
+    /// Takes the callback back and drops it. Returns false when it has run, or is running.
     ///
     /// It may be called while the token is being raised, also by another callback of it: a callback
     /// whose turn has not come is taken back then and never runs.

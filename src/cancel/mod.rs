@@ -30,7 +30,7 @@ use crate::error::{At, Reason, TaskError};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, Weak};
 use crate::{drop_queue, unhandled};
 
-/// Says whether work is still wanted.
+/// A flag that tells running work that it is no longer wanted, and cancels the tasks under it.
 ///
 /// Cloning gives another handle of the same token. A [child](CancelToken::child) is raised with its
 /// parent, but not the other way round. A token that is raised stays raised.
@@ -38,15 +38,16 @@ use crate::{drop_queue, unhandled};
 /// # What a raise does, and in which order
 ///
 /// A raise has two passes. The first runs no user code: it raises this token and all tokens below
-/// it, and cancels all tasks under any of them, with whatever these tasks alone wait for. The second
-/// runs the user code that belongs to that, on the same thread: `finally` closures, observers, other
-/// continuations and drops of the cancelled tasks, then the callbacks of the tokens, each token's in
-/// the order in which they were registered. So each of them finds everything cancelled, may wait for
-/// any of the tasks, and may take back ([`CancelCallback::unregister`]) a callback whose turn has not
-/// come. The call that raises the token returns after the second pass. Inside a callback (a
-/// continuation, an observer, a callback of a token) it returns after the first: the second comes
-/// after that callback has returned. The stack stays flat, however many cancels call each other.
-/// While one of these closures blocks in a wait, the others go on elsewhere in the pool.
+/// it, and cancels all tasks under any of them, with the tasks that only these wait for. The second
+/// runs the user code that belongs to that, on the same thread: `finally` closures, observers,
+/// other continuations and drops of the cancelled tasks, then the callbacks of the tokens, each
+/// token's in the order in which they were registered. So each of them finds everything cancelled,
+/// may wait for any of the tasks, and may take back ([`CancelCallback::unregister`]) a callback
+/// whose turn has not come. The call that raises the token returns after the second pass. Inside a
+/// callback (a continuation, an observer, a callback of a token) it returns after the first: the
+/// second comes after that callback has returned. The stack stays flat, however many cancels call
+/// each other. While one of these closures blocks in a wait, the others go on elsewhere in the
+/// pool.
 ///
 /// # Examples
 ///
@@ -99,7 +100,7 @@ struct Tree {
 }
 
 impl CancelToken {
-    /// A token that is not raised.
+    /// Makes a token that is not raised.
     ///
     /// # Examples
     ///
@@ -119,10 +120,10 @@ impl CancelToken {
         }))
     }
 
-    /// A token that is raised when this one is; raised from the start if this one is already.
+    /// Returns a token that is raised when this one is. It is raised from the start if this one is.
     ///
-    /// The child keeps this token alive. A token that nobody holds, no task and no child of it
-    /// either, is gone, and the callbacks registered with it are dropped.
+    /// The child keeps this token alive. When no handle, task or child refers to a token any more,
+    /// the callbacks registered with it are dropped.
     ///
     /// # Examples
     ///
@@ -190,7 +191,7 @@ impl CancelToken {
         self.0.tree.lock().why.clone()
     }
 
-    /// The failure that a task under this token is settled with when the token is raised: of kind
+    /// Returns the failure with which this token settles the tasks under it: of kind
     /// [`Cancelled`](crate::ErrorKind::Cancelled), with the reason that was given to
     /// [`cancel_with`](CancelToken::cancel_with), if any. `None` while it is not raised.
     ///
@@ -220,7 +221,7 @@ impl CancelToken {
         WeakToken(Arc::downgrade(&self.0))
     }
 
-    /// True once the token is raised.
+    /// Returns true once the token is raised. Reads one atomic; cheap enough for an inner loop.
     ///
     /// # Examples
     ///

@@ -12,12 +12,10 @@ use crate::{dispatch, unhandled};
 
 impl CancelToken {
     /// Raises the token and those below it, cancels the tasks under them, and then runs their
-    /// callbacks on this thread. True for the call that did it. The order of all that, and what is
-    /// different inside a callback, is told at [`CancelToken`].
+    /// callbacks on this thread.
     ///
-    /// # Panics
-    ///
-    /// Never: a callback that panics is reported as an unhandled failure.
+    /// Returns true for the call that raised it. [`CancelToken`] describes the order, and what is
+    /// different inside a callback. A callback that panics is reported as an unhandled failure.
     ///
     /// # Examples
     ///
@@ -38,8 +36,8 @@ impl CancelToken {
         self.raise(None)
     }
 
-    /// Like [`cancel`](CancelToken::cancel), and says why: the failures of the tasks that it cancels
-    /// tell the reason. A reason for a token that is raised already is dropped.
+    /// Raises the token like [`cancel`](CancelToken::cancel), with a reason that the failures of
+    /// the cancelled tasks carry. A reason for a token that is raised already is dropped.
     ///
     /// # Examples
     ///

@@ -10,11 +10,11 @@ use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
 use crate::task::{Sink, Task};
 
-/// A task for the values of all `tasks`, in their order; it fails as soon as one of them fails.
+/// Returns a task for the values of all `tasks`, in their order; it fails when one of them fails.
 ///
-/// On a failure the tasks that are not settled are cancelled; [shield](Task::shielded) those that
-/// shall go on. No thread is blocked. An empty list gives an empty list. Takes a `Vec`, an array,
-/// or a tuple of up to eight tasks of different types.
+/// On a failure the tasks that are not settled are cancelled, except [shielded](Task::shielded)
+/// ones. No thread is blocked. An empty list settles as an empty list. Takes a `Vec`, an array, or
+/// a tuple of up to eight tasks of different types.
 ///
 /// # Examples
 ///
@@ -33,16 +33,18 @@ pub fn all<A: All>(tasks: A) -> Task<A::Output> {
     tasks.all()
 }
 
-/// Blocks until all `tasks` have a value, or one has failed; gives the values in their order, or
-/// the first failure at once.
+/// Blocks the calling thread until all `tasks` have a value or one has failed.
 ///
-/// The same as `all(tasks).wait()`: a failure cancels the tasks that are not settled, except
-/// [shielded](Task::shielded) ones. Inside a task, the awaited tasks may run on the calling thread;
-/// see [`wait`](Task::wait).
+/// Despite its name it is no `async fn`: it is the same as `all(tasks).wait()`. In async code write
+/// `all(tasks).await`.
+///
+/// Returns the values in the order of the tasks. A failure cancels the tasks that are not settled,
+/// except [shielded](Task::shielded) ones. Inside a task, the awaited tasks may run on the calling
+/// thread; see [`wait`](Task::wait).
 ///
 /// # Errors
 ///
-/// The first failure, in time.
+/// Returns the failure that came first in time, as soon as it comes.
 ///
 /// # Examples
 ///

@@ -8,9 +8,10 @@ use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
 use crate::task::{Sink, Task};
 
-/// A task for the value of the first of `tasks` that succeeds; the others are cancelled then.
+/// Returns a task for the value of the first of `tasks` that succeeds; the others are cancelled
+/// then.
 ///
-/// [Shield](Task::shielded) tasks that shall go on. No thread is blocked.
+/// [Shielded](Task::shielded) tasks are not cancelled. No thread is blocked.
 ///
 /// # Errors
 ///
@@ -69,14 +70,17 @@ where
     task
 }
 
-/// Blocks until the first of `tasks` succeeds, and gives its value; the others are cancelled then,
-/// except [shielded](Task::shielded) ones. None of them runs on the calling thread. What the calling
-/// callback, if there is one, has settled before goes on on the pool meanwhile.
+/// Blocks the calling thread until the first of `tasks` succeeds, and returns its value.
+///
+/// Despite its name it is no `async fn`; in async code write `any(tasks).await`. The other tasks
+/// are cancelled, except [shielded](Task::shielded) ones. None of the tasks runs on the calling
+/// thread. What the calling callback, if there is one, has settled before goes on on the pool
+/// meanwhile.
 ///
 /// # Errors
 ///
-/// If all tasks fail, the failure that came first; for an empty list one of kind
-/// [`ErrorKind::Empty`].
+/// If all tasks fail, returns the failure that came first in time. (`any(tasks).wait()` returns all
+/// of them, as an [`AggregateError`].) For an empty list, returns one of kind [`ErrorKind::Empty`].
 ///
 /// # Examples
 ///

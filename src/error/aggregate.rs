@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::TaskError;
 
-/// What [`any`](crate::any) fails with when every task failed: all failures, in the order of the
+/// The error of [`any`](crate::any) when every task failed: all failures, in the order of the
 /// tasks.
 #[derive(Clone)]
 pub struct AggregateError {
@@ -14,7 +14,7 @@ pub struct AggregateError {
 }
 
 impl AggregateError {
-    /// Every failure, in the order in which the tasks were given.
+    /// Returns every failure, in the order in which the tasks were given.
     ///
     /// # Examples
     ///
@@ -33,7 +33,7 @@ impl AggregateError {
         &self.errors
     }
 
-    /// Every failure by value, in the order in which the tasks were given.
+    /// Returns every failure by value, in the order in which the tasks were given.
     ///
     /// # Examples
     ///
@@ -48,7 +48,7 @@ impl AggregateError {
         std::mem::take(&mut self.errors)
     }
 
-    /// The failure that came first in time.
+    /// Returns the failure that came first in time.
     ///
     /// # Examples
     ///

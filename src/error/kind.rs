@@ -14,12 +14,12 @@ pub enum ErrorKind {
     Cancelled,
     /// A time limit ran out.
     TimedOut,
-    /// Nobody is left who could give an outcome: the [`Resolver`](crate::Resolver) was dropped
-    /// before it settled its task, or the outcome was taken before.
+    /// No outcome can come any more: the [`Resolver`](crate::Resolver) was dropped before it
+    /// settled its task, or the outcome was taken before.
     Abandoned,
     /// The task would have had to wait for itself.
     Cycle,
-    /// No thread or executor would take the task.
+    /// No thread or executor accepted the task.
     Rejected,
     /// There was nothing to choose from: an empty list was given where at least one task is needed.
     Empty,

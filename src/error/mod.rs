@@ -16,18 +16,18 @@ pub(crate) use reason::Reason;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 use crate::{drop_queue, guard};
 
-/// Any error a task may fail with: what `?` turns errors into inside [`attempt`](crate::attempt)
-/// and [`and_then`](crate::Task::and_then).
+/// Any error that a task may fail with. Inside [`attempt`](crate::attempt) and
+/// [`and_then`](crate::Task::and_then) the `?` operator converts errors into it.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// The failure of a task.
 ///
 /// Cheap to clone (one pointer); every subscriber of one failure sees the same object. The user's
-/// error stays what it was: [`downcast_ref`](TaskError::downcast_ref) gives it back at every link
+/// error stays what it was: [`downcast_ref`](TaskError::downcast_ref) finds it at every link
 /// of a chain.
 ///
-/// `Display` says what happened, in which task, and where what failed was registered: the task, or
-/// one of its continuations.
+/// `Display` writes what happened, the name of the task, and the place in the source where the task
+/// or the continuation that failed was registered.
 ///
 /// # Examples
 ///
@@ -166,7 +166,7 @@ impl TaskError {
         )
     }
 
-    /// Why the task failed.
+    /// Returns why the task failed.
     ///
     /// # Examples
     ///
@@ -183,7 +183,7 @@ impl TaskError {
         self.0.kind
     }
 
-    /// True for [`ErrorKind::Cancelled`].
+    /// Returns true for [`ErrorKind::Cancelled`].
     ///
     /// # Examples
     ///
@@ -197,7 +197,7 @@ impl TaskError {
         self.0.kind == ErrorKind::Cancelled
     }
 
-    /// True for [`ErrorKind::Panicked`].
+    /// Returns true for [`ErrorKind::Panicked`].
     ///
     /// # Examples
     ///
@@ -209,7 +209,7 @@ impl TaskError {
         self.0.kind == ErrorKind::Panicked
     }
 
-    /// The user's error, or the reason of a cancel, if it is an `E`.
+    /// Returns the user's error, or the reason of a cancel, if it is an `E`.
     ///
     /// Looks at the error itself, not at its [`source`](Error::source)s: an error that has an `E`
     /// for a cause is another error, and handling it as an `E` would hide what it adds. To search
@@ -237,7 +237,8 @@ impl TaskError {
         }
     }
 
-    /// The user's error by value, if it is an `E` and this is the only clone of the failure.
+    /// Returns the user's error by value, if it is an `E` and this is the only clone of the
+    /// failure.
     ///
     /// Looks at the error itself, as [`downcast_ref`](TaskError::downcast_ref) does.
     ///
@@ -283,7 +284,8 @@ impl TaskError {
         }
     }
 
-    /// True when the user's error is an `E`.
+    /// Returns true when the user's error, or the reason of a cancel, is an `E`; see
+    /// [`downcast_ref`](TaskError::downcast_ref).
     ///
     /// # Examples
     ///
@@ -298,12 +300,12 @@ impl TaskError {
         self.downcast_ref::<E>().is_some()
     }
 
-    /// The payload of the panic, for [`resume_unwind`](std::panic::resume_unwind).
+    /// Returns the payload of the panic, for [`resume_unwind`](std::panic::resume_unwind).
     ///
     /// # Errors
     ///
-    /// Gives the error back when it is no panic, or when a clone of it has given the payload away
-    /// already.
+    /// Returns the error unchanged when it is no panic, or when a clone of it has returned the
+    /// payload already.
     ///
     /// # Examples
     ///
@@ -322,7 +324,7 @@ impl TaskError {
         payload.ok_or(self)
     }
 
-    /// The text of the panic, when it was a panic.
+    /// Returns the text of the panic. `None` if the failure is no panic, or its payload no text.
     ///
     /// # Examples
     ///
@@ -337,7 +339,7 @@ impl TaskError {
         }
     }
 
-    /// The name of the task it happened in, when it has one.
+    /// Returns the name of the task in which it happened, if that has one.
     ///
     /// # Examples
     ///
@@ -355,7 +357,8 @@ impl TaskError {
         self.0.task.as_ref()
     }
 
-    /// Where the task or the continuation that failed was registered.
+    /// Returns the place in the source where the task or the continuation that failed was
+    /// registered.
     ///
     /// # Examples
     ///

@@ -24,10 +24,10 @@ use crate::unhandled;
 /// thread, an `Rc` or a widget. They need not be `Send`.
 ///
 /// It stays on the thread that made it. Such a continuation is called and dropped on that thread
-/// only: when [`queue`](LocalLoop::queue) is turned there, or when the loop goes, which settles the
-/// tasks of what was not called as [`ErrorKind::Rejected`](crate::ErrorKind::Rejected), each as soon
-/// as the task before it is settled. When a task is cancelled, its continuation is dropped in the
-/// next turn.
+/// only: when [`queue`](LocalLoop::queue) is turned there, or when the loop is dropped, which
+/// settles the tasks of what was not called as [`ErrorKind::Rejected`](crate::ErrorKind::Rejected),
+/// each as soon as the task before it is settled. When a task is cancelled, its continuation is
+/// dropped in the next turn.
 ///
 /// # Examples
 ///
@@ -111,7 +111,7 @@ pub(super) fn drop_forgotten(queue: &Queue) {
 }
 
 impl LocalLoop {
-    /// A loop for the calling thread, with an empty queue.
+    /// Makes a loop for the calling thread, with an empty queue.
     ///
     /// # Examples
     ///
@@ -128,8 +128,9 @@ impl LocalLoop {
         LocalLoop::of(LoopQueue::build(None, Some(thread_id())))
     }
 
-    /// A loop for the calling thread whose queue calls `notify` whenever something arrives, on the
-    /// thread that brings it; see [`LoopQueue::with_notify`].
+    /// Makes a loop for the calling thread whose queue calls `notify` when something arrives.
+    ///
+    /// `notify` runs on the thread that brings it; see [`LoopQueue::with_notify`].
     ///
     /// # Examples
     ///
@@ -162,7 +163,7 @@ impl LocalLoop {
         }
     }
 
-    /// The queue of this loop: turn it on this thread, and send chains through it from any.
+    /// Returns the queue of this loop: turn it on this thread, and send chains through it from any.
     ///
     /// On other threads a clone of it is an executor only: there its
     /// [`run_pending`](LoopQueue::run_pending) runs nothing.
@@ -249,10 +250,11 @@ impl LocalLoop {
         )
     }
 
-    /// Calls `f` with the outcome of `task`, whichever it is, on this thread, in a turn of the
+    /// Calls `f` with the outcome of `task`, value or failure, on this thread, in a turn of the
     /// queue; the new task is what `f` returns.
     ///
-    /// When the loop goes first, or `task` is cancelled by way of the new one, `f` is dropped.
+    /// When the loop is dropped first, or `task` is cancelled by way of the new one, `f` is
+    /// dropped.
     ///
     /// # Examples
     ///

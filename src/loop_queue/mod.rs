@@ -25,17 +25,17 @@ use crate::{dispatch, drop_queue, nesting, pool, unhandled};
 
 pub use local::LocalLoop;
 
-/// A queue of jobs that the owner of a loop runs when it suits: the way to have continuations run
-/// on a window's or game's own thread.
+/// A queue of jobs that the owner of a loop runs when it chooses: it has continuations run on a
+/// window's or game's own thread.
 ///
 /// Send a chain through it with [`Task::on`], and call [`run_pending`](LoopQueue::run_pending) once
 /// per turn of the loop. Cloning gives another handle of the same queue. Jobs run in the order in
 /// which they arrived.
 ///
-/// A job may turn the loop that runs it. To 64 turns may stand inside each other on one thread, less
-/// when they need much stack; beyond that they run nothing, as their own documentation says.
+/// A job may turn the loop that runs it. Up to 64 turns may be nested on one thread, fewer when
+/// they need much stack; a turn beyond that runs nothing.
 ///
-/// Jobs that are still queued when the last handle goes settle their tasks as
+/// Jobs that are still queued when the last handle is dropped settle their tasks as
 /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected). The queue of a [`LocalLoop`], which also
 /// holds closures that are not `Send`, is turned by that loop's thread only.
 ///
@@ -91,7 +91,7 @@ struct Bell {
 }
 
 impl LoopQueue {
-    /// An empty queue.
+    /// Makes an empty queue.
     ///
     /// # Examples
     ///
@@ -103,8 +103,9 @@ impl LoopQueue {
         LoopQueue::build(None, None)
     }
 
-    /// An empty queue that calls `notify` whenever a job arrives, on the thread that brings it:
-    /// post an event to the window there.
+    /// Makes an empty queue that calls `notify` when a job arrives, on the thread that brings it.
+    ///
+    /// Post an event to the window there.
     ///
     /// It is also called when the task that [`run_until`](LoopQueue::run_until) waits for is
     /// settled.
@@ -147,8 +148,8 @@ impl LoopQueue {
     /// Runs the jobs that are queued now, on this thread, and returns how many; jobs that arrive
     /// meanwhile wait for the next call.
     ///
-    /// Returns 0 and runs nothing when this thread's stack is deep in turns of loops already, and on
-    /// any thread but its own for the queue of a [`LocalLoop`].
+    /// Returns 0 and runs nothing when this thread's stack is deep in turns of loops already, and
+    /// on any thread but its own for the queue of a [`LocalLoop`].
     ///
     /// # Examples
     ///
@@ -167,12 +168,13 @@ impl LoopQueue {
             .unwrap_or(0)
     }
 
-    /// Runs jobs on this thread until none is left, those that arrive meanwhile included, or until
-    /// `budget` is over, and returns how many. For a loop that must draw its next frame in time.
+    /// Runs jobs on this thread until none is left or `budget` is over, and returns how many.
+    ///
+    /// Jobs that arrive meanwhile run too. For a loop that must draw its next frame in time.
     ///
     /// Runs at least one job, if there is any: the time is looked at after each. A job that takes
-    /// long is not interrupted. [`pending`](LoopQueue::pending) tells whether jobs are left. Runs
-    /// nothing where [`run_pending`](LoopQueue::run_pending) does not.
+    /// long is not interrupted. [`pending`](LoopQueue::pending) returns how many jobs are left.
+    /// Runs nothing where [`run_pending`](LoopQueue::run_pending) does not.
     ///
     /// # Examples
     ///
@@ -205,7 +207,7 @@ impl LoopQueue {
         self.turn(run).unwrap_or(0)
     }
 
-    /// How many jobs are queued.
+    /// Returns how many jobs are queued.
     ///
     /// # Examples
     ///
@@ -224,19 +226,20 @@ impl LoopQueue {
         self.0.jobs.len()
     }
 
-    /// Runs jobs on this thread until `task` is settled, and gives its outcome; sleeps while there
-    /// is nothing to run.
+    /// Runs jobs on this thread until `task` is settled, and returns its outcome; sleeps while
+    /// there is nothing to run.
     ///
     /// May be called inside tasks and continuations too, as [`Task::wait`] may: what the calling
-    /// callback has settled before goes on on the pool meanwhile. The queue's jobs, and nothing else,
-    /// run on the calling thread. Where [`run_pending`](LoopQueue::run_pending) runs nothing, this
-    /// only waits.
+    /// callback has settled before goes on on the pool meanwhile. The queue's jobs, and nothing
+    /// else, run on the calling thread. Where [`run_pending`](LoopQueue::run_pending) runs nothing,
+    /// this only waits.
     ///
     /// # Errors
     ///
-    /// The failure of `task`. One of kind [`Cycle`](crate::ErrorKind::Cycle) as for [`Task::wait`], or
-    /// when this thread's stack is too deep in turns of loops to run a job, and `task` may be waiting
-    /// for one. One of kind [`Rejected`](crate::ErrorKind::Rejected) where [`Task::wait`] fails so.
+    /// The failure of `task`. One of kind [`Cycle`](crate::ErrorKind::Cycle) as for [`Task::wait`],
+    /// or when this thread's stack is too deep in turns of loops to run a job, and `task` may be
+    /// waiting for one. One of kind [`Rejected`](crate::ErrorKind::Rejected) where [`Task::wait`]
+    /// fails so.
     ///
     /// # Examples
     ///
@@ -280,7 +283,9 @@ impl LoopQueue {
         }
     }
 
-    /// Sleeps until a job is queued or `timeout` is over; true when there is one. Runs nothing: what
+    /// Sleeps until a job is queued or `timeout` is over; returns true when there is one.
+    ///
+    /// Runs nothing: what
     /// the calling callback, if there is one, has settled before goes on on the pool meanwhile.
     ///
     /// # Examples

@@ -64,8 +64,9 @@ impl PoolBuilder {
         }
     }
 
-    /// Names the pool's threads `<name>-<number>`. Default: `fast-async`. A zero byte in the name
-    /// is left out. A second call replaces the name.
+    /// Sets the prefix of the threads' names, `<name>-<number>`. Default: `fast-async`.
+    ///
+    /// A zero byte in the name is left out. A second call replaces the name.
     ///
     /// See the example at [`PoolBuilder`].
     pub fn name(mut self, name: impl Into<String>) -> PoolBuilder {
@@ -73,8 +74,9 @@ impl PoolBuilder {
         self
     }
 
-    /// How many threads work when no job blocks, and stay when there is nothing to do. Default: one
-    /// per core. Bounded by the maximum. A second call replaces the number.
+    /// Sets how many threads work when no job blocks, and stay when idle. Default: one per core.
+    ///
+    /// Bounded by the maximum. A second call replaces the number.
     ///
     /// See the example at [`PoolBuilder`].
     pub fn core_threads(mut self, threads: usize) -> PoolBuilder {
@@ -82,7 +84,10 @@ impl PoolBuilder {
         self
     }
 
-    /// How many tasks run at once at the most. Default: 64. A second call replaces the number.
+    /// Sets how many tasks run at once at most. Default: 64.
+    ///
+    /// Tasks that block in [`wait`](crate::Task::wait) do not count. A second call replaces the
+    /// number.
     ///
     /// See the example at [`PoolBuilder`].
     pub fn max_threads(mut self, threads: usize) -> PoolBuilder {
@@ -90,8 +95,9 @@ impl PoolBuilder {
         self
     }
 
-    /// How long a thread above the core count stays without work. Default: one second. A second call
-    /// replaces the time.
+    /// Sets how long a thread above the core count stays without work. Default: one second.
+    ///
+    /// A second call replaces the time.
     ///
     /// See the example at [`PoolBuilder`].
     pub fn keep_alive(mut self, time: Duration) -> PoolBuilder {
@@ -99,8 +105,9 @@ impl PoolBuilder {
         self
     }
 
-    /// The stack of each thread in bytes. Default: that of [`std::thread`]. A second call replaces the
-    /// size.
+    /// Sets the stack of each thread, in bytes. Default: that of [`std::thread`].
+    ///
+    /// A second call replaces the size.
     ///
     /// A task may rely on three quarters of it: no task is put on a stack of which a waiting task
     /// uses more than a quarter (see [`Task::wait`](crate::Task::wait)).
@@ -122,9 +129,10 @@ impl PoolBuilder {
         })
     }
 
-    /// Whether a thread of the pool that [waits](crate::Task::wait) for a task which has not started
-    /// may run it itself. Default: yes, because it saves two switches of threads. A
-    /// second call replaces the answer.
+    /// Sets whether a thread of the pool that [waits](crate::Task::wait) for a task which has not
+    /// started may run it itself. Default: yes, because it saves two switches of threads.
+    ///
+    /// A second call replaces the setting.
     ///
     /// Without it the task always runs on another thread, as if every `wait` on the pool's threads
     /// were a [`wait_parked`](crate::Task::wait_parked). Choose that for jobs that wait while they
@@ -152,14 +160,14 @@ impl PoolBuilder {
         self
     }
 
-    /// How many jobs may be queued. Default: no limit. A second call replaces the number.
+    /// Sets how many jobs may be queued. Default: no limit. A second call replaces the number.
     ///
-    /// A job gives its place back when a thread begins it or when it is cancelled.
+    /// A job leaves its place when a thread begins it or when it is cancelled.
     ///
-    /// At the limit `spawn` waits for room, except on the pool's own threads, where it goes over
-    /// the limit instead: waiting there could wait for itself. [`Pool::try_spawn`] hands the
-    /// closure back; on the pool's own threads it never does. What the callback that calls `spawn`
-    /// has settled before goes on on the pool while it waits.
+    /// At the limit `spawn` blocks until there is room. On the pool's own threads it exceeds the
+    /// limit instead, because the thread could wait for itself. [`Pool::try_spawn`] does not block:
+    /// it returns the closure, but not on the pool's own threads. What the callback that calls
+    /// `spawn` has settled before goes on on the pool while it blocks.
     ///
     /// # Examples
     ///
@@ -215,8 +223,10 @@ impl PoolBuilder {
         self
     }
 
-    /// Runs on each thread before its first job. A panic in it is reported as an unhandled failure;
-    /// the thread works on. A second call replaces the hook.
+    /// Sets a hook that each thread runs before its first job, with the number in its name.
+    ///
+    /// A panic in it is reported as an unhandled failure; the thread works on. A second call
+    /// replaces the hook.
     ///
     /// See the example at [`PoolBuilder`].
     pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
@@ -224,7 +234,9 @@ impl PoolBuilder {
         self
     }
 
-    /// Runs on each thread after its last job. A second call replaces the hook.
+    /// Sets a hook that each thread runs after its last job, with the number in its name.
+    ///
+    /// A second call replaces the hook.
     ///
     /// See the example at [`PoolBuilder`].
     pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
@@ -232,11 +244,11 @@ impl PoolBuilder {
         self
     }
 
-    /// The pool. No thread is started before there is work.
+    /// Makes the pool. No thread is started before there is work.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when one of the counts or the queue limit is 0.
+    /// Returns [`ConfigError`] when one of the counts or the queue limit is 0.
     ///
     /// # Examples
     ///

@@ -4,8 +4,7 @@ use super::local_queue::Counters;
 use super::registry::Registry;
 use crate::sync::Ordering;
 
-/// A snapshot of a pool's counters. Each is exact; together they are as consistent as a look at
-/// moving things can be.
+/// A snapshot of a pool's counters. Each is exact, but they are not read at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolMetrics {
@@ -13,11 +12,11 @@ pub struct PoolMetrics {
     pub threads: usize,
     /// The greatest number of threads that were alive at once.
     pub peak_threads: usize,
-    /// Threads asleep for want of work.
+    /// Threads asleep because there is no work.
     pub idle: usize,
     /// Threads blocked in a `wait` inside a task.
     pub blocked: usize,
-    /// Jobs queued; one that was cancelled counts until a thread comes by it.
+    /// Jobs queued; one that was cancelled counts until a thread takes it off the queue.
     pub queued: usize,
     /// Tasks whose closure is running.
     pub running: usize,

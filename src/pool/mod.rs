@@ -61,15 +61,16 @@ use crate::unhandled;
 /// A pool of threads.
 ///
 /// Starts no thread until there is work; short jobs use one thread per core; when jobs block it
-/// adds threads, up to its maximum (64 unless changed); idle threads above the core count go after
+/// adds threads, up to its maximum (64 unless changed); idle threads above the core count end after
 /// a keep-alive time. A task may [wait](crate::Task::wait) for a task in the same pool at any size.
 ///
 /// Most programs never name a pool: [`spawn`](crate::spawn) and [`attempt`](crate::attempt) use
-/// [`Pool::global`]. A pool of one's own keeps one kind of work from another's way.
+/// [`Pool::global`]. A separate pool keeps one kind of work from delaying another.
 ///
-/// Cloning gives another handle. When the last handle goes, accepted work is finished and the
+/// Cloning gives another handle. When the last handle is dropped, accepted work is finished and the
 /// threads end; the drop does not block. Tasks, and continuations that were started on the pool,
-/// hold a handle. A process made by `fork` has none of the threads: use no pool of its parent's there.
+/// hold a handle. A process made by `fork` has none of the threads: use no pool of its parent's
+/// there.
 ///
 /// # Examples
 ///
@@ -96,7 +97,7 @@ impl Drop for Handle {
 }
 
 impl Pool {
-    /// A pool with the default settings.
+    /// Makes a pool with the default settings.
     ///
     /// # Examples
     ///
@@ -109,7 +110,7 @@ impl Pool {
         Pool::from_builder(PoolBuilder::new())
     }
 
-    /// Settings for a new pool.
+    /// Returns settings for a new pool.
     ///
     /// # Examples
     ///
@@ -122,9 +123,9 @@ impl Pool {
         PoolBuilder::new()
     }
 
-    /// The pool that [`spawn`](crate::spawn) uses: created on first use, never closed.
+    /// Returns the pool that [`spawn`](crate::spawn) uses: created on first use, never closed.
     ///
-    /// It has the default settings; its maximum is changed with [`set_max_threads`].
+    /// It has the default settings; [`set_max_threads`] changes its maximum.
     ///
     /// # Examples
     ///
@@ -191,16 +192,17 @@ impl Pool {
         self.0.registry.release_slot();
     }
 
-    /// At most `max` tasks of this pool run at once from now on; tasks that block in
-    /// [`wait`](crate::Task::wait) do not count, and when one of them goes on it may be one more until
-    /// another has finished.
+    /// Sets how many tasks of this pool run at once at most, from now on.
+    ///
+    /// Tasks that block in [`wait`](crate::Task::wait) do not count. When one of them goes on, one
+    /// more than `max` may run until another has finished.
     ///
     /// May be called at any time. When the maximum shrinks, tasks that are running finish; surplus
     /// threads take no further work.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when `max` is 0; nothing has changed then.
+    /// Returns [`ConfigError`] when `max` is 0; nothing has changed then.
     ///
     /// # Examples
     ///
@@ -218,7 +220,7 @@ impl Pool {
         Ok(())
     }
 
-    /// The greatest number of tasks of this pool that run at once.
+    /// Returns how many tasks of this pool run at once at most.
     ///
     /// # Examples
     ///
@@ -233,7 +235,7 @@ impl Pool {
         self.0.registry.max()
     }
 
-    /// The name that the pool's threads carry, followed by a number.
+    /// Returns the prefix of the threads' names, which a number follows.
     ///
     /// # Examples
     ///
@@ -245,14 +247,14 @@ impl Pool {
     }
 
     /// Blocks until no job of this pool is queued, running or dispatching its continuations, or
-    /// until `timeout` is over; true when idle.
+    /// until `timeout` is over; returns true when the pool is idle.
     ///
-    /// Called from a task of this very pool, it does not wait for that task. `Duration::MAX` means
+    /// Called from a task of this pool, it does not wait for that task. `Duration::MAX` means
     /// that there is no limit. Runs nothing on the calling thread; what the calling callback, if
     /// there is one, has settled before goes on on the pool meanwhile.
     ///
-    /// This is the line that waits for detached work before `main` returns; without it the process
-    /// ends and takes running tasks with it.
+    /// Call it before `main` returns to wait for detached work: tasks that still run when the
+    /// process ends are lost.
     ///
     /// # Examples
     ///
@@ -269,7 +271,7 @@ impl Pool {
         idle
     }
 
-    /// Counters of this pool; cheap enough to poll.
+    /// Returns the counters of this pool; cheap enough to poll.
     ///
     /// # Examples
     ///
@@ -284,19 +286,18 @@ impl Pool {
         self.0.registry.metrics()
     }
 
-    /// Closes the pool, waits until its threads have ended, and says what was left.
+    /// Closes the pool, waits until its threads have ended, and returns what was left.
     ///
     /// [`Shutdown::Drain`] runs everything that was accepted; [`Shutdown::Discard`] settles what
     /// has not started as [`Cancelled`](crate::ErrorKind::Cancelled). Tasks that are running are
-    /// never stopped. `deadline` bounds the wait (`Duration::MAX`: none); what goes on after it
-    /// goes on in the background.
+    /// never stopped. `deadline` bounds the wait (`Duration::MAX`: none); what has not ended by
+    /// then goes on in the background.
     ///
-    /// From a task of this pool it works too, and does not wait for the calling thread. Runs nothing
-    /// on that thread; what the calling callback, if there is one, has settled before goes on on the
-    /// pool meanwhile. Afterwards
-    /// `spawn` gives tasks that fail with [`Rejected`](crate::ErrorKind::Rejected). The
-    /// [global](Pool::global) pool stays open: there it only waits for, or discards, what is
-    /// queued.
+    /// From a task of this pool it works too, and does not wait for the calling thread. Runs
+    /// nothing on that thread; what the calling callback, if there is one, has settled before goes
+    /// on on the pool meanwhile. Afterwards `spawn` returns tasks that fail as
+    /// [`Rejected`](crate::ErrorKind::Rejected). The [global](Pool::global) pool stays open: there
+    /// it only waits for, or discards, what is queued.
     ///
     /// # Examples
     ///
@@ -344,12 +345,12 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// At most `max` tasks of the [global pool](Pool::global) run at once from now on: 64 unless
-/// changed.
+/// Sets how many tasks of the [global pool](Pool::global) run at once at most, from now on.
+/// Default: 64.
 ///
 /// # Errors
 ///
-/// [`ConfigError`] when `max` is 0; nothing has changed then.
+/// Returns [`ConfigError`] when `max` is 0; nothing has changed then.
 ///
 /// # Examples
 ///

@@ -8,9 +8,9 @@ use crate::sync::{Arc, Instant, Ordering};
 /// What [`Pool::shutdown`](super::Pool::shutdown) does with tasks that have not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shutdown {
-    /// Run them all.
+    /// Runs them all.
     Drain,
-    /// Settle them as [`Cancelled`](crate::ErrorKind::Cancelled).
+    /// Settles them as [`Cancelled`](crate::ErrorKind::Cancelled).
     Discard,
 }
 
@@ -23,13 +23,13 @@ pub struct ShutdownReport {
     pub discarded: usize,
     /// Tasks still queued when the deadline passed.
     pub queued: usize,
-    /// Threads that were still running or blocked when the deadline passed. The calling thread, if it
-    /// is one of the pool's, is not counted, nor are others of them that wait in `shutdown` too.
+    /// Threads that were still running or blocked when the deadline passed. The calling thread, if
+    /// it is one of the pool's, is not counted, nor are others of them that wait in `shutdown` too.
     pub threads: usize,
 }
 
 impl ShutdownReport {
-    /// Nothing is queued and no thread is left.
+    /// Returns true when nothing is queued and no thread is left.
     ///
     /// # Examples
     ///

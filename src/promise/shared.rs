@@ -10,8 +10,8 @@ use crate::task::IntoTask;
 /// Settles the task it was made with; see [`Resolver::shared`].
 ///
 /// Cloning gives another handle of the same resolver. The first call that settles wins; every later
-/// one hands back what it was given. When the last clone is dropped and none has settled the task,
-/// that is [`Abandoned`](crate::ErrorKind::Abandoned).
+/// one returns its argument as an error. When the last clone is dropped and none has settled the
+/// task, that is [`Abandoned`](crate::ErrorKind::Abandoned).
 #[must_use = "dropping the last clone of a resolver fails its task as abandoned"]
 pub struct SharedResolver<T: Send + 'static> {
     /// Taken by the call that wins; `None` for good afterwards. No user code runs under the lock: the
@@ -34,7 +34,7 @@ impl<T: Send + 'static> SharedResolver<T> {
     ///
     /// # Errors
     ///
-    /// Hands the value back when the task was cancelled, or when another call has settled it.
+    /// Returns the value when the task was cancelled, or when another call has settled it.
     ///
     /// # Examples
     ///
@@ -57,7 +57,7 @@ impl<T: Send + 'static> SharedResolver<T> {
     ///
     /// # Errors
     ///
-    /// Hands the error back when the task was cancelled, or when another call has settled it.
+    /// Returns the error when the task was cancelled, or when another call has settled it.
     ///
     /// # Examples
     ///
@@ -81,7 +81,7 @@ impl<T: Send + 'static> SharedResolver<T> {
     ///
     /// # Errors
     ///
-    /// Hands `outcome` back when the task was cancelled, or when another call has settled it.
+    /// Returns `outcome` when the task was cancelled, or when another call has settled it.
     ///
     /// # Examples
     ///
@@ -101,7 +101,7 @@ impl<T: Send + 'static> SharedResolver<T> {
         }
     }
 
-    /// False once the task was cancelled, or a call has settled it.
+    /// Returns false once the task was cancelled, or a call has settled it.
     ///
     /// # Examples
     ///

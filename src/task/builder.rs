@@ -37,18 +37,18 @@ pub struct TaskBuilder {
 }
 
 impl TaskBuilder {
-    /// Names the task, for errors and debug output; where there is a `tracing` subscriber, its
-    /// closure runs in a span `task` with this `name`, inside the span in which it was started. A
-    /// second call replaces the name.
+    /// Names the task, for errors, debug output and tracing. A second call replaces the name.
     ///
-    /// See the example at [`TaskBuilder`].
+    /// Where there is a `tracing` subscriber, the closure runs in a span `task` with this `name`,
+    /// inside the span in which it was started. See the example at [`TaskBuilder`].
     pub fn name(mut self, name: impl Into<String>) -> TaskBuilder {
         self.name = Some(name.into().into());
         self
     }
 
-    /// Runs the task, and those of its continuations that need a thread, on `pool`. A second call
-    /// replaces the pool.
+    /// Runs the task, and those of its continuations that need a thread, on `pool`.
+    ///
+    /// A second call replaces the pool.
     ///
     /// # Examples
     ///
@@ -67,8 +67,7 @@ impl TaskBuilder {
         self
     }
 
-    /// Cancels the task when `token` is raised, with its whole chain: the task is cancelled where it
-    /// stands.
+    /// Cancels the task when `token` is raised, with its whole chain.
     ///
     /// - If its closure has not returned, the task fails at once as
     ///   [`Cancelled`](crate::ErrorKind::Cancelled). A closure that has not begun by then never does.
@@ -78,7 +77,8 @@ impl TaskBuilder {
     ///
     /// Later continuations see the failure: `then` is skipped; `catch` and `finally` run, and what
     /// they come to goes on as usual. A task that is settled when the token is raised stays so, and
-    /// so does what is chained to it later. A task that is started under a raised token fails at once.
+    /// so does what is chained to it later. A task that is started under a raised token fails at
+    /// once.
     ///
     /// A second call adds a token: each of them cancels the task.
     ///
@@ -103,7 +103,7 @@ impl TaskBuilder {
         self
     }
 
-    /// Starts `f`; see [`spawn`](crate::spawn).
+    /// Runs `f` on a thread of the pool; see [`spawn`](crate::spawn).
     ///
     /// # Examples
     ///
@@ -123,7 +123,9 @@ impl TaskBuilder {
         })
     }
 
-    /// Starts `f`, which may fail or return another task; see [`attempt`](crate::attempt).
+    /// Runs `f`, which may fail or return another task, on a thread of the pool.
+    ///
+    /// See [`attempt`](crate::attempt).
     ///
     /// # Examples
     ///
@@ -143,7 +145,8 @@ impl TaskBuilder {
         })
     }
 
-    /// Starts `f` with a [`TaskContext`]; see [`spawn_with`](crate::spawn_with).
+    /// Runs `f` with a [`TaskContext`] on a thread of the pool; see
+    /// [`spawn_with`](crate::spawn_with).
     ///
     /// # Examples
     ///
@@ -166,7 +169,7 @@ impl TaskBuilder {
         })
     }
 
-    /// Starts `f`, which may fail or return another task, with a [`TaskContext`]: `ctx.check()?`
+    /// Runs `f`, which may fail or return another task, with a [`TaskContext`]: `ctx.check()?`
     /// works in it.
     ///
     /// # Examples
@@ -220,8 +223,10 @@ impl TaskBuilder {
 }
 
 impl Task<()> {
-    /// Settings for a new task. (The value's type is that of the closure; `Task::builder()` needs
-    /// none.)
+    /// Returns settings for a new task.
+    ///
+    /// It stands on `Task<()>` so that `Task::builder()` needs no type; the closure decides the
+    /// type of the task's value.
     ///
     /// # Examples
     ///

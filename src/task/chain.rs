@@ -13,10 +13,10 @@ use crate::cell::task_cell::Returned;
 use crate::error::{At, TaskError};
 
 impl<T: Send + 'static> Task<T> {
-    /// Calls `f` with the value; the new task is what `f` returns. A failure passes by, and `f` is
-    /// dropped.
+    /// Calls `f` with the value, and returns a task for what `f` returns.
     ///
-    /// See [`Task`] for the thread that runs `f`. A panic in it fails the new task.
+    /// A failure passes by, and `f` is dropped. See [`Task`] for the thread that runs `f`. A panic
+    /// in it fails the new task.
     ///
     /// # Examples
     ///
@@ -40,7 +40,7 @@ impl<T: Send + 'static> Task<T> {
     }
 
     /// Calls `f` with the value; `f` may fail, or return another task, whose outcome becomes that
-    /// of the new one.
+    /// of the new one. A failure passes by, and `f` is dropped.
     ///
     /// # Examples
     ///
@@ -93,8 +93,8 @@ impl<T: Send + 'static> Task<T> {
         })
     }
 
-    /// Turns a failure into another attempt: `f` may fail again, or return a task. On success `f`
-    /// is dropped and the value passes by.
+    /// Replaces a failure by the outcome of `f`, which may fail again, or return a task. On success
+    /// `f` is dropped and the value passes by.
     ///
     /// # Examples
     ///
@@ -151,7 +151,7 @@ impl<T: Send + 'static> Task<T> {
         })
     }
 
-    /// Calls `f` with the outcome, whichever it is; the new task is what `f` returns.
+    /// Calls `f` with the outcome, value or failure, and returns a task for what `f` returns.
     ///
     /// # Examples
     ///
@@ -174,7 +174,7 @@ impl<T: Send + 'static> Task<T> {
         })
     }
 
-    /// Calls `f` with the outcome, whichever it is; `f` may fail, or return another task, whose
+    /// Calls `f` with the outcome, value or failure; `f` may fail, or return another task, whose
     /// outcome becomes that of the new one.
     ///
     /// `Task::from(outcome)` passes the outcome on.
@@ -278,7 +278,7 @@ impl<R> Task<R>
 where
     R: IntoTask + Send + 'static,
 {
-    /// Makes of a task of a task, or of a result, the task inside.
+    /// Returns a task for the inner outcome of a task of a task, or of a task of a result.
     ///
     /// # Examples
     ///

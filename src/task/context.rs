@@ -3,15 +3,15 @@
 use crate::cancel::CancelToken;
 use crate::error::TaskError;
 
-/// What a task started with [`spawn_with`](crate::spawn_with) or
-/// [`attempt_with`](crate::attempt_with) can ask about itself.
+/// Tells a running closure whether its task was cancelled; the argument of closures started with
+/// [`spawn_with`](crate::spawn_with) and [`attempt_with`](crate::attempt_with).
 #[derive(Clone, Debug)]
 pub struct TaskContext {
     token: CancelToken,
 }
 
 impl TaskContext {
-    /// True once the task was cancelled: its result is no longer wanted.
+    /// Returns true once the task was cancelled: its result is no longer wanted.
     ///
     /// # Examples
     ///
@@ -28,12 +28,12 @@ impl TaskContext {
         self.token.is_cancelled()
     }
 
-    /// `Err` once the task was cancelled, for `ctx.check()?`.
+    /// Fails once the task was cancelled, for `ctx.check()?`.
     ///
     /// # Errors
     ///
-    /// A [`TaskError`] of kind [`Cancelled`](crate::ErrorKind::Cancelled), with the reason of the
-    /// cancel, if one was given.
+    /// Returns a [`TaskError`] of kind [`Cancelled`](crate::ErrorKind::Cancelled), with the reason
+    /// of the cancel, if one was given.
     ///
     /// # Examples
     ///
@@ -54,8 +54,8 @@ impl TaskContext {
         self.token.reason().map_or(Ok(()), Err)
     }
 
-    /// The failure that the task was cancelled with, which tells the reason, if one was given. `None`
-    /// while it is not cancelled.
+    /// Returns the failure that the task was cancelled with, which carries the reason, if one was
+    /// given. `None` while the task is not cancelled.
     ///
     /// # Examples
     ///
@@ -77,7 +77,7 @@ impl TaskContext {
         self.token.reason()
     }
 
-    /// The token behind it, to pass on to other code.
+    /// Returns the token that a cancel of the task raises, to pass on to other code.
     ///
     /// # Examples
     ///

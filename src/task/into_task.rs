@@ -8,8 +8,8 @@ use crate::promise::Resolver;
 use crate::sync::Ordering;
 use crate::task::{SharedTask, Task};
 
-/// What [`attempt`](crate::attempt), [`and_then`](Task::and_then) and [`or_else`](Task::or_else)
-/// take from their closures: a `Result` with any error, or another task.
+/// The type that closures of [`attempt`](crate::attempt), [`and_then`](Task::and_then) and
+/// [`or_else`](Task::or_else) return: a `Result` with any error, or another task.
 ///
 /// Implemented for `Result<T, BoxError>`, `Task<T>` and [`SharedTask<T>`], and for nothing else:
 /// that is what lets `?` and `.into()` in a closure find their error type without an annotation.
@@ -48,7 +48,7 @@ pub trait IntoTask: sealed::Sealed {
     /// The value of the task.
     type Output: Send + 'static;
 
-    /// The task itself.
+    /// Returns the task, or a settled one for a result.
     fn into_task(self) -> Task<Self::Output>;
 
     #[doc(hidden)]
@@ -198,7 +198,7 @@ impl<T: Send + 'static> Task<T> {
         ))
     }
 
-    /// A task with this value, settled from the start.
+    /// Returns a task that is settled with `value` from the start.
     ///
     /// # Examples
     ///
@@ -212,7 +212,7 @@ impl<T: Send + 'static> Task<T> {
         Task::settled(Ok(value))
     }
 
-    /// A task that has failed from the start.
+    /// Returns a task that has failed with `error` from the start.
     ///
     /// # Examples
     ///
@@ -229,10 +229,11 @@ impl<T: Send + 'static> Task<T> {
         Task::from_cell(TaskCell::<NoWork<T>, T>::settled(meta, Err(error)))
     }
 
-    /// The outcome's failure, if the task is settled and failed; it counts as looked at then.
+    /// Returns the failure, if the task is settled, has failed, and its observers have run.
     ///
-    /// `None` as long as observers that subscribed before are still looking, though
-    /// [`status`](Task::status) says [`Failure`](crate::Status::Failure) already.
+    /// The failure counts as handled then. It is `None` while observers that subscribed before
+    /// still run, though [`status`](Task::status) returns [`Failure`](crate::Status::Failure) and
+    /// [`is_settled`](Task::is_settled) returns true already: observers see the failure first.
     ///
     /// # Examples
     ///

@@ -54,13 +54,13 @@ use crate::cell::{self, AnyCell, with, with_state};
 use crate::error::TaskError;
 use crate::sync::{Arc, ThreadId};
 
-/// Work that was started, or will be: a promise for a `T`.
+/// A promise for a `T`: work that was started, or will be.
 ///
 /// Made by [`spawn`], [`attempt`], [`Task::new`], [`deferred`](crate::deferred) and
 /// [`Pool::spawn`](crate::Pool::spawn). A task settles once, as a value or as a
 /// [`TaskError`](crate::TaskError). Continuations ([`then`](Task::then), [`catch`](Task::catch),
-/// ..) take the outcome and give a new task; observers ([`subscribe`](Task::subscribe), ..) borrow
-/// it first; [`wait`](Task::wait) blocks for it; `.await` works in any async runtime.
+/// ..) take the outcome and return a new task; observers ([`subscribe`](Task::subscribe), ..)
+/// borrow it first; [`wait`](Task::wait) blocks for it; `.await` works in any async runtime.
 ///
 /// Dropping a task detaches it: the work goes on. See [`cancel_on_drop`](Task::cancel_on_drop) for
 /// the opposite.
@@ -68,7 +68,7 @@ use crate::sync::{Arc, ThreadId};
 /// # Which thread runs a continuation
 ///
 /// The thread that settles the task, right after; if the task is settled already, a thread of its
-/// pool. Never the call that registers it. See [`on`](Task::on) to choose.
+/// pool. The call that registers it never runs it. See [`on`](Task::on) to choose.
 ///
 /// # Examples
 ///
@@ -89,7 +89,7 @@ pub struct Task<T> {
     _type: PhantomData<fn() -> T>,
 }
 
-/// Where a task stands.
+/// Whether a task is settled, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
@@ -132,7 +132,7 @@ impl<T> Task<T> {
         }
     }
 
-    /// Lets the task go on without a handle; the same as dropping it, said aloud.
+    /// Lets the task go on without a handle; the same as dropping it, but stated.
     ///
     /// # Examples
     ///
@@ -146,8 +146,11 @@ impl<T> Task<T> {
     /// ```
     pub fn detach(self) {}
 
-    /// True once the outcome is decided. Observers that subscribed before may still be looking at
-    /// it.
+    /// Returns true once the outcome is decided, while observers may still run.
+    ///
+    /// Observers that subscribed before may not have seen the outcome yet:
+    /// [`try_wait`](Task::try_wait) and [`error`](Task::error) return nothing until they have.
+    /// [`SharedTask::is_settled`] returns true only after them.
     ///
     /// # Examples
     ///
@@ -163,7 +166,9 @@ impl<T> Task<T> {
         self.status() != Status::Pending
     }
 
-    /// Where the task stands. Does not count as looking at a failure.
+    /// Returns whether the task is settled, and how; a failure does not count as handled by that.
+    ///
+    /// Decided at the same moment as [`is_settled`](Task::is_settled): observers may still run.
     ///
     /// # Examples
     ///
@@ -198,8 +203,9 @@ impl<T> Task<T> {
         })
     }
 
-    /// The thread that runs, or ran, the task's closure; for a task without one, the thread that ran
-    /// its continuations last. `None` before that.
+    /// Returns the thread that runs, or ran, the task's closure; `None` before it began.
+    ///
+    /// For a task without a closure: the thread that ran its continuations last.
     ///
     /// # Examples
     ///
@@ -217,7 +223,7 @@ impl<T> Task<T> {
         thread_of(&**self.cell.as_ref()?)
     }
 
-    /// The name it was given by [`TaskBuilder::name`].
+    /// Returns the name that [`TaskBuilder::name`] set.
     ///
     /// # Examples
     ///

@@ -20,7 +20,7 @@ pub(super) fn route_to<E: Executor + Clone + 'static>(executor: &E) -> Route {
 impl<T: Send + 'static> Task<T> {
     /// Sends every later continuation and observer of this chain through `executor`.
     ///
-    /// What was registered before stays where it was. The choice sticks until the next `on`. The
+    /// What was registered before stays where it was. The choice holds until the next `on`. The
     /// chain keeps a clone; an executor that is not `Clone` goes into an `Arc`.
     ///
     /// # Examples

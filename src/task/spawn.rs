@@ -14,11 +14,13 @@ use crate::pool::Pool;
 
 /// Runs `f` on a thread of the [global pool](Pool::global).
 ///
-/// Starts at once; does not block, and goes on when the task is dropped. It ends with the process,
-/// though: when `main` returns, what is still running is lost, unless `main` waits for it with
-/// [`wait`](Task::wait), or for everything with [`Pool::global().wait_idle(..)`](Pool::wait_idle).
-/// A panic in `f` settles the task as [`Panicked`](crate::ErrorKind::Panicked). For work that may
-/// fail, see [`attempt`].
+/// Starts at once; does not block, and goes on when the task is dropped. When `main` returns, tasks
+/// that still run are lost: wait for one with [`wait`](Task::wait), or for all with
+/// [`Pool::global().wait_idle(..)`](Pool::wait_idle). A panic in `f` settles the task as
+/// [`Panicked`](crate::ErrorKind::Panicked).
+///
+/// The value of the task is what `f` returns, a `Result` too. For work that may fail, or that
+/// returns another task, see [`attempt`].
 ///
 /// # Examples
 ///
@@ -40,7 +42,9 @@ where
 
 /// Runs `f`, which may fail or return another task, on a thread of the [global pool](Pool::global).
 ///
-/// In `f` the `?` operator takes any error.
+/// In `f` the `?` operator takes any error. An `Err` fails the task, and the outcome of a returned
+/// task becomes its own, where [`spawn`] would make either the value. There are two functions
+/// because one for both could not infer the type of the error in `Ok(..?)`: see [`IntoTask`].
 ///
 /// # Examples
 ///
@@ -62,7 +66,8 @@ where
     })
 }
 
-/// Runs `f` with a [`TaskContext`], by which it can tell that it has been cancelled.
+/// Runs `f` on a thread of the global pool with a [`TaskContext`], which tells `f` when the task is
+/// cancelled.
 ///
 /// # Examples
 ///
@@ -86,8 +91,8 @@ where
     Task::<()>::builder().spawn_with(f)
 }
 
-/// Runs `f`, which may fail or return another task, with a [`TaskContext`]; `ctx.check()?` works in
-/// it.
+/// Runs `f`, which may fail or return another task, on a thread of the global pool with a
+/// [`TaskContext`]; `ctx.check()?` works in it.
 ///
 /// # Examples
 ///
@@ -115,8 +120,8 @@ where
 }
 
 impl<T: Send + 'static> Task<T> {
-    /// A task that starts when it is asked to: by [`run`](Task::run), [`wait`](Task::wait), a
-    /// continuation or an observer.
+    /// Returns a cold task: [`run`](Task::run), [`wait`](Task::wait), [`try_wait`](Task::try_wait),
+    /// a continuation or an observer starts it.
     ///
     /// # Examples
     ///

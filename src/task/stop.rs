@@ -23,13 +23,14 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// What has not started never will, and what it captured is dropped at once. A closure that is
     /// running is not stopped: its [token](crate::TaskContext::is_cancelled) is raised, and what it
-    /// returns is dropped; [`stopped`](Task::stopped) waits until it has returned. Whatever this task alone waits for is cancelled with it, up to the first
-    /// [`shielded`](Task::shielded) one. `finally` closures run and observers see the cancellation
-    /// as a failure: now, on the calling thread, wherever the chain was sent.
+    /// returns is dropped; [`stopped`](Task::stopped) waits until it has returned. Tasks that only
+    /// this one waits for are cancelled with it, up to the first [`shielded`](Task::shielded) one.
+    /// `finally` closures run and observers see the cancellation as a failure: now, on the calling
+    /// thread, also when [`on`](Task::on) chose another.
     ///
-    /// All that is to be cancelled is cancelled before any of that code runs. Called inside a callback
-    /// (a continuation, an observer, a callback of a token), the cancel runs it after that callback
-    /// has returned; see [`CancelToken`](crate::CancelToken).
+    /// All that is to be cancelled is cancelled before any of that code runs. Called inside a
+    /// callback (a continuation, an observer, a callback of a token), the cancel runs it after that
+    /// callback has returned; see [`CancelToken`](crate::CancelToken).
     ///
     /// # Examples
     ///
@@ -47,9 +48,10 @@ impl<T: Send + 'static> Task<T> {
         self.cancel_because(None)
     }
 
-    /// Like [`cancel`](Task::cancel), and says why: the failures of the tasks that it cancels, and
-    /// the token that their closures see, tell the reason. A reason for a task that is settled is
-    /// dropped.
+    /// Cancels the task like [`cancel`](Task::cancel), with a reason.
+    ///
+    /// The failures of the cancelled tasks carry it, and so does the token that their closures see.
+    /// A reason for a task that is settled is dropped.
     ///
     /// # Examples
     ///
@@ -71,7 +73,7 @@ impl<T: Send + 'static> Task<T> {
         }
     }
 
-    /// Cancels the task when the guard is dropped.
+    /// Returns a guard that cancels the task when it is dropped.
     ///
     /// # Examples
     ///
@@ -84,7 +86,7 @@ impl<T: Send + 'static> Task<T> {
         CancelOnDrop(Some(self))
     }
 
-    /// A task that can be cancelled without cancelling this one.
+    /// Returns a task with the same outcome that can be cancelled without cancelling this one.
     ///
     /// # Examples
     ///
@@ -150,7 +152,7 @@ impl Upstream for Shield {
 pub struct CancelOnDrop<T: Send + 'static>(Option<Task<T>>);
 
 impl<T: Send + 'static> CancelOnDrop<T> {
-    /// The task, no longer cancelled by a drop.
+    /// Returns the task, which a drop no longer cancels.
     ///
     /// # Examples
     ///
@@ -166,7 +168,7 @@ impl<T: Send + 'static> CancelOnDrop<T> {
         self.0.take().unwrap_or_else(empty)
     }
 
-    /// Blocks for the outcome; see [`Task::wait`].
+    /// Blocks until the task is settled, and returns its outcome; see [`Task::wait`].
     ///
     /// # Errors
     ///

@@ -14,8 +14,8 @@ use crate::sync::{Arc, Weak};
 use crate::trace;
 
 impl<T: Send + 'static> Task<T> {
-    /// A task that settles when no closure of this task runs any more and none of those registered
-    /// by now will.
+    /// Returns a task that settles when no closure of this task runs any more and none of those
+    /// registered by now will.
     ///
     /// A [cancel](Task::cancel) settles a task at once, and a closure that is running goes on until
     /// it looks at its token. This task settles when that closure has returned and what it captured
@@ -24,9 +24,9 @@ impl<T: Send + 'static> Task<T> {
     /// this one, that one's closures count too. The inputs of [`all`](crate::all) and
     /// [`any`](crate::any), and the source of a [`SharedTask`](crate::SharedTask), do not.
     ///
-    /// It settles with `()` whatever the outcome is, and does not look at it. It may be asked at any
-    /// time and by many, does not start a cold task, and dropping or cancelling what it returns
-    /// changes nothing.
+    /// It settles with `()` on every outcome, and a failure does not count as handled. It may be
+    /// called at any time and repeatedly, and does not start a cold task. Dropping or cancelling
+    /// the returned task changes nothing.
     ///
     /// # Examples
     ///
@@ -75,8 +75,8 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// The outcome does not wait for `f` when the task is cancelled: it is there at once, and `f`
     /// runs when the closure has returned, on the thread of that closure; see
-    /// [`stopped`](Task::stopped). Otherwise `f` runs in its turn, before what is registered later
-    /// and before `wait` returns. A panic in `f` is reported and changes nothing.
+    /// [`stopped`](Task::stopped). Otherwise `f` runs in the order of registration, before what is
+    /// registered later and before `wait` returns. A panic in `f` is reported and changes nothing.
     ///
     /// # Examples
     ///

@@ -18,9 +18,10 @@ use crate::{drop_queue, unhandled};
 impl<T: Send + 'static> Task<T> {
     /// Calls `on_success` or `on_failure` with a reference to the outcome when the task is settled.
     ///
-    /// Any number of observers may subscribe; they run in the order in which they did, before
-    /// whoever consumes the task. See [`Task`] for the thread. A failure seen here does not count
-    /// as looked at. A panic in an observer is reported and disturbs nobody else.
+    /// Any number of observers may subscribe. They run in the order in which they subscribed,
+    /// before the consumer of the task. See [`Task`] for the thread. A failure that only observers
+    /// see does not count as handled. A panic in an observer is reported and does not affect the
+    /// others.
     ///
     /// # Examples
     ///
@@ -65,8 +66,9 @@ impl<T: Send + 'static> Task<T> {
         observe_with(self.cell(), observer(Location::caller(), f))
     }
 
-    /// Lets `f` look at the value on its way, as an observer: its panic is reported and changes
-    /// nothing.
+    /// Calls `f` with a reference to the value, as an observer, and returns the task.
+    ///
+    /// A panic in `f` is reported and changes nothing.
     ///
     /// # Examples
     ///
@@ -91,8 +93,9 @@ impl<T: Send + 'static> Task<T> {
         self.append(step, Role::Observer)
     }
 
-    /// Lets `f` look at the failure on its way, as an observer; the failure does not count as
-    /// looked at.
+    /// Calls `f` with a reference to the failure, as an observer, and returns the task.
+    ///
+    /// The failure does not count as handled. A panic in `f` is reported and changes nothing.
     ///
     /// # Examples
     ///
@@ -120,7 +123,11 @@ impl<T: Send + 'static> Task<T> {
     }
 
     /// Blocks until the task is settled and calls one of the closures with the outcome, on the
-    /// calling thread. Inside a task, the awaited task may run there too; see [`wait`](Task::wait).
+    /// calling thread.
+    ///
+    /// The name tells it from [`subscribe`](Task::subscribe): it consumes the task, as
+    /// [`wait`](Task::wait) does. Inside a task, the awaited task may run on the calling thread
+    /// too.
     ///
     /// # Errors
     ///
@@ -189,7 +196,7 @@ where
     })
 }
 
-/// An observer's place in the list of a task. Dropping it leaves the observer in place;
+/// The registration of an observer. Dropping it leaves the observer in place;
 /// [`unsubscribe`](Subscription::unsubscribe) takes it out, [`guard`](Subscription::guard) does so
 /// on drop.
 pub struct Subscription {
@@ -205,10 +212,10 @@ impl Subscription {
         }
     }
 
-    /// Takes the observer out and drops its closures. False when it has run, is running, or can no
-    /// longer run.
+    /// Removes the observer and drops its closures. Returns false when it has run, is running, or
+    /// can no longer run.
     ///
-    /// Costs hardly more with many observers than with few: it is found by bisection.
+    /// The observer is found by bisection: the cost grows with the logarithm of their number.
     ///
     /// # Examples
     ///
@@ -230,7 +237,7 @@ impl Subscription {
         was_there
     }
 
-    /// Unsubscribes when the guard is dropped.
+    /// Returns a guard that unsubscribes when it is dropped.
     ///
     /// # Examples
     ///
@@ -262,7 +269,7 @@ impl fmt::Debug for Subscription {
 pub struct SubscriptionGuard(Option<Subscription>);
 
 impl SubscriptionGuard {
-    /// The subscription, no longer ended by a drop.
+    /// Returns the subscription, which a drop no longer ends.
     ///
     /// # Examples
     ///

@@ -27,26 +27,29 @@ const SPINS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 200 };
 const YIELDS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 4 };
 
 impl<T: Send + 'static> Task<T> {
-    /// Blocks until the task is settled, and returns its outcome. Inside a task, the awaited task
-    /// may run on the calling thread, above the caller's frames: it finds the thread-locals of the
-    /// caller as they are, borrowed or locked. [`wait_parked`](Task::wait_parked) excludes that, as
-    /// does [`PoolBuilder::inline_waits`](crate::PoolBuilder::inline_waits) for a pool.
+    /// Blocks the calling thread until the task is settled, and returns its outcome.
+    ///
+    /// Inside a task, the awaited task may run on the calling thread, above the caller's frames: it
+    /// finds the thread-locals of the caller as they are, borrowed or locked.
+    /// [`wait_parked`](Task::wait_parked) excludes that, as does
+    /// [`PoolBuilder::inline_waits`](crate::PoolBuilder::inline_waits) for a pool.
     ///
     /// May be called anywhere, inside tasks, continuations and other callbacks too: the pool stays
-    /// live whatever its size, and what the calling callback has settled before goes on on the pool
+    /// live at every size, and what the calling callback has settled before goes on on the pool
     /// meanwhile. Only the awaited task, or one that it waits for in turn, may run on the calling
     /// thread: if it has not started, if that thread belongs to the task's pool, is not unwinding
     /// from a panic, and has used less than a quarter of its stack.
     ///
-    /// Returns after every observer that subscribed before has run. Inside an async runtime `.await`
-    /// the task instead.
+    /// Returns after every observer that subscribed before has run. Inside an async runtime
+    /// `.await` the task instead.
     ///
     /// # Errors
     ///
     /// The task's failure; or one of kind [`Cycle`](ErrorKind::Cycle) when the task can only settle
     /// after the caller returns, as when a task waits for itself; or one of kind
-    /// [`Rejected`](ErrorKind::Rejected) when all threads of the caller's pool wait, jobs are queued
-    /// in it, and no further thread can be created to run them. The task goes on in that case.
+    /// [`Rejected`](ErrorKind::Rejected) when all threads of the caller's pool wait, jobs are
+    /// queued in it, and no further thread can be created to run them. The task goes on in that
+    /// case.
     ///
     /// # Examples
     ///
@@ -65,9 +68,9 @@ impl<T: Send + 'static> Task<T> {
 
     /// Blocks like [`wait`](Task::wait), and never runs the task on the calling thread.
     ///
-    /// For a task that waits while it holds something of its thread's: a thread-local that is
-    /// borrowed, a lock that is not reentrant. Costs two switches of threads more where `wait` would
-    /// have run the task.
+    /// For a closure that waits while it holds something of its thread: a thread-local that is
+    /// borrowed, or a lock that is not reentrant. Costs two switches of threads more where `wait`
+    /// would have run the task.
     ///
     /// # Errors
     ///
@@ -100,13 +103,13 @@ impl<T: Send + 'static> Task<T> {
     /// Blocks until the task is settled or `timeout` is over. A timeout too long for the clock
     /// means that there is none.
     ///
-    /// Never runs the task on the calling thread, so that the limit holds. What the calling callback
-    /// has settled before goes on on the pool meanwhile.
-    /// It never fails as [`Cycle`](ErrorKind::Cycle): it ends by itself.
+    /// Never runs the task on the calling thread, so that the limit holds. What the calling
+    /// callback has settled before goes on on the pool meanwhile. It never fails as
+    /// [`Cycle`](ErrorKind::Cycle): it ends by itself.
     ///
     /// # Errors
     ///
-    /// The outer `Err` gives the task back, unharmed, when the time is over; the inner one is the
+    /// The outer `Err` returns the task, unchanged, when the time is over; the inner one is the
     /// task's failure.
     ///
     /// # Examples
@@ -127,11 +130,14 @@ impl<T: Send + 'static> Task<T> {
         }
     }
 
-    /// Gives the outcome if the task is settled and its observers have run. Starts a cold task.
+    /// Returns the outcome if the task is settled and its observers have run; does not block.
+    ///
+    /// It starts a cold task (one made by [`Task::new`]), as [`wait`](Task::wait) does.
+    /// To look without starting it, use [`status`](Task::status).
     ///
     /// # Errors
     ///
-    /// The outer `Err` gives the task back when it is not; the inner one is the task's failure.
+    /// The outer `Err` returns the task when it is not; the inner one is the task's failure.
     ///
     /// # Examples
     ///

@@ -14,8 +14,8 @@ use crate::task::{IntoTask, Task, resolve_returned};
 use crate::{dispatch, guard, trace, unhandled};
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
-    /// Calls `f` with a reference to the value; gives a task for what it returns. A failure passes
-    /// by.
+    /// Calls `f` with a reference to the value, and returns a task for what `f` returns. A failure
+    /// passes by.
     ///
     /// # Examples
     ///
@@ -59,7 +59,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         })
     }
 
-    /// Calls `f` with a reference to the outcome, whichever it is.
+    /// Calls `f` with a reference to the outcome, value or failure, and returns a task for what `f`
+    /// returns.
     ///
     /// # Examples
     ///
@@ -80,7 +81,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         })
     }
 
-    /// Calls `f` with a reference to the outcome, whichever it is; `f` may fail, or return another
+    /// Calls `f` with a reference to the outcome, value or failure; `f` may fail, or return another
     /// task, whose outcome becomes that of the new one.
     ///
     /// `Task::from(outcome)` passes the outcome on.
@@ -109,8 +110,9 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         })
     }
 
-    /// A task for a clone of the value, which is made by this call if the task is settled and its
-    /// observers have run.
+    /// Returns a task for a clone of the value.
+    ///
+    /// This call makes the clone if the task is settled and its observers have run.
     ///
     /// # Examples
     ///

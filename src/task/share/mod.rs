@@ -66,7 +66,9 @@ fn bury<T: 'static>(value: Option<Outcome<T>>) {
 }
 
 impl<T: Send + Sync + 'static> Task<T> {
-    /// Makes the task one that can be cloned, borrowed and branched.
+    /// Returns a task that can be cloned, borrowed and branched.
+    ///
+    /// Branches and handles borrow the one value. Observers that subscribed before run first.
     ///
     /// # Examples
     ///
@@ -145,10 +147,9 @@ impl<T> Shared<T> {
 }
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
-    /// Gives up this handle's interest; the task itself is cancelled when nobody else is left who
-    /// wants it.
+    /// Drops this handle's interest, and cancels the task if no other handle or branch wants it.
     ///
-    /// `None`: another handle or branch still wants it, and the task goes on.
+    /// Returns `None` while another one does: the task goes on then.
     ///
     /// # Examples
     ///
@@ -187,7 +188,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
 }
 
 impl<T> SharedTask<T> {
-    /// Where the task stands.
+    /// Returns whether the task is settled, and how; at the same moment as
+    /// [`is_settled`](SharedTask::is_settled).
     ///
     /// # Examples
     ///
@@ -208,8 +210,10 @@ impl<T> SharedTask<T> {
         }
     }
 
-    /// True once the outcome is there to borrow, which is after the observers that subscribed
-    /// before [`share`](Task::share) have run.
+    /// Returns true once the outcome can be borrowed: after the observers that subscribed before
+    /// [`share`](Task::share) have run.
+    ///
+    /// [`Task::is_settled`] returns true earlier, while they still run.
     ///
     /// # Examples
     ///
@@ -224,7 +228,7 @@ impl<T> SharedTask<T> {
         self.shared.value.get().is_some()
     }
 
-    /// The thread that runs, or ran, the task's closure; see [`Task::thread`].
+    /// Returns the thread that runs, or ran, the task's closure; see [`Task::thread`].
     ///
     /// # Examples
     ///
@@ -238,7 +242,7 @@ impl<T> SharedTask<T> {
         thread_of(&*self.shared.cell)
     }
 
-    /// The name it was given by [`TaskBuilder::name`](crate::TaskBuilder::name).
+    /// Returns the name that [`TaskBuilder::name`](crate::TaskBuilder::name) set.
     ///
     /// # Examples
     ///

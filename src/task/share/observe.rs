@@ -112,8 +112,9 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         }
     }
 
-    /// Blocks until the task is settled or `timeout` is over; `None` then. Never runs the task on the
-    /// calling thread.
+    /// Blocks until the task is settled or `timeout` is over; returns `None` then.
+    ///
+    /// Never runs the task on the calling thread.
     ///
     /// # Errors
     ///
@@ -138,7 +139,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         }
     }
 
-    /// The outcome, if the task is settled.
+    /// Returns the outcome, if the task is settled and its observers have run; does not block.
     ///
     /// # Errors
     ///
@@ -158,7 +159,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         self.shared.value.get().map(|outcome| self.give(outcome))
     }
 
-    /// The failure, if the task is settled and failed; it counts as looked at then.
+    /// Returns the failure, if the task is settled and failed; it counts as handled then.
     ///
     /// # Examples
     ///
