@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::counts::{REFUSAL_PAUSE, ThreadCounts};
 use super::registry::Registry;
-use super::worker::{self, HeadState, Worker};
+use super::worker::{self, WorkerStage, Worker};
 use crate::dispatch;
 use crate::sync::{Duration, Instant, Ordering, thread};
 
@@ -34,7 +34,7 @@ pub(crate) struct BlockedSection(Option<Blocked>);
 struct Blocked {
     worker: Rc<Worker>,
     /// Where it is in its life.
-    stage: HeadState,
+    stage: WorkerStage,
     /// `blocked` counts it. It does not in a stop hook: there it counts as leaving all the time.
     is_counted: Cell<bool>,
 }
@@ -79,7 +79,7 @@ impl BlockedSection {
         Ok(Some(REFUSAL_PAUSE))
     }
 
-    /// There is work, and nobody awake to do it; `counts` is that of the pool `shared`.
+    /// There is work, and nobody awake to do it; `counts` is that of `registry`.
     pub(super) fn has_no_worker(&self, counts: &ThreadCounts, registry: &Registry) -> bool {
         let is_here = |blocked: &Blocked| std::ptr::eq(&*blocked.worker.registry, registry);
         self.0.as_ref().is_some_and(is_here) && counts.active == 0 && registry.backlog() > 0
@@ -89,14 +89,14 @@ impl BlockedSection {
 impl Blocked {
     fn begin(worker: Rc<Worker>) -> Blocked {
         let stage = worker.stage.get();
-        let is_counted = stage != HeadState::Leaving || cfg!(planted = "leaves_twice");
+        let is_counted = stage != WorkerStage::Leaving || cfg!(planted = "leaves_twice");
         let registry = worker.registry.clone();
         if is_counted {
             let mut counts = registry.counts.lock();
             // Block.1
             counts.blocked += 1;
             counts.active -= 1;
-            counts.blocked_at_start += usize::from(stage == HeadState::Starting);
+            counts.blocked_at_start += usize::from(stage == WorkerStage::Starting);
             registry.publish_counts(&counts);
         }
         Blocked {
@@ -114,7 +114,7 @@ impl Blocked {
         // Block.3
         counts.blocked -= 1;
         counts.active += 1;
-        counts.blocked_at_start -= usize::from(self.stage == HeadState::Starting);
+        counts.blocked_at_start -= usize::from(self.stage == WorkerStage::Starting);
         self.worker.registry.publish_counts(counts);
     }
 }

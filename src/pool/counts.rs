@@ -11,7 +11,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Invariant: `threads == active + idle.len() + blocked + leaving`.
 ///
-/// `active` and `target` are mirrored in atomics of [`Registry`](super::shared::Registry), written
+/// `active` and `target` are mirrored in atomics of [`Registry`](super::registry::Registry), written
 /// under this lock, for the push path.
 pub(super) struct ThreadCounts {
     /// Threads that exist, or are being created.

@@ -159,11 +159,11 @@ fn take_of_ended(registry: &Registry, counts: &mut ThreadCounts, own: bool) -> V
 /// take long, so another thread does it; where there is none to be had, they end by themselves.
 fn join(registry: &Arc<Registry>, handles: Vec<JoinHandle<()>>, may_return: bool) {
     let joining = handles.len();
-    let history = registry.clone();
+    let joined = registry.clone();
     let join_all = move || {
         for handle in handles {
             let _ = handle.join();
-            history.count_joined(1);
+            joined.count_joined(1);
         }
     };
     if !may_return || joining == 0 {

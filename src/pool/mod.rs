@@ -85,7 +85,7 @@ use crate::unhandled;
 #[derive(Clone)]
 pub struct Pool(Arc<Handle>);
 
-/// Closes the pool when the last handle goes; the threads hold only `shared`.
+/// Closes the pool when the last handle goes; the threads hold only the registry.
 struct Handle {
     registry: Arc<Registry>,
 }

@@ -65,11 +65,11 @@ impl Monitor {
             drop(thread);
             return self.resign(registry);
         }
-        let history = Arc::downgrade(registry);
+        let weak = Arc::downgrade(registry);
         // Its stack is an ordinary one: the last thread that the system refuses settles tasks here.
         let started = thread::Builder::new()
             .name(format!("{}-monitor", registry.settings.name))
-            .spawn(move || monitor_main(&history));
+            .spawn(move || monitor_main(&weak));
         match started {
             Ok(handle) => {
                 *thread = Some(handle.thread().clone());

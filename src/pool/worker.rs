@@ -26,12 +26,12 @@ pub(super) struct Worker {
     pub(super) registry: Arc<Registry>,
     pub(super) local: Arc<LocalQueue>,
     pub(super) stack: Stack,
-    pub(super) stage: Cell<HeadState>,
+    pub(super) stage: Cell<WorkerStage>,
 }
 
 /// Where a worker is in its life. User code runs, and may block, in each of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum HeadState {
+pub(super) enum WorkerStage {
     /// Its start hook runs. It counts as active.
     Starting,
     Working,
@@ -62,7 +62,7 @@ pub(super) fn is_on(registry: &Arc<Registry>) -> bool {
 /// True on a worker of this very pool that `active` or `blocked` counts.
 pub(super) fn counts_in(registry: &Arc<Registry>) -> bool {
     let counts = |worker: &Rc<Worker>| {
-        Arc::ptr_eq(&worker.registry, registry) && worker.stage.get() != HeadState::Leaving
+        Arc::ptr_eq(&worker.registry, registry) && worker.stage.get() != WorkerStage::Leaving
     };
     with_current(counts).unwrap_or(false)
 }
@@ -162,7 +162,7 @@ fn worker_main(registry: &Arc<Registry>, number: usize) {
         registry: registry.clone(),
         local: local.clone(),
         stack: Stack::begins_here(registry.settings.stack_bytes()),
-        stage: Cell::new(HeadState::Starting),
+        stage: Cell::new(WorkerStage::Starting),
     });
     MADE_FOR.set(Arc::as_ptr(registry).addr());
     dispatch::ask_for_other_jobs(is_wanted_elsewhere);
@@ -173,10 +173,10 @@ fn worker_main(registry: &Arc<Registry>, number: usize) {
         thread: thread::current(),
         notified: AtomicBool::new(false),
     });
-    worker.stage.set(HeadState::Working);
+    worker.stage.set(WorkerStage::Working);
     main_loop(registry, &local, &sleeper);
 
-    worker.stage.set(HeadState::Leaving);
+    worker.stage.set(WorkerStage::Leaving);
     call_hook(registry, number, registry.settings.on_stop.as_deref());
     CURRENT.with(|current| *current.borrow_mut() = None);
     drop(worker);
