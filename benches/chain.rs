@@ -1,7 +1,7 @@
 //! What does a link of a long chain cost, and does it depend on the length?
 //!
-//! N: 10, 1 000 and 100 000 continuations, each adding one, hung on one pending task that is then settled; the end is waited for.
-//! Threads: the one that builds, settles and waits.
+//! N: 10, 1 000 and 100 000 continuations, each adding one, hung on one pending task that is then
+//! settled; the end is waited for. Threads: the one that builds, settles and waits.
 
 mod support;
 

@@ -1,7 +1,8 @@
 //! What does it cost to join many pending tasks into one?
 //!
-//! N: 10, 1 000 and 100 000 tasks, joined while pending, then settled one after another by another thread; the joined result is waited for.
-//! Threads: the one that makes, joins and waits; the one that settles.
+//! N: 10, 1 000 and 100 000 tasks, joined while pending, then settled one after another by another
+//! thread; the joined result is waited for. Threads: the one that makes, joins and waits; the one
+//! that settles.
 
 mod support;
 

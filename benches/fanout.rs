@@ -1,7 +1,7 @@
 //! What does an observer cost, and does it depend on how many there are?
 //!
-//! N: 10, 1 000 and 100 000 observers of one pending task that is then settled; each looks at the value once.
-//! Threads: the one that subscribes and settles.
+//! N: 10, 1 000 and 100 000 observers of one pending task that is then settled; each looks at the
+//! value once. Threads: the one that subscribes and settles.
 
 mod support;
 

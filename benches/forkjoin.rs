@@ -1,7 +1,7 @@
 //! What does a task cost whose parent is a task and waits for it?
 //!
-//! N: the argument of naive fib, 10 and 20: 177 and 21 891 calls, every one of them a task, waited for by the call above.
-//! Threads: the one outside that waits for the first, and the global pool's.
+//! N: the argument of naive fib, 10 and 20: 177 and 21 891 calls, every one of them a task, waited
+//! for by the call above. Threads: the one outside that waits for the first, and the global pool's.
 
 mod support;
 

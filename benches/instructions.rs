@@ -1,9 +1,10 @@
 //! How many instructions does an operation take?
 //!
-//! A program for `.ci/instructions`, which counts its instructions under valgrind: `--scenario NAME --count N` does N operations. Without a scenario it
-//! does a hundred of each.
+//! A program for `.ci/instructions`, which counts its instructions under valgrind: `--scenario NAME
+//! --count N` does N operations. Without a scenario it does a hundred of each.
 //!
-//! Threads: one; no scenario touches a pool, so that every run takes the same number of instructions.
+//! Threads: one; no scenario touches a pool, so that every run takes the same number of
+//! instructions.
 
 use std::hint::black_box;
 use std::process::ExitCode;

@@ -1,10 +1,11 @@
 //! How does the pool size itself, and what does it cost to wait in it?
 //!
-//! N: said in each row; with `--test` a hundredth of it, and shorter pauses.
-//! Threads: a pool of its own for each figure, with the default settings where the row says no others; fib runs on the global pool.
+//! N: said in each row; with `--test` a hundredth of it, and shorter pauses. Threads: a pool of its
+//! own for each figure, with the default settings where the row says no others; fib runs on the
+//! global pool.
 //!
-//! The bounds are what a machine with little else to do keeps to. A task that is lost fails the run; in a full run, so does a figure of the naps,
-//! the flood or the rest that is over its bound.
+//! The bounds are what a machine with little else to do keeps to. A task that is lost fails the
+//! run; in a full run, so does a figure of the naps, the flood or the rest that is over its bound.
 
 use std::fs;
 use std::process::ExitCode;
@@ -148,7 +149,8 @@ fn naps(table: &mut Table, mode: Mode) {
     table.demand(&format!("{what}: threads"), peak as f64, 64.0);
 }
 
-/// Jobs that compute for a second, 64 of them queued, get few threads where nothing is told of them.
+/// Jobs that compute for a second, 64 of them queued, get few threads where nothing is told of
+/// them.
 fn computations(table: &mut Table, short: bool, cores: usize) {
     let length = Duration::from_millis(if short { 50 } else { 1_000 });
     let pool = Untold.pool();
@@ -172,7 +174,8 @@ fn computations(table: &mut Table, short: bool, cores: usize) {
     let _ = pool.shutdown(fast_async::Shutdown::Discard, LIMIT);
 }
 
-/// A thread that computes takes no processor from jobs that sleep: the pool grows as it does without.
+/// A thread that computes takes no processor from jobs that sleep: the pool grows as it does
+/// without.
 fn naps_beside_a_computation(table: &mut Table) {
     let pool = Pool::new();
     let is_over = AtomicBool::new(false);
@@ -267,7 +270,8 @@ fn threads_of_the_process() -> Option<usize> {
 /// Processor time of the whole process so far; a tick is commonly 10 ms.
 fn processor_ticks() -> Option<usize> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name before the parenthesis may hold spaces. User time is the 14th field, system time the 15th.
+    // The name before the parenthesis may hold spaces. User time is the 14th field, system time the
+    // 15th.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let mut next = || fields.next()?.parse::<usize>().ok();
     Some(next()? + next()?)
@@ -300,7 +304,8 @@ fn nested(table: &mut Table, depth: usize) {
     );
 }
 
-/// Raises and lowers the maximum all the while; every 64th task naps, so that the pool wants to grow.
+/// Raises and lowers the maximum all the while; every 64th task naps, so that the pool wants to
+/// grow.
 fn flapping(table: &mut Table, n: usize) {
     let pool = Pool::new();
     let over = Arc::new(AtomicBool::new(false));

@@ -1,7 +1,8 @@
-//! What do the parts cost of which an operation consists: a lock, a count, an allocation, a fence, a wake-up?
+//! What do the parts cost of which an operation consists: a lock, a count, an allocation, a fence,
+//! a wake-up?
 //!
-//! N: 1 000 of each in a row, uncontended; for the wake-up 100 times there and back between two threads.
-//! Threads: one; two for the wake-up.
+//! N: 1 000 of each in a row, uncontended; for the wake-up 100 times there and back between two
+//! threads. Threads: one; two for the wake-up.
 
 mod support;
 

@@ -1,7 +1,8 @@
 //! How long does it take to start one closure and have its result?
 //!
-//! N: 1 closure from outside of the pool, waited for before the next; 1 000 in the same way from inside a task.
-//! Threads: outside, the caller and the worker that it wakes each time; inside, the worker itself, unless another is quicker.
+//! N: 1 closure from outside of the pool, waited for before the next; 1 000 in the same way from
+//! inside a task. Threads: outside, the caller and the worker that it wakes each time; inside, the
+//! worker itself, unless another is quicker.
 
 mod support;
 

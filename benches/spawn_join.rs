@@ -1,7 +1,7 @@
 //! What does it cost to start a closure and wait for it, many at a time?
 //!
-//! N: 10, 1 000 and 100 000 no-op closures, spawned by one thread outside of the pool, which then waits for every handle in order.
-//! Threads: the one outside, and the global pool's.
+//! N: 10, 1 000 and 100 000 no-op closures, spawned by one thread outside of the pool, which then
+//! waits for every handle in order. Threads: the one outside, and the global pool's.
 
 mod support;
 

@@ -30,8 +30,8 @@ enum Item {
 const KEPT: usize = 64;
 
 struct Local {
-    /// Empty whenever this thread blocks. Invariant: when it is empty and no scope is open, it has no
-    /// more room than `kept`.
+    /// Empty whenever this thread blocks. Invariant: when it is empty and no scope is open, it has
+    /// no more room than `kept`.
     list: ManuallyDrop<RefCell<VecDeque<Item>>>,
     kept: Cell<usize>,
     /// True while a `scope` is open on this thread: what is put on the list will be run by it.
@@ -40,8 +40,8 @@ struct Local {
     /// This thread waits, and runs awaited work meanwhile: what that leaves on the list is the
     /// waiter's to hand off.
     waits: Cell<bool>,
-    /// A `hand_over_now` is on this thread's stack: an executor may run what it is given on the spot,
-    /// and that must not nest.
+    /// A `hand_over_now` is on this thread's stack: an executor may run what it is given on the
+    /// spot, and that must not nest.
     handing: Cell<bool>,
     /// Whether other jobs wait for this thread.
     is_wanted: Cell<fn() -> bool>,
@@ -141,9 +141,9 @@ impl Drop for Close {
     }
 }
 
-/// Calls `f`, which runs awaited work inside a wait, as if this thread had been at the bottom of its
-/// stack: the work opens a scope of its own. What that leaves on the list is for the caller, who
-/// waits: it runs what it waits for and hands off the rest.
+/// Calls `f`, which runs awaited work inside a wait, as if this thread had been at the bottom of
+/// its stack: the work opens a scope of its own. What that leaves on the list is for the caller,
+/// who waits: it runs what it waits for and hands off the rest.
 ///
 /// The list must be empty, or hold nothing but awaited work.
 pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
@@ -200,8 +200,8 @@ pub(crate) fn later(work: Arc<dyn Runnable>) {
 /// Has a task handed to its executor: at once, because it is not this thread's to run.
 ///
 /// An executor may run the job on the spot, and that job may come to the next executor. So one that
-/// is called while another is being called on this thread has to wait for the list: calls nest once,
-/// however long the chain.
+/// is called while another is being called on this thread has to wait for the list: calls nest
+/// once, however long the chain.
 pub(crate) fn hand_over_now(work: Arc<dyn Runnable>) {
     let begins = LOCAL.try_with(|local| !local.open.get() || !local.handing.replace(true));
     if begins.unwrap_or(true) {
@@ -289,7 +289,8 @@ fn renew(local: &Local) -> bool {
     renewed
 }
 
-/// Runs what is on this thread's list, without a budget. For a scope whose caller finds it all done.
+/// Runs what is on this thread's list, without a budget. For a scope whose caller finds it all
+/// done.
 pub(crate) fn run_all() {
     while let Some(item) = next() {
         match item {

@@ -34,8 +34,8 @@ pub(crate) trait Runnable: Send + Sync {
         self.hand_off();
     }
 
-    /// The work will never run: settle whatever hangs on it. False when there was nothing left to be
-    /// settled.
+    /// The work will never run: settle whatever hangs on it. False when there was nothing left to
+    /// be settled.
     fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool;
 
     /// Work that goes on takes a place in the queue of a pool that has a limit.
@@ -57,8 +57,9 @@ pub(crate) trait Runnable: Send + Sync {
     }
 }
 
-/// Work that is handed to executors, perhaps several times. A hand-off id, the number of a handing over, is
-/// good for one run: a job that comes late finds its hand-off id used, or another one given out.
+/// Work that is handed to executors, perhaps several times. A hand-off id, the number of a handing
+/// over, is good for one run: a job that comes late finds its hand-off id used, or another one
+/// given out.
 pub(crate) trait Continuation: Send + Sync {
     /// False when the hand-off id was not good.
     fn run_with(self: Arc<Self>, handoff: u32) -> bool;

@@ -99,7 +99,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// # Examples
     ///
     /// ```
-    /// # fn read_async(ok: impl FnMut(u32), _failed: impl FnMut(i32)) { let mut ok = ok; ok(7); ok(8); }
+    /// # fn read_async(mut ok: impl FnMut(u32), _failed: impl FnMut(i32)) { ok(7); ok(8); }
     /// let (resolver, task) = fast_async::deferred();
     /// let on_success = resolver.shared();
     /// let on_failure = on_success.clone();

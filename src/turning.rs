@@ -1,4 +1,5 @@
-//! Threads that wait although a loop of theirs has to be turned: how they hear of what is sent to it.
+//! Threads that wait although a loop of theirs has to be turned: how they hear of what is sent to
+//! it.
 
 // Locks: EARS alone. Only threads of ours are woken, and without it.
 

@@ -16,12 +16,12 @@ type Hook = Arc<dyn Fn(&TaskError) + Send + Sync>;
 crate::sync::statics! {
     static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
 
-    /// What the default report has said lately. No user code runs under the lock: what is to be said
-    /// is taken out and said afterwards.
+    /// What the default report has said lately. No user code runs under the lock: what is to be
+    /// said is taken out and said afterwards.
     static PLACES: Mutex<Places> = Mutex::new(Places::new());
 
-    /// `PLACES` has counts that were not said. Written under its lock. A hint for threads that go to
-    /// sleep; one that misses it leaves the counts to the next.
+    /// `PLACES` has counts that were not said. Written under its lock. A hint for threads that go
+    /// to sleep; one that misses it leaves the counts to the next.
     static COUNTING: AtomicBool = AtomicBool::new(false);
 }
 
@@ -223,7 +223,8 @@ impl Drop for Reporting {
     }
 }
 
-/// Drops a user's value, closure or executor. A panic in that has no task to fail, so it is reported.
+/// Drops a user's value, closure or executor. A panic in that has no task to fail, so it is
+/// reported.
 pub(crate) fn drop_reporting<V>(value: V) {
     if let Err(payload) = guard::drop_caught(value) {
         report(TaskError::panicked_in_drop(payload));

@@ -1,4 +1,5 @@
-//! Adoption: a task that is returned, or settled with, becomes the outcome; a ring of tasks is told so.
+//! Adoption: a task that is returned, or settled with, becomes the outcome; a ring of tasks is told
+//! so.
 
 mod support;
 
@@ -197,7 +198,8 @@ mod outcome {
         });
     }
 
-    // Contract: S5. An inner task that follows another itself has links and observers of its own: they have their turn.
+    // Contract: S5. An inner task that follows another itself has links and observers of its own:
+    // they have their turn.
     #[test]
     fn what_hangs_on_an_adopted_task_that_follows_another_has_its_turn() {
         within(LIMIT, || {
@@ -213,7 +215,8 @@ mod outcome {
         });
     }
 
-    // Contract: S5, C3. Built from its end: what only carries is left out of the line, and nobody misses it.
+    // Contract: S5, C3. Built from its end: what only carries is left out of the line, and nobody
+    // misses it.
     #[test]
     fn a_line_that_is_built_from_its_end_carries_values_and_cancels() {
         let line = || {
@@ -240,7 +243,8 @@ mod outcome {
         });
     }
 
-    /// Keeps its jobs. A task that was sent to one holds it, so its count of references tells what is still there.
+    /// Keeps its jobs. A task that was sent to one holds it, so its count of references tells what
+    /// is still there.
     #[derive(Default)]
     struct Hoard(Mutex<Vec<Job>>);
 
@@ -250,7 +254,8 @@ mod outcome {
         }
     }
 
-    // Contract: S5. What does nothing but carry an outcome is let go, or a loop of adoptions would grow.
+    // Contract: S5. What does nothing but carry an outcome is let go, or a loop of adoptions would
+    // grow.
     #[test]
     fn a_task_that_only_carries_is_left_out_of_the_line() {
         within(LIMIT, || {
@@ -274,8 +279,8 @@ mod outcome {
         });
     }
 
-    // Contract: C3. The task was cancelled while it followed one whose observer still looks; when that one delivers, it
-    // is to another life of the task.
+    // Contract: C3. The task was cancelled while it followed one whose observer still looks; when
+    // that one delivers, it is to another life of the task.
     #[test]
     fn what_a_task_followed_before_its_cancel_has_no_say_in_what_it_follows_after() {
         within(LIMIT, || {
@@ -408,7 +413,8 @@ mod rings {
         });
     }
 
-    // Contract: S5. Rings through what is no plain link: a branch of a shared task, a shield, a combinator.
+    // Contract: S5. Rings through what is no plain link: a branch of a shared task, a shield, a
+    // combinator.
     #[test]
     fn a_ring_through_a_branch_a_shield_or_a_combinator_is_a_cycle() {
         within(LIMIT, || {
@@ -442,8 +448,9 @@ mod rings {
         });
     }
 
-    // Contract: S5. Where the task of the ring has a list of steps, `all` hears of its failure while it is
-    // among them; whatever `all` gives up then, it is not what it was to be settled with.
+    // Contract: S5. Where the task of the ring has a list of steps, `all` hears of its failure
+    // while it is among them; whatever `all` gives up then, it is not what it was to be settled
+    // with.
     #[test]
     fn a_ring_through_a_task_with_many_steps_is_a_cycle() {
         within(LIMIT, || {
@@ -512,8 +519,8 @@ mod rings {
         });
     }
 
-    // No ring: each follows the next one, and the links are closed in an order in which every task that begins to follow is
-    // followed already, or follows one that does so.
+    // No ring: each follows the next one, and the links are closed in an order in which every task
+    // that begins to follow is followed already, or follows one that does so.
     #[test]
     fn a_line_is_no_cycle() {
         within(LIMIT, || {

@@ -1,7 +1,9 @@
 //! How often and how much each operation allocates, counted over the whole process.
 //!
-//! Scenarios without a pool are exact: they run once, after a run that fills what a thread keeps for itself. In those with a pool, threads that come up or
-//! look around may allocate too, but no run allocates less than the work itself does: the least of several counts, of many on a busy machine.
+//! Scenarios without a pool are exact: they run once, after a run that fills what a thread keeps
+//! for itself. In those with a pool, threads that come up or look around may allocate too, but no
+//! run allocates less than the work itself does: the least of several counts, of many on a busy
+//! machine.
 
 use std::alloc::System;
 use std::process::ExitCode;
@@ -19,7 +21,8 @@ static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const N: usize = 1_000;
 /// How often a list of `N` entries may be made and grow, each time to twice its size.
 const GROWTH: usize = 2 + N.ilog2() as usize;
-/// Runs of a scenario with a pool: at least and at most. What is wrong with the code is wrong in all of them.
+/// Runs of a scenario with a pool: at least and at most. What is wrong with the code is wrong in
+/// all of them.
 const ROUNDS: (usize, usize) = (20, 2_000);
 /// A pool that is not at rest after this time hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -418,7 +421,8 @@ fn settling_observers() -> Spent {
     spent
 }
 
-/// The task stays pending all the while: the memory comes back with the subscriptions, not with the task.
+/// The task stays pending all the while: the memory comes back with the subscriptions, not with the
+/// task.
 fn unsubscribing() -> Spent {
     let (resolver, task) = deferred::<u64>();
     let mut subscriptions = Vec::with_capacity(N);

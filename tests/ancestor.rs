@@ -1,4 +1,5 @@
-//! What the ancestor of this crate, a Python package of the same name, got wrong: each row of that list, done right.
+//! What the ancestor of this crate, a Python package of the same name, got wrong: each row of that
+//! list, done right.
 
 mod support;
 

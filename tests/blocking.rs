@@ -1,4 +1,5 @@
-//! A callback that blocks holds up nothing: what it has settled before goes on elsewhere, whatever it blocks in and wherever it runs.
+//! A callback that blocks holds up nothing: what it has settled before goes on elsewhere, whatever
+//! it blocks in and wherever it runs.
 
 mod support;
 

@@ -785,8 +785,8 @@ mod token {
         });
     }
 
-    /// Raises `quit`, which comes to the first of two tasks, and to the second when the thread that it has set free has been through
-    /// its queue. `held`: where the first one's callback is.
+    /// Raises `quit`, which comes to the first of two tasks, and to the second when the thread that
+    /// it has set free has been through its queue. `held`: where the first one's callback is.
     fn free_a_thread_in_the_middle_of(
         quit: &CancelToken,
         held: &CancelToken,

@@ -1,6 +1,7 @@
 //! The `checksum` example, run as its users run it: the built program over real files.
 //!
-//! `cargo test` builds the examples before the tests run; `cargo test --test checksum` alone does not.
+//! `cargo test` builds the examples before the tests run; `cargo test --test checksum` alone does
+//! not.
 
 #![cfg(unix)]
 
@@ -78,7 +79,8 @@ fn write(path: PathBuf, content: &[u8]) {
     fs::write(path, content).unwrap();
 }
 
-/// Two pairs of duplicates, one of them with a hard link beside it, and everything that is no regular file.
+/// Two pairs of duplicates, one of them with a hard link beside it, and everything that is no
+/// regular file.
 fn tree() -> TempDir {
     let tree = TempDir::new().unwrap();
     let at = |name: &str| tree.path().join(name);
@@ -213,7 +215,8 @@ fn an_empty_directory_is_fine() {
     assert_eq!(line(&ran.stdout, "errors"), "0");
 }
 
-/// A path beyond the system's limit: the walk lists the file, and nobody, root included, can open it by that path.
+/// A path beyond the system's limit: the walk lists the file, and nobody, root included, can open
+/// it by that path.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_cannot_be_opened_is_reported_and_stops_no_other() {
@@ -296,7 +299,8 @@ fn what_permissions_forbid_is_reported() {
         allow(name, 0o000);
     }
 
-    // Root may read everything: then somebody else has to run the program, from where they can reach it.
+    // Root may read everything: then somebody else has to run the program, from where they can
+    // reach it.
     let privileged = File::open(at("locked")).is_ok();
     let ran = if privileged {
         let elsewhere = TempDir::new().unwrap();

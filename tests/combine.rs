@@ -538,7 +538,8 @@ mod any_of {
 mod both {
     use super::*;
 
-    // No user code runs in the collecting: it needs no executor, and no loop that nobody turns meanwhile.
+    // No user code runs in the collecting: it needs no executor, and no loop that nobody turns
+    // meanwhile.
     #[test]
     fn collecting_settled_tasks_does_not_go_through_their_executor() {
         within(LIMIT, || {
@@ -601,7 +602,8 @@ mod both {
         });
     }
 
-    // Contract: D2, D8. The observers of the whole run on the thread that brings the last part, and may do what they like.
+    // Contract: D2, D8. The observers of the whole run on the thread that brings the last part, and
+    // may do what they like.
     #[test]
     fn callbacks_of_the_whole_may_call_back() {
         within(LIMIT, || {

@@ -1,5 +1,5 @@
-//! The tests agree with `docs/CONTRACT.md` and `docs/CASES.md`: each rule is cited by a test, and each
-//! citation names a rule or a case.
+//! The tests agree with `docs/CONTRACT.md` and `docs/CASES.md`: each rule is cited by a test, and
+//! each citation names a rule or a case.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

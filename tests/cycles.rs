@@ -1,5 +1,5 @@
-//! Cycles: whatever closes one, and in whichever order, is told so; what is no cycle is left alone; and the search for cycles
-//! takes steps in proportion to the size of the graph.
+//! Cycles: whatever closes one, and in whichever order, is told so; what is no cycle is left alone;
+//! and the search for cycles takes steps in proportion to the size of the graph.
 
 mod support;
 
@@ -29,7 +29,8 @@ fn until_blocked(pool: &Pool, threads: usize) {
     }
 }
 
-/// The searches are counted for the whole process: tests that count, and tests that search, take turns.
+/// The searches are counted for the whole process: tests that count, and tests that search, take
+/// turns.
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -129,7 +130,8 @@ mod closed_by_an_adoption {
         });
     }
 
-    // Contract: S5, W3. The other order: the wait comes last, and is told; `a` then gets what the task returns.
+    // Contract: S5, W3. The other order: the wait comes last, and is told; `a` then gets what the
+    // task returns.
     #[test]
     fn an_adoption_then_a_wait() {
         let _alone = alone();
@@ -161,7 +163,8 @@ mod closed_by_an_adoption {
         });
     }
 
-    // Contract: S5, W3. Three tasks that wait, each for what the next one settles; adoptions close the cycle.
+    // Contract: S5, W3. Three tasks that wait, each for what the next one settles; adoptions close
+    // the cycle.
     #[test]
     fn a_cycle_of_waits_and_adoptions() {
         let _alone = alone();
@@ -199,7 +202,8 @@ mod closed_by_an_adoption {
         });
     }
 
-    // Contract: S5, W3. A job of a loop turns the loop until a task is settled that comes to wait for that job.
+    // Contract: S5, W3. A job of a loop turns the loop until a task is settled that comes to wait
+    // for that job.
     #[test]
     fn a_loop_that_is_turned_in_one_of_its_jobs() {
         let _alone = alone();
@@ -241,7 +245,8 @@ mod closed_by_an_adoption {
 mod no_cycle {
     use super::*;
 
-    // Contract: W3. A wait that ends by itself closes no cycle, and neither does an adoption behind it.
+    // Contract: W3. A wait that ends by itself closes no cycle, and neither does an adoption behind
+    // it.
     #[test]
     fn through_a_wait_with_a_time_limit() {
         let _alone = alone();
@@ -470,7 +475,8 @@ mod steps {
         linear(line);
     }
 
-    // Contract: S5, W3. The links are closed from the middle outwards, from both ends, and in a shuffled order.
+    // Contract: S5, W3. The links are closed from the middle outwards, from both ends, and in a
+    // shuffled order.
     #[test]
     fn a_line_that_is_closed_in_any_order() {
         fn line(n: usize) {
@@ -531,7 +537,8 @@ mod steps {
         });
     }
 
-    // Contract: W3. Many waits, one after the other, for the first of two: an event, and a wide task that is still to come.
+    // Contract: W3. Many waits, one after the other, for the first of two: an event, and a wide
+    // task that is still to come.
     #[test]
     fn many_waits_for_an_event_or_a_wide_task() {
         fn events(n: usize) {

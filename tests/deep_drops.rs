@@ -1,5 +1,5 @@
-//! Handles that hold each other, by way of values, closures and hooks, in lines as long as one likes: dropped without recursion, on any thread and at
-//! any moment of its life.
+//! Handles that hold each other, by way of values, closures and hooks, in lines as long as one
+//! likes: dropped without recursion, on any thread and at any moment of its life.
 
 mod support;
 

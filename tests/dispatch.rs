@@ -1,4 +1,5 @@
-//! Dispatch: in which order, on which thread and under what conditions the subscribers of a task run, and when they are dropped.
+//! Dispatch: in which order, on which thread and under what conditions the subscribers of a task
+//! run, and when they are dropped.
 
 mod support;
 
@@ -128,7 +129,8 @@ mod order {
         });
     }
 
-    // Contract: D1. One after another also means: never two at a time, though they arrive from many threads.
+    // Contract: D1. One after another also means: never two at a time, though they arrive from many
+    // threads.
     #[test]
     fn subscribers_of_one_task_never_overlap() {
         const THREADS: usize = 4;
@@ -191,7 +193,8 @@ mod order {
         });
     }
 
-    // Contract: D1. The one that is running when a cancel comes finishes before the next one starts.
+    // Contract: D1. The one that is running when a cancel comes finishes before the next one
+    // starts.
     #[test]
     fn subscribers_do_not_overlap_when_a_cancel_comes_in_between() {
         within(LIMIT, || {
@@ -230,8 +233,8 @@ mod order {
         (looking, go_on)
     }
 
-    // Contract: D1, C1. The outcome that they subscribed to is there, and their turn has come: the cancel is of what
-    // comes after them.
+    // Contract: D1, C1. The outcome that they subscribed to is there, and their turn has come: the
+    // cancel is of what comes after them.
     #[test]
     fn observers_whose_turn_has_come_see_the_value_and_later_ones_the_cancel() {
         within(LIMIT, || {
@@ -274,8 +277,9 @@ mod order {
         });
     }
 
-    // Contract: D1, C2. Each cancel is left to the thread that runs the observer; what they tell of comes in the order in
-    // which it was registered, and not at all when it was unsubscribed meanwhile.
+    // Contract: D1, C2. Each cancel is left to the thread that runs the observer; what they tell of
+    // comes in the order in which it was registered, and not at all when it was unsubscribed
+    // meanwhile.
     #[test]
     fn what_is_cancelled_again_and_again_has_its_turn_once_and_in_order() {
         within(LIMIT, || {
@@ -472,8 +476,9 @@ mod threads {
         });
     }
 
-    // Contract: D5. A chain longer than the budget lets a job that waits for its worker go first; one whose steps take
-    // turns with observers too, which are not given to the driver many at once.
+    // Contract: D5. A chain longer than the budget lets a job that waits for its worker go first;
+    // one whose steps take turns with observers too, which are not given to the driver many at
+    // once.
     #[test]
     fn a_long_chain_does_not_hold_its_worker_from_others() {
         const LINKS: usize = 10_000;
@@ -557,7 +562,8 @@ mod threads {
         });
     }
 
-    // Contract: D2. It has no other jobs: however long the chain is, a thread of the user's own hands nothing over.
+    // Contract: D2. It has no other jobs: however long the chain is, a thread of the user's own
+    // hands nothing over.
     #[test]
     fn a_thread_of_ones_own_runs_all_that_it_settles() {
         within(LIMIT, || {
@@ -582,7 +588,8 @@ mod threads {
         });
     }
 
-    // Contract: D2, D5. Where `Inline` says that there is nobody to hand over to, the chain goes on, and the stack stays flat.
+    // Contract: D2, D5. Where `Inline` says that there is nobody to hand over to, the chain goes
+    // on, and the stack stays flat.
     #[test]
     fn a_long_inline_chain_on_a_busy_worker_keeps_its_stack_flat() {
         isolated(
@@ -637,7 +644,8 @@ mod threads {
         });
     }
 
-    // Contract: D2. The same for a line of forks: a branch that has run leaves what hangs on it to the thread's list.
+    // Contract: D2. The same for a line of forks: a branch that has run leaves what hangs on it to
+    // the thread's list.
     #[test]
     fn a_line_of_forks_keeps_the_stack_flat() {
         isolated("threads::a_line_of_forks_keeps_the_stack_flat", || {

@@ -1,4 +1,5 @@
-//! When closures and values are dropped: as soon as nobody can use them any more, and outside every lock.
+//! When closures and values are dropped: as soon as nobody can use them any more, and outside every
+//! lock.
 
 mod support;
 
@@ -15,8 +16,8 @@ fn one_thread() -> Pool {
     pool.build().expect("a valid pool")
 }
 
-// Contract: D6. When the next link runs, the closures of those before it are gone, whether they ran or were passed over.
-// Case: 31
+// Contract: D6. When the next link runs, the closures of those before it are gone, whether they ran
+// or were passed over. Case: 31
 #[test]
 fn a_closure_is_dropped_before_the_next_link_runs() {
     within(LIMIT, || {
@@ -156,8 +157,8 @@ fn cancelling_drops_what_can_no_longer_run_at_once() {
     });
 }
 
-// Contract: D6, C1. The driver is among observers and carries the cancel out when they have run; what can no longer run
-// does not wait for that. Neither does it run, though it comes next.
+// Contract: D6, C1. The driver is among observers and carries the cancel out when they have run;
+// what can no longer run does not wait for that. Neither does it run, though it comes next.
 #[test]
 fn cancelling_drops_what_can_no_longer_run_while_an_observer_looks() {
     within(LIMIT, || {
@@ -245,7 +246,8 @@ fn a_settled_task_without_a_handle_keeps_nothing() {
     });
 }
 
-/// Plays a scene that drops one value, whose drop calls back into the very task that drops it: under a lock that would never return.
+/// Plays a scene that drops one value, whose drop calls back into the very task that drops it:
+/// under a lock that would never return.
 fn drops_outside_the_lock(play: impl FnOnce(&Probe) + Send + 'static) {
     within(LIMIT, || {
         let drops = Drops::new();

@@ -1,4 +1,5 @@
-//! Executors: which thread runs a chain, how long a choice sticks, and what becomes of a chain whose executor fails it.
+//! Executors: which thread runs a chain, how long a choice sticks, and what becomes of a chain
+//! whose executor fails it.
 
 mod support;
 

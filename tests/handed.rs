@@ -1,4 +1,5 @@
-//! Work that was handed on: nobody runs it but whom it belongs to now, and nobody runs it in a stranger's place.
+//! Work that was handed on: nobody runs it but whom it belongs to now, and nobody runs it in a
+//! stranger's place.
 
 mod support;
 
@@ -67,7 +68,8 @@ mod stale {
         });
     }
 
-    // Contract: W1, P4. The entry that a waiting worker has left in the queue is nobody's to refuse.
+    // Contract: W1, P4. The entry that a waiting worker has left in the queue is nobody's to
+    // refuse.
     #[test]
     fn a_pool_does_not_refuse_what_a_waiting_worker_runs() {
         within(LIMIT, || {
@@ -77,7 +79,8 @@ mod stale {
             let (at, until) = (begun.clone(), go_on.clone());
             let (send, received) = channel::<Task<u32>>();
             let outer = pool.spawn(move || received.recv().unwrap().wait());
-            // From outside, so that it lies in the pool's queue and not in the worker's own local queue.
+            // From outside, so that it lies in the pool's queue and not in the worker's own local
+            // queue.
             let inner = pool.spawn(move || {
                 at.open();
                 until.pass();
@@ -229,7 +232,8 @@ mod cancelled {
         task.on_settled(move |outcome| seen.push(outcome.copied().map_err(TaskError::kind)));
     }
 
-    // Contract: D1, C1. The outcome is there, and only a thread is missing: a cancel of what comes after is not theirs.
+    // Contract: D1, C1. The outcome is there, and only a thread is missing: a cancel of what comes
+    // after is not theirs.
     #[test]
     fn observers_that_wait_for_their_executor_see_the_outcome_from_before_the_cancel() {
         within(LIMIT, || {

@@ -1,4 +1,5 @@
-//! Inference: what a user writes compiles without type annotations, and `?` works in every function that has an error type.
+//! Inference: what a user writes compiles without type annotations, and `?` works in every function
+//! that has an error type.
 
 mod support;
 
@@ -99,7 +100,8 @@ fn the_question_mark_in_functions_with_their_own_error_type() {
     });
 }
 
-// `?` inside the closures takes errors of several types in one body, failures of tasks and `anyhow`'s errors among them.
+// `?` inside the closures takes errors of several types in one body, failures of tasks and
+// `anyhow`'s errors among them.
 #[test]
 fn the_question_mark_in_closures() {
     within(LIMIT, || {

@@ -1,4 +1,5 @@
-//! Every way in which a task comes to its outcome, with everything that can be done with it, wherever that runs, settled before and after.
+//! Every way in which a task comes to its outcome, with everything that can be done with it,
+//! wherever that runs, settled before and after.
 //!
 //! Contract: S2, S3, S4, S5, D1, D3, D6, D7, W2, C2, C4, C5
 
@@ -616,7 +617,8 @@ impl Case {
         }
     }
 
-    /// The task, and what settles it on the thread that calls it. A cancel is one of the handle before, and one by a token after.
+    /// The task, and what settles it on the thread that calls it. A cancel is one of the handle
+    /// before, and one by a token after.
     fn make(&self) -> (Task<Value>, Box<dyn FnOnce() + Send>) {
         let value = self.value(VALUE);
         if self.source == Source::Cancel && self.when == When::Before {

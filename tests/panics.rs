@@ -141,7 +141,8 @@ fn the_thread_lives_on() {
     });
 }
 
-// Contract: S2. `handle` gets a value whose drop panics, and its closure returns nothing that holds it.
+// Contract: S2. `handle` gets a value whose drop panics, and its closure returns nothing that holds
+// it.
 #[test]
 fn a_value_that_panics_when_dropped_fails_the_link_that_dropped_it() {
     within(LIMIT, || {
@@ -206,7 +207,8 @@ fn an_error_or_a_payload_that_panics_when_dropped_does_no_harm() {
     });
 }
 
-// Contract: S2. Values that nobody is left to take are dropped by the crate: on the thread that settles.
+// Contract: S2. Values that nobody is left to take are dropped by the crate: on the thread that
+// settles.
 #[test]
 fn a_value_that_nobody_takes_may_panic_when_dropped() {
     within(LIMIT, || {
@@ -253,7 +255,8 @@ fn a_value_that_a_combinator_has_no_use_for_may_panic_when_dropped() {
     });
 }
 
-// Contract: S2. Of values that come at once one wins; the crate drops those that come too late to be handed back.
+// Contract: S2. Of values that come at once one wins; the crate drops those that come too late to
+// be handed back.
 #[test]
 fn a_late_winner_may_panic_when_dropped() {
     const ROUNDS: usize = 300;

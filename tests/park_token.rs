@@ -1,4 +1,5 @@
-//! The token of `std::thread::park` belongs to whoever runs code on a thread: no call of ours takes one away or leaves one behind.
+//! The token of `std::thread::park` belongs to whoever runs code on a thread: no call of ours takes
+//! one away or leaves one behind.
 
 mod support;
 
@@ -212,8 +213,8 @@ const SETTINGS: &[Setting] = &[
     }),
 ];
 
-/// Checks every call in every setting. A check that fails in a destructor of a thread-local would end the process, so the checks
-/// say what is wrong instead.
+/// Checks every call in every setting. A check that fails in a destructor of a thread-local would
+/// end the process, so the checks say what is wrong instead.
 #[track_caller]
 fn everywhere(check: fn(fn()) -> Result<(), &'static str>) {
     let mut wrong = Vec::new();
@@ -287,7 +288,8 @@ fn no_blocking_call_ends_with_a_foreign_unpark() {
     });
 }
 
-// Contract: P1. Between two jobs a worker sleeps; the token that one job has left is there for the next.
+// Contract: P1. Between two jobs a worker sleeps; the token that one job has left is there for the
+// next.
 #[test]
 fn a_worker_that_sleeps_leaves_the_token_alone() {
     within(LIMIT, || {

@@ -374,7 +374,8 @@ mod size {
                 held.pass();
             })
             .detach();
-            // The other worker queues jobs in its own local queue; when it is done it is one too many.
+            // The other worker queues jobs in its own local queue; when it is done it is one too
+            // many.
             let (own, begun, held) = (pool.clone(), running.clone(), leave.clone());
             let queued = pool.spawn(move || {
                 let tasks: Vec<Task<u32>> = (0..3).map(|n| own.spawn(move || n)).collect();
@@ -789,7 +790,8 @@ mod rest {
                                 own.spawn(move || done.add()).detach();
                             }
                             assert!(own.wait_idle(Duration::MAX));
-                            // The first to go on may wait for the others: the pool has come to rest for all of them.
+                            // The first to go on may wait for the others: the pool has come to rest
+                            // for all of them.
                             met.add();
                             met.reach(3);
                             done.get()
@@ -804,7 +806,8 @@ mod rest {
         });
     }
 
-    // Contract: P4. Tasks that wait for the pool's rest do not keep it from it, those that wait for something else do.
+    // Contract: P4. Tasks that wait for the pool's rest do not keep it from it, those that wait for
+    // something else do.
     #[test]
     fn a_task_that_waits_for_another_keeps_the_pool_from_its_rest() {
         within(|| {
@@ -1037,7 +1040,8 @@ mod end {
             }
             let report = pool.shutdown(Shutdown::Drain, Duration::from_millis(1));
             assert_eq!((report.queued, report.threads), (5, 2), "{report:?}");
-            // The first worker comes back: one too many, with work in the queue that the spare will see to.
+            // The first worker comes back: one too many, with work in the queue that the spare will
+            // see to.
             resolver.resolve(()).unwrap();
             waits.wait().unwrap();
             until(|| pool.metrics().idle == 1 || pool.metrics().threads == 1);

@@ -674,7 +674,8 @@ mod whole_chain {
         });
     }
 
-    // Contract: S5, C2. Tasks that only carry are left out of a line, unless that would lose a token.
+    // Contract: S5, C2. Tasks that only carry are left out of a line, unless that would lose a
+    // token.
     #[test]
     fn the_token_of_a_task_in_the_middle_of_a_line_is_heard() {
         within(|| {

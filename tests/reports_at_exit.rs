@@ -1,5 +1,5 @@
-//! The counts that are left when a program's main thread ends. Without the test harness, which would
-//! run a test on another thread.
+//! The counts that are left when a program's main thread ends. Without the test harness, which
+//! would run a test on another thread.
 
 use std::process::{Command, exit};
 use std::thread;

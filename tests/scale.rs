@@ -1,4 +1,5 @@
-//! Scale: a million of everything, in constant stack and, where that is promised, in constant memory.
+//! Scale: a million of everything, in constant stack and, where that is promised, in constant
+//! memory.
 //!
 //! `cargo test --release --test scale -- --nocapture` prints times and memory.
 
@@ -21,7 +22,8 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const MILLION: usize = 1_000_000;
 
-/// What takes a pool's round trip each is done less often without optimisation, to keep the suite quick.
+/// What takes a pool's round trip each is done less often without optimisation, to keep the suite
+/// quick.
 const ROUNDS: usize = if cfg!(debug_assertions) {
     100_000
 } else {
@@ -68,7 +70,8 @@ impl Memory {
 
 const MIB: usize = 1 << 20;
 
-/// Runs a test on a thread with a small stack, by itself: the allocator counts for the whole process.
+/// Runs a test on a thread with a small stack, by itself: the allocator counts for the whole
+/// process.
 fn alone(name: &'static str, test: impl FnOnce(&Arc<Memory>) + Send + 'static) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let turn: MutexGuard<'_, ()> = ONE_AT_A_TIME

@@ -1,4 +1,5 @@
-//! Settling: once, whatever happens to the code that should have done it, and with the user's own error.
+//! Settling: once, whatever happens to the code that should have done it, and with the user's own
+//! error.
 
 mod support;
 
@@ -35,8 +36,8 @@ fn one_thread() -> Pool {
 mod once {
     use super::*;
 
-    // Contract: S1. One of the racing settlers wins; the resolver that loses gets its value back, cancels that lose say so.
-    // Case: 2
+    // Contract: S1. One of the racing settlers wins; the resolver that loses gets its value back,
+    // cancels that lose say so. Case: 2
     #[test]
     fn of_racing_settlers_exactly_one_wins() {
         const ROUNDS: usize = 500;
@@ -114,7 +115,8 @@ mod once {
         });
     }
 
-    /// Has `settle` race with a cancel; says whether it was told that it had settled the task, and what the cancel came to.
+    /// Has `settle` race with a cancel; says whether it was told that it had settled the task, and
+    /// what the cancel came to.
     fn race<R: Send + 'static>(
         settle: impl FnOnce(Resolver<u32>) -> Result<(), R> + Send + 'static,
     ) -> (Result<(), R>, CancelOutcome, Result<u32, TaskError>) {
@@ -200,7 +202,8 @@ mod once {
         });
     }
 
-    // Contract: S1, C3. Either the task that lost is handed back, or it was followed and is cancelled with its follower.
+    // Contract: S1, C3. Either the task that lost is handed back, or it was followed and is
+    // cancelled with its follower.
     #[test]
     fn a_task_that_loses_the_race_is_handed_back() {
         within(LIMIT, || {
@@ -300,7 +303,8 @@ mod once {
         });
     }
 
-    // Contract: S1. A refused observer cannot be run; the value that it was to look at is not to blame.
+    // Contract: S1. A refused observer cannot be run; the value that it was to look at is not to
+    // blame.
     #[test]
     fn an_executor_that_refuses_an_observer_leaves_the_outcome_alone() {
         within(LIMIT, || {
@@ -313,7 +317,8 @@ mod once {
         });
     }
 
-    // Contract: S1. The source has settled with a value: a cancel of what was made of it comes too late to tell its observers otherwise.
+    // Contract: S1. The source has settled with a value: a cancel of what was made of it comes too
+    // late to tell its observers otherwise.
     #[test]
     fn all_observers_of_a_task_see_the_same_outcome() {
         within(LIMIT, || {
@@ -406,7 +411,8 @@ mod lost {
                 let late = late.then(|n| n).catch(|_| 2).share();
                 let branch = early.then(|n| n + 10);
                 thread::spawn(move || {
-                    // Locals are dropped in some order of first use; the crate's list is first used in between.
+                    // Locals are dropped in some order of first use; the crate's list is first used
+                    // in between.
                     EARLY.with(|slot| *slot.lock().unwrap() = Some(first));
                     assert_still_dispatches();
                     LATE.with(|slot| *slot.lock().unwrap() = Some(second));

@@ -41,7 +41,8 @@ const_assert_eq!(size_of::<ErrorKind>(), 1);
 const_assert_eq!(size_of::<Status>(), 1);
 const_assert_eq!(size_of::<CancelOutcome>(), 1);
 
-// A handle may go anywhere, be looked at from anywhere, and be moved while it is polled, whatever its value is: only one thread gets that.
+// A handle may go anywhere, be looked at from anywhere, and be moved while it is polled, whatever
+// its value is: only one thread gets that.
 assert_impl_all!(Task<u8>: Send, Sync, Unpin);
 assert_impl_all!(Task<Cell<u8>>: Send, Sync, Unpin);
 assert_impl_all!(Task<std::marker::PhantomPinned>: Send, Sync, Unpin);
@@ -51,7 +52,8 @@ assert_impl_all!(CancelOnDrop<Cell<u8>>: Send, Sync, Unpin);
 assert_not_impl_any!(Task<u8>: Clone, Copy);
 assert_not_impl_any!(Resolver<u8>: Clone, Copy);
 
-// A shared value is lent to many threads at once: then it must be `Sync`, and must be `Send` because any of them may drop it.
+// A shared value is lent to many threads at once: then it must be `Sync`, and must be `Send`
+// because any of them may drop it.
 assert_impl_all!(SharedTask<u8>: Clone, Send, Sync, Unpin);
 assert_not_impl_any!(SharedTask<Cell<u8>>: Send, Sync);
 assert_not_impl_any!(SharedTask<u8>: Copy);
@@ -77,7 +79,8 @@ assert_impl_all!(CancelToken: Clone, Default, Send, Sync, Unpin);
 assert_impl_all!(TaskContext: Clone, Send, Sync, Unpin);
 assert_impl_all!(TaskBuilder: Clone, Default, Send, Sync, Unpin);
 
-// What may be used on after a caught panic: handles whatever their value is, a shared value only if a reference to it may be.
+// What may be used on after a caught panic: handles whatever their value is, a shared value only if
+// a reference to it may be.
 assert_impl_all!(Task<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Resolver<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(SharedResolver<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
@@ -108,7 +111,8 @@ assert_impl_all!(Pool: std::fmt::Debug);
 assert_impl_all!(Job: std::fmt::Debug);
 assert_impl_all!(TaskError: std::fmt::Debug, std::fmt::Display);
 
-/// A value that is neither `Clone` nor `Sync` nor `Debug` goes through every verb that takes or lends it to one thread.
+/// A value that is neither `Clone` nor `Sync` nor `Debug` goes through every verb that takes or
+/// lends it to one thread.
 #[test]
 fn nothing_but_send_is_asked_of_a_value() {
     struct Plain(RefCell<Vec<u8>>);

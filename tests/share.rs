@@ -299,7 +299,8 @@ fn a_branch_may_wait_for_and_branch_off_its_own_source() {
     });
 }
 
-// Contract: D8. The sibling's turn comes after that of the branch that waits for it, on the same thread.
+// Contract: D8. The sibling's turn comes after that of the branch that waits for it, on the same
+// thread.
 fn first_branch_waits_for_the_second(settle: impl FnOnce(Resolver<Single>)) {
     let (resolver, task) = deferred();
     let shared = task.share();

@@ -1,4 +1,5 @@
-//! Everything at once for a while: whatever happens in whatever order, each task settles once and nothing is left.
+//! Everything at once for a while: whatever happens in whatever order, each task settles once and
+//! nothing is left.
 //!
 //! `FAST_ASYNC_STRESS_SECONDS` says how long, `FAST_ASYNC_STRESS_SEED` which run to repeat.
 

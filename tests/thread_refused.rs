@@ -160,7 +160,8 @@ mod by_limit {
     use super::*;
     use crate::support_pool::{as_child, is_child, passed};
 
-    /// Runs a test of this binary as a user who may have only `threads` threads. False when the system offers no way to.
+    /// Runs a test of this binary as a user who may have only `threads` threads. False when the
+    /// system offers no way to.
     fn run_limited(test: &str, threads: usize) -> bool {
         // The binary may lie where another user cannot read it.
         let dir = tempfile::tempdir().unwrap();
@@ -169,7 +170,8 @@ mod by_limit {
         fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
         fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
 
-        // A privileged user has no limit, and the limit counts all threads of a user: it takes one with no others.
+        // A privileged user has no limit, and the limit counts all threads of a user: it takes one
+        // with no others.
         if fs::metadata("/proc/self").unwrap().uid() != 0 {
             skipped("only a privileged user can become one without processes");
             return false;

@@ -1,8 +1,8 @@
 //! The sources keep their order: which names a file may use, which files it may import, and what it
 //! looks like.
 //!
-//! The files are parsed with `syn`. Comments, strings and the tests inside the sources do not count,
-//! except where a test says so.
+//! The files are parsed with `syn`. Comments, strings and the tests inside the sources do not
+//! count, except where a test says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -52,11 +52,13 @@ const CIRCLES: &[&[&str]] = &[
         "cell/cancel.rs",
         "cell/deadlock/mod.rs",
         "cell/deadlock/search.rs",
+        "cell/displaced.rs",
         "cell/drive.rs",
         "cell/head.rs",
         "cell/mod.rs",
         "cell/raise.rs",
         "cell/state.rs",
+        "cell/state/duty.rs",
         "cell/state/interrupt.rs",
         "cell/step.rs",
         "cell/steps/list.rs",
@@ -103,7 +105,7 @@ const LONGEST: usize = 400;
 /// Files that are longer, and why.
 const LONGER: &[(&str, &str)] = &[];
 
-/// The widest line of a source or a document. Tables and addresses may be wider.
+/// The widest line of a document or a comment. Tables and addresses may be wider.
 const WIDEST: usize = 100;
 
 /// No file says these, not even in its comments.
@@ -149,6 +151,10 @@ fn files_below(folder: &Path, end: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
+        // Programs that do not compile: their lines are numbered in what the compiler says.
+        if path.ends_with("tests/ui") {
+            continue;
+        }
         if path.is_dir() {
             found.extend(files_below(&path, end));
         } else if path.extension().is_some_and(|is| is == end) {
@@ -522,7 +528,11 @@ fn lines_are_no_wider_than_a_page() {
     let mut wrong = Vec::new();
     for path in texts {
         let text = fs::read_to_string(&path).expect("a text");
+        let is_source = path.extension().is_some_and(|end| end == "rs");
         for (number, line) in text.lines().enumerate() {
+            if is_source && !line.trim_start().starts_with("//") {
+                continue;
+            }
             let start = line.trim_start_matches([' ', '/', '!']);
             let may = start.starts_with('|') || line.contains("://");
             if line.chars().count() > WIDEST && !may {

@@ -14,7 +14,8 @@ use tracing::{Level, info, info_span, span};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Keeps what happens: an event with the name of the span around it, the end of a span with its name.
+/// Keeps what happens: an event with the name of the span around it, the end of a span with its
+/// name.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<(String, String)>>>);
 

@@ -30,7 +30,8 @@ impl std::error::Error for Broken {}
 
 static REPORTS: Mutex<Vec<TaskError>> = Mutex::new(Vec::new());
 
-/// Makes the hook of this process one that keeps every report. Tests that look at them hold the guard: the hook is everybody's.
+/// Makes the hook of this process one that keeps every report. Tests that look at them hold the
+/// guard: the hook is everybody's.
 struct Reports(#[allow(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
 
 impl Reports {
@@ -201,7 +202,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// What is done with the task, and how many reports follow when that is done before the failure and after it.
+/// What is done with the task, and how many reports follow when that is done before the failure and
+/// after it.
 const LOOKS: &[(&str, Look, usize, usize)] = &[
     ("wait", Look::Blocks(|task| drop(task.wait())), 0, 0),
     (

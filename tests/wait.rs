@@ -1,4 +1,5 @@
-//! Blocking for a task: inside other tasks, from many threads at once, with a time limit, for oneself.
+//! Blocking for a task: inside other tasks, from many threads at once, with a time limit, for
+//! oneself.
 
 mod support_pool;
 
@@ -140,7 +141,8 @@ fn trees_of_tasks_that_wait_for_their_children() {
     });
 }
 
-/// Every station of a ring fans out, waits for its fan, and then for its neighbour; the last one waits for a task that the first one starts.
+/// Every station of a ring fans out, waits for its fan, and then for its neighbour; the last one
+/// waits for a task that the first one starts.
 fn ring_of_fans(max_threads: usize, stations: usize) {
     let pool = pool_of(max_threads);
     let (close, closed) = deferred::<usize>();
@@ -234,7 +236,8 @@ fn waiting_for_what_only_an_unrelated_job_can_settle() {
         let (resolver, task) = deferred::<bool>();
         let nested = pool
             .spawn(move || {
-                // Queued before the wait, and not what is waited for: it must not run on this stack.
+                // Queued before the wait, and not what is waited for: it must not run on this
+                // stack.
                 own.spawn(move || resolver.resolve(WAITING.get()).unwrap())
                     .detach();
                 WAITING.set(true);
@@ -310,7 +313,8 @@ fn a_continuation_waits_for_a_task_whose_continuation_is_on_its_own_work_list() 
         let (second, other) = deferred::<u32>();
         let other = other.then(|n| n + 1).and_then(|n| Ok(n * 10));
         let task = task.then(move |n| {
-            // Settled here, so its `then` is on this thread's list, behind the closure that runs now.
+            // Settled here, so its `then` is on this thread's list, behind the closure that runs
+            // now.
             second.resolve(n).unwrap();
             other.wait().unwrap()
         });
@@ -372,7 +376,8 @@ fn a_branch_waits_for_a_later_branch_of_the_same_task() {
     });
 }
 
-/// A task that holds a handle to itself, received after it was made, and what it gets when it waits for `of(handle)`.
+/// A task that holds a handle to itself, received after it was made, and what it gets when it waits
+/// for `of(handle)`.
 fn waits_for_itself<U: Send + 'static>(
     of: impl FnOnce(Task<()>) -> Task<U> + Send + 'static,
 ) -> ErrorKind {

@@ -1,10 +1,12 @@
-//! How the benches with criterion measure: few samples, so that all of them together stay under three minutes.
+//! How the benches with criterion measure: few samples, so that all of them together stay under
+//! three minutes.
 
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 
-/// Times `run` at every size in `sizes`. `operations` says how many there are in one run at a size; criterion prints them per second.
+/// Times `run` at every size in `sizes`. `operations` says how many there are in one run at a size;
+/// criterion prints them per second.
 pub(crate) fn measure(
     name: &str,
     sizes: &[u64],

@@ -1,5 +1,6 @@
-//! Everything at once, for as long as one likes, and then the books: what was started has settled, every observer was called once and in its turn, nothing is left
-//! in memory, and the threads have gone home.
+//! Everything at once, for as long as one likes, and then the books: what was started has settled,
+//! every observer was called once and in its turn, nothing is left in memory, and the threads have
+//! gone home.
 
 mod actors;
 mod books;
@@ -35,8 +36,8 @@ Exit status: 0 the books balance, 1 they do not, or nothing moved any more,
 2 the command line makes no sense.
 ";
 
-/// Bytes that may be live in the end beyond those that were before: what threads, channels and the standard streams keep for their own use. A leak of one
-/// byte a task would be far more.
+/// Bytes that may be live in the end beyond those that were before: what threads, channels and the
+/// standard streams keep for their own use. A leak of one byte a task would be far more.
 const TOLERANCE: i64 = 128 << 10;
 /// How long threads above the core count stay.
 const KEEP_ALIVE: Duration = Duration::from_millis(200);

@@ -33,8 +33,8 @@ pub(crate) fn first(ty: &Type) -> Option<Borrow<'_>> {
     search.found
 }
 
-/// Inside the signature of a callable (`fn(&T)`, `Fn(&T)`, `for<'x> ..`) a borrow is one that the callable is handed
-/// later: it holds none, so these lifetimes do not count.
+/// Inside the signature of a callable (`fn(&T)`, `Fn(&T)`, `for<'x> ..`) a borrow is one that the
+/// callable is handed later: it holds none, so these lifetimes do not count.
 struct Search<'a> {
     /// Lifetimes declared by the `for<..>` around this place.
     bound: Vec<&'a Ident>,

@@ -77,7 +77,8 @@ pub(crate) fn task(value: Option<impl ToTokens>) -> ReturnType {
     }
 }
 
-/// The variable that holds an argument between the head and the closure. A plain name stays, for the sake of the docs.
+/// The variable that holds an argument between the head and the closure. A plain name stays, for
+/// the sake of the docs.
 fn carrier(index: usize, pattern: &Pat) -> Ident {
     match pattern {
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => name.ident.clone(),
@@ -85,7 +86,8 @@ fn carrier(index: usize, pattern: &Pat) -> Ident {
     }
 }
 
-/// Shows each argument to the compiler under the span of its type, so that one that cannot be sent is reported there.
+/// Shows each argument to the compiler under the span of its type, so that one that cannot be sent
+/// is reported there.
 fn bounds(function: &Function) -> TokenStream {
     let mut bounds = TokenStream::new();
     let mut bound = |attributes: Vec<&Attribute>, name: &Ident, ty: &Type| {
@@ -107,8 +109,8 @@ fn bounds(function: &Function) -> TokenStream {
     bounds
 }
 
-/// The places where the tokens begin and end: on a stable compiler two spans cannot be joined, but what is written with
-/// the one first and the other last is shown from the one to the other.
+/// The places where the tokens begin and end: on a stable compiler two spans cannot be joined, but
+/// what is written with the one first and the other last is shown from the one to the other.
 fn ends(tokens: impl ToTokens) -> (Span, Span) {
     let mut spans = tokens
         .into_token_stream()
@@ -124,7 +126,8 @@ fn builder(options: &Options) -> TokenStream {
     quote!(::fast_async::__private::Task::builder() #(#name)* #(#pool)*)
 }
 
-/// The closure owns every argument, used or not, and drops them as a function does: after the body, last one first.
+/// The closure owns every argument, used or not, and drops them as a function does: after the body,
+/// last one first.
 fn closure(function: &Function, returned: &Returned, body: TokenStream) -> TokenStream {
     let place = generated(function.signature.ident.span());
     let result = match returned {
@@ -133,7 +136,8 @@ fn closure(function: &Function, returned: &Returned, body: TokenStream) -> Token
         Returned::Fallible { whole, .. } => quote!(#whole),
     };
     let receiver = function.receiver().map(|receiver| {
-        // A closure captures only the fields it uses; a mention of the whole makes it take the whole.
+        // A closure captures only the fields it uses; a mention of the whole makes it take the
+        // whole.
         let this = &receiver.self_token;
         quote!(let _ = &#this;)
     });
@@ -142,8 +146,9 @@ fn closure(function: &Function, returned: &Returned, body: TokenStream) -> Token
     if arguments.is_empty() {
         return quote_spanned!(place=> move || -> #result #body);
     }
-    // Before the 2024 edition the temporaries of a closing expression outlive the variables of its block. As the value
-    // of a `let` they do not, so that a body may end in `lock.lock().unwrap().len()` as it could in a function.
+    // Before the 2024 edition the temporaries of a closing expression outlive the variables of its
+    // block. As the value of a `let` they do not, so that a body may end in
+    // `lock.lock().unwrap().len()` as it could in a function.
     let value = Ident::new("value", Span::mixed_site());
     quote_spanned! {place=>
         move || -> #result {
@@ -166,7 +171,8 @@ fn rebind((index, argument): (usize, &PatType)) -> TokenStream {
         Pat::Ident(ident) if ident.ident == name => {
             quote!(#(#conditions)* #(#lints)* let #pattern = #name;)
         }
-        // A pattern need not move all of the value (`_` moves nothing), so the closure takes it by name first.
+        // A pattern need not move all of the value (`_` moves nothing), so the closure takes it by
+        // name first.
         _ => quote! {
             #(#conditions)* let #name = #name;
             #(#conditions)* #(#lints)* let #pattern = #name;
@@ -174,8 +180,8 @@ fn rebind((index, argument): (usize, &PatType)) -> TokenStream {
     }
 }
 
-/// The call that starts the body, shown at the name of the function. It names the user's types, so that one that cannot
-/// be sent, or is no error, is reported there.
+/// The call that starts the body, shown at the name of the function. It names the user's types, so
+/// that one that cannot be sent, or is no error, is reported there.
 fn start(function: &Function, returned: &Returned, arguments: TokenStream) -> TokenStream {
     let place = function.signature.ident.span();
     let (verb, types) = match returned {

@@ -1,4 +1,5 @@
-//! Writes a function in place of a refused one, so that its callers compile and the refusal is the only error.
+//! Writes a function in place of a refused one, so that its callers compile and the refusal is the
+//! only error.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -7,8 +8,8 @@ use syn::{Type, TypeParamBound};
 use crate::emit;
 use crate::model::{Body, Function, ResultRule, plain};
 
-/// The refused function as far as its callers see it. The body stays away: it was written for a kind of function that
-/// this one no longer is.
+/// The refused function as far as its callers see it. The body stays away: it was written for a
+/// kind of function that this one no longer is.
 pub(crate) fn function(function: &Function, rule: ResultRule) -> TokenStream {
     let Function {
         attributes,

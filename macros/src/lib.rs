@@ -2,9 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-// For maintainers: a decorated function goes read -> model -> refuse -> emit. What cannot be read comes back as it was;
-// what was read and refused comes back as a fallback, next to the reasons. Generated code names one module only,
-// `::fast_async::__private`.
+// For maintainers: a decorated function goes read -> model -> refuse -> emit. What cannot be read
+// comes back as it was; what was read and refused comes back as a fallback, next to the reasons.
+// Generated code names one module only, `::fast_async::__private`.
 
 mod borrow;
 mod emit;
@@ -18,9 +18,9 @@ use syn::parse::Parser;
 
 /// Makes a function start a task instead of making its caller wait.
 ///
-/// `fn f(a: A) -> T` becomes `fn f(a: A) -> Task<T>`: a call moves the arguments to a thread of the pool, runs the body
-/// there and returns at once. The rest of the head stays as it is: documentation, other attributes, visibility, generics
-/// and `where` clauses.
+/// `fn f(a: A) -> T` becomes `fn f(a: A) -> Task<T>`: a call moves the arguments to a thread of the
+/// pool, runs the body there and returns at once. The rest of the head stays as it is:
+/// documentation, other attributes, visibility, generics and `where` clauses.
 ///
 /// | written | made |
 /// |---|---|
@@ -29,17 +29,20 @@ use syn::parse::Parser;
 /// | `fn f(a: A) -> Result<T, E>` | `fn f(a: A) -> Task<T>`, and an `Err` is the failure of the task |
 /// | `fn f(self, ..)`, `fn f(self: Arc<Self>, ..)` | a method, with the same rules |
 ///
-/// **Arguments** belong to the task. They are `Send + 'static`, they may be patterns, and they are dropped as a function
-/// drops its arguments, on the thread that ran the body. Generic parameters need these bounds written out, and so does an
-/// `impl Trait` argument: `impl Fn() + Send + 'static`.
+/// **Arguments** belong to the task. They are `Send + 'static`, they may be patterns, and they are
+/// dropped as a function drops its arguments, on the thread that ran the body. Generic parameters
+/// need these bounds written out, and so does an `impl Trait` argument: `impl Fn() + Send +
+/// 'static`.
 ///
-/// **A `Result`** is known by its name, for an attribute sees no types: the last segment of the path is `Result`, with one
-/// or two type arguments. So `io::Result<T>` counts, and makes a `Task<T>` as well.
+/// **A `Result`** is known by its name, for an attribute sees no types: the last segment of the
+/// path is `Result`, with one or two type arguments. So `io::Result<T>` counts, and makes a
+/// `Task<T>` as well.
 ///
 /// **The location** of the task, which its errors show, is the place of the call.
 ///
-/// **The crate** must be known as `fast_async`, for the generated code names `::fast_async`. Where `Cargo.toml` renames
-/// the dependency, to `fa` say, the root of the crate needs `extern crate fa as fast_async;`.
+/// **The crate** must be known as `fast_async`, for the generated code names `::fast_async`. Where
+/// `Cargo.toml` renames the dependency, to `fa` say, the root of the crate needs `extern crate fa
+/// as fast_async;`.
 ///
 /// # Options
 ///
@@ -50,25 +53,26 @@ use syn::parse::Parser;
 /// | `result = false` | `Task<Result<T, E>>`: an `Err` is a value like any other |
 /// | `result = true` | the return type is a `Result` by another name; its first type argument is the value |
 ///
-/// The expressions run in the caller, before the arguments leave it, and may use `self` and the arguments that have a
-/// plain name.
+/// The expressions run in the caller, before the arguments leave it, and may use `self` and the
+/// arguments that have a plain name.
 ///
 /// # Errors
 ///
-/// The task fails with what the body returns as `Err`, converted by `Into<BoxError>`: any `std::error::Error` that is
-/// `Send + Sync + 'static`, a `String`, a `&str`, a `BoxError` or another task's error. It keeps its type, and
-/// `TaskError::downcast_ref` finds it.
+/// The task fails with what the body returns as `Err`, converted by `Into<BoxError>`: any
+/// `std::error::Error` that is `Send + Sync + 'static`, a `String`, a `&str`, a `BoxError` or
+/// another task's error. It keeps its type, and `TaskError::downcast_ref` finds it.
 ///
 /// # Panics
 ///
-/// The generated function panics only if an expression among its options does. A panic of the body is the failure of its
-/// task.
+/// The generated function panics only if an expression among its options does. A panic of the body
+/// is the failure of its task.
 ///
 /// # What is refused
 ///
-/// The compiler says why, and what to write instead: `async`, `const`, `unsafe` and `extern` functions; arguments and
-/// results that borrow (`&T`, `&self`, `Cow<'a, str>`), except for `'static`; `impl Trait` arguments without `Send` and
-/// `'static` among their bounds; `impl Trait` results; methods without a body.
+/// The compiler says why, and what to write instead: `async`, `const`, `unsafe` and `extern`
+/// functions; arguments and results that borrow (`&T`, `&self`, `Cow<'a, str>`), except for
+/// `'static`; `impl Trait` arguments without `Send` and `'static` among their bounds; `impl Trait`
+/// results; methods without a body.
 ///
 /// # Examples
 ///

@@ -15,7 +15,8 @@ pub(crate) struct Function {
     pub(crate) body: Body,
 }
 
-/// The body is not parsed further: it goes through as it came, so that every error in it is the compiler's own.
+/// The body is not parsed further: it goes through as it came, so that every error in it is the
+/// compiler's own.
 pub(crate) enum Body {
     Given {
         brace: Brace,
@@ -123,7 +124,8 @@ impl<'a> Returned<'a> {
     }
 }
 
-/// The type without the parentheses and the invisible groups that a `macro_rules!` caller leaves around it.
+/// The type without the parentheses and the invisible groups that a `macro_rules!` caller leaves
+/// around it.
 pub(crate) fn plain(mut ty: &Type) -> &Type {
     loop {
         ty = match ty {

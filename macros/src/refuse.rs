@@ -155,7 +155,8 @@ fn opaque(ty: &Type) -> Vec<&TypeImplTrait> {
     search.0
 }
 
-/// An `impl Trait` argument goes to another thread if its own bounds say that it may: they are its whole type.
+/// An `impl Trait` argument goes to another thread if its own bounds say that it may: they are its
+/// whole type.
 fn cannot_be_carried(opaque: &TypeImplTrait) -> Option<Error> {
     let names = |wanted: &str| {
         opaque.bounds.iter().any(|bound| match bound {

@@ -10,8 +10,8 @@ use crate::sync::{Arc, AtomicU64, Ordering, Weak};
 /// The tasks under one token, in the order in which they were registered anywhere.
 pub(super) type Members = BTreeMap<u64, Weak<dyn Member>>;
 
-/// The tokens that one task is under as long as it is not settled. Dropping it takes the task out of
-/// them.
+/// The tokens that one task is under as long as it is not settled. Dropping it takes the task out
+/// of them.
 ///
 /// Holds the tokens: one of them may be a child that has no other handle. The tokens hold the task
 /// weakly.

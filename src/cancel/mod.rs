@@ -66,8 +66,8 @@ pub struct CancelToken(Arc<Inner>);
 
 struct Inner {
     cancelled: AtomicBool,
-    /// Held, so that a token in the middle of the tree lives as long as one below it: what is raised
-    /// at the top comes all the way down.
+    /// Held, so that a token in the middle of the tree lives as long as one below it: what is
+    /// raised at the top comes all the way down.
     parent: Option<Arc<Inner>>,
     tree: Mutex<Tree>,
 }
@@ -150,8 +150,8 @@ impl CancelToken {
         child
     }
 
-    /// The first pass of a raise, for this token alone; what is below it goes into `sweep`. `None`: it
-    /// was raised before. True: it has callbacks that are to run.
+    /// The first pass of a raise, for this token alone; what is below it goes into `sweep`. `None`:
+    /// it was raised before. True: it has callbacks that are to run.
     fn flag(&self, sweep: &mut Sweep) -> Option<bool> {
         let (members, children, calls) = {
             let mut tree = self.0.tree.lock();

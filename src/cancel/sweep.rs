@@ -91,8 +91,8 @@ impl Sweep {
         self.pending.push(Pending::Raised(token));
     }
 
-    /// Raises one token; what is below it comes in [`take_all`](Sweep::take_all). False: it was raised
-    /// before.
+    /// Raises one token; what is below it comes in [`take_all`](Sweep::take_all). False: it was
+    /// raised before.
     pub(crate) fn raise_now(&mut self, token: CancelToken) -> bool {
         let raised = token.flag(self);
         if raised == Some(true) {
@@ -120,8 +120,8 @@ impl Sweep {
         }
     }
 
-    /// The first pass: a loop, however long a line of tasks or tokens is. Says the greatest effect on
-    /// what was no longer wanted.
+    /// The first pass: a loop, however long a line of tasks or tokens is. Says the greatest effect
+    /// on what was no longer wanted.
     pub(crate) fn take_all(&mut self) -> Option<CancelOutcome> {
         while let Some(next) = self.pending.pop() {
             match next {
@@ -165,8 +165,8 @@ impl Sweep {
         self.pending.extend(children.rev().map(Pending::Raised));
     }
 
-    /// The second pass: what is to be done in this order, the tokens whose callbacks are to run after
-    /// that, and what is to be dropped in the end.
+    /// The second pass: what is to be done in this order, the tokens whose callbacks are to run
+    /// after that, and what is to be dropped in the end.
     pub(crate) fn into_parts(self) -> (Vec<After>, Vec<CancelToken>, impl Send + 'static) {
         (self.after, self.raised, (self.passed, self.why))
     }

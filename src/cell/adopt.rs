@@ -1,10 +1,10 @@
 //! A task returned from a continuation: the outer task takes over its outcome.
 //!
 //! The inner task gets one more subscriber, which carries its outcome to the outer one. A loop that
-//! returns its next round from `and_then` would build a line of forwarders, a round each; so an outer
-//! task that does nothing but carry, and to which nobody holds a handle, is short-cut: its own
-//! forwarder moves to the inner task. So is an inner task that does nothing but follow a third one.
-//! That keeps the line one long (path compression, as Scala's promises do with their links).
+//! returns its next round from `and_then` would build a line of forwarders, a round each; so an
+//! outer task that does nothing but carry, and to which nobody holds a handle, is short-cut: its
+//! own forwarder moves to the inner task. So is an inner task that does nothing but follow a third
+//! one. That keeps the line one long (path compression, as Scala's promises do with their links).
 
 use smallvec::SmallVec;
 
@@ -179,8 +179,8 @@ fn attach(
 }
 
 /// The other end: an inner task that follows a third one, and that nobody else listens to, is left
-/// out, so that a line which is built from its end stays one long too. Gives what is to be followed,
-/// and the forwarder unless it has its place there already.
+/// out, so that a line which is built from its end stays one long too. Gives what is to be
+/// followed, and the forwarder unless it has its place there already.
 fn compress_inner(
     inner: &Arc<dyn AnyCell>,
     forwarder: Box<dyn Step>,
@@ -278,8 +278,8 @@ fn upstream(inner: &Arc<dyn AnyCell>) -> UpstreamRef {
 /// Both have the same type, which `IntoTask` and `Resolver` see to; it need not be known here.
 struct Forwarder {
     target: Arc<dyn AnyCell>,
-    /// The target's epoch when it began to follow. A cancel raises it; what the target follows after
-    /// that is no business of this step's.
+    /// The target's epoch when it began to follow. A cancel raises it; what the target follows
+    /// after that is no business of this step's.
     epoch: u32,
 }
 

@@ -14,8 +14,8 @@ use crate::unhandled;
 enum Found {
     /// Settled, or its cancel has been asked for in another way.
     TooLate,
-    /// Its head, or the task that a link follows, has yet to bring an outcome: the failure lies in the
-    /// place of that.
+    /// Its head, or the task that a link follows, has yet to bring an outcome: the failure lies in
+    /// the place of that.
     Failed(Failed),
     /// Links are running, or wait for an executor: their driver fails the task before the next one.
     LeftToDriver,

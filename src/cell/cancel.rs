@@ -290,8 +290,8 @@ fn add_to(sweep: &mut Sweep, cell: &Arc<dyn AnyCell>, mut taken: Taken) {
     sweep.later(move || taken.carry_out(&cell));
 }
 
-/// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries that
-/// out, after the observers of the outcome in its hands.
+/// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries
+/// that out, after the observers of the outcome in its hands.
 pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut Driver<'_>) {
     let before = || with_state(&**cell, |state| state.deferred_cancel(driver)?.before.pop());
     while let Some((mut step, _)) = before() {

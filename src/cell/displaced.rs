@@ -13,8 +13,8 @@ pub(super) struct Displaced {
     _context: Option<TaskContext>,
 }
 
-/// Like [`with`](super::with), for the first pass of a cancel: returns the closure that `f` has failed the head
-/// in the place of, instead of dropping it.
+/// Like [`with`](super::with), for the first pass of a cancel: returns the closure that `f` has
+/// failed the head in the place of, instead of dropping it.
 pub(super) fn keeping<R>(
     cell: &dyn AnyCell,
     f: impl FnOnce(&mut State, &mut dyn Slot) -> R,

@@ -36,7 +36,8 @@ enum Taken {
     Head(Option<UpstreamRef>),
     /// Steps that an executor would not run, with the outcome they were to get.
     Rest(Option<Box<dyn Step>>),
-    /// Observers that a pool without threads gives back: there is nobody but this thread to run them.
+    /// Observers that a pool without threads gives back: there is nobody but this thread to run
+    /// them.
     Observed(Option<Box<dyn Step>>),
     /// Observers that an executor would not run. The outcome is not to blame.
     Observers(Steps, Duty),

@@ -8,7 +8,7 @@
 //   state.rs   the phases and transitions, as a table        state/ what interrupts a driver
 //   steps.rs   the subscriber list            step.rs  what an entry is
 //   slot.rs    an outcome without its type         head.rs  a closure, then its outcome
-//   task_cell.rs    the cell itself: closure and outcome with their types, and the rest without them
+//   task_cell.rs  the cell itself: closure and outcome with types, the rest without
 //   work.rs    calls or drops a closure            tear.rs  drops what a cell leaves behind
 //   drive.rs   runs the steps: the only place that does
 //   adopt.rs   a task returned from a continuation   deadlock/  who waits for whom
@@ -175,7 +175,8 @@ pub(crate) trait AnyCell: Runnable + Continuation + Upstream + Member {
     /// a call came to.
     fn work(&self, inner: Locked<'_>, errand: Errand<'_>) -> RunResult;
 
-    /// Calls `f` with an empty slot for an outcome of the head's type, and drops what it leaves there.
+    /// Calls `f` with an empty slot for an outcome of the head's type, and drops what it leaves
+    /// there.
     fn with_slot(&self, f: &mut dyn FnMut(&mut dyn Slot));
 }
 
@@ -208,8 +209,8 @@ pub(crate) trait Upstream: Withdraw {
         true
     }
 
-    /// A cycle leads through it, which is broken only while one of those above leads elsewhere: from
-    /// now on it looks for that itself whenever one of them is gone.
+    /// A cycle leads through it, which is broken only while one of those above leads elsewhere:
+    /// from now on it looks for that itself whenever one of them is gone.
     fn mark_at_risk(&self) {}
 
     /// The cell behind it, if it is one.
@@ -217,7 +218,8 @@ pub(crate) trait Upstream: Withdraw {
         None
     }
 
-    /// True when what waits for it could start, and whoever is about to tell it is this very thread.
+    /// True when what waits for it could start, and whoever is about to tell it is this very
+    /// thread.
     fn is_ready(&self) -> bool {
         false
     }
@@ -252,8 +254,8 @@ pub(crate) fn with<R>(cell: &dyn AnyCell, f: impl FnOnce(&mut State, &mut dyn Sl
     result
 }
 
-/// Calls `f` with the state of the locked cell. Cheaper than [`with`] where the outcome is not looked
-/// at.
+/// Calls `f` with the state of the locked cell. Cheaper than [`with`] where the outcome is not
+/// looked at.
 #[inline]
 pub(crate) fn with_state<R>(cell: &dyn AnyCell, f: impl FnOnce(&mut State) -> R) -> R {
     f(&mut cell.shell().inner.lock().state)
@@ -315,8 +317,9 @@ pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
 
 /// Has the steps of a task whose phase is `HandedOff` run where they belong.
 ///
-/// That may be here, and they may come here again: where this is deep in such calls, the list has to
-/// do, or a thread of the pool where there is none: a wait runs what it waits for without the list.
+/// That may be here, and they may come here again: where this is deep in such calls, the list has
+/// to do, or a thread of the pool where there is none: a wait runs what it waits for without the
+/// list.
 pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
     let mut inner = cell.shell().inner.lock();
     let state = &mut inner.state;
@@ -349,8 +352,8 @@ pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
     }
 }
 
-/// The same for a thread that is about to block: steps that belong to whoever settles the task go to
-/// its pool.
+/// The same for a thread that is about to block: steps that belong to whoever settles the task go
+/// to its pool.
 pub(crate) fn hand_off_to_pool(cell: Arc<dyn AnyCell>) {
     let Some(_level) = nesting::enter() else {
         return queue(&cell, Arc::new(Detour(cell.clone())));

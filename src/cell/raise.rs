@@ -71,8 +71,8 @@ impl CancelToken {
     }
 }
 
-/// The second pass: puts it on this thread's work list, and, unless a scope is open, runs the list to
-/// its end.
+/// The second pass: puts it on this thread's work list, and, unless a scope is open, runs the list
+/// to its end.
 ///
 /// What is on the list goes on elsewhere while one piece of it blocks.
 pub(crate) fn carry_out(sweep: Sweep) {

@@ -94,10 +94,11 @@ pub(crate) struct State {
     /// The outcome was a failure when the driver last looked: for telling while the driver holds
     /// it.
     pub(crate) failed: bool,
-    /// Others may wait for it by a step of its list. Without that, only a thread that waits for it can
-    /// make it part of a cycle.
+    /// Others may wait for it by a step of its list. Without that, only a thread that waits for it
+    /// can make it part of a cycle.
     pub(crate) has_dependents: bool,
-    /// Never lower than that of anything the task waits for; see `deadlock`. Changed under its lock.
+    /// Never lower than that of anything the task waits for; see `deadlock`. Changed under its
+    /// lock.
     pub(super) rank: u32,
     /// How far the head is.
     pub(crate) head_state: HeadState,
@@ -172,9 +173,9 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    /// Has the steps run: from this thread's list, or by the executor they were sent to, and by that
-    /// before the next branch of a shared task starts: branches that are sent to one executor arrive
-    /// there in their order (Contract: D1).
+    /// Has the steps run: from this thread's list, or by the executor they were sent to, and by
+    /// that before the next branch of a shared task starts: branches that are sent to one executor
+    /// arrive there in their order (Contract: D1).
     pub(crate) fn proceed(self, cell: Arc<dyn AnyCell>) {
         crate::unhandled::drop_reporting(self.left);
         match self.belongs_elsewhere {
@@ -421,8 +422,8 @@ impl State {
         self.rare.as_mut()?.upstream.take()
     }
 
-    /// A cancel takes the task from its driver, which is counted until it comes back, or from the task
-    /// that it follows, which is cancelled with it.
+    /// A cancel takes the task from its driver, which is counted until it comes back, or from the
+    /// task that it follows, which is cancelled with it.
     #[cold]
     pub(super) fn leave_running(&mut self) {
         let rare = self.rare.get_or_insert_default();
@@ -433,8 +434,8 @@ impl State {
         }
     }
 
-    /// A cancel has taken the closure away, and is counted as a driver until it has dropped it. False:
-    /// there was none that had not begun.
+    /// A cancel has taken the closure away, and is counted as a driver until it has dropped it.
+    /// False: there was none that had not begun.
     pub(super) fn leave_unbegun(&mut self) -> bool {
         let has_closure = matches!(self.phase, Phase::Cold | Phase::Queued);
         if has_closure {

@@ -127,8 +127,8 @@ impl Erased {
     }
 
     /// Makes the calling thread the driver of an open cell, whose outcome it has in its hands, and
-    /// takes the first step. `None`: the cell is not open any more, or its steps belong on the pool.
-    /// Says the driver's epoch.
+    /// takes the first step. `None`: the cell is not open any more, or its steps belong on the
+    /// pool. Says the driver's epoch.
     pub(crate) fn settle(&self, driver_state: &mut Driver<'_>) -> Option<(u32, NextAction)> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
@@ -143,8 +143,9 @@ impl Erased {
         Some((epoch, next))
     }
 
-    /// Settles an open cell with the outcome in `local` when there is nothing else to do: the cell has
-    /// no step, no waiter, no tie and no token, and the outcome is a value. False: nothing was done.
+    /// Settles an open cell with the outcome in `local` when there is nothing else to do: the cell
+    /// has no step, no waiter, no tie and no token, and the outcome is a value. False: nothing was
+    /// done.
     pub(crate) fn settle_alone(&self, local: &mut dyn Slot) -> bool {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
@@ -163,7 +164,8 @@ impl Erased {
         self.advance(&mut self.inner.lock(), driver_state, epoch)
     }
 
-    /// The state and the head's slot, for the only owner of the cell. `None` while there is a closure.
+    /// The state and the head's slot, for the only owner of the cell. `None` while there is a
+    /// closure.
     pub(crate) fn get_mut_if_settled(&mut self) -> Option<(&mut State, &mut dyn Slot)> {
         let inner = self.inner.get_mut();
         let slot = inner.head.slot()?;
@@ -200,8 +202,8 @@ pub(super) fn drop_head(cell: &dyn AnyCell, outcome: bool) {
 
 /// Does what is to be done and whose turn it is: the closure, or the steps of a settled task. A
 /// queue's entry may come by late: it does not run what belongs to an executor by now, and an
-/// executor's job runs nothing but what its `handoff` was given out for. `None`: there was nothing to
-/// do.
+/// executor's job runs nothing but what its `handoff` was given out for. `None`: there was nothing
+/// to do.
 pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<RunResult> {
     let cell = &cell;
     let mut inner = cell.shell().inner.lock();
@@ -233,8 +235,8 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<RunR
     }
 }
 
-/// Makes the calling thread the driver of steps that wait, and runs them. `is_job`: this thread came
-/// by them as a job.
+/// Makes the calling thread the driver of steps that wait, and runs them. `is_job`: this thread
+/// came by them as a job.
 pub(super) fn resume(cell: &Arc<dyn AnyCell>, mut inner: Locked<'_>, is_job: bool) {
     let state = &mut *inner.state;
     state.phase = Phase::Driving;

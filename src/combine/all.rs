@@ -118,8 +118,8 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
         }
     }
 
-    /// The task at `index` has settled. `put` stores its value; `finish` makes the result of all values. Both
-    /// only move.
+    /// The task at `index` has settled. `put` stores its value; `finish` makes the result of all
+    /// values. Both only move.
     fn settle_one<T>(
         &self,
         index: usize,
@@ -189,8 +189,8 @@ impl<T: Send + 'static> All for Vec<Task<T>> {
                 );
             })
         };
-        // As soon as a step is registered, other threads may count the collector's references down: it
-        // costs less to have made some at once.
+        // As soon as a step is registered, other threads may count the collector's references down:
+        // it costs less to have made some at once.
         let mut steps: SmallVec<[_; STEPS]> = SmallVec::new();
         for (part, cells) in cells.chunks(STEPS).enumerate() {
             let first = part * STEPS;

@@ -21,13 +21,13 @@ struct Inner<P> {
     /// One member has decided the outcome. The combinator's task waits for no other, though it is
     /// settled only after this lock is free.
     is_decided: bool,
-    /// In the order of the inputs, once all of them have their step. One that has settled leaves it,
-    /// and goes while its memory is still at hand.
+    /// In the order of the inputs, once all of them have their step. One that has settled leaves
+    /// it, and goes while its memory is still at hand.
     members: Vec<Option<Arc<dyn AnyCell>>>,
     /// Inputs that have settled before the list was there.
     early: Vec<usize>,
-    /// Members that have settled, and are let go together: an allocator that joins what is free does
-    /// so once for all of them.
+    /// Members that have settled, and are let go together: an allocator that joins what is free
+    /// does so once for all of them.
     settled: Vec<Arc<dyn AnyCell>>,
 }
 
@@ -86,11 +86,11 @@ impl<P: Send + 'static> Group<P> {
         result
     }
 
-    /// True when the members that are left may all wait for the combinator's own task. Ask after one
-    /// of them has settled.
+    /// True when the members that are left may all wait for the combinator's own task. Ask after
+    /// one of them has settled.
     pub(super) fn is_at_risk(&self) -> bool {
-        // ORDERING: Relaxed. Who marks it looks at the members afterwards, under their lock, which the
-        // caller has held since: either sees what the other has done.
+        // ORDERING: Relaxed. Who marks it looks at the members afterwards, under their lock, which
+        // the caller has held since: either sees what the other has done.
         self.at_risk.load(Ordering::Relaxed)
     }
 

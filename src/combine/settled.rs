@@ -9,8 +9,8 @@ use crate::task::Task;
 ///
 /// Settles when the last of them has settled. No thread is blocked. A failure that is delivered in
 /// the list counts as handled. Cancelling the returned task cancels those that are not settled,
-/// except [shielded](Task::shielded) ones. An empty list settles as an empty list. Takes a `Vec`, an
-/// array, or a tuple of up to eight tasks of different types.
+/// except [shielded](Task::shielded) ones. An empty list settles as an empty list. Takes a `Vec`,
+/// an array, or a tuple of up to eight tasks of different types.
 ///
 /// # Examples
 ///

@@ -123,8 +123,8 @@ impl TaskError {
         TaskError::build(kind, Cause::None, Some(at))
     }
 
-    /// The failure of a task whose closure has failed with it: the same to look at. A cancel is told
-    /// apart from one that was asked for at that task.
+    /// The failure of a task whose closure has failed with it: the same to look at. A cancel is
+    /// told apart from one that was asked for at that task.
     fn passed_on(self) -> TaskError {
         if !self.is_cancelled() || self.is_passed_on() {
             return self;
@@ -139,8 +139,8 @@ impl TaskError {
         }))
     }
 
-    /// A task has failed with it because user code received it from another task, or from a token: it
-    /// says nothing about whether the task itself was cancelled.
+    /// A task has failed with it because user code received it from another task, or from a token:
+    /// it says nothing about whether the task itself was cancelled.
     pub(crate) fn is_passed_on(&self) -> bool {
         matches!(self.0.cause, Cause::PassedOn(_))
     }

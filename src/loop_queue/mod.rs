@@ -260,8 +260,8 @@ impl LoopQueue {
         let waker = Waker::from(self.0.clone());
         let mut context = Context::from_waker(&waker);
         loop {
-            // Inside a callback, what this thread has settled would wait for the callback's end, and
-            // the loop may be waiting for that (Contract: W1). Jobs settle more.
+            // Inside a callback, what this thread has settled would wait for the callback's end,
+            // and the loop may be waiting for that (Contract: W1). Jobs settle more.
             dispatch::hand_off_all();
             let seen = self.0.bell.lock().arrivals;
             // A turn of the loop at a time: jobs may queue themselves again for ever. What arrives

@@ -56,8 +56,8 @@ fn all_that_a_callback_has_settled_goes_on_while_it_waits() {
     });
 }
 
-/// A task is handed off by the thread that blocks while another settles what it goes on to wait for,
-/// or cancels it.
+/// A task is handed off by the thread that blocks while another settles what it goes on to wait
+/// for, or cancels it.
 #[test]
 fn what_is_handed_off_is_run_once_or_cancelled() {
     explore(&["ran", "cancelled"], || {

@@ -206,8 +206,8 @@ fn who_asks_is_told_when_a_cancelled_closure_has_returned() {
     });
 }
 
-/// A link that has seen the token raised sets free no other link: the raise comes to the task, or its
-/// driver sees to that itself.
+/// A link that has seen the token raised sets free no other link: the raise comes to the task, or
+/// its driver sees to that itself.
 #[test]
 fn no_link_begins_behind_one_that_has_seen_the_raise() {
     explore(&["stopped", "ran"], || {

@@ -29,8 +29,8 @@ fn a_wait_meets_an_adoption() {
     });
 }
 
-/// Two threads run a task each and wait for what the other's task is to settle: two adoptions and two
-/// waits, of which one is refused.
+/// Two threads run a task each and wait for what the other's task is to settle: two adoptions and
+/// two waits, of which one is refused.
 #[test]
 fn two_waits_meet_two_adoptions() {
     explore(&["a wait is told", "an adoption is told"], || {

@@ -43,8 +43,8 @@ use crate::cell::with;
 use crate::sync::{JoinHandle, thread};
 use crate::{Resolver, Task, deferred};
 
-/// Runs `model` in as many interleavings as the local queue is made for. The model says how each of them
-/// came out; all of `ends` must be reached, or its threads never met where they should.
+/// Runs `model` in as many interleavings as the local queue is made for. The model says how each of
+/// them came out; all of `ends` must be reached, or its threads never met where they should.
 fn explore<F>(ends: &'static [&'static str], model: F)
 where
     F: Fn() -> &'static str + Send + Sync + 'static,

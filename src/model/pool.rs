@@ -25,7 +25,8 @@ fn a_push_wakes_a_worker_that_goes_to_sleep() {
     });
 }
 
-/// The call for a worker whose sleeper was taken while it looked at the queue once more comes late. It belongs to this sleep and to no other.
+/// The call for a worker whose sleeper was taken while it looked at the queue once more comes late.
+/// It belongs to this sleep and to no other.
 #[test]
 fn a_call_is_heard_once() {
     explore(&["done"], || {

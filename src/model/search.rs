@@ -1,4 +1,5 @@
-//! The one worker that looks around for jobs before it sleeps. Under `loom` none does: it would look at the same queue again and again.
+//! The one worker that looks around for jobs before it sleeps. Under `loom` none does: it would
+//! look at the same queue again and again.
 
 use super::explore;
 use super::pool::pool;
@@ -26,7 +27,8 @@ impl Gate {
     }
 }
 
-/// Pushes leave the queue to the one worker that looks around. It has to call the next before it runs what it found.
+/// Pushes leave the queue to the one worker that looks around. It has to call the next before it
+/// runs what it found.
 #[test]
 fn who_finds_a_job_passes_on() {
     explore(&["done"], || {
@@ -42,7 +44,8 @@ fn who_finds_a_job_passes_on() {
     });
 }
 
-/// Who takes a job back makes the one beside it reserved, which was on offer. Those who were called for that one, and found nothing, must be called again.
+/// Who takes a job back makes the one beside it reserved, which was on offer. Those who were called
+/// for that one, and found nothing, must be called again.
 #[test]
 fn a_job_beside_one_that_is_taken_back_is_not_forgotten() {
     explore(&["done"], || {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::counts::{REFUSAL_PAUSE, ThreadCounts};
 use super::registry::Registry;
-use super::worker::{self, WorkerStage, Worker};
+use super::worker::{self, Worker, WorkerStage};
 use crate::dispatch;
 use crate::sync::{Duration, Instant, Ordering, thread};
 
@@ -45,9 +45,9 @@ impl BlockedSection {
     ///
     /// # Errors
     ///
-    /// [`Unmanned`] when there is work, no thread to do it, none to be had, and no `deadline` to end
-    /// this wait. The caller must stop waiting: the queued jobs are left to its thread. At most one
-    /// thread of a pool gets this before it is back at work, or blocks again.
+    /// [`Unmanned`] when there is work, no thread to do it, none to be had, and no `deadline` to
+    /// end this wait. The caller must stop waiting: the queued jobs are left to its thread. At most
+    /// one thread of a pool gets this before it is back at work, or blocks again.
     pub(crate) fn ensure_worker(
         &self,
         deadline: Option<Instant>,
@@ -119,8 +119,8 @@ impl Blocked {
     }
 }
 
-/// Calls `f`, which may block. What this thread has settled goes on elsewhere (Contract: W1), and on
-/// a worker its place is free for another thread meanwhile.
+/// Calls `f`, which may block. What this thread has settled goes on elsewhere (Contract: W1), and
+/// on a worker its place is free for another thread meanwhile.
 pub(crate) fn blocking<R>(f: impl FnOnce(&BlockedSection) -> R) -> R {
     dispatch::hand_off_all();
     let current = worker::with_current(Rc::clone);

@@ -31,7 +31,7 @@ pub(super) type Hook = Arc<dyn Fn(usize) + Send + Sync>;
 /// # Ok::<(), fast_async::ConfigError>(())
 /// ```
 #[derive(Clone)]
-#[must_use = "a builder does nothing until `build` is notified"]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct PoolBuilder {
     pub(super) name: String,
     pub(super) core: usize,

@@ -11,8 +11,8 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Invariant: `threads == active + idle.len() + blocked + leaving`.
 ///
-/// `active` and `target` are mirrored in atomics of [`Registry`](super::registry::Registry), written
-/// under this lock, for the push path.
+/// `active` and `target` are mirrored in atomics of [`Registry`](super::registry::Registry),
+/// written under this lock, for the push path.
 pub(super) struct ThreadCounts {
     /// Threads that exist, or are being created.
     pub(super) threads: usize,
@@ -27,16 +27,16 @@ pub(super) struct ThreadCounts {
     pub(super) idle: Vec<Arc<Sleeper>>,
     /// Threads blocked in a `wait` inside a job; others may stand in for them.
     pub(super) blocked: usize,
-    /// How many of the blocked are in their start hooks. At most `max` of them are replaced: each new
-    /// thread would come to the same hook.
+    /// How many of the blocked are in their start hooks. At most `max` of them are replaced: each
+    /// new thread would come to the same hook.
     pub(super) blocked_at_start: usize,
     /// How many of the blocked wait for the pool to become idle, or for its other threads to end.
     pub(super) idle_waiters: usize,
     /// How many threads wait for the other threads of the closed pool to end. They are blocked, or
     /// leaving while their stop hooks wait.
     pub(super) shutdown_waiters: usize,
-    /// How often some of either kind have found what they waited for. It is true for all that waited
-    /// at that moment, also when the first of them has gone back to work.
+    /// How often some of either kind have found what they waited for. It is true for all that
+    /// waited at that moment, also when the first of them has gone back to work.
     pub(super) idle_epoch: u64,
     pub(super) shutdown_epoch: u64,
     /// How many threads should be active: the core count, more while jobs block, never above `max`.
@@ -294,8 +294,8 @@ pub(super) struct Sleeper {
 }
 
 impl Sleeper {
-    /// Wakes the sleeper. Call it after its sleeper was taken off the idle list, without holding the
-    /// lock.
+    /// Wakes the sleeper. Call it after its sleeper was taken off the idle list, without holding
+    /// the lock.
     pub(super) fn wake(&self) {
         // Wake.1
         self.notified.store(true, Ordering::Release);

@@ -114,7 +114,8 @@ pub(super) fn await_end(registry: &Arc<Registry>, deadline: Option<Instant>) -> 
         if !over {
             return others;
         }
-        // A thread that has left already may not wait for the others' ends: they might wait for its.
+        // A thread that has left already may not wait for the others' ends: they might wait for
+        // its.
         if !own && worker::is_made_for(registry) {
             return 0;
         }

@@ -49,8 +49,8 @@ impl Registry {
         if counts.active >= counts.target {
             return false;
         }
-        // A closed pool whose last thread has left gets no new one: what comes late is swept. Nor does
-        // one whose queues are empty: the monitor may have looked long ago.
+        // A closed pool whose last thread has left gets no new one: what comes late is swept. Nor
+        // does one whose queues are empty: the monitor may have looked long ago.
         if self.closed.load(Ordering::SeqCst) && (counts.threads == 0 || self.count_backlog() == 0)
         {
             return false;

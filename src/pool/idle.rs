@@ -76,10 +76,9 @@ impl Registry {
             }
             #[cfg(planted = "stale_call")]
             return true;
-            // Wake.2
-            // Somebody has taken the sleeper and counted this worker as active. Its call must be heard
-            // here: left over, it would end the next sleep while the sleeper is on the list, and a
-            // call spent on a sleeper whose owner is awake wakes nobody.
+            // Wake.2 Somebody has taken the sleeper and counted this worker as active. Its call
+            // must be heard here: left over, it would end the next sleep while the sleeper is on
+            // the list, and a call spent on a sleeper whose owner is awake wakes nobody.
         }
         self.sleep(sleeper)
     }
@@ -144,7 +143,8 @@ impl Registry {
             return true;
         }
         drop(counts);
-        // Another thread has taken the sleeper: its call is heard here, or it would end the next sleep.
+        // Another thread has taken the sleeper: its call is heard here, or it would end the next
+        // sleep.
         while !sleeper.notified.load(Ordering::Acquire) {
             sleeper.thread.park();
         }
@@ -153,8 +153,8 @@ impl Registry {
 
     /// A worker has ended.
     pub(super) fn deregister_worker(self: &Arc<Self>, local: &Arc<LocalQueue>) {
-        // The local queue and its counters change hands under both locks, so that sums never miss or
-        // double them.
+        // The local queue and its counters change hands under both locks, so that sums never miss
+        // or double them.
         while let Some(job) = local.pop() {
             if let Some(capacity) = &self.capacity {
                 capacity.take();

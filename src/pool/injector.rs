@@ -31,8 +31,8 @@ impl Injector {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// How many there are, counted under the lock: whoever pushes later knows what the calling thread
-    /// has done before.
+    /// How many there are, counted under the lock: whoever pushes later knows what the calling
+    /// thread has done before.
     pub(super) fn count(&self) -> usize {
         self.jobs.lock().len()
     }

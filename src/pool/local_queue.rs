@@ -22,10 +22,11 @@ pub(super) struct LocalQueue {
     /// here for longer.
     ///
     /// Invariant: while this is set and `jobs` is not empty, the monitor is awake, or whoever would
-    /// have woken it has lifted this. Both ways into that state notify it: `try_unpush` sets this, and
-    /// `push` finds it set.
+    /// have woken it has lifted this. Both ways into that state notify it: `try_unpush` sets this,
+    /// and `push` finds it set.
     pub(super) reserved: AtomicBool,
-    /// The owner was found blocked, with jobs behind the one it is at: advice to whoever looks for one.
+    /// The owner was found blocked, with jobs behind the one it is at: advice to whoever looks for
+    /// one.
     pub(super) owner_blocked: AtomicBool,
     /// The system's number of the owner's thread; 0 when unknown.
     pub(super) system_id: AtomicU64,
@@ -52,8 +53,8 @@ impl LocalQueue {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// How many there are, counted under the lock: whoever pushes later knows what the calling thread
-    /// has done before.
+    /// How many there are, counted under the lock: whoever pushes later knows what the calling
+    /// thread has done before.
     pub(super) fn count(&self) -> usize {
         self.jobs.lock().len()
     }

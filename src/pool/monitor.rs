@@ -38,8 +38,8 @@ impl Monitor {
     /// the queue in which it is. False when the system refuses the thread.
     pub(super) fn notify(&self, registry: &Arc<Registry>) -> bool {
         if cfg!(any(loom, shuttle)) {
-            // In the models it is a look at the reserved jobs and no more, so that whatever else it would
-            // repair late shows as a hang.
+            // In the models it is a look at the reserved jobs and no more, so that whatever else it
+            // would repair late shows as a hang.
             if cfg!(shuttle) && release_reserved(registry) {
                 registry.wake_or_spawn();
             }
@@ -228,8 +228,8 @@ fn release_reserved(registry: &Registry) -> bool {
     locals.iter().filter(is_reserved).count() > 0
 }
 
-/// Recruits whoever is missing: a thread may have been refused, or put off. Says how many are active,
-/// and how many should and could be.
+/// Recruits whoever is missing: a thread may have been refused, or put off. Says how many are
+/// active, and how many should and could be.
 fn restore_target(registry: &Arc<Registry>, backlog: usize) -> (usize, usize, usize) {
     let size = || {
         let counts = registry.counts.lock();

@@ -1,4 +1,5 @@
-//! Asks the system what a thread is doing: whether it sleeps and in which call, and how much processor time it has wanted.
+//! Asks the system what a thread is doing: whether it sleeps and in which call, and how much
+//! processor time it has wanted.
 //!
 //! On Linux the answer stands in `/proc`; elsewhere, and where `/proc` is closed, the answer is
 //! "unknown".
@@ -17,8 +18,8 @@ pub(super) struct ThreadState {
 }
 
 impl ThreadState {
-    /// What is supposed of a worker at a job where the system does not tell: that it sleeps. Whether
-    /// it does then shows in the idle processors.
+    /// What is supposed of a worker at a job where the system does not tell: that it sleeps.
+    /// Whether it does then shows in the idle processors.
     pub(super) const UNKNOWN: ThreadState = ThreadState {
         asleep: true,
         may_wait_for_lock: false,
@@ -26,9 +27,9 @@ impl ThreadState {
     };
 }
 
-/// The system calls in which threads wait for one another: those behind locks, condition variables and
-/// parked threads, and those that change the memory of the process, of which one runs at a time.
-/// Whoever sleeps in any other waits for the world outside: for time, a device, a peer.
+/// The system calls in which threads wait for one another: those behind locks, condition variables
+/// and parked threads, and those that change the memory of the process, of which one runs at a
+/// time. Whoever sleeps in any other waits for the world outside: for time, a device, a peer.
 const LOCK_SYSCALLS: &[u64] = if cfg!(target_arch = "x86_64") {
     // futex; mmap, mprotect, munmap, brk, mremap, madvise; futex_waitv, futex_wait
     &[202, 9, 10, 11, 12, 25, 28, 449, 455]
@@ -68,8 +69,8 @@ pub(super) fn query(system_id: u64) -> Option<ThreadState> {
     })
 }
 
-/// Whether a thread sleeps in a call that no other thread of this process has a part in. `None`: it is
-/// in no call, or nobody can tell.
+/// Whether a thread sleeps in a call that no other thread of this process has a part in. `None`: it
+/// is in no call, or nobody can tell.
 fn waits_outside(syscall: &str) -> Option<bool> {
     let syscall = fs::read_to_string(syscall).ok()?;
     // "<number> <arguments>", "-1 .." outside of calls, "running"
@@ -77,8 +78,8 @@ fn waits_outside(syscall: &str) -> Option<bool> {
     (!LOCK_SYSCALLS.is_empty()).then(|| !LOCK_SYSCALLS.contains(&number))
 }
 
-/// Whether a thread of this process, other than `except`, runs or is ready to. What sleeping threads
-/// wait for may be a lock that such a thread holds.
+/// Whether a thread of this process, other than `except`, runs or is ready to. What sleeping
+/// threads wait for may be a lock that such a thread holds.
 pub(super) fn any_thread_runs(except: u64) -> bool {
     let Ok(threads) = fs::read_dir("/proc/self/task") else {
         return true;

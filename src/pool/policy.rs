@@ -7,8 +7,8 @@
 //! like to, and so many may be waiting for it that with them there would be workers enough, the
 //! shortage must last.
 //!
-//! Where the system does not tell, a worker is supposed to sleep unless it begins jobs all the time,
-//! and the pool grows by the same steps while a processor lies idle (`probe.rs`).
+//! Where the system does not tell, a worker is supposed to sleep unless it begins jobs all the
+//! time, and the pool grows by the same steps while a processor lies idle (`probe.rs`).
 
 use super::probe::{Answer, Asker};
 use crate::sync::Duration;
@@ -19,16 +19,17 @@ const FIRST_STEP: usize = 2;
 /// growth, and before each of the next.
 const FIRST_STEP_SAMPLES: u32 = 16;
 const NEXT_STEP_SAMPLES: u32 = 4;
-/// For how many looks it is remembered that the queue flowed. A shortage in the middle of a flood of
-/// short jobs is most likely none: while some thread runs, it is worth `FIRST_STEP` workers beyond
-/// the cores and no more.
+/// For how many looks it is remembered that the queue flowed. A shortage in the middle of a flood
+/// of short jobs is most likely none: while some thread runs, it is worth `FIRST_STEP` workers
+/// beyond the cores and no more.
 const FLOOD_SAMPLES: u32 = 40;
-/// Looks in a row without a shortage after which the next one begins small again. The threads of the
-/// last growth need a few to be found blocked.
+/// Looks in a row without a shortage after which the next one begins small again. The threads of
+/// the last growth need a few to be found blocked.
 const RESET_SAMPLES: u32 = 8;
 /// Where the system does not tell about threads, and no processor is idle: for how long no job must
 /// have begun before a worker is added. `STALL` holds up to the first step, `STANDSTILL` beyond it.
-/// The latter is for jobs that wait for a queued one while other processes keep all processors busy.
+/// The latter is for jobs that wait for a queued one while other processes keep all processors
+/// busy.
 const STALL: Duration = Duration::from_millis(10);
 const STANDSTILL: Duration = Duration::from_secs(5);
 
@@ -81,8 +82,8 @@ impl GrowthPolicy {
         };
     }
 
-    /// How many workers to add after a look that found `survey`. `any_thread_runs` asks whether any thread
-    /// of the process does, `has_idle_processor` whether the machine could run another.
+    /// How many workers to add after a look that found `survey`. `any_thread_runs` asks whether any
+    /// thread of the process does, `has_idle_processor` whether the machine could run another.
     pub(super) fn growth(
         &mut self,
         core: usize,

@@ -1,4 +1,5 @@
-//! Tells whether a processor lies idle, by how long other threads keep the calling one from running.
+//! Tells whether a processor lies idle, by how long other threads keep the calling one from
+//! running.
 //!
 //! For systems that do not tell what a thread does. It cannot tell this process's threads from
 //! others': on a machine that is busy with something else, no processor lies idle either.
@@ -12,8 +13,8 @@ const LIMIT: Duration = Duration::from_millis(3);
 /// interrupt takes.
 const GAP: Duration = Duration::from_micros(500);
 
-/// Looks between two probes, doubled each time that no processor is idle, up to the second number. A
-/// probe on a busy machine takes time from those that compute.
+/// Looks between two probes, doubled each time that no processor is idle, up to the second number.
+/// A probe on a busy machine takes time from those that compute.
 const FIRST_PAUSE: u32 = 2;
 const LAST_PAUSE: u32 = 64;
 /// Probes in a row that must find an idle processor where one alone would prove too little.
@@ -38,8 +39,8 @@ pub(super) enum Answer {
 }
 
 impl Asker {
-    /// Whether a processor lies idle. Call it once in each look that wants to know. `surely`: it takes
-    /// more than one probe to say so.
+    /// Whether a processor lies idle. Call it once in each look that wants to know. `surely`: it
+    /// takes more than one probe to say so.
     pub(super) fn ask(&mut self, surely: bool, probe: impl FnOnce() -> bool) -> Answer {
         if self.left > 0 {
             self.left -= 1;

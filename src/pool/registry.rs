@@ -1,7 +1,9 @@
-//! What the threads of one pool share: the queues, the counts, and the way of a job from a push to a worker.
+//! What the threads of one pool share: the queues, the counts, and the way of a job from a push to
+//! a worker.
 
-// Locks, in the order in which they may be taken together: counts -> local queues -> one local queue, and
-// injector -> one local queue. No user code runs, and no job is dropped, under any of them.
+// Locks, in the order in which they may be taken together: counts -> local queues -> one local
+// queue, and injector -> one local queue. No user code runs, and no job is dropped, under any of
+// them.
 
 use std::panic::RefUnwindSafe;
 
@@ -75,14 +77,15 @@ impl Registry {
 
     /// Queues a job: on a worker of this pool in its own local queue, elsewhere in the injector.
     ///
-    /// `has_slot`: the caller holds a place from `acquire_slot` or `try_acquire_slot`; work that goes on
-    /// rather than begins has none and needs none.
+    /// `has_slot`: the caller holds a place from `acquire_slot` or `try_acquire_slot`; work that
+    /// goes on rather than begins has none and needs none.
     pub(super) fn submit(
         self: &Arc<Self>,
         work: Arc<dyn Runnable>,
         has_slot: bool,
     ) -> Result<(), Rejected> {
-        // What goes on belongs to work that was accepted. Its own workers look again before they leave.
+        // What goes on belongs to work that was accepted. Its own workers look again before they
+        // leave.
         let is_welcome = || !has_slot && worker::is_on(self);
         if self.closed.load(Ordering::Acquire) && !is_welcome() {
             return Err(Rejected { work });
@@ -140,9 +143,9 @@ impl Registry {
 
     /// Sees to it that somebody will look at a job that was just queued.
     ///
-    /// Whoever stops being active, searching or awake says so first, and then counts the jobs of each
-    /// queue under its lock. Either this thread has queued the job before, and it is counted; or it
-    /// took the lock later, and sees here what was said.
+    /// Whoever stops being active, searching or awake says so first, and then counts the jobs of
+    /// each queue under its lock. Either this thread has queued the job before, and it is counted;
+    /// or it took the lock later, and sees here what was said.
     pub(super) fn notify(self: &Arc<Self>) {
         // Push.2
         if self.searching.load(Ordering::Relaxed) > 0 {
@@ -181,8 +184,8 @@ impl Registry {
         job.or_else(|| self.steal(|local| !std::ptr::eq(local, own)))
     }
 
-    /// The oldest job of a local queue whose owner is blocked: it came from outside before what is there now,
-    /// which may never end.
+    /// The oldest job of a local queue whose owner is blocked: it came from outside before what is
+    /// there now, which may never end.
     fn take_behind_blocked(&self) -> Option<Arc<dyn Runnable>> {
         if !self.has_blocked_owner.load(Ordering::Relaxed) {
             return None;

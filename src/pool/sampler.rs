@@ -1,4 +1,5 @@
-//! One look of the monitor at all workers: who is blocked, who wants a processor, and whose jobs lie behind one that blocks.
+//! One look of the monitor at all workers: who is blocked, who wants a processor, and whose jobs
+//! lie behind one that blocks.
 
 use std::collections::HashMap;
 
@@ -9,8 +10,8 @@ use super::policy::Sample;
 use super::registry::Registry;
 use crate::sync::{Arc, Duration, Instant, Ordering};
 
-/// How many workers it asks the system about in one look; of those that were found blocked before, and
-/// of those that matter only because jobs lie behind theirs.
+/// How many workers it asks the system about in one look; of those that were found blocked before,
+/// and of those that matter only because jobs lie behind theirs.
 const MAX_QUERIES: usize = 64;
 const MAX_RECHECKS: usize = 8;
 
@@ -23,7 +24,8 @@ pub(super) struct Sampler {
     started: Option<u64>,
     /// When a look has last found that some job was begun, in nanoseconds; 0: never.
     picked_at: u64,
-    /// By the address of the local queue. An address that is used again brings another count of jobs.
+    /// By the address of the local queue. An address that is used again brings another count of
+    /// jobs.
     workers: HashMap<usize, WorkerHistory>,
 }
 
@@ -50,8 +52,8 @@ impl Sampler {
         os::any_thread_runs(self.own_id)
     }
 
-    /// Looks at the workers, of which `active` should be awake or blocked in a job, and marks the local queues
-    /// of those that are stuck.
+    /// Looks at the workers, of which `active` should be awake or blocked in a job, and marks the
+    /// local queues of those that are stuck.
     pub(super) fn look(&mut self, registry: &Registry, active: usize, core: usize) -> Sample {
         let (locals, started) = active_lanes(registry);
         let busy = locals.iter().filter(|(_, is_busy)| *is_busy).count();
@@ -67,7 +69,8 @@ impl Sampler {
             stalled: Duration::ZERO,
             system_tells: true,
         };
-        // When so many are awake as there are cores, the others matter only to jobs that lie behind theirs.
+        // When so many are awake as there are cores, the others matter only to jobs that lie behind
+        // theirs.
         let (mut awake, mut asked, mut sampled, mut in_the_way) = (sample.runnable, 0, 0, 0);
         let at = self.now();
         if started_any > 0 || self.picked_at == 0 {
@@ -128,8 +131,8 @@ impl Sampler {
     }
 }
 
-/// The local queues of the workers that are not blocked in a `wait`, each with whether the worker is at a job;
-/// and how many jobs all workers have begun, ever.
+/// The local queues of the workers that are not blocked in a `wait`, each with whether the worker
+/// is at a job; and how many jobs all workers have begun, ever.
 fn active_lanes(registry: &Registry) -> (Vec<(Arc<LocalQueue>, bool)>, u64) {
     let all = registry.locals.lock();
     let started = all.iter().map(|local| local.started()).sum();

@@ -1,4 +1,5 @@
-//! Waiting for a pool to come to rest, and ending it: drain or discard, wait for the threads, report what was left.
+//! Waiting for a pool to come to rest, and ending it: drain or discard, wait for the threads,
+//! report what was left.
 
 use super::registry::Registry;
 use super::{ending, worker};
@@ -85,8 +86,8 @@ impl Registry {
         has_no_worker
     }
 
-    /// Takes queued jobs out, at most so many, settles their tasks with the given reason, and says how
-    /// many tasks that were: some may have been cancelled, or run by whoever waited for them.
+    /// Takes queued jobs out, at most so many, settles their tasks with the given reason, and says
+    /// how many tasks that were: some may have been cancelled, or run by whoever waited for them.
     pub(super) fn reject_queued(&self, kind: ErrorKind, why: &'static str, limit: usize) -> usize {
         let mut rejected = 0;
         for _ in 0..limit {

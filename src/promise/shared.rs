@@ -14,8 +14,8 @@ use crate::task::IntoTask;
 /// task, that is [`Abandoned`](crate::ErrorKind::Abandoned).
 #[must_use = "dropping the last clone of a resolver fails its task as abandoned"]
 pub struct SharedResolver<T: Send + 'static> {
-    /// Taken by the call that wins; `None` for good afterwards. No user code runs under the lock: the
-    /// resolver settles after it was taken out. Lock order: this lock -> the cell's.
+    /// Taken by the call that wins; `None` for good afterwards. No user code runs under the lock:
+    /// the resolver settles after it was taken out. Lock order: this lock -> the cell's.
     resolver: Arc<Mutex<Option<Resolver<T>>>>,
 }
 

@@ -249,8 +249,8 @@ impl<T> Receiver<T> {
     }
 }
 
-/// A place where a thread may lose its turn for long, once in a while: what takes two long pauses at the right places would hardly ever happen by the
-/// throw of a coin at each step.
+/// A place where a thread may lose its turn for long, once in a while: what takes two long pauses
+/// at the right places would hardly ever happen by the throw of a coin at each step.
 #[cfg(shuttle)]
 pub(super) fn linger() {
     let mut chance = shuttle::rand::thread_rng();

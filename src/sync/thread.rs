@@ -55,8 +55,8 @@ pub(crate) struct Thread {
 
 /// The calling thread.
 ///
-/// When its thread-locals are gone, each call gives a place to sleep of its own: sleep by the handle
-/// that the others were given.
+/// When its thread-locals are gone, each call gives a place to sleep of its own: sleep by the
+/// handle that the others were given.
 pub(crate) fn current() -> Thread {
     let own = OWN.try_with(|own| own.get_or_init(Parker::new).clone());
     Thread {

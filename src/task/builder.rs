@@ -70,7 +70,7 @@ impl TaskBuilder {
     /// Cancels the task when `token` is raised, with its whole chain.
     ///
     /// - If its closure has not returned, the task fails at once as
-    ///   [`Cancelled`](crate::ErrorKind::Cancelled). A closure that has not begun by then never does.
+    ///   [`Cancelled`](crate::ErrorKind::Cancelled). A closure that has not begun then never does.
     /// - If a continuation waits for a task that it has returned, that task is cancelled, and the
     ///   continuation fails at once.
     /// - If the closure of a continuation is running, that continuation fails when it returns.

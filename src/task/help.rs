@@ -10,8 +10,8 @@ use crate::sync::Arc;
 use crate::{dispatch, pool, unhandled};
 
 /// Runs what `cell` waits for, as far as it has not started, on this thread, a worker whose stack
-/// has room. Whatever else this thread has settled goes on elsewhere: what it had before, before the
-/// first closure is called, and what the awaited work has settled, after that.
+/// has room. Whatever else this thread has settled goes on elsewhere: what it had before, before
+/// the first closure is called, and what the awaited work has settled, after that.
 pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
     let own = address(&**cell);
     dispatch::hand_off_others(own);
@@ -20,7 +20,8 @@ pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
             // Else this thread runs a cold task itself, and no queue needs to know.
             start_if_cold(cell);
         }
-        // Its closure, then the steps that came to wait meanwhile: then it follows another, or is done.
+        // Its closure, then the steps that came to wait meanwhile: then it follows another, or is
+        // done.
         let mut run_all = |cell: &Arc<dyn AnyCell>| {
             let mut has_run = false;
             while !done() && run_here(cell) {
@@ -33,8 +34,8 @@ pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
     dispatch::hand_off_all();
 }
 
-/// Has branches of a shared task that this very thread has yet to come to begun by another one: this
-/// one is about to sleep until they have run. Under a time limit it looks at `cell` alone.
+/// Has branches of a shared task that this very thread has yet to come to begun by another one:
+/// this one is about to sleep until they have run. Under a time limit it looks at `cell` alone.
 pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn Fn() -> bool) {
     let mut send = |cell: &Arc<dyn AnyCell>| {
         let is_branch = |source: Option<Arc<dyn Upstream>>| source.is_some_and(|it| it.is_ready());
@@ -79,8 +80,8 @@ fn each_above(
         if done() {
             return progress;
         }
-        // What has run may wait for another task now. To begin anew from `cell` each time would make a
-        // line of N such tasks cost N * N steps.
+        // What has run may wait for another task now. To begin anew from `cell` each time would
+        // make a line of N such tasks cost N * N steps.
         progress |= f(&cell);
         cell.above(&mut above);
         // A fan may be wide: each of its members is looked at once in a round.

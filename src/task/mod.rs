@@ -2,8 +2,9 @@
 
 // Map for maintainers:
 //   mod.rs        the handle: making, looking, dropping
-//   spawn.rs      starting work         builder.rs  with settings       context.rs  what it gets to know
-//   launch.rs     from a closure to a queued cell                       into_task.rs  what closures return
+//   spawn.rs      starting work         builder.rs  with settings
+//   context.rs    what a closure is told     into_task.rs  what closures return
+//   launch.rs     from a closure to a queued cell
 //   chain.rs      then, catch, finally, ..    link.rs, finally.rs  the steps behind them
 //   route.rs      on
 //   subscribe.rs  observers     observed.rs  from a subscription to its task     share/ SharedTask

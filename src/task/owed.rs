@@ -1,5 +1,5 @@
-//! Waiting on the thread that turns a loop, for what was sent to that loop: no other thread would run
-//! it, so it runs here, and nothing else does.
+//! Waiting on the thread that turns a loop, for what was sent to that loop: no other thread would
+//! run it, so it runs here, and nothing else does.
 
 use std::collections::HashSet;
 
@@ -54,7 +54,8 @@ fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
     let Some(_level) = nesting::enter() else {
         return false;
     };
-    // The job in the loop's queue finds its pass used, or is given out after this and finds nothing.
+    // The job in the loop's queue finds its pass used, or is given out after this and finds
+    // nothing.
     match with_state(&**cell, |state| state.last_pass()) {
         Some(pass) => cell.clone().run_with(pass),
         None => false,

@@ -132,8 +132,8 @@ impl Drop for Settles {
     }
 }
 
-/// What a `stopped` task waits for: it can be seen, but not cancelled, from below. Weak, because the
-/// other task's list holds the resolver of this one.
+/// What a `stopped` task waits for: it can be seen, but not cancelled, from below. Weak, because
+/// the other task's list holds the resolver of this one.
 struct StopOf(Weak<dyn AnyCell>);
 
 impl Withdraw for StopOf {

@@ -178,8 +178,8 @@ impl<T: Send + 'static> Task<T> {
         unmanned(self.cell().map(|cell| &**cell))
     }
 
-    /// Says that the calling thread sleeps until the task is settled or a loop has to be turned, for as
-    /// long as it holds the entry.
+    /// Says that the calling thread sleeps until the task is settled or a loop has to be turned,
+    /// for as long as it holds the entry.
     ///
     /// # Errors
     ///
@@ -295,9 +295,9 @@ fn block(cell: &Arc<dyn AnyCell>, how: How) -> End {
     })
 }
 
-/// Blocks until `done`; `over` is true then, unless `cell` is settled. `sleep_on(Some(..))` registers
-/// this thread, which is `me`, to be woken, unless it is done already; `sleep_on(None)` takes that
-/// back.
+/// Blocks until `done`; `over` is true then, unless `cell` is settled. `sleep_on(Some(..))`
+/// registers this thread, which is `me`, to be woken, unless it is done already; `sleep_on(None)`
+/// takes that back.
 pub(super) fn block_on(
     cell: &Arc<dyn AnyCell>,
     me: &Thread,
@@ -335,8 +335,8 @@ pub(super) fn block_on(
         }
     }
     loop {
-        // Only a thread that runs a closure or a continuation, or turns a loop, can be what it waits
-        // for, and a wait that ends by itself closes no cycle.
+        // Only a thread that runs a closure or a continuation, or turns a loop, can be what it
+        // waits for, and a wait that ends by itself closes no cycle.
         let may_close = on_worker || dispatch::is_open() || listener.is_some();
         let entry = if deadline.is_none() && may_close {
             let entry = WaitEntry::enter(cell, over, false);

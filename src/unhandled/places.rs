@@ -100,8 +100,8 @@ impl Places {
         Places { places: Vec::new() }
     }
 
-    /// Notes a failure. True when it is to be said in full; else it was counted. Counts that are due
-    /// at `now` are added to `due`.
+    /// Notes a failure. True when it is to be said in full; else it was counted. Counts that are
+    /// due at `now` are added to `due`.
     pub(super) fn note(
         &mut self,
         now: Instant,

@@ -1,4 +1,5 @@
-//! Every blocking call in every place where user code runs: what that code has settled before goes on elsewhere while it blocks.
+//! Every blocking call in every place where user code runs: what that code has settled before goes
+//! on elsewhere while it blocks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -11,7 +12,8 @@ use parking_lot::Mutex;
 use super::pool_of;
 use crate::support::{Gate, LIMIT, Latch, OnDrop, PATIENCE, expected, within};
 
-/// What user code does in a place: settles a task, and blocks until the continuation of that task has run.
+/// What user code does in a place: settles a task, and blocks until the continuation of that task
+/// has run.
 #[derive(Clone)]
 struct Deed {
     blocks: fn(&Ground),
@@ -72,8 +74,8 @@ impl Deed {
         let gate = Gate::new();
         let ground = Ground::new(gate.clone());
         task.then(move |()| gate.open()).detach();
-        // In a callback this is put on the thread's list. Elsewhere it runs here and now, so that other threads
-        // never have to.
+        // In a callback this is put on the thread's list. Elsewhere it runs here and now, so that
+        // other threads never have to.
         resolver.resolve(()).unwrap();
         (self.blocks)(&ground);
         assert!(ground.gate.is_open());

@@ -1,4 +1,5 @@
-//! What runs on the stack of a thread that waits: the awaited task alone, where there is room and nothing forbids it.
+//! What runs on the stack of a thread that waits: the awaited task alone, where there is room and
+//! nothing forbids it.
 
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -127,7 +128,8 @@ fn a_thread_local_may_be_borrowed_over_any_wait_of_a_pool_that_says_so() {
     });
 }
 
-// Contract: W1. As its documentation says: at one thread, a lone task that has not started runs here.
+// Contract: W1. As its documentation says: at one thread, a lone task that has not started runs
+// here.
 #[test]
 fn a_wait_may_run_the_task_on_the_calling_thread() {
     within(LIMIT, || {

@@ -77,7 +77,8 @@ fn check(when: When, &(name, on_value, hits, hang): &Verb, charge: Charge) {
     assert_eq!(seen.take(), ["before", "after"], "{case}");
 }
 
-// What a closure has captured is dropped when it is passed over: at the cost of the link, for it ran as far as its verb goes.
+// What a closure has captured is dropped when it is passed over: at the cost of the link, for it
+// ran as far as its verb goes.
 #[test]
 fn a_closure_that_is_passed_over() {
     stand("passed over", |ground| {

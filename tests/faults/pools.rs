@@ -40,13 +40,15 @@ fn hooks_of_a_pool_that_panic() {
                 1 => assert!(pool.wait_idle(PATIENCE)),
                 _ => {}
             }
-            // The hooks go with the last of the pool, which may be this handle: then their panic is the user's.
+            // The hooks go with the last of the pool, which may be this handle: then their panic is
+            // the user's.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(pool)));
         }
     });
 }
 
-// A pool at its maximum whose threads block for long has its watcher ask for more in vain, again and again.
+// A pool at its maximum whose threads block for long has its watcher ask for more in vain, again
+// and again.
 #[test]
 fn a_pool_that_was_blocked_for_long_still_grows() {
     stand("blocked", |_| {

@@ -1,4 +1,5 @@
-//! What hears of failures, and fails itself: the hook, the `Display` of an error, a tracing subscriber.
+//! What hears of failures, and fails itself: the hook, the `Display` of an error, a tracing
+//! subscriber.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -62,7 +63,8 @@ fn an_unhandled_hook_that_panics() {
             fail_unseen(ground);
             assert!(ground.pool.wait_idle(PATIENCE));
             assert!(Pool::global().wait_idle(PATIENCE));
-            // All that nobody looked at, the observer and the task it looked at, and the value's drop.
+            // All that nobody looked at, the observer and the task it looked at, and the value's
+            // drop.
             assert_eq!(calls.load(Ordering::Relaxed), 8);
             // The hook that goes panics too.
             set_unhandled_hook(|_| ());

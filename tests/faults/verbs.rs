@@ -81,7 +81,8 @@ pub(crate) fn settle(resolver: Resolver<u32>, value: bool) {
     }
 }
 
-/// A verb with a closure: whether it is called with a value, whom its panic hits, and how it is hung on a task.
+/// A verb with a closure: whether it is called with a value, whom its panic hits, and how it is
+/// hung on a task.
 pub(crate) type Verb = (&'static str, bool, Hits, fn(Task<u32>, Charge) -> Task<u32>);
 
 pub(crate) const VERBS: &[Verb] = &[

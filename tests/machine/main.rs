@@ -1,15 +1,18 @@
-//! Random programs against a model: whatever is done to tasks, in whatever order and however many threads at once, what is seen of it can be explained
-//! by small steps that the contract allows.
+//! Random programs against a model: whatever is done to tasks, in whatever order and however many
+//! threads at once, what is seen of it can be explained by small steps that the contract allows.
 //!
 //! Contract: S1-S5, D1-D4, D6-D8, W2, C1-C5, as far as one sees them from outside.
 //!
-//! `FAST_ASYNC_PROGRAMS` is another number of programs, `FAST_ASYNC_SEED` another seed. A longer run, of some minutes:
+//! `FAST_ASYNC_PROGRAMS` is another number of programs, `FAST_ASYNC_SEED` another seed. A longer
+//! run, of some minutes:
 //!
 //! ```sh
-//! FAST_ASYNC_PROGRAMS=1000000 FAST_ASYNC_SEED=$RANDOM cargo test --release --test machine -- --nocapture
+//! FAST_ASYNC_PROGRAMS=1000000 FAST_ASYNC_SEED=$RANDOM \
+//!     cargo test --release --test machine -- --nocapture
 //! ```
 //!
-//! A program that cannot be explained is made smaller until no part of it can go, and printed. What such programs have shown lies in `found`.
+//! A program that cannot be explained is made smaller until no part of it can go, and printed. What
+//! such programs have shown lies in `found`.
 
 mod found;
 mod model;

@@ -1,4 +1,5 @@
-//! Reads programs out of random bytes, such as the borrow checker would accept: a handle that was consumed is not used again.
+//! Reads programs out of random bytes, such as the borrow checker would accept: a handle that was
+//! consumed is not used again.
 
 use crate::program::{Body, Closure, Deed, Ends, Grip, Line, Op, Program, Verb};
 
@@ -175,7 +176,8 @@ impl Plan {
         body
     }
 
-    /// A task for a closure to wait for. It was taken before the closure is registered, so that it cannot need what comes after the closure.
+    /// A task for a closure to wait for. It was taken before the closure is registered, so that it
+    /// cannot need what comes after the closure.
     fn awaited(&mut self, raw: &Raw) -> Option<Deed> {
         let line = self.handle(raw[4])?;
         let deed = match self.known[line].root {

@@ -1,11 +1,12 @@
 //! Random programs: what is done to tasks, round by round, and the closures that hang on them.
 //!
-//! The operations of one round run at the same time, each on a thread of its own, and touch different handles; what they race for is what the handles
-//! stand for.
+//! The operations of one round run at the same time, each on a thread of its own, and touch
+//! different handles; what they race for is what the handles stand for.
 
 use std::fmt;
 
-/// A task and everything chained to it. The number of a line also names its handle and its resolver, of which there is at most one each.
+/// A task and everything chained to it. The number of a line also names its handle and its
+/// resolver, of which there is at most one each.
 pub(crate) type Line = usize;
 /// A closure, and the subscription it was registered with, if any.
 pub(crate) type Body = usize;
@@ -58,7 +59,8 @@ pub(crate) enum Ends {
     Task(Line),
 }
 
-/// What a closure does with something it has captured; when it is dropped without being called, that is dropped with it.
+/// What a closure does with something it has captured; when it is dropped without being called,
+/// that is dropped with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
     Nothing,

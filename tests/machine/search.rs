@@ -83,7 +83,8 @@ impl<'p> Search<'p> {
             .collect()
     }
 
-    /// Whether a closure is still at dropping the observer that it has unsubscribed, or at waiting for a task.
+    /// Whether a closure is still at dropping the observer that it has unsubscribed, or at waiting
+    /// for a task.
     fn is_held_up(&self, body: Body, state: &State) -> bool {
         let deed = self.program.closures[body].deed;
         let is_dropping = match deed {

@@ -15,7 +15,8 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// A failure. The number tells one of the same kind from another: for those of the user's own making it can be seen.
+/// A failure. The number tells one of the same kind from another: for those of the user's own
+/// making it can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Failure(pub(crate) Kind, pub(crate) usize);
 

@@ -1,4 +1,5 @@
-//! The table of cases that every verb is run over: source settled before or after, continuations here, there or elsewhere.
+//! The table of cases that every verb is run over: source settled before or after, continuations
+//! here, there or elsewhere.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -49,7 +50,8 @@ pub(crate) fn every_case(check: impl Fn(Case)) {
 }
 
 impl Case {
-    /// Builds a chain on a source that settles as `source` says, and gives the outcome of the chain.
+    /// Builds a chain on a source that settles as `source` says, and gives the outcome of the
+    /// chain.
     pub(crate) fn run<T, U>(
         self,
         source: Result<T, BoxError>,

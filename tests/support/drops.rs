@@ -75,7 +75,8 @@ impl Bomb {
 
 impl Drop for Bomb {
     fn drop(&mut self) {
-        // While another panic unwinds, a second one would end the process, and rightly so: that is not what is tested.
+        // While another panic unwinds, a second one would end the process, and rightly so: that is
+        // not what is tested.
         if !thread::panicking() {
             expected("a bomb went off");
         }

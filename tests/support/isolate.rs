@@ -1,4 +1,5 @@
-//! Tests in a process of their own: a stack overflow or an abort fails the test, not the whole file.
+//! Tests in a process of their own: a stack overflow or an abort fails the test, not the whole
+//! file.
 
 use std::env;
 use std::process::Command;

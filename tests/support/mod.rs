@@ -1,4 +1,5 @@
-//! What the tests share: a watchdog, latches and gates, counters of drops, values that panic when dropped, and the table of cases.
+//! What the tests share: a watchdog, latches and gates, counters of drops, values that panic when
+//! dropped, and the table of cases.
 
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
@@ -55,7 +56,8 @@ pub(crate) fn within<R: Send + 'static>(
     }
 }
 
-/// Panics unless the calling thread still runs what it settles: a panic that slipped through the dispatcher would have left it closed.
+/// Panics unless the calling thread still runs what it settles: a panic that slipped through the
+/// dispatcher would have left it closed.
 #[track_caller]
 pub(crate) fn assert_still_dispatches() {
     let (resolver, task) = deferred();

@@ -52,7 +52,8 @@ fn text_of(payload: &(dyn Any + Send)) -> Option<&str> {
 
 static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// How many failures that contain `text` were reported as unhandled. Tests share the process, so the text must be a test's own.
+/// How many failures that contain `text` were reported as unhandled. Tests share the process, so
+/// the text must be a test's own.
 pub(crate) fn reports(text: &str) -> usize {
     quiet();
     let reports = REPORTS.lock();

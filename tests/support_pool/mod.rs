@@ -8,7 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// A test that takes longer hangs. Generous, for the machine may be busy; `FAST_ASYNC_TEST_LIMIT` is another number of seconds.
+/// A test that takes longer hangs. Generous, for the machine may be busy; `FAST_ASYNC_TEST_LIMIT`
+/// is another number of seconds.
 pub(crate) fn limit() -> Duration {
     let seconds = std::env::var("FAST_ASYNC_TEST_LIMIT").map(|seconds| seconds.parse());
     Duration::from_secs(seconds.map_or(120, |seconds| seconds.expect("a number of seconds")))
@@ -39,7 +40,8 @@ pub(crate) fn within_time<R: Send + 'static>(
     }
 }
 
-/// Looks again and again until `condition` holds; for what no latch can tell. The watchdog bounds it.
+/// Looks again and again until `condition` holds; for what no latch can tell. The watchdog bounds
+/// it.
 pub(crate) fn until(condition: impl Fn() -> bool) {
     while !condition() {
         thread::park_timeout(Duration::from_micros(200));
@@ -98,7 +100,8 @@ pub(crate) fn is_child(test: &str) -> bool {
     std::env::var(ROLE).is_ok_and(|role| role == test)
 }
 
-/// The command that runs one test of this binary in a process of its own, where [`is_child`] is true.
+/// The command that runs one test of this binary in a process of its own, where [`is_child`] is
+/// true.
 pub(crate) fn child_command(test: &str) -> Command {
     as_child(Command::new(std::env::current_exe().unwrap()), test)
 }

@@ -1,7 +1,9 @@
-//! The parent's hold on a contestant's process: what it is asked for, and what becomes of one that dies or hangs.
+//! The parent's hold on a contestant's process: what it is asked for, and what becomes of one that
+//! dies or hangs.
 //!
-//! Every contestant has a process to itself, because the heap belongs to the process: what the tasks of one leave behind, freed on
-//! other threads and in another order, is paid for by the allocations of all the others.
+//! Every contestant has a process to itself, because the heap belongs to the process: what the
+//! tasks of one leave behind, freed on other threads and in another order, is paid for by the
+//! allocations of all the others.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child as Process, ChildStdin, Command, Stdio};
@@ -17,9 +19,10 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// The `blocking` crate takes its limit from the environment alone, and reads it once.
 const BLOCKING_LIMIT: &str = "BLOCKING_MAX_THREADS";
 
-/// Has the GNU C library keep what was freed, as it does in a program that has been running for a while. With its defaults it
-/// gives the end of the heap back to the system whenever much of it is free, and a round of a single workload measures the
-/// system's page faults: several hundred nanoseconds a page on a virtual machine.
+/// Has the GNU C library keep what was freed, as it does in a program that has been running for a
+/// while. With its defaults it gives the end of the heap back to the system whenever much of it is
+/// free, and a round of a single workload measures the system's page faults: several hundred
+/// nanoseconds a page on a virtual machine.
 const KEPT_HEAP: [(&str, &str); 2] = [
     ("MALLOC_TRIM_THRESHOLD_", "8000000000"),
     ("MALLOC_MMAP_THRESHOLD_", "33554432"),
@@ -94,7 +97,8 @@ impl Child {
 
     /// How long `runs` runs at size `n` take together.
     pub(crate) fn run(&mut self, n: usize, runs: usize) -> Result<Duration, String> {
-        // A process that has died refuses the request or does not answer it: why is found out in one place.
+        // A process that has died refuses the request or does not answer it: why is found out in
+        // one place.
         let _ = writeln!(self.requests, "{n} {runs}");
         match self.answers.recv_timeout(self.limit) {
             Ok(answer) => answer
@@ -117,7 +121,8 @@ impl Child {
 }
 
 impl Drop for Child {
-    /// Its answers are in, and it has nothing to put away: not asked to end, which it might not do, but ended.
+    /// Its answers are in, and it has nothing to put away: not asked to end, which it might not do,
+    /// but ended.
     fn drop(&mut self) {
         // Either fails only for a process that is gone already.
         let _ = self.process.kill();

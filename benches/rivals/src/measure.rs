@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::child::{Child, Heap};
 use crate::contest::{Contestant, Kind, Workload};
 
-/// Idle threads of the contestant before may still be looking for work: they get this long to fall asleep.
+/// Idle threads of the contestant before may still be looking for work: they get this long to fall
+/// asleep.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// What one contestant needed, one figure per round.
@@ -34,7 +35,8 @@ pub(crate) struct Ratio {
     pub(crate) most: f64,
 }
 
-/// Lets all contestants of `workload` do `n` operations `rounds` times, one after another within each round.
+/// Lets all contestants of `workload` do `n` operations `rounds` times, one after another within
+/// each round.
 ///
 /// One that dies or hangs ends the bout, with an error that names it.
 pub(crate) fn bout(
@@ -83,15 +85,16 @@ pub(crate) fn bout(
     })
 }
 
-/// A process that has done a round of the size it will be measured at: its heap has the extent and its pool the threads it needs.
+/// A process that has done a round of the size it will be measured at: its heap has the extent and
+/// its pool the threads it needs.
 fn warmed_up(workload: &Workload, one: &Series, heap: Heap) -> Result<Child, String> {
     let mut child = Child::start(workload, one.contestant, heap)?;
     round_of(workload, one, &mut child)?;
     Ok(child)
 }
 
-/// Everyone once, in an order of this round's own: what the one before leaves behind, such as threads that have yet to fall asleep,
-/// is not always the same one's loss. The same in every run.
+/// Everyone once, in an order of this round's own: what the one before leaves behind, such as
+/// threads that have yet to fall asleep, is not always the same one's loss. The same in every run.
 fn order(field: usize, round: usize) -> Vec<usize> {
     let mut order: Vec<_> = (0..field).collect();
     let mut random = (round as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -1,4 +1,5 @@
-//! One workload as a picture: nanoseconds per operation over N, both logarithmic, a line a contestant.
+//! One workload as a picture: nanoseconds per operation over N, both logarithmic, a line a
+//! contestant.
 
 mod axis;
 
@@ -232,7 +233,8 @@ fn legend(svg: &mut String, lines: &[Line<'_>], up: &Axis) {
     }
 }
 
-/// Why the dotted lines do not count as peers, and what limits others: each note once, with the names it is about.
+/// Why the dotted lines do not count as peers, and what limits others: each note once, with the
+/// names it is about.
 fn footnote(lines: &[Line<'_>]) -> Vec<String> {
     let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
     for line in lines {

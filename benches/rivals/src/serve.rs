@@ -1,7 +1,9 @@
-//! The contestant's side: a process of its own that runs what it is asked for and answers how long that took.
+//! The contestant's side: a process of its own that runs what it is asked for and answers how long
+//! that took.
 //!
-//! A request is a line `N RUNS` on standard input; the answer is the nanoseconds of all the runs together, a line on standard output.
-//! The end of the input is the end of the process. Between requests it sleeps in `read`.
+//! A request is a line `N RUNS` on standard input; the answer is the nanoseconds of all the runs
+//! together, a line on standard output. The end of the input is the end of the process. Between
+//! requests it sleeps in `read`.
 //!
 //! How its heap behaves is set in its environment, by `child`.
 
@@ -11,8 +13,8 @@ use std::time::Duration;
 
 use crate::contest::Run;
 
-/// Stack of the thread that runs the workloads, in bytes. Futures boxed in futures recurse: the usual 8 MB end before a chain of
-/// 200 000 of them does.
+/// Stack of the thread that runs the workloads, in bytes. Futures boxed in futures recurse: the
+/// usual 8 MB end before a chain of 200 000 of them does.
 const STACK: usize = 32 << 20;
 
 /// Answers requests until there are no more.

@@ -1,4 +1,5 @@
-//! What the workloads need around the contestants: a second thread, producers, and a gate that keeps pools busy.
+//! What the workloads need around the contestants: a second thread, producers, and a gate that
+//! keeps pools busy.
 
 use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -43,7 +44,8 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Occupies `threads` threads, each by a job handed to `spawn`; returns once every one of them is running.
+    /// Occupies `threads` threads, each by a job handed to `spawn`; returns once every one of them
+    /// is running.
     pub(crate) fn close(threads: usize, mut spawn: impl FnMut(Job)) -> Self {
         let way = Arc::new(Barrier::new(threads + 1));
         let (entered, running) = mpsc::channel();

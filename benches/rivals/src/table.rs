@@ -102,7 +102,8 @@ pub(crate) fn summary(bouts: &[Bout]) -> String {
     text
 }
 
-/// What is said about a line below the table: why it ran at a smaller size than the others, and what else is to be known.
+/// What is said about a line below the table: why it ran at a smaller size than the others, and
+/// what else is to be known.
 fn note(one: &Series, n: usize) -> Option<String> {
     let stops = one.contestant.stops.filter(|_| one.n < n);
     let stops = stops.map(|why| format!(" at N = {}: {why}", grouped(one.n)));

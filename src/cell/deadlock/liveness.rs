@@ -1,8 +1,8 @@
 //! Whether a task is stuck, where some wait for any one of several tasks.
 //!
-//! A path from a task to one that is to wait for it is a cycle only if each task on it waits for all
-//! that it is tied to. The task of `any` goes on as soon as one of its inputs does. So what can go
-//! on is worked out from the ends: tasks that wait for nothing can, one that waits for all of
+//! A path from a task to one that is to wait for it is a cycle only if each task on it waits for
+//! all that it is tied to. The task of `any` goes on as soon as one of its inputs does. So what can
+//! go on is worked out from the ends: tasks that wait for nothing can, one that waits for all of
 //! several can if all of them can, one that waits for any of them if one of them can.
 
 use std::collections::HashMap;

@@ -1,16 +1,16 @@
 //! Which task waits for which, and which thread waits for which task: finds a cycle before the edge
 //! that closes it is added.
 //!
-//! The graph has three kinds of edges. A task waits for what it is tied to: the task it follows, the
-//! source of a branch, the inputs of a combinator. A task that is driven waits for its driver, the
-//! thread that runs its closure or one of its steps; for a wait, also the thread that turns the loop
-//! where its steps lie. A thread that is blocked in a `wait` without a
-//! time limit waits for a task. A thread that is not blocked waits for nothing.
+//! The graph has three kinds of edges. A task waits for what it is tied to: the task it follows,
+//! the source of a branch, the inputs of a combinator. A task that is driven waits for its driver,
+//! the thread that runs its closure or one of its steps; for a wait, also the thread that turns the
+//! loop where its steps lie. A thread that is blocked in a `wait` without a time limit waits for a
+//! task. A thread that is not blocked waits for nothing.
 //!
-//! Only two events can close a cycle: a task follows another (`adopt`), and a thread that runs a task
-//! begins to wait. A new task has no dependents, and a thread that begins to drive a task is not
-//! blocked. Both events look for the cycle and add their edge under one lock, `GRAPH`. So the later
-//! of two events sees the edge of the earlier one, and of the edges of a cycle exactly one is
+//! Only two events can close a cycle: a task follows another (`adopt`), and a thread that runs a
+//! task begins to wait. A new task has no dependents, and a thread that begins to drive a task is
+//! not blocked. Both events look for the cycle and add their edge under one lock, `GRAPH`. So the
+//! later of two events sees the edge of the earlier one, and of the edges of a cycle exactly one is
 //! refused. Edges go away without the lock. That breaks cycles and closes none.
 
 // Locks: GRAPH -> one cell's lock, or one group's. No thread holds the locks of two cells, and no
@@ -64,7 +64,8 @@ struct Waiting {
     turns: bool,
 }
 
-/// So many threads are remembered one by one. Threads come and go; the memory of them must not grow.
+/// So many threads are remembered one by one. Threads come and go; the memory of them must not
+/// grow.
 const THREADS: usize = 1024;
 
 crate::sync::statics! {
@@ -155,8 +156,8 @@ impl Graph {
         *noted = rank.min(*noted);
     }
 
-    /// What a blocked thread waits for, and with it the task that it drives, or that was `sent` to its
-    /// loop.
+    /// What a blocked thread waits for, and with it the task that it drives, or that was `sent` to
+    /// its loop.
     fn awaited_by(&self, thread: ThreadId, sent: bool) -> Option<&Arc<dyn AnyCell>> {
         let waiting = self.waits.get(&thread)?;
         if sent && waiting.turns {
@@ -198,8 +199,8 @@ pub(crate) struct WaitEntry {
 }
 
 impl WaitEntry {
-    /// Says that the calling thread, which runs a task, waits for `cell` without a time limit, until
-    /// that is settled or `over` is true.
+    /// Says that the calling thread, which runs a task, waits for `cell` without a time limit,
+    /// until that is settled or `over` is true.
     ///
     /// If it `turns` a loop meanwhile, what was sent to its loops does not wait for it.
     ///

@@ -1,16 +1,17 @@
 //! The search from what is to be waited for to what is to wait, and the ranks that keep it short.
 //!
-//! Many tasks may come to wait for the same wide thing one after the other: N requests for one `all`
-//! of N. Each of them looks whether that waits for it in turn. To walk over the N inputs each time
-//! would take N * N steps. So a search that was wide gives all it has come by a low rank, and keeps
-//! the invariant that no task has a lower rank than what it waits for (the idea of the levels of
-//! Bender, Fineman, Gilbert and Tarjan for incremental topological order). The next search, for a
-//! task of a higher rank, ends where it meets one of them.
+//! Many tasks may come to wait for the same wide thing one after the other: N requests for one
+//! `all` of N. Each of them looks whether that waits for it in turn. To walk over the N inputs each
+//! time would take N * N steps. So a search that was wide gives all it has come by a low rank, and
+//! keeps the invariant that no task has a lower rank than what it waits for (the idea of the levels
+//! of Bender, Fineman, Gilbert and Tarjan for incremental topological order). The next search, for
+//! a task of a higher rank, ends where it meets one of them.
 //!
 //! - Nothing is wrong with a rank that is lower than it need be, except that a task of a low rank
 //!   that comes to wait must look further. So tasks get a rank only in a wide search. What a narrow
 //!   search has come by costs little to be walked over again.
-//! - A wide search gives the lowest rank that the invariant allows: a new lowest one, or that of the
+//! - A wide search gives the lowest rank that the invariant allows: a new lowest one, or that of
+//!   the
 //!   highest task it ended at.
 //! - When the ranks are used up, the lowest one is given out again and again. That keeps the
 //!   invariant, and only makes searches longer.
@@ -94,8 +95,8 @@ pub(crate) fn driver(state: &State) -> Option<ThreadId> {
 }
 
 impl Graph {
-    /// True when `head` cannot settle before `tail` goes on, so that `tail` must not wait for it. If
-    /// false, the ranks are such that it may.
+    /// True when `head` cannot settle before `tail` goes on, so that `tail` must not wait for it.
+    /// If false, the ranks are such that it may.
     pub(super) fn closes_a_cycle(
         &mut self,
         tail: Tail,

@@ -6,8 +6,8 @@ use crate::cell::step::Step;
 use crate::cell::steps::Steps;
 use crate::error::TaskError;
 
-/// A cancel that came while observers had their turn, or were about to: their driver carries it out,
-/// so that they see the outcome that they subscribed to, and do not run beside each other.
+/// A cancel that came while observers had their turn, or were about to: their driver carries it
+/// out, so that they see the outcome that they subscribed to, and do not run beside each other.
 pub(crate) struct DeferredCancel {
     /// The epoch of the driver it is left to: others, whom an earlier cancel has superseded, may
     /// come by.
@@ -28,9 +28,9 @@ pub(super) struct Due {
 }
 
 impl State {
-    /// The failure says that the task was cancelled, and that was asked for: at this task, or at one
-    /// whose outcome it has taken over. A cancelled failure that the task's own code has received
-    /// elsewhere and passed on is a failure like others.
+    /// The failure says that the task was cancelled, and that was asked for: at this task, or at
+    /// one whose outcome it has taken over. A cancelled failure that the task's own code has
+    /// received elsewhere and passed on is a failure like others.
     pub(crate) fn was_asked_for(&self, error: &TaskError) -> bool {
         error.is_cancelled() && (self.called_off || !error.is_passed_on())
     }

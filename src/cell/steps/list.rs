@@ -15,9 +15,9 @@ const MIN_HOLES: usize = 16;
 
 /// Steps in the order of their numbers, by which they are found.
 ///
-/// A list of chunks, so that it neither copies when it grows nor keeps what has been worked through.
-/// The chunk in front is given to a driver, which takes one step after the other from it without
-/// the cell's lock. Whoever holds that lock may take steps from it too: each has one taker.
+/// A list of chunks, so that it neither copies when it grows nor keeps what has been worked
+/// through. The chunk in front is given to a driver, which takes one step after the other from it
+/// without the cell's lock. Whoever holds that lock may take steps from it too: each has one taker.
 pub(super) struct List {
     front: Option<Front>,
     /// None of them is empty.

@@ -98,8 +98,8 @@ impl Steps {
         popped.map(|(_, step, role)| (step, role))
     }
 
-    /// Takes the oldest step if it only sends the rest elsewhere. Not where a driver has begun with the
-    /// front: what lies there is looked at when it is taken.
+    /// Takes the oldest step if it only sends the rest elsewhere. Not where a driver has begun with
+    /// the front: what lies there is looked at when it is taken.
     pub(crate) fn pop_hop(&mut self) -> Option<Box<dyn Step>> {
         let Some(list) = &mut self.many else {
             return self.one.take_if(|one| one.is_hop());

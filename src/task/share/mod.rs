@@ -123,8 +123,8 @@ impl<T> Shared<T> {
         }
     }
 
-    /// A consumer that was cancelled goes. If it was the last, and finds the value there, the caller is
-    /// the one to report a failure.
+    /// A consumer that was cancelled goes. If it was the last, and finds the value there, the
+    /// caller is the one to report a failure.
     fn leave(&self) -> AfterLeave {
         self.interest.cancel()
     }

@@ -11,7 +11,8 @@ use fast_async::{
 use super::{LONG, held_up, panics, reports};
 use crate::alone;
 
-// Contract: D6, S5. A subscription that a cancel has used up stands for nothing, whatever comes onto the list later.
+// Contract: D6, S5. A subscription that a cancel has used up stands for nothing, whatever comes
+// onto the list later.
 #[test]
 fn a_used_up_subscription_removes_nothing_that_came_after_a_cancel() {
     let _alone = alone();
@@ -132,7 +133,8 @@ fn a_second_cancel_takes_no_turn_away() {
     assert_eq!(saw.iter().collect::<Vec<_>>(), [true, false]);
 }
 
-// Contract: D1, S1. Those who come after one that has gone do not move up to an outcome that was not theirs.
+// Contract: D1, S1. Those who come after one that has gone do not move up to an outcome that was
+// not theirs.
 #[test]
 fn an_observer_that_goes_leaves_no_gap_in_a_cancel() {
     let _alone = alone();
@@ -250,7 +252,8 @@ fn an_observer_sends_others_away_after_a_cancel() {
     assert_eq!(reports(), []);
 }
 
-// Contract: C1. What a combinator gathers may be settled; that does not make it too late to cancel the combinator.
+// Contract: C1. What a combinator gathers may be settled; that does not make it too late to cancel
+// the combinator.
 #[test]
 fn cancelling_what_waits_for_a_settled_task_too_is_not_too_late() {
     let _alone = alone();

@@ -18,7 +18,8 @@ fn closure(verb: Verb, deed: Deed, line: usize) -> Closure {
     }
 }
 
-/// Whether a program of one line and one closure, that does nothing to be seen before its last round, may come to `seen` then.
+/// Whether a program of one line and one closure, that does nothing to be seen before its last
+/// round, may come to `seen` then.
 fn may_come_to(program: &Program, before: Standing, seen: &Seen) -> bool {
     let mut search = Search::new(program);
     let (last, others) = program.rounds.split_last().expect("a round");
@@ -32,8 +33,8 @@ fn may_come_to(program: &Program, before: Standing, seen: &Seen) -> bool {
     others.iter().all(|round| search.explain(round, &nothing)) && search.explain(last, seen)
 }
 
-// Contract: D2. An observer is dropped outside the lock under which it was taken off the list: its task may be cancelled in between, before the
-// resolver that it holds abandons it.
+// Contract: D2. An observer is dropped outside the lock under which it was taken off the list: its
+// task may be cancelled in between, before the resolver that it holds abandons it.
 #[test]
 fn a_cancel_comes_between_an_unsubscribe_and_the_drop() {
     let program = Program {
@@ -56,8 +57,8 @@ fn a_cancel_comes_between_an_unsubscribe_and_the_drop() {
     assert!(may_come_to(&program, Standing::Pending, &seen));
 }
 
-// Contract: C1, C5. The last who wants a shared task goes while it is being settled: the outcome comes before the cancel, and observers see it; nobody
-// else will, and it is not reported.
+// Contract: C1, C5. The last who wants a shared task goes while it is being settled: the outcome
+// comes before the cancel, and observers see it; nobody else will, and it is not reported.
 #[test]
 fn the_outcome_comes_between_the_last_consumer_and_the_cancel() {
     let program = Program {
@@ -83,7 +84,8 @@ fn the_outcome_comes_between_the_last_consumer_and_the_cancel() {
     assert!(may_come_to(&program, Standing::NoHandle, &seen));
 }
 
-// Contract: C1, C3. A link that passes its input by comes to its end when its closure is gone: what that has captured may cancel the task before.
+// Contract: C1, C3. A link that passes its input by comes to its end when its closure is gone: what
+// that has captured may cancel the task before.
 #[test]
 fn a_closure_that_is_not_called_cancels_its_own_task() {
     let _alone = alone();
@@ -105,7 +107,8 @@ fn a_closure_that_is_not_called_cancels_its_own_task() {
     check(&program, &Crew::new(2), &pool()).expect("it is explained");
 }
 
-// What a cancel does to a nest of combinators comes to the same in every order: a search that tries them all goes through a hundred thousand states.
+// What a cancel does to a nest of combinators comes to the same in every order: a search that tries
+// them all goes through a hundred thousand states.
 #[test]
 fn a_cancelled_nest_of_combinators_is_explained_in_few_steps() {
     let _alone = alone();
@@ -150,8 +153,8 @@ fn a_cancelled_nest_of_combinators_is_explained_in_few_steps() {
     assert!(states < 1_000, "{states} states");
 }
 
-// Contract: S5. A task that follows an `any` of itself and another may settle as long as the other may. It is in a cycle when the other fails, and not
-// before.
+// Contract: S5. A task that follows an `any` of itself and another may settle as long as the other
+// may. It is in a cycle when the other fails, and not before.
 #[test]
 fn a_task_that_follows_an_any_of_itself_waits_for_the_others() {
     let _alone = alone();

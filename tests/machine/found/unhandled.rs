@@ -47,7 +47,8 @@ fn a_failure_that_comes_after_one_that_was_looked_at_is_reported() {
     assert_eq!(reports(), [Failure(Kind::Panicked, 0)]);
 }
 
-// Contract: C5. Cancelling what has failed already is too late, so the failure is still one that nobody looked at.
+// Contract: C5. Cancelling what has failed already is too late, so the failure is still one that
+// nobody looked at.
 #[test]
 fn a_failure_is_reported_when_its_last_shared_handle_goes_by_a_cancel() {
     let _alone = alone();
@@ -59,7 +60,8 @@ fn a_failure_is_reported_when_its_last_shared_handle_goes_by_a_cancel() {
     assert_eq!(reports(), [Failure(Kind::Abandoned, 0)]);
 }
 
-// Contract: C5. Whoever asked for a failure and got it has looked at it, whatever becomes of the task.
+// Contract: C5. Whoever asked for a failure and got it has looked at it, whatever becomes of the
+// task.
 #[test]
 fn a_failure_that_was_asked_for_is_not_reported() {
     let _alone = alone();
@@ -77,13 +79,15 @@ fn a_failure_that_was_asked_for_is_not_reported() {
     assert_eq!(reports(), []);
 }
 
-// Contract: C5. The branch that goes last takes the source with it before its closure is dropped: what that does to the source comes too late.
+// Contract: C5. The branch that goes last takes the source with it before its closure is dropped:
+// what that does to the source comes too late.
 #[test]
 fn the_source_is_cancelled_before_the_closure_of_the_last_branch_is_dropped() {
     let _alone = alone();
     let (resolver, task) = deferred::<u32>();
     let shared = task.share();
-    // The source would be abandoned when the closure is dropped, which is in the second pass of the cancel.
+    // The source would be abandoned when the closure is dropped, which is in the second pass of the
+    // cancel.
     let branch = shared.then(move |_| drop(resolver));
     drop(shared);
     reports();
@@ -91,7 +95,8 @@ fn the_source_is_cancelled_before_the_closure_of_the_last_branch_is_dropped() {
     assert_eq!(reports(), []);
 }
 
-// Contract: C5. Whatever the moment at which a failing task is consumed, there is somebody who will look.
+// Contract: C5. Whatever the moment at which a failing task is consumed, there is somebody who will
+// look.
 #[test]
 fn a_failure_is_not_reported_while_somebody_takes_the_task() {
     let _alone = alone();

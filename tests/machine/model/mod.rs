@@ -1,7 +1,8 @@
 //! What fast-async promises, as a machine for one thread that takes one small step at a time.
 //!
-//! A task and what is chained to it are a *line*: an outcome that moves along steps. Where the contract leaves an order open, each order is a way the
-//! machine may go; where it does not, there is one. `search.rs` looks for a way that explains what was seen.
+//! A task and what is chained to it are a *line*: an outcome that moves along steps. Where the
+//! contract leaves an order open, each order is a way the machine may go; where it does not, there
+//! is one. `search.rs` looks for a way that explains what was seen.
 
 mod operations;
 mod outcomes;
@@ -40,7 +41,8 @@ pub(crate) enum Step {
     Fold,
     Start(Line),
     Publish,
-    /// The value is there to be borrowed. A cancel may still come in between: it is told to those who have not had their turn.
+    /// The value is there to be borrowed. A cancel may still come in between: it is told to those
+    /// who have not had their turn.
     Published,
     /// Carries the outcome to a combinator, as that of its n-th task.
     Member(Line, usize),

@@ -81,7 +81,8 @@ impl Machine<'_> {
         }
     }
 
-    /// A closure is not wanted. Only when it is gone has its step come to an end: what it has captured may cancel the line.
+    /// A closure is not wanted. Only when it is gone has its step come to an end: what it has
+    /// captured may cancel the line.
     pub(super) fn skip(&mut self, line: Line, body: Body, doomed: bool) {
         if self.holds_anything(body) {
             self.at(line).phase = Phase::Skipping(body, doomed);
@@ -169,7 +170,8 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether a line cannot settle, or not before `other` has: what goes on is worked out from the lines that wait for nothing.
+    /// Whether a line cannot settle, or not before `other` has: what goes on is worked out from the
+    /// lines that wait for nothing.
     pub(super) fn is_stuck(&self, line: Line, other: Option<Line>) -> bool {
         let mut goes_on = vec![false; self.state.lines.len()];
         loop {

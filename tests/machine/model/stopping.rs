@@ -95,8 +95,9 @@ impl Machine<'_> {
         }
     }
 
-    /// A consumer of a shared task is cancelled. True for the last, if the value is not there yet: nobody wants the task then, nor hears of its failure,
-    /// though the outcome may come before the cancel does.
+    /// A consumer of a shared task is cancelled. True for the last, if the value is not there yet:
+    /// nobody wants the task then, nor hears of its failure, though the outcome may come before the
+    /// cancel does.
     pub(super) fn leave(&mut self, source: Line) -> bool {
         let shared = &mut self.at(source).shared;
         shared.consumers -= 1;
@@ -108,7 +109,8 @@ impl Machine<'_> {
         is_unwanted
     }
 
-    /// Somebody was given a task and does not want it. An outcome that it has already is dropped like any value.
+    /// Somebody was given a task and does not want it. An outcome that it has already is dropped
+    /// like any value.
     pub(super) fn ignore(&mut self, line: Line) {
         self.at(line).looked |= self.at(line).is_settled();
         self.release(line);
@@ -147,7 +149,8 @@ impl Machine<'_> {
         }
     }
 
-    /// Does at once what comes to the same whenever it is done, so that the search does not try every order of it.
+    /// Does at once what comes to the same whenever it is done, so that the search does not try
+    /// every order of it.
     pub(crate) fn hurry(&mut self) {
         for line in 0..self.state.lines.len() {
             if self.is_left_alone(line) {
@@ -166,14 +169,16 @@ impl Machine<'_> {
     fn is_idle(&self, todo: Todo) -> bool {
         match todo {
             Todo::Drop(body) => !self.holds_anything(body),
-            // It is too late, and will be: only a handle could hang more links on it, and there is none.
+            // It is too late, and will be: only a handle could hang more links on it, and there is
+            // none.
             Todo::Cancel(line) => self.is_decided(line),
             Todo::Zombie(_) | Todo::Withdraw(..) => false,
         }
     }
 
-    /// Whether the line is about to bring its outcome to a combinator that waits no more. It has neither a handle nor steps behind that one, so nobody
-    /// can tell, whatever is done to it meanwhile.
+    /// Whether the line is about to bring its outcome to a combinator that waits no more. It has
+    /// neither a handle nor steps behind that one, so nobody can tell, whatever is done to it
+    /// meanwhile.
     fn is_left_alone(&self, line: Line) -> bool {
         let line = &self.state.lines[line];
         match line.steps.front() {

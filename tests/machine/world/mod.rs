@@ -109,7 +109,8 @@ impl World {
         made
     }
 
-    // ---- operations -----------------------------------------------------------------------------------------------------
+    // ---- operations
+    // ------------------------------------------------------------
 
     pub(crate) fn perform(self: &Arc<Self>, op: &Op) -> Said {
         match *op {
@@ -257,11 +258,13 @@ impl World {
         })
     }
 
-    // ---- looking --------------------------------------------------------------------------------------------------------
+    // ---- looking
+    // ------------------------------------------------------------
 
     /// Blocks until nothing moves any more.
     pub(crate) fn rest(&self) {
-        // A chain goes from one pool to the other and back as often as it hops, which is twice at most.
+        // A chain goes from one pool to the other and back as often as it hops, which is twice at
+        // most.
         for _ in 0..3 {
             assert!(self.pool.wait_idle(Duration::MAX));
             assert!(Pool::global().wait_idle(Duration::MAX));
@@ -293,7 +296,8 @@ impl World {
         }
     }
 
-    /// Lets everything go, so that what is left of a program that was given up cannot disturb the next.
+    /// Lets everything go, so that what is left of a program that was given up cannot disturb the
+    /// next.
     pub(crate) fn clear(&self) {
         drop(self.resolvers.iter().map(Slot::empty).collect::<Vec<_>>());
         drop(self.tasks.iter().map(Slot::empty).collect::<Vec<_>>());

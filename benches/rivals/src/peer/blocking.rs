@@ -1,4 +1,5 @@
-//! The `blocking` crate: closures on a pool that grows up to the limit set in the environment, where one is set.
+//! The `blocking` crate: closures on a pool that grows up to the limit set in the environment,
+//! where one is set.
 
 use ::blocking::{Task, unblock};
 use ::futures::executor::block_on;

@@ -1,4 +1,5 @@
-//! The least a job can cost: a boxed closure, queued, called through a pointer, freed, on one thread.
+//! The least a job can cost: a boxed closure, queued, called through a pointer, freed, on one
+//! thread.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -33,7 +34,8 @@ pub(crate) fn one_by_one(n: usize) -> Duration {
     spent
 }
 
-/// Hidden from the optimiser, which would otherwise call the closure directly or not allocate at all.
+/// Hidden from the optimiser, which would otherwise call the closure directly or not allocate at
+/// all.
 pub(crate) fn boxed(work: impl FnOnce() -> u64 + Send + 'static) -> Boxed {
     black_box(Box::new(work))
 }

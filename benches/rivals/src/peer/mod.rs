@@ -1,7 +1,8 @@
 //! The contestants: each one's pool, started once, behind one narrow trait.
 //!
-//! The trait is what the workloads that only spawn and wait have in common; it is resolved at compile time. Workloads that use
-//! more of a contestant's own vocabulary take its pool and speak to it directly.
+//! The trait is what the workloads that only spawn and wait have in common; it is resolved at
+//! compile time. Workloads that use more of a contestant's own vocabulary take its pool and speak
+//! to it directly.
 
 pub(crate) mod async_executor;
 pub(crate) mod blocking;

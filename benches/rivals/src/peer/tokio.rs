@@ -1,4 +1,5 @@
-//! tokio's multi-threaded runtime: tasks, and its pool for work that blocks, limited as the others are and as it comes.
+//! tokio's multi-threaded runtime: tasks, and its pool for work that blocks, limited as the others
+//! are and as it comes.
 
 use std::sync::OnceLock;
 

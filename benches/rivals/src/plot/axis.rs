@@ -32,7 +32,8 @@ impl Axis {
         self.from + part.clamp(0.0, 1.0) * (self.to - self.from)
     }
 
-    /// Powers of ten; two and five between them when there are few; every value's label is its number.
+    /// Powers of ten; two and five between them when there are few; every value's label is its
+    /// number.
     pub(super) fn marks(&self) -> Vec<(f64, String)> {
         let decades = (self.high / self.low).log10();
         let steps: &[f64] = match decades {

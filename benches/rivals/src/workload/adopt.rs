@@ -1,10 +1,12 @@
-//! What does a round cost of a loop that returns its next round from a continuation, and does it depend on the length?
+//! What does a round cost of a loop that returns its next round from a continuation, and does it
+//! depend on the length?
 //!
-//! N: 1 000 to 1 000 000 rounds; each is a job for the pool, and its continuation returns the round after it.
-//! Threads: 2 workers, and the one outside; up to 64 in pools that grow.
-//! Contestants: boxed futures that recurse on the spot (no job, and the stack ends), tasks each awaiting the next (all of them live
-//! at once), promises whose thread waits for the next one's (at most 2 000), and, as a reference, what a user of async functions writes instead: a loop.
-//! The floor queues and runs one boxed closure at a time, each queueing the next.
+//! N: 1 000 to 1 000 000 rounds; each is a job for the pool, and its continuation returns the round
+//! after it. Threads: 2 workers, and the one outside; up to 64 in pools that grow. Contestants:
+//! boxed futures that recurse on the spot (no job, and the stack ends), tasks each awaiting the
+//! next (all of them live at once), promises whose thread waits for the next one's (at most 2 000),
+//! and, as a reference, what a user of async functions writes instead: a loop. The floor queues and
+//! runs one boxed closure at a time, each queueing the next.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

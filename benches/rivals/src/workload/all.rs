@@ -1,9 +1,10 @@
 //! What does it cost to spawn a group and have its results as one list?
 //!
-//! N: 10 and 100 000 no-op closures, spawned from outside of the pool, joined, and waited for as one.
-//! Threads: 2 workers, and the one outside; up to 64 in pools that grow.
-//! Contestants: futures' join_all over each executor's handles, tokio's JoinSet, promisery's all (at most 2 000 threads). Channels and
-//! poll-promise's promises received one after another are a reference: they make no joined promise. The floor queues and runs boxed closures.
+//! N: 10 and 100 000 no-op closures, spawned from outside of the pool, joined, and waited for as
+//! one. Threads: 2 workers, and the one outside; up to 64 in pools that grow. Contestants: futures'
+//! join_all over each executor's handles, tokio's JoinSet, promisery's all (at most 2 000 threads).
+//! Channels and poll-promise's promises received one after another are a reference: they make no
+//! joined promise. The floor queues and runs boxed closures.
 
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,11 @@
 //! What does it cost to join many pending promises into one?
 //!
-//! N: 200 000 promises, joined while pending, then settled one after another by another thread; the joined result is waited for.
-//! Threads: the one that makes, joins and waits; the one that settles; 2 workers for those that need an executor.
-//! Contestants: futures' join_all over its own channels and over those of oneshot, tokio's JoinSet of tasks each awaiting a
-//! channel, promisery's all over its threads (at most 2 000), each receiving. Channels received one after another are a reference: they make no joined promise.
-//! The floor queues and runs boxed closures.
+//! N: 200 000 promises, joined while pending, then settled one after another by another thread; the
+//! joined result is waited for. Threads: the one that makes, joins and waits; the one that settles;
+//! 2 workers for those that need an executor. Contestants: futures' join_all over its own channels
+//! and over those of oneshot, tokio's JoinSet of tasks each awaiting a channel, promisery's all
+//! over its threads (at most 2 000), each receiving. Channels received one after another are a
+//! reference: they make no joined promise. The floor queues and runs boxed closures.
 
 use std::fmt::Debug;
 use std::pin::pin;

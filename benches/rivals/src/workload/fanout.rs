@@ -1,12 +1,12 @@
 //! What does an observer cost, and does it depend on how many there are?
 //!
-//! N: 1 to 1 000 000 observers of one pending promise, each capturing a word, which is then settled; all have seen the value at the
-//! end.
-//! Threads: the one that registers and settles; 2 workers for those that need an executor.
-//! Contestants: clones of futures' `Shared`, all polled once, then awaited in turn or together, or each by a task of an executor;
-//! tokio tasks watching one channel. Some tasks may come to look only after the value is there, which is to their advantage. The
-//! promise crates have no observers: theirs is consumed by whoever comes first; so is the value of a channel on rayon or threadpool.
-//! The floor calls a list of boxed closures.
+//! N: 1 to 1 000 000 observers of one pending promise, each capturing a word, which is then
+//! settled; all have seen the value at the end. Threads: the one that registers and settles; 2
+//! workers for those that need an executor. Contestants: clones of futures' `Shared`, all polled
+//! once, then awaited in turn or together, or each by a task of an executor; tokio tasks watching
+//! one channel. Some tasks may come to look only after the value is there, which is to their
+//! advantage. The promise crates have no observers: theirs is consumed by whoever comes first; so
+//! is the value of a channel on rayon or threadpool. The floor calls a list of boxed closures.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,10 +1,11 @@
 //! What does a task cost whose parent is a task and waits for it?
 //!
-//! N: the argument of naive fib, 20 to 25: 21 891 to 242 785 calls, every one of them a task, waited for by the call above.
-//! Threads: 2 workers, and the one outside; up to 64 in pools that grow.
-//! Contestants: executors of futures, where the parent is suspended; the crates that start a thread for every promise, at 15, which
-//! is 1 973 threads. `rayon::join` is a reference: it makes no task objects. Pools whose waiters block their thread would never
-//! return. The floor makes a boxed closure of every call, and runs it on the spot.
+//! N: the argument of naive fib, 20 to 25: 21 891 to 242 785 calls, every one of them a task,
+//! waited for by the call above. Threads: 2 workers, and the one outside; up to 64 in pools that
+//! grow. Contestants: executors of futures, where the parent is suspended; the crates that start a
+//! thread for every promise, at 15, which is 1 973 threads. `rayon::join` is a reference: it makes
+//! no task objects. Pools whose waiters block their thread would never return. The floor makes a
+//! boxed closure of every call, and runs it on the spot.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

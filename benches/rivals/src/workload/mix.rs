@@ -1,12 +1,14 @@
 //! How long do short jobs wait behind as many jobs that block as the pool may have threads?
 //!
-//! N: 100 000 no-op closures, spawned right after 64 naps of 50 ms into the same pool; the time until the last no-op is done. Every
-//! run starts from rest: a new process, in which 1 000 no-ops were waited for one by one, so that the pool is there but has not grown.
-//! Threads: up to 64, or as many as the pool comes with; pools of a fixed size once with 2 and once with 64.
-//! What is possible: with at most 64 threads, all of them napping, no pool can beat 50 ms / N, which at this N is 500 ns per no-op. Only
-//! one that may have more threads can, and only by starting more than 64 within the 50 ms.
-//! Contestants: pools that take closures. tokio's tasks with the naps on its other pool are a reference: there is no queue in common.
-//! Crates that start a thread for every promise have no pool to fill. The floor queues and runs the no-ops alone; its heap, as
+//! N: 100 000 no-op closures, spawned right after 64 naps of 50 ms into the same pool; the time
+//! until the last no-op is done. Every run starts from rest: a new process, in which 1 000 no-ops
+//! were waited for one by one, so that the pool is there but has not grown. Threads: up to 64, or
+//! as many as the pool comes with; pools of a fixed size once with 2 and once with 64. What is
+//! possible: with at most 64 threads, all of them napping, no pool can beat 50 ms / N, which at
+//! this N is 500 ns per no-op. Only one that may have more threads can, and only by starting more
+//! than 64 within the 50 ms. Contestants: pools that take closures. tokio's tasks with the naps on
+//! its other pool are a reference: there is no queue in common. Crates that start a thread for
+//! every promise have no pool to fill. The floor queues and runs the no-ops alone; its heap, as
 //! everyone's here, is new, so that it costs more than in other workloads.
 
 use std::time::{Duration, Instant};
@@ -24,7 +26,8 @@ const STARTERS: u64 = 1_000;
 /// As long as threads may still look for work, and much less than any pool keeps an idle one.
 const CALM: Duration = Duration::from_millis(5);
 
-/// What is noted of those that cannot beat the naps when these are as many, where the name does not say it.
+/// What is noted of those that cannot beat the naps when these are as many, where the name does not
+/// say it.
 pub(super) const LIMITED: &str = "at most 64 threads";
 
 pub(crate) const WORKLOAD: Workload = Workload {

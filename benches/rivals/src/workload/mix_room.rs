@@ -1,11 +1,12 @@
 //! How long do short jobs wait behind jobs that block, when the pool has room for more threads?
 //!
-//! N: 100 000 no-op closures, spawned right after 32 naps of 50 ms into the same pool; the time until the last no-op is done.
-//! Every run starts from rest, as in `mix`.
-//! Threads: up to 64, of which the naps take half, or as many as the pool comes with: what counts is how soon a pool starts the others,
-//! and what it does with them. No nap need be waited for: no-ops on free threads are all there is to do.
-//! Contestants: pools that take closures and grow; pools of a fixed size with 64 threads.
-//! The floor queues and runs the no-ops alone, on a heap as new as everyone's here.
+//! N: 100 000 no-op closures, spawned right after 32 naps of 50 ms into the same pool; the time
+//! until the last no-op is done. Every run starts from rest, as in `mix`. Threads: up to 64, of
+//! which the naps take half, or as many as the pool comes with: what counts is how soon a pool
+//! starts the others, and what it does with them. No nap need be waited for: no-ops on free threads
+//! are all there is to do. Contestants: pools that take closures and grow; pools of a fixed size
+//! with 64 threads. The floor queues and runs the no-ops alone, on a heap as new as everyone's
+//! here.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
 //! How well does the pool's entrance take eight threads at once?
 //!
-//! N: 200 000 no-op closures, 25 000 from each of 8 threads outside of the pool; each waits for its own.
-//! Threads: 8 producers, 2 workers; up to 64 in pools that grow.
-//! Contestants: every pool. The crates that start a thread for every promise run at 2 000. The floor is one thread that queues and runs all of them.
+//! N: 200 000 no-op closures, 25 000 from each of 8 threads outside of the pool; each waits for its
+//! own. Threads: 8 producers, 2 workers; up to 64 in pools that grow. Contestants: every pool. The
+//! crates that start a thread for every promise run at 2 000. The floor is one thread that queues
+//! and runs all of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

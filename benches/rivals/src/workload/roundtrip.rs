@@ -1,9 +1,9 @@
 //! How long does it take to hand one closure to an idle pool and have its result?
 //!
-//! N: 10 000 closures, each spawned when the one before has been waited for: mostly the price of waking a thread, twice.
-//! Threads: 2 workers, and the one outside.
-//! Contestants: every pool. The crates that start a thread for every promise run at 2 000.
-//! The floor queues and runs one boxed closure at a time, and wakes nobody.
+//! N: 10 000 closures, each spawned when the one before has been waited for: mostly the price of
+//! waking a thread, twice. Threads: 2 workers, and the one outside. Contestants: every pool. The
+//! crates that start a thread for every promise run at 2 000. The floor queues and runs one boxed
+//! closure at a time, and wakes nobody.
 
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! What does it cost to start a closure and wait for it, many at a time?
 //!
-//! N: 200 000 no-op closures, spawned by one thread outside of the pool, which then waits for every handle in order.
-//! Threads: 2 workers, and the one outside; up to 64 in pools that grow.
-//! Contestants: every pool. The crates that start a thread for every promise run at 2 000.
-//! The floor queues the boxed closures and runs them on the spot.
+//! N: 200 000 no-op closures, spawned by one thread outside of the pool, which then waits for every
+//! handle in order. Threads: 2 workers, and the one outside; up to 64 in pools that grow.
+//! Contestants: every pool. The crates that start a thread for every promise run at 2 000. The
+//! floor queues the boxed closures and runs them on the spot.
 
 use std::time::{Duration, Instant};
 
