@@ -136,6 +136,9 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
     if work.is_some() || counted {
         let task = cell.clone();
         sweep.later(move || {
+            if counted {
+                stop::drop_begins(&*task);
+            }
             unhandled::drop_reporting(work);
             if counted {
                 stop::driver_is_back(&task);

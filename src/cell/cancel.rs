@@ -32,6 +32,9 @@ struct Detached {
 impl Detached {
     /// The second pass: drops what will not run, runs what has its turn on a cancel, and settles.
     fn carry_out(self, cell: &Arc<dyn AnyCell>) {
+        if self.counted {
+            stop::drop_begins(&**cell);
+        }
         cell.drop_head(self.deferred_cancel.is_some());
         if self.counted {
             stop::driver_is_back(cell);
@@ -65,6 +68,9 @@ struct Prevented {
 
 impl Prevented {
     fn carry_out(self, cell: &Arc<dyn AnyCell>) {
+        if self.counted {
+            stop::drop_begins(&**cell);
+        }
         unhandled::drop_reporting(self.work);
         self.duty.carry_out();
         if self.counted {

@@ -48,7 +48,7 @@ use crate::cancel::{CancelToken, Member, WeakToken, Withdraw};
 use crate::error::{At, ErrorKind};
 use crate::executor::{Continuation, Job, RunResult, Runnable};
 use crate::pool::Pool;
-use crate::sync::{Arc, AtomicBool, TakeOnce, thread_id};
+use crate::sync::{Arc, AtomicBool, TakeOnce, ThreadId, thread_id};
 use crate::trace::TaskContext;
 use crate::{dispatch, guard, nesting, unhandled};
 use head::UnclaimedSlot;
@@ -208,6 +208,10 @@ pub(crate) trait Upstream: Withdraw {
     fn needs_all(&self) -> bool {
         true
     }
+
+    /// Adds to `found` the threads that run user code whose end this waits for, besides those that
+    /// drive what is above. To be asked while what `above` found is held.
+    fn left_running(&self, _found: &mut Vec<ThreadId>) {}
 
     /// A cycle leads through it, which is broken only while one of those above leads elsewhere:
     /// from now on it looks for that itself whenever one of them is gone.

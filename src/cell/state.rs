@@ -428,7 +428,7 @@ impl State {
     pub(super) fn leave_running(&mut self) {
         let rare = self.rare.get_or_insert_default();
         if self.phase == Phase::Driving {
-            rare.stop.leave_driver();
+            rare.stop.leave_driver(self.driver);
         } else if let Some(upstream) = &rare.upstream {
             rare.stop.leave_followed(upstream.to.clone().cell());
         }
@@ -439,7 +439,7 @@ impl State {
     pub(super) fn leave_unbegun(&mut self) -> bool {
         let has_closure = matches!(self.phase, Phase::Cold | Phase::Queued);
         if has_closure {
-            self.rare.get_or_insert_default().stop.leave_driver();
+            self.rare.get_or_insert_default().stop.leave_driver(None);
         }
         has_closure
     }

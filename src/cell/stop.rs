@@ -9,10 +9,11 @@
 use super::slot::Slot;
 use super::state::{Phase, Role, State};
 use super::step::{Flow, Step};
-use super::{AnyCell, with_state};
+use super::{AnyCell, Upstream, with_state};
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::dispatch;
 use crate::error::TaskError;
-use crate::sync::{Arc, Weak};
+use crate::sync::{Arc, ThreadId, Weak, thread_id};
 
 /// What is called when a task has stopped. Dropped uncalled when the task can never run.
 pub(crate) type OnStop = Box<dyn FnOnce() + Send>;
@@ -22,6 +23,10 @@ pub(crate) type OnStop = Box<dyn FnOnce() + Send>;
 pub(super) struct Stop {
     /// Superseded drivers that have not come back.
     drivers: u32,
+    /// The threads of those drivers, where a thread is known: the search for cycles follows them.
+    ///
+    /// Invariant: a thread is here only while it runs user code that `stopped` waits for.
+    threads: Threads,
     /// The task that was followed when the cancel came, and was cancelled with this one.
     followed: Option<Arc<dyn AnyCell>>,
     /// ThreadState when `drivers` falls to 0. Empty while it is 0.
@@ -36,8 +41,10 @@ enum Answer {
 }
 
 impl Stop {
-    pub(super) fn leave_driver(&mut self) {
+    /// `thread`: the one that runs the driver. `None`: no thread does yet.
+    pub(super) fn leave_driver(&mut self, thread: Option<ThreadId>) {
         self.drivers += 1;
+        self.threads.extend(thread);
     }
 
     pub(super) fn leave_followed(&mut self, followed: Option<Arc<dyn AnyCell>>) {
@@ -53,6 +60,35 @@ impl Stop {
             Some(followed) => Answer::Ask(followed, told),
             None => Answer::Stopped(told),
         }
+    }
+}
+
+/// A few threads, commonly one at the most.
+#[derive(Default)]
+struct Threads {
+    first: Option<ThreadId>,
+    others: Vec<ThreadId>,
+}
+
+impl Threads {
+    fn extend(&mut self, thread: Option<ThreadId>) {
+        match self.first {
+            None => self.first = thread,
+            Some(_) => self.others.extend(thread),
+        }
+    }
+
+    /// Takes out one entry of this thread, if there is one.
+    fn remove(&mut self, thread: ThreadId) {
+        if self.first == Some(thread) {
+            self.first = self.others.pop();
+        } else if let Some(place) = self.others.iter().position(|other| *other == thread) {
+            self.others.swap_remove(place);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = ThreadId> {
+        self.first.into_iter().chain(self.others.iter().copied())
     }
 }
 
@@ -86,6 +122,8 @@ pub(crate) fn when_stopped(mut cell: Arc<dyn AnyCell>, told: OnStop) -> Option<O
                 return Some(ask(state, told));
             }
             state.steps.push(step(&cell, told), Role::Observer);
+            // The task that the closure returns may wait for what this tells.
+            state.has_dependents = true;
             None
         });
         match answer {
@@ -107,6 +145,18 @@ pub(crate) fn step(cell: &Arc<dyn AnyCell>, told: OnStop) -> Box<dyn Step> {
     })
 }
 
+/// The calling thread begins to drop a closure that a cancel has taken away, which is counted as a
+/// driver.
+#[cold]
+pub(super) fn drop_begins(cell: &dyn AnyCell) {
+    with_state(cell, |state| {
+        state.note_driven();
+        if let Some(stop) = state.stop() {
+            stop.threads.extend(Some(thread_id()));
+        }
+    });
+}
+
 /// A driver has come back that a cancel had superseded: its closure has returned, and what that has
 /// captured and returned is dropped.
 #[cold]
@@ -115,6 +165,7 @@ pub(crate) fn driver_is_back(cell: &Arc<dyn AnyCell>) {
         Some(stop) => {
             debug_assert!(stop.drivers > 0, "every superseded driver was counted");
             stop.drivers = stop.drivers.saturating_sub(1);
+            stop.threads.remove(thread_id());
             match stop.drivers {
                 0 => (std::mem::take(&mut stop.waiting), stop.followed.clone()),
                 _ => (Vec::new(), None),
@@ -130,6 +181,50 @@ pub(crate) fn driver_is_back(cell: &Arc<dyn AnyCell>) {
             });
         }
     });
+}
+
+/// What a `stopped` task waits for: it can be seen, but not cancelled, from below.
+pub(crate) struct StopOf {
+    /// Weak: the cell's list holds the resolver of the `stopped` task.
+    cell: Weak<dyn AnyCell>,
+}
+
+impl StopOf {
+    pub(crate) fn new(cell: &Arc<dyn AnyCell>) -> Arc<StopOf> {
+        let cell = Arc::downgrade(cell);
+        Arc::new(StopOf { cell })
+    }
+}
+
+impl Withdraw for StopOf {
+    fn withdraw(self: Arc<Self>, _ticket: u64, _: &mut Sweep) -> CancelOutcome {
+        CancelOutcome::Prevented
+    }
+}
+
+impl Upstream for StopOf {
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
+        let Some(cell) = self.cell.upgrade() else {
+            return;
+        };
+        let followed = with_state(&*cell, |state| state.stop()?.followed.clone());
+        found.extend(followed.map(|followed| StopOf::new(&followed) as Arc<dyn Upstream>));
+        found.push(cell);
+    }
+
+    fn left_running(&self, found: &mut Vec<ThreadId>) {
+        // Not the last reference: what `above` found is still held.
+        let Some(cell) = self.cell.upgrade() else {
+            return;
+        };
+        with_state(&*cell, |state| {
+            if let Some(stop) = state.stop()
+                && !cfg!(planted = "blind_stop")
+            {
+                found.extend(stop.threads.iter());
+            }
+        });
+    }
 }
 
 struct ThreadState {

@@ -97,3 +97,41 @@ fn an_adoption_meets_the_value_of_another_member() {
         }
     });
 }
+
+/// A closure that a cancel left running waits for a task whose closure waits until the first has
+/// returned. Work is handed off to the pool here, and loom's executions become too many.
+#[cfg(shuttle)]
+#[test]
+fn a_wait_for_a_stop_meets_the_wait_of_the_closure() {
+    explore(
+        &["never began", "the stop is told", "the closure is told"],
+        || {
+            let (start, first) = open::<()>();
+            let (begin, second) = open::<()>();
+            let (other, asked) = open::<u32>();
+            let told = super::Log::new();
+            let closure = told.clone();
+            let first =
+                first.then(move |()| closure.add(asked.wait().map_err(|error| error.kind())));
+            let second = second.then(move |()| {
+                first.cancel();
+                first.stopped().wait().map_err(|error| error.kind())
+            });
+            let second = second.share();
+            let settles = second.clone();
+            assert!(other.settle_with(settles.then(|_| 7)).is_ok());
+            // The cancel may have come before.
+            let runner = go(move || start.resolve(()).is_ok());
+            begin.resolve(()).unwrap();
+            runner.join().unwrap();
+            let stop = *second.wait().unwrap();
+            crate::Pool::close_global();
+            match (stop, told.take().as_slice()) {
+                (Ok(()), []) => "never began",
+                (Err(ErrorKind::Cycle), [Ok(7)]) => "the stop is told",
+                (Ok(()), [Err(ErrorKind::Cycle)]) => "the closure is told",
+                other => panic!("{other:?}"),
+            }
+        },
+    );
+}

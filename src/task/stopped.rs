@@ -4,13 +4,11 @@ use std::panic::Location;
 
 use super::Task;
 use super::link::observe;
-use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::state::Role;
-use crate::cell::stop::{step, when_stopped};
+use crate::cell::stop::{StopOf, step, when_stopped};
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{self, AnyCell, TaskMeta, Upstream, UpstreamRef};
+use crate::cell::{self, TaskMeta, UpstreamRef};
 use crate::promise::Resolver;
-use crate::sync::{Arc, Weak};
 use crate::trace;
 
 impl<T: Send + 'static> Task<T> {
@@ -27,6 +25,10 @@ impl<T: Send + 'static> Task<T> {
     /// It settles with `()` on every outcome, and a failure does not count as handled. It may be
     /// called at any time and repeatedly, and does not start a cold task. Dropping or cancelling
     /// the returned task changes nothing.
+    ///
+    /// A closure that waits for the `stopped()` of its own task waits for its own return, before
+    /// and after a cancel alike. That wait, or one of several that wait for each other in this way,
+    /// fails as [`Cycle`](crate::ErrorKind::Cycle).
     ///
     /// # Examples
     ///
@@ -59,7 +61,7 @@ impl<T: Send + 'static> Task<T> {
         };
         let stopped = TaskCell::<NoWork<()>, ()>::open(meta);
         let upstream = UpstreamRef {
-            to: Arc::new(StopOf(Arc::downgrade(cell))),
+            to: StopOf::new(cell),
             step_id: 0,
         };
         let _ = cell::with_state(&*stopped, |state| state.set_upstream(upstream));
@@ -129,21 +131,5 @@ impl Drop for Settles {
         if let Some(resolver) = self.0.take() {
             let _ = resolver.resolve(());
         }
-    }
-}
-
-/// What a `stopped` task waits for: it can be seen, but not cancelled, from below. Weak, because
-/// the other task's list holds the resolver of this one.
-struct StopOf(Weak<dyn AnyCell>);
-
-impl Withdraw for StopOf {
-    fn withdraw(self: Arc<Self>, _ticket: u64, _: &mut Sweep) -> CancelOutcome {
-        CancelOutcome::Prevented
-    }
-}
-
-impl Upstream for StopOf {
-    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
-        found.extend(self.0.upgrade().map(|cell| cell as Arc<dyn Upstream>));
     }
 }

@@ -53,7 +53,7 @@ impl Graph {
         let mut going_on = Vec::new();
         while let Some((number, upstream)) = graph.fresh.pop() {
             let mut above = Vec::new();
-            let mut is_tail = false;
+            let is_tail;
             if let Some(cell) = upstream.clone().cell() {
                 let edges = self.edges(&cell, tail, trail);
                 is_tail = edges.is_tail;
@@ -65,6 +65,7 @@ impl Graph {
                     upstream.mark_at_risk();
                 }
                 upstream.above(&mut above);
+                is_tail = self.is_left_to(tail, &*upstream, trail, &mut above);
             }
             let needs = match above.len() {
                 0 => 0,

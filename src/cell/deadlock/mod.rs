@@ -4,8 +4,9 @@
 //! The graph has three kinds of edges. A task waits for what it is tied to: the task it follows,
 //! the source of a branch, the inputs of a combinator. A task that is driven waits for its driver,
 //! the thread that runs its closure or one of its steps; for a wait, also the thread that turns the
-//! loop where its steps lie. A thread that is blocked in a `wait` without a time limit waits for a
-//! task. A thread that is not blocked waits for nothing.
+//! loop where its steps lie. A `stopped` task also waits for the threads that a cancel left
+//! running. A thread that is blocked in a `wait` without a time limit waits for a task. A thread
+//! that is not blocked waits for nothing.
 //!
 //! Only two events can close a cycle: a task follows another (`adopt`), and a thread that runs a
 //! task begins to wait. A new task has no dependents, and a thread that begins to drive a task is

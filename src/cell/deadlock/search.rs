@@ -47,6 +47,11 @@ impl Tail {
         }
     }
 
+    /// It is this thread, which runs a closure or a step.
+    fn is_thread(self, running: ThreadId) -> bool {
+        matches!(self, Tail::Thread { thread, .. } if thread == running)
+    }
+
     fn is_at(self, cell: usize, driver: Option<Driver>) -> bool {
         match self {
             Tail::AnyCell(key, _) => key == cell,
@@ -81,6 +86,8 @@ pub(in crate::cell) struct Trail {
     cells: Vec<Arc<dyn AnyCell>>,
     others: Vec<Arc<dyn Upstream>>,
     executors: Vec<Arc<dyn Executor>>,
+    /// The threads that a cancel left running, and whose end is waited for.
+    left_running: Vec<ThreadId>,
 }
 
 impl Trail {
@@ -114,7 +121,12 @@ impl Graph {
             let Some(cell) = upstream.clone().cell() else {
                 has_choice |= !upstream.needs_all();
                 upstream.above(&mut pending);
+                is_reached |= self.is_left_to(tail, &*upstream, trail, &mut pending);
                 trail.keep(upstream);
+                if is_reached && !has_choice {
+                    trail.others.append(&mut pending);
+                    return true;
+                }
                 continue;
             };
             trail.keep(upstream);
@@ -150,6 +162,27 @@ impl Graph {
         }
         self.rank_all(tail, below, trail, is_reached);
         false
+    }
+
+    /// Adds to `above` what is waited for by the threads that a cancel left running and that
+    /// `upstream` waits for. True when `tail` is one of them.
+    pub(super) fn is_left_to(
+        &self,
+        tail: impl Into<Option<Tail>>,
+        upstream: &dyn Upstream,
+        trail: &mut Trail,
+        above: &mut Vec<Arc<dyn Upstream>>,
+    ) -> bool {
+        let tail = tail.into();
+        let from = trail.left_running.len();
+        upstream.left_running(&mut trail.left_running);
+        let mut is_tail = false;
+        for thread in &trail.left_running[from..] {
+            is_tail |= tail.is_some_and(|tail| tail.is_thread(*thread));
+            let awaited = self.awaited_by(*thread, false).cloned();
+            above.extend(awaited.map(|awaited| awaited as Arc<dyn Upstream>));
+        }
+        is_tail
     }
 
     /// What `cell` waits for.
@@ -213,6 +246,9 @@ impl Graph {
             if let Some(driver) = driver {
                 self.note_driver(driver, rank);
             }
+        }
+        for thread in &trail.left_running {
+            self.note_driver(*thread, rank);
         }
     }
 }
