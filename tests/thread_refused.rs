@@ -353,9 +353,10 @@ mod by_limit {
                 }
             }
         }
-        // Four threads wait at most, and more tasks come before the one that settles the gate.
-        assert!(failed > 0);
-        idles.wait().unwrap();
+        // Four threads wait at most, and all of them wait before the gate is settled: workers take
+        // jobs by the batch, so the wait for an idle pool may be among these.
+        let was_idle = idles.wait().unwrap();
+        assert!(failed > 0 || !was_idle);
         let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
         assert!(report.is_complete(), "{report:?}");
     }
