@@ -882,7 +882,7 @@ fn a_thread_that_waits_long_sleeps() {
             let mut tasks = tasks.map(|task| task.unwrap().path());
             tasks.find(|task| {
                 std::fs::read_to_string(task.join("comm"))
-                    .is_ok_and(|name| name.starts_with("jammed-sent"))
+                    .is_ok_and(|name| name.starts_with("jammed-moni"))
             })
         };
         until(|| watching().is_some());
@@ -895,7 +895,7 @@ fn a_thread_that_waits_long_sleeps() {
     });
 }
 
-/// What `.ci/extended hangs` looks for: a local queue that never sees a hang proves nothing.
+/// What `.ci/extended hangs` looks for: a check that never sees a hang proves nothing.
 #[ignore = "it hangs"]
 #[test]
 fn a_wait_that_never_ends() {
