@@ -56,6 +56,14 @@ fn main() {
         let case = CASES.iter().find(|(name, ..)| *name == role);
         return case.expect("a program of this name").1();
     }
+    // Test runners ask for the names of the tests before they run them.
+    let asked = |flag: &str| std::env::args().any(|arg| arg == flag);
+    if asked("--list") || asked("--ignored") {
+        if !asked("--ignored") {
+            println!("reports_at_exit: test");
+        }
+        return;
+    }
     for (name, _, last) in CASES {
         let output = Command::new(std::env::current_exe().unwrap())
             .env(ROLE, name)
