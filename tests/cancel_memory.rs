@@ -2,7 +2,8 @@
 //!
 //! Counts the bytes of the whole process, so the tests here run one at a time.
 
-mod support_pool;
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+mod support;
 
 use std::alloc::System;
 use std::sync::{Mutex, MutexGuard};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use fast_async::{CancelToken, Pool, SharedTask, Task, all, any, deferred};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use support_pool::{Gate, until, within};
+use support::{Gate, until, watched};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -58,7 +59,7 @@ fn never() -> (fast_async::Resolver<[u8; 64]>, SharedTask<[u8; 64]>) {
 #[test]
 fn cancelled_branches() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let (_resolver, never) = never();
         let captured = [1_u8; 256];
         stays_small(|| {
@@ -78,7 +79,7 @@ fn cancelled_branches() {
 #[test]
 fn cancelled_groups() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let (_resolver, never) = never();
         stays_small(|| {
             all((never.cloned(), never.then(|_| 1))).cancel();
@@ -95,7 +96,7 @@ fn cancelled_groups() {
 #[test]
 fn cancelled_adopters() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let (_resolver, never) = never();
         stays_small(|| {
             let (resolver, outer) = deferred();
@@ -109,7 +110,7 @@ fn cancelled_adopters() {
 #[test]
 fn observers_that_leave() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let (_resolver, task) = deferred::<u32>();
         let captured = [1_u8; 256];
         stays_small(|| {
@@ -124,7 +125,7 @@ fn observers_that_leave() {
 #[test]
 fn timed_waits_that_expire() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let (_resolver, never) = never();
         stays_small(|| assert!(never.wait_timeout(Duration::ZERO).is_none()));
         let (_resolver, task) = deferred::<u32>();
@@ -142,7 +143,7 @@ fn timed_waits_that_expire() {
 #[test]
 fn tokens_of_tasks_that_are_done() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let token = CancelToken::new();
         let pool = Pool::builder().max_threads(1).build().unwrap();
         let builder = Task::builder().pool(&pool).cancel_token(&token);
@@ -163,7 +164,7 @@ fn tokens_of_tasks_that_are_done() {
 #[test]
 fn jobs_cancelled_in_a_queue_are_gone_when_it_moves_on() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let pool = Pool::builder().max_threads(1).build().unwrap();
         let flood = || {
             let gate = Gate::default();

@@ -1,6 +1,7 @@
 //! Handles that hold each other, by way of values, closures and hooks, in lines as long as one
 //! likes: dropped without recursion, on any thread and at any moment of its life.
 
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
 mod support;
 
 use std::any::Any;

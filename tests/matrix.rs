@@ -3,6 +3,7 @@
 //!
 //! Contract: S2, S3, S4, S5, D1, D3, D6, D7, W2, C2, C4, C5
 
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
 mod support;
 
 use std::error::Error;
@@ -16,7 +17,7 @@ use fast_async::{
     AggregateError, BoxError, CancelOutcome, CancelToken, ErrorKind, Inline, Job, LoopQueue, Pool,
     Task, TaskError, all, any, deferred, set_unhandled_hook,
 };
-use support::{Drops, Gate, PATIENCE, Token, expected, within};
+use support::{Drops, Gate, PATIENCE, Token, expected, within_time};
 
 /// How the task comes to its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -772,7 +773,7 @@ impl Case {
 
 #[test]
 fn every_outcome_with_every_use_in_every_place_before_and_after() {
-    within(Duration::from_secs(300), || {
+    within_time(Duration::from_secs(300), || {
         set_unhandled_hook(|error| {
             REPORTS.lock().unwrap().push(error.kind());
             REPORTED.notify_all();

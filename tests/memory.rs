@@ -2,14 +2,15 @@
 //!
 //! Counts the bytes of the whole process, so the tests here run one at a time.
 
-mod support_pool;
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+mod support;
 
 use std::alloc::System;
 use std::sync::{Mutex, MutexGuard};
 
 use fast_async::{CancelToken, Pool, Subscription, Task, deferred};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use support_pool::{Gate, until, within};
+use support::{Gate, until, watched};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -53,7 +54,7 @@ fn one_thread() -> Pool {
 fn children_awaited_in_the_order_of_their_spawns() {
     let _alone = alone();
     for children in [4, 12, 40] {
-        within(move || {
+        watched(move || {
             let pool = one_thread();
             let inner = pool.clone();
             let job = pool.spawn(move || {
@@ -74,7 +75,7 @@ fn children_awaited_in_the_order_of_their_spawns() {
 #[test]
 fn children_awaited_in_no_order() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let pool = one_thread();
         let inner = pool.clone();
         let job = pool.spawn(move || {
@@ -95,7 +96,7 @@ fn children_awaited_in_no_order() {
 #[test]
 fn jobs_cancelled_in_the_queue_of_a_pool_that_is_held_up() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let pool = one_thread();
         let gate = Gate::default();
         let held = gate.clone();
@@ -120,7 +121,7 @@ fn jobs_cancelled_in_the_queue_of_a_pool_that_is_held_up() {
 #[test]
 fn jobs_cancelled_in_a_workers_own_queue() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let pool = one_thread();
         let inner = pool.clone();
         let job = pool.spawn(move || {
@@ -137,7 +138,7 @@ fn jobs_cancelled_in_a_workers_own_queue() {
 #[test]
 fn a_queue_that_was_long_gives_its_room_back_before_it_is_empty() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let pool = one_thread();
         let before = live_bytes();
         let (first, last) = (Gate::default(), Gate::default());
@@ -171,7 +172,7 @@ fn to_what_is_gone<T: Send + 'static>(value: T) -> Subscription {
 #[test]
 fn subscriptions_to_tasks_that_are_gone() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let before = live_bytes();
         let mut kept = Vec::new();
         for _ in 0..100 {
@@ -201,7 +202,7 @@ fn subscriptions_to_tasks_that_are_gone() {
 #[test]
 fn a_subscription_to_a_large_value_can_be_ended() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let (resolver, task) = deferred::<[u8; 16 << 10]>();
         let subscription = task.on_settled(|_| panic!("never called"));
         let (tell, told) = std::sync::mpsc::channel();
@@ -217,7 +218,7 @@ fn a_subscription_to_a_large_value_can_be_ended() {
 #[test]
 fn tokens_that_were_many() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let token = CancelToken::new();
         let before = live_bytes();
         let children: Vec<_> = (0..100_000).map(|_| token.child()).collect();
@@ -244,7 +245,7 @@ fn tokens_that_were_many() {
 #[test]
 fn a_thread_that_has_settled_many_at_once() {
     let _alone = alone();
-    within(|| {
+    watched(|| {
         let before = live_bytes();
         let (first, task) = deferred::<()>();
         let others: Vec<_> = (0..100_000).map(|_| deferred::<()>()).collect();

@@ -1,12 +1,13 @@
 //! How the pool sizes itself where the system does not tell what a thread does.
 
-mod support_pool;
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+mod support;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fast_async::{Pool, Task, all, deferred};
-use support_pool::{Count, Gate, child_command, is_child, passed, within};
+use support::{Count, Gate, child_command, is_child, passed, watched};
 
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
@@ -42,13 +43,13 @@ fn all_run_at_once(pool: &Pool, jobs: usize) {
 // Contract: P1
 #[test]
 fn jobs_that_block_all_run_at_once() {
-    within(|| all_run_at_once(&unseen(64), 16));
+    watched(|| all_run_at_once(&unseen(64), 16));
 }
 
 // Contract: P1
 #[test]
 fn a_flood_of_short_jobs_needs_few_threads() {
-    within(|| {
+    watched(|| {
         for _ in 0..3 {
             let pool = unseen(64);
             for _ in 0..200_000 {
@@ -64,7 +65,7 @@ fn a_flood_of_short_jobs_needs_few_threads() {
 // Contract: P1
 #[test]
 fn jobs_that_compute_need_few_threads() {
-    within(|| {
+    watched(|| {
         let pool = unseen(64);
         let compute = || {
             let end = Instant::now() + Duration::from_millis(500);
@@ -120,7 +121,7 @@ mod on_linux {
             return;
         }
         assert!(std::fs::read_link("/proc/thread-self").is_err());
-        within(|| {
+        watched(|| {
             all_run_at_once(&Pool::builder().build().unwrap(), 16);
             let pool = Pool::new();
             for _ in 0..200_000 {
@@ -147,7 +148,7 @@ mod on_linux {
             passed(command.output().unwrap());
             return;
         }
-        within(|| {
+        watched(|| {
             let mut open = Vec::new();
             while let Ok(file) = std::fs::File::open("/dev/null") {
                 open.push(file);

@@ -1,12 +1,13 @@
 //! The default report of failures that nobody looked at: the exact lines, and how few they are.
 
-mod support_pool;
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+mod support;
 
 use std::process::Output;
 use std::time::{Duration, Instant};
 
 use fast_async::{Pool, Resolver, Task, deferred, set_unhandled_hook};
-use support_pool::{child, is_child};
+use support::{child, is_child};
 
 /// The lines of a child's stderr that the crate wrote, without the place of this file.
 fn said(output: &Output) -> Vec<String> {
@@ -203,7 +204,7 @@ fn an_idle_pool_says_the_count_by_itself() {
         }
     }
     use std::io::{BufRead, BufReader};
-    let mut running = support_pool::child_command(NAME)
+    let mut running = support::child_command(NAME)
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())

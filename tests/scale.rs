@@ -3,6 +3,7 @@
 //!
 //! `cargo test --release --test scale -- --nocapture` prints times and memory.
 
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
 mod support;
 
 use std::alloc::System;
@@ -15,7 +16,7 @@ use fast_async::{
     Inline, Job, Pool, Resolver, Task, all, any, attempt, await_all, deferred, spawn,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use support::{Drops, LIMIT, isolated, within};
+use support::{Drops, LIMIT, isolated, within_time};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -77,7 +78,7 @@ fn alone(name: &'static str, test: impl FnOnce(&Arc<Memory>) + Send + 'static) {
     let turn: MutexGuard<'_, ()> = ONE_AT_A_TIME
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    within(LIMIT * 2, move || {
+    within_time(LIMIT * 2, move || {
         let small = thread::Builder::new()
             .stack_size(2 * MIB)
             .spawn(move || {

@@ -3,7 +3,8 @@
 //!
 //! `FAST_ASYNC_STRESS_SECONDS` says how long, `FAST_ASYNC_STRESS_SEED` which run to repeat.
 
-mod support_pool;
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+mod support;
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use fast_async::{
     CancelOutcome, CancelToken, ErrorKind, Pool, Shutdown, Task, TaskError, all, any, deferred,
     set_unhandled_hook,
 };
-use support_pool::{limit, threads_named, until, within_time};
+use support::{limit, threads_named, until, watched_for};
 
 const DRIVERS: u64 = 3;
 
@@ -371,7 +372,7 @@ fn everything_at_once() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = from_env("FAST_ASYNC_STRESS_SEED").unwrap_or(now.subsec_nanos().into());
     println!("repeat with FAST_ASYNC_STRESS_SEED={seed}");
-    within_time(span + limit(), move || run(seed, span));
+    watched_for(span + limit(), move || run(seed, span));
 }
 
 fn run(seed: u64, span: Duration) {

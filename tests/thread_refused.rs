@@ -1,11 +1,12 @@
 //! A system that will not create threads: no panic, no job lost, nothing hangs.
 
-mod support_pool;
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+mod support;
 
 use std::time::Duration;
 
 use fast_async::{ErrorKind, Pool, Shutdown, Status, Task, all, deferred};
-use support_pool::{Count, Gate, until, within};
+use support::{Count, Gate, until, watched};
 
 /// No system has room for such a stack.
 const IMPOSSIBLE: usize = 1 << 46;
@@ -21,7 +22,7 @@ fn threadless() -> Pool {
 // Contract: P2
 #[test]
 fn without_any_thread_a_task_is_rejected() {
-    within(|| {
+    watched(|| {
         let pool = threadless();
         let error = pool.spawn(|| 1).wait().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Rejected);
@@ -33,7 +34,7 @@ fn without_any_thread_a_task_is_rejected() {
 // Contract: P2
 #[test]
 fn many_tasks_are_rejected_one_after_another_and_at_once() {
-    within(|| {
+    watched(|| {
         let pool = threadless();
         for _ in 0..50 {
             let error = pool.spawn(|| 1).wait().unwrap_err();
@@ -63,7 +64,7 @@ fn many_tasks_are_rejected_one_after_another_and_at_once() {
 // Contract: P2, C2
 #[test]
 fn a_chain_goes_on_with_the_rejection() {
-    within(|| {
+    watched(|| {
         let pool = threadless();
         let finally = Count::default();
         let in_finally = finally.clone();
@@ -96,7 +97,7 @@ fn a_chain_goes_on_with_the_rejection() {
 // Contract: S1, P2
 #[test]
 fn a_late_observer_takes_no_value_away() {
-    within(|| {
+    watched(|| {
         let pool = threadless();
         let task = pool.spawn(|| 1).catch(|_| 7);
         until(|| task.is_settled());
@@ -113,7 +114,7 @@ fn a_late_observer_takes_no_value_away() {
 // Contract: P2, P4
 #[test]
 fn a_pool_without_threads_comes_to_rest_and_to_an_end() {
-    within(|| {
+    watched(|| {
         for mode in [Shutdown::Drain, Shutdown::Discard] {
             let pool = threadless();
             let tasks: Vec<Task<u32>> = (0..20).map(|n| pool.spawn(move || n)).collect();
@@ -134,7 +135,7 @@ fn a_pool_without_threads_comes_to_rest_and_to_an_end() {
 // Contract: P2, P3
 #[test]
 fn rejected_jobs_give_their_places_in_the_queue_back() {
-    within(|| {
+    watched(|| {
         let pool = Pool::builder()
             .stack_size(IMPOSSIBLE)
             .queue_limit(2)
@@ -158,7 +159,7 @@ mod by_limit {
     use fast_async::spawn;
 
     use super::*;
-    use crate::support_pool::{as_child, is_child, passed};
+    use crate::support::{as_child, is_child, passed};
 
     /// Runs a test of this binary as a user who may have only `threads` threads. False when the
     /// system offers no way to.

@@ -1,6 +1,7 @@
 //! Spans and subscribers follow a closure to the thread that runs it, and are let go when it ends.
 
-mod support_pool;
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+mod support;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use fast_async::{
     CancelToken, Inline, LoopQueue, Pool, Task, all, attempt, deferred, spawn, spawn_with,
 };
-use support_pool::{Count, Gate, until, within};
+use support::{Count, Gate, until, watched};
 use tracing::{Level, info, info_span, span};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -78,7 +79,7 @@ where
 // Case: 61
 #[test]
 fn every_closure_runs_in_the_span_in_which_it_was_registered() {
-    within(|| {
+    watched(|| {
         let log = Log::default();
         let _guard = log.install();
         let pool = Pool::new();
@@ -162,7 +163,7 @@ fn every_closure_runs_in_the_span_in_which_it_was_registered() {
 // Contract: P6
 #[test]
 fn every_way_to_start_keeps_the_span() {
-    within(|| {
+    watched(|| {
         let log = Log::default();
         let _guard = log.install();
         let pool = Pool::new();
@@ -221,7 +222,7 @@ fn every_way_to_start_keeps_the_span() {
 // Contract: P6
 #[test]
 fn subscribers_of_two_threads_do_not_mix() {
-    within(|| {
+    watched(|| {
         let pool = Pool::builder().max_threads(1).build().unwrap();
         let logs: Vec<_> = ["left", "right"]
             .map(|name| {
@@ -255,7 +256,7 @@ fn subscribers_of_two_threads_do_not_mix() {
 // Contract: P6
 #[test]
 fn a_span_ends_with_its_closure_before_the_task_is_settled() {
-    within(|| {
+    watched(|| {
         let log = Log::default();
         let _guard = log.install();
         let pool = Pool::new();
@@ -294,7 +295,7 @@ fn a_span_ends_with_its_closure_before_the_task_is_settled() {
 // Contract: P6, D6
 #[test]
 fn a_span_ends_with_a_closure_that_will_not_run() {
-    within(|| {
+    watched(|| {
         let log = Log::default();
         let _guard = log.install();
         // A `then` that a failure passes by.
@@ -350,7 +351,7 @@ fn a_span_ends_with_a_closure_that_will_not_run() {
 // Contract: P6
 #[test]
 fn the_context_is_gone_from_the_thread_afterwards() {
-    within(|| {
+    watched(|| {
         let pool = Pool::builder().max_threads(1).build().unwrap();
         {
             let log = Log::default();
@@ -369,7 +370,7 @@ fn the_context_is_gone_from_the_thread_afterwards() {
 // Contract: P6
 #[test]
 fn a_task_with_a_name_has_a_span_of_its_own() {
-    within(|| {
+    watched(|| {
         let log = Log::default();
         let _guard = log.install();
         let around = info_span!("around");

@@ -1,6 +1,7 @@
 //! Failures that nobody looked at: what counts as looking, and that each is reported once.
 
-mod support_pool;
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+mod support;
 
 use std::fmt;
 use std::future::Future;
@@ -15,7 +16,7 @@ use fast_async::{
     CancelToken, ErrorKind, Inline, Pool, Shutdown, Task, TaskError, all, any, attempt,
     clear_unhandled_hook, deferred, set_unhandled_hook, spawn,
 };
-use support_pool::{Count, Gate, child, is_child, until, within};
+use support::{Count, Gate, child, is_child, until, watched};
 
 #[derive(Debug)]
 struct Broken;
@@ -455,7 +456,7 @@ const LOOKS: &[(&str, Look, usize, usize)] = &[
 // Case: 66
 #[test]
 fn every_ending_and_every_look() {
-    within(|| {
+    watched(|| {
         let reports = Reports::collect();
         let mut wrong = Vec::new();
         for (ending, kind, start) in ENDINGS {
@@ -509,7 +510,7 @@ fn every_ending_and_every_look() {
 // Contract: C5
 #[test]
 fn a_cancellation_is_no_failure_to_report() {
-    within(|| {
+    watched(|| {
         let reports = Reports::collect();
         let pool = Pool::new();
         for (look, act, ..) in LOOKS {
@@ -542,7 +543,7 @@ fn a_cancellation_is_no_failure_to_report() {
 // Contract: C5
 #[test]
 fn a_report_names_the_task_and_its_place() {
-    within(|| {
+    watched(|| {
         let reports = Reports::collect();
         let pool = Pool::new();
         let builder = Task::builder().name("loader").pool(&pool);
@@ -565,7 +566,7 @@ fn a_report_names_the_task_and_its_place() {
 // Contract: C5, D4
 #[test]
 fn a_panic_in_an_observer_is_reported_and_changes_nothing() {
-    within(|| {
+    watched(|| {
         let reports = Reports::collect();
         let pool = Pool::new();
         let seen = Count::default();
@@ -595,7 +596,7 @@ fn a_panic_in_an_observer_is_reported_and_changes_nothing() {
 // Contract: C5
 #[test]
 fn failures_that_a_race_has_left_behind() {
-    within(|| {
+    watched(|| {
         let reports = Reports::collect();
         let pool = Pool::new();
         let (resolver, slow) = deferred::<u32>();
@@ -611,7 +612,7 @@ fn failures_that_a_race_has_left_behind() {
 // Contract: C5
 #[test]
 fn a_shielded_failure_that_comes_after_the_cancel() {
-    within(|| {
+    watched(|| {
         let reports = Reports::collect();
         let pool = Pool::new();
         let (resolver, task) = deferred::<u32>();
@@ -626,7 +627,7 @@ fn a_shielded_failure_that_comes_after_the_cancel() {
 // Contract: C5
 #[test]
 fn many_failures_at_once_are_reported_once_each() {
-    within(|| {
+    watched(|| {
         let reports = Reports::collect();
         let pool = Pool::builder().max_threads(8).build().unwrap();
         for round in 0..200 {
@@ -659,7 +660,7 @@ fn many_failures_at_once_are_reported_once_each() {
 // Contract: C5
 #[test]
 fn a_hook_that_panics_is_survived() {
-    within(|| {
+    watched(|| {
         let reports = Reports::collect();
         let pool = Pool::builder().max_threads(1).build().unwrap();
         let calls = Count::default();
@@ -681,7 +682,7 @@ fn a_hook_that_panics_is_survived() {
 // Contract: C5, D8
 #[test]
 fn a_hook_may_use_the_crate() {
-    within(|| {
+    watched(|| {
         let reports = Reports::collect();
         let pool = Pool::builder().max_threads(1).build().unwrap();
         let (tell, told) = mpsc::channel();

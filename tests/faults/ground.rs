@@ -8,9 +8,7 @@ use std::time::Instant;
 
 use fast_async::{Pool, spawn};
 
-use crate::support::{
-    Drops, LIMIT, PATIENCE, Token, assert_still_dispatches, expected, reports, within,
-};
+use crate::support::{Drops, PATIENCE, Token, assert_still_dispatches, expected, reports, within};
 use crate::verbs::Charge;
 
 /// A pool of two threads, both up, and what must hold of it after any fault.
@@ -23,7 +21,7 @@ pub(crate) struct Ground {
 
 /// Runs a test with a fault in it, and looks whether everything works on.
 pub(crate) fn stand(name: &'static str, test: impl FnOnce(&Ground) + Send + 'static) {
-    within(LIMIT, move || {
+    within(move || {
         let pool = Pool::builder().name("faulty").core_threads(2);
         let ground = Ground {
             pool: pool.max_threads(2).build().expect("a valid pool"),

@@ -10,6 +10,7 @@ mod ground;
 mod pools;
 mod reporting;
 #[path = "../support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
 mod support;
 mod values;
 mod verbs;

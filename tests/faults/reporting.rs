@@ -51,7 +51,7 @@ fn fail_unseen(ground: &Ground) {
 
 #[test]
 fn an_unhandled_hook_that_panics() {
-    isolated("reporting::an_unhandled_hook_that_panics", || {
+    isolated("an_unhandled_hook_that_panics", || {
         stand("hook", |ground| {
             let calls = Arc::new(AtomicUsize::new(0));
             let (count, grenade) = (calls.clone(), ground.grenade());
@@ -76,7 +76,7 @@ fn an_unhandled_hook_that_panics() {
 
 #[test]
 fn a_display_that_panics() {
-    isolated("reporting::a_display_that_panics", || {
+    isolated("a_display_that_panics", || {
         stand("display", |ground| {
             fast_async::clear_unhandled_hook();
             fail_unseen(ground);
@@ -137,7 +137,7 @@ impl<S: Subscriber> Layer<S> for Grump {
 
 #[test]
 fn a_tracing_subscriber_that_panics() {
-    isolated("reporting::a_tracing_subscriber_that_panics", || {
+    isolated("a_tracing_subscriber_that_panics", || {
         for place in PLACES {
             stand("subscriber", move |ground| grumble(ground, place));
         }

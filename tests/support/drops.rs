@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, ThreadId};
 
-use super::{PATIENCE, expected};
+use super::{Count, PATIENCE, expected};
 
 /// Counts the drops of its tokens. Clones are the same counter.
 #[derive(Clone, Default)]
@@ -90,6 +90,15 @@ impl fmt::Display for Bomb {
 }
 
 impl std::error::Error for Bomb {}
+
+/// Adds to its count when it is dropped.
+pub(crate) struct Dropped(pub(crate) Count);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.add();
+    }
+}
 
 /// Calls a closure when it is dropped, with the thread it happens on.
 pub(crate) struct OnDrop<F: FnOnce(ThreadId)>(Option<F>);

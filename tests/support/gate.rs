@@ -59,6 +59,31 @@ impl Latch {
     }
 }
 
+/// A number that only rises, to wait for. Clones are the same number.
+#[derive(Clone, Default)]
+pub(crate) struct Count(Arc<(Mutex<usize>, Condvar)>);
+
+impl Count {
+    pub(crate) fn add(&self) {
+        *self.0.0.lock() += 1;
+        self.0.1.notify_all();
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        *self.0.0.lock()
+    }
+
+    /// Blocks until the number is at least `wanted`.
+    #[track_caller]
+    pub(crate) fn reach(&self, wanted: usize) {
+        let mut count = self.0.0.lock();
+        self.0
+            .1
+            .wait_while_for(&mut count, |count| *count < wanted, PATIENCE);
+        assert!(*count >= wanted, "counted to {count} of {wanted}");
+    }
+}
+
 /// What happened, in order. Clones are the same log.
 pub(crate) struct Log<T>(Arc<Mutex<Vec<T>>>);
 

@@ -1,0 +1,314 @@
+//! Every blocking call in every place where user code runs: what that code has settled before goes
+//! on elsewhere while it blocks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use fast_async::{
+    CancelToken, Job, LoopQueue, Pool, Shutdown, Task, await_all, await_first, deferred, spawn,
+};
+use parking_lot::Mutex;
+
+use super::pool_of;
+use crate::support::{Gate, Latch, OnDrop, PATIENCE, expected, within};
+
+/// What user code does in a place: settles a task, and blocks until the continuation of that task
+/// has run.
+#[derive(Clone)]
+struct Deed {
+    blocks: fn(&Ground),
+    over: Latch,
+}
+
+/// What a blocking call blocks on. All of it comes when the gate is open.
+struct Ground {
+    gate: Gate,
+    /// Settled when the gate is open.
+    task: Mutex<Option<Task<()>>>,
+    /// Its only thread is busy until the gate is open; its queue is full.
+    busy: Pool,
+    queue: LoopQueue,
+}
+
+impl Ground {
+    /// `gate` opens when the callback of another task has run.
+    fn new(gate: Gate) -> Ground {
+        let busy = Pool::builder().max_threads(1).queue_limit(1);
+        let busy = busy.build().expect("a valid pool");
+        let began = Gate::new();
+        busy.spawn({
+            let (gate, began) = (gate.clone(), began.clone());
+            move || {
+                began.open();
+                gate.pass();
+            }
+        })
+        .detach();
+        began.pass();
+        busy.spawn(|| ()).detach();
+        // Settled by a thread that no pool knows.
+        let (resolver, task) = deferred();
+        thread::spawn({
+            let gate = gate.clone();
+            move || {
+                gate.pass();
+                resolver.resolve(()).unwrap();
+            }
+        });
+        Ground {
+            gate,
+            task: Mutex::new(Some(task)),
+            busy,
+            queue: LoopQueue::new(),
+        }
+    }
+
+    fn task(&self) -> Task<()> {
+        self.task.lock().take().expect("one blocking call")
+    }
+}
+
+impl Deed {
+    fn perform(&self) {
+        let (resolver, task) = deferred::<()>();
+        let gate = Gate::new();
+        let ground = Ground::new(gate.clone());
+        task.then(move |()| gate.open()).detach();
+        // In a callback this is put on the thread's list. Elsewhere it runs here and now, so that
+        // other threads never have to.
+        resolver.resolve(()).unwrap();
+        (self.blocks)(&ground);
+        assert!(ground.gate.is_open());
+        self.over.count_down();
+    }
+}
+
+type Call = (&'static str, fn(&Ground));
+
+const CALLS: [Call; 13] = [
+    ("wait", |ground| ground.task().wait().unwrap()),
+    ("wait_parked", |ground| ground.task().wait_parked().unwrap()),
+    ("wait_timeout", |ground| {
+        ground.task().wait_timeout(PATIENCE).unwrap().unwrap();
+    }),
+    ("wait for a new task", |ground| {
+        let gate = ground.gate.clone();
+        spawn(move || gate.pass()).wait().unwrap();
+    }),
+    ("wait of a shared task", |ground| {
+        let shared = ground.task().share();
+        shared.wait().unwrap();
+    }),
+    ("wait_timeout of a shared task", |ground| {
+        let shared = ground.task().share();
+        shared.wait_timeout(PATIENCE).unwrap().unwrap();
+    }),
+    ("subscribe_blocking", |ground| {
+        ground.task().subscribe_blocking(|()| (), |_| ()).unwrap();
+    }),
+    ("await_all", |ground| {
+        await_all(vec![ground.task(), spawn(|| ())]).unwrap();
+    }),
+    ("await_first", |ground| {
+        await_first(vec![Task::failed("no"), ground.task()]).unwrap();
+    }),
+    ("wait_idle", |ground| {
+        assert!(ground.busy.wait_idle(PATIENCE))
+    }),
+    ("shutdown", |ground| {
+        assert!(
+            ground
+                .busy
+                .shutdown(Shutdown::Drain, PATIENCE)
+                .is_complete()
+        );
+    }),
+    ("run_until", |ground| {
+        ground.queue.run_until(ground.task()).unwrap();
+    }),
+    ("wait_pending", |ground| {
+        let queue = &ground.queue;
+        ground.task().on(queue).then(|()| ()).detach();
+        assert!(queue.wait_pending(PATIENCE));
+        queue.run_pending();
+    }),
+];
+
+/// Blocks only where it may: not on the workers of any pool.
+fn full_queue(ground: &Ground) {
+    ground.busy.spawn(|| ()).detach();
+    // On a worker `spawn` goes over the limit instead.
+    ground.gate.pass();
+}
+
+/// Settles a task on this thread, whose callbacks run here.
+fn settle_here(hang: impl FnOnce(Task<()>)) {
+    let (resolver, task) = deferred();
+    hang(task);
+    resolver.resolve(()).unwrap();
+}
+
+fn fail_here(hang: impl FnOnce(Task<()>)) {
+    let (resolver, task) = deferred::<()>();
+    hang(task);
+    resolver.reject("expected").unwrap();
+}
+
+/// Runs `f` in a callback on this thread, so that what it settles is put on the thread's list.
+fn in_callback(f: impl FnOnce() + Send + 'static) {
+    settle_here(|task| task.then(move |()| f()).detach());
+}
+
+type Place = (&'static str, fn(Deed));
+
+/// Places on the thread that calls.
+const HERE: [Place; 8] = [
+    ("then", |deed| in_callback(move || deed.perform())),
+    ("on_settled", |deed| {
+        settle_here(|task| {
+            task.on_settled(move |_| deed.perform());
+            task.detach();
+        });
+    }),
+    ("subscribe", |deed| {
+        settle_here(|task| {
+            task.subscribe(move |()| deed.perform(), |_| ());
+            task.detach();
+        });
+    }),
+    ("finally", |deed| {
+        settle_here(|task| task.finally(move || deed.perform()).detach());
+    }),
+    ("catch", |deed| {
+        fail_here(|task| task.catch(move |_| deed.perform()).detach());
+    }),
+    ("a branch of a shared task", |deed| {
+        settle_here(|task| task.share().then(move |()| deed.perform()).detach());
+    }),
+    ("on_cancel", |deed| {
+        in_callback(move || {
+            let token = CancelToken::new();
+            token.on_cancel(move || deed.perform());
+            token.cancel();
+        });
+    }),
+    ("the drop of what a closure captured", |deed| {
+        settle_here(|task| {
+            let guard = OnDrop::new(move |_| deed.perform());
+            task.catch(move |_| guard.hold()).detach();
+        });
+    }),
+];
+
+/// Places that bring their own thread.
+const ELSEWHERE: [Place; 9] = [
+    ("a closure on a worker", |deed| {
+        pool_of(1).spawn(move || deed.perform()).detach();
+    }),
+    ("a chain on a worker", |deed| {
+        let started = pool_of(1).spawn(|| ());
+        started.then(move |()| deed.perform()).detach();
+    }),
+    ("a job of a pool", |deed| {
+        let sent = Task::ready(()).on(&pool_of(1));
+        sent.then(move |()| deed.perform()).detach();
+    }),
+    ("a job of an executor", |deed| {
+        let sent = Task::ready(()).on(&|job: Job| {
+            thread::spawn(move || job.run());
+        });
+        sent.then(move |()| deed.perform()).detach();
+    }),
+    ("a job of a loop", |deed| {
+        let queue = LoopQueue::new();
+        let sent = Task::ready(()).on(&queue);
+        sent.then(move |()| deed.perform()).detach();
+        queue.run_pending();
+    }),
+    ("a hook at a thread's start", |deed| {
+        let hook = move |number| {
+            let deed = deed.clone();
+            // Threads that stand in for the first one have hooks too.
+            if number == 1 {
+                in_callback(move || deed.perform());
+            }
+        };
+        let pool = Pool::builder().max_threads(1).core_threads(1);
+        let pool = pool.on_thread_start(hook).build().unwrap();
+        pool.spawn(|| ()).wait().unwrap();
+    }),
+    ("a hook at a thread's stop", |deed| {
+        let hook = move |number| {
+            let deed = deed.clone();
+            // Threads that stand in for the first one have hooks too.
+            if number == 1 {
+                in_callback(move || deed.perform());
+            }
+        };
+        let pool = Pool::builder().max_threads(1).core_threads(1);
+        let pool = pool.on_thread_stop(hook).build().unwrap();
+        pool.spawn(|| ()).wait().unwrap();
+        assert!(pool.shutdown(Shutdown::Drain, PATIENCE).is_complete());
+    }),
+    ("a drop while a panic unwinds", |deed| {
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            let _guard = OnDrop::new(move |_| deed.perform());
+            expected("the guard is dropped while this unwinds");
+        }));
+        assert!(unwound.is_err());
+    }),
+    ("a drop while a callback unwinds", |deed| {
+        in_callback(move || {
+            let _guard = OnDrop::new(move |_| deed.perform());
+            expected("the guard is dropped while this unwinds");
+        });
+    }),
+];
+
+fn perform(call: &str, blocks: fn(&Ground), place: &str, run: impl FnOnce(Deed) + Send + 'static) {
+    println!("{call} in {place}");
+    within(move || {
+        let deed = Deed {
+            blocks,
+            over: Latch::new(1),
+        };
+        let over = deed.over.clone();
+        run(deed);
+        over.wait();
+    });
+}
+
+// Contract: W1
+#[test]
+fn every_blocking_call_in_every_callback_on_a_thread_of_no_pool() {
+    for (call, blocks) in CALLS
+        .into_iter()
+        .chain([("spawn", full_queue as fn(&Ground))])
+    {
+        for (place, run) in HERE {
+            perform(call, blocks, place, run);
+        }
+    }
+}
+
+// Contract: W1
+#[test]
+fn every_blocking_call_in_every_callback_on_the_only_worker() {
+    for (call, blocks) in CALLS {
+        for (place, run) in HERE {
+            perform(call, blocks, place, move |deed| {
+                pool_of(1).spawn(move || run(deed)).wait().unwrap();
+            });
+        }
+    }
+}
+
+// Contract: W1
+#[test]
+fn every_blocking_call_in_every_place_with_a_thread_of_its_own() {
+    for (call, blocks) in CALLS {
+        for (place, run) in ELSEWHERE {
+            perform(call, blocks, place, run);
+        }
+    }
+}

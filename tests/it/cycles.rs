@@ -1,0 +1,660 @@
+//! Cycles: whatever closes one, and in whichever order, is told so; what is no cycle is left alone;
+//! and the search for cycles takes steps in proportion to the size of the graph.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use crate::support::{Gate, isolated, within};
+use fast_async::{
+    ErrorKind, LoopQueue, Pool, Resolver, SharedTask, Status, Task, all, any, await_all, deferred,
+    spawn,
+};
+
+fn kind<T>(outcome: Result<T, fast_async::TaskError>) -> Result<T, ErrorKind> {
+    outcome.map_err(|error| error.kind())
+}
+
+fn pool_of(max_threads: usize) -> Pool {
+    let pool = Pool::builder().max_threads(max_threads).build();
+    pool.expect("a valid pool")
+}
+
+/// Returns once a thread of the pool is blocked in a `wait`.
+fn until_blocked(pool: &Pool, threads: usize) {
+    while pool.metrics().blocked < threads {
+        std::thread::yield_now();
+    }
+}
+
+mod closed_by_an_adoption {
+    use super::*;
+
+    type Blocking = fn(SharedTask<u32>) -> Result<u32, ErrorKind>;
+
+    /// The ways to block until a task is settled.
+    const WAITS: [(&str, Blocking); 7] = [
+        ("wait", |a| kind(a.cloned().wait())),
+        ("a shared wait", |a| kind(a.wait().copied())),
+        ("subscribe_blocking", |a| {
+            kind(a.cloned().subscribe_blocking(|_| (), |_| ()))
+        }),
+        ("await_all", |a| {
+            kind(await_all([a.cloned(), Task::ready(1)])).map(|both| both[0])
+        }),
+        ("await_first", |a| {
+            kind(fast_async::await_first([a.cloned()]))
+        }),
+        ("run_until", |a| {
+            kind(LoopQueue::new().run_until(a.cloned()))
+        }),
+        ("a continuation's wait", |a| kind(a.then(|n| n + 1).wait())),
+    ];
+
+    type Detour = fn(Task<u32>) -> Task<u32>;
+
+    /// What may lie between the task that waits and the one that follows it.
+    const DETOURS: [(&str, Detour); 9] = [
+        ("the task itself", |b| b),
+        ("a link", |b| b.then(|n| n + 1)),
+        ("finally", |b| b.finally(|| ())),
+        ("a branch", |b| b.share().cloned()),
+        ("two branches", |b| {
+            b.share().then(|n| n + 1).share().then(|n| n + 1)
+        }),
+        ("all", |b| {
+            all([b, Task::ready(1)]).then(|both| both.iter().sum())
+        }),
+        ("any", |b| any([b])),
+        ("a shield", |b| b.shielded()),
+        ("a task that follows it", |b| {
+            let (resolver, task) = deferred();
+            assert!(resolver.settle_with(b).is_ok());
+            task
+        }),
+    ];
+
+    // Contract: S5, W3. A task waits for `a`; then `a` is settled with what waits for that task.
+    #[test]
+    fn a_wait_then_an_adoption() {
+        within(|| {
+            for (wait_name, wait) in WAITS {
+                for (detour_name, detour) in DETOURS {
+                    let pool = pool_of(4);
+                    let (resolver, a) = deferred::<u32>();
+                    let a = a.share();
+                    let waited = a.clone();
+                    let (tell, told) = mpsc::channel();
+                    let b = pool.spawn(move || {
+                        let outcome = wait(waited);
+                        tell.send(outcome).unwrap();
+                        7
+                    });
+                    until_blocked(&pool, 1);
+                    assert!(resolver.settle_with(detour(b)).is_ok());
+                    let outcome = told.recv().unwrap();
+                    let name = format!("{wait_name}, through {detour_name}");
+                    assert_eq!(outcome, Err(ErrorKind::Cycle), "{name}");
+                    assert_eq!(kind(a.wait().copied()), Err(ErrorKind::Cycle), "{name}");
+                }
+            }
+        });
+    }
+
+    // Contract: S5, W3. The same with a shared task for the resolver to follow.
+    #[test]
+    fn a_wait_then_an_adoption_of_a_shared_task() {
+        within(|| {
+            let pool = pool_of(2);
+            let (resolver, a) = deferred::<u32>();
+            let a = a.share();
+            let waited = a.clone();
+            let b = pool
+                .spawn(move || kind(waited.wait().copied()).unwrap_or(0))
+                .share();
+            until_blocked(&pool, 1);
+            assert!(resolver.settle_with(b.clone()).is_ok());
+            assert_eq!(b.wait().unwrap(), &0);
+            assert_eq!(kind(a.wait().copied()), Err(ErrorKind::Cycle));
+        });
+    }
+
+    // Contract: S5, W3. The other order: the wait comes last, and is told; `a` then gets what the
+    // task returns.
+    #[test]
+    fn an_adoption_then_a_wait() {
+        within(|| {
+            for (wait_name, wait) in WAITS {
+                for (detour_name, detour) in DETOURS {
+                    let pool = pool_of(4);
+                    let (resolver, a) = deferred::<u32>();
+                    let a = a.share();
+                    let waited = a.clone();
+                    let go = Gate::new();
+                    let held = go.clone();
+                    let (tell, told) = mpsc::channel();
+                    let b = pool.spawn(move || {
+                        held.pass();
+                        let outcome = wait(waited);
+                        tell.send(outcome).unwrap();
+                        7
+                    });
+                    let adopted = detour(b);
+                    assert!(resolver.settle_with(adopted).is_ok());
+                    go.open();
+                    let outcome = told.recv().unwrap();
+                    let name = format!("{wait_name}, through {detour_name}");
+                    assert_eq!(outcome, Err(ErrorKind::Cycle), "{name}");
+                    assert!(a.wait().is_ok(), "{name}");
+                }
+            }
+        });
+    }
+
+    // Contract: S5, W3. Three tasks that wait, each for what the next one settles; adoptions close
+    // the cycle.
+    #[test]
+    fn a_cycle_of_waits_and_adoptions() {
+        within(|| {
+            const LENGTH: usize = 5;
+            let pool = pool_of(LENGTH);
+            let (resolvers, tasks): (Vec<Resolver<u32>>, Vec<_>) =
+                (0..LENGTH).map(|_| deferred::<u32>()).unzip();
+            let failures = Arc::new(AtomicUsize::new(0));
+            let (tell, told) = mpsc::channel();
+            let waiting: Vec<Task<u32>> = tasks
+                .into_iter()
+                .map(|task| {
+                    let (failures, tell) = (failures.clone(), tell.clone());
+                    pool.spawn(move || {
+                        let outcome = kind(task.wait());
+                        failures.fetch_add(usize::from(outcome.is_err()), Ordering::SeqCst);
+                        tell.send(outcome).unwrap();
+                        1
+                    })
+                })
+                .collect();
+            until_blocked(&pool, LENGTH);
+            let mut next = waiting;
+            next.rotate_left(1);
+            for (resolver, task) in resolvers.into_iter().zip(next) {
+                assert!(resolver.settle_with(task).is_ok());
+            }
+            let outcomes: Vec<_> = told.iter().take(LENGTH).collect();
+            let told = outcomes
+                .iter()
+                .filter(|outcome| **outcome == Err(ErrorKind::Cycle));
+            assert_eq!(told.count(), 1, "{outcomes:?}");
+            assert_eq!(failures.load(Ordering::SeqCst), 1);
+        });
+    }
+
+    // Contract: S5, W3. A job of a loop turns the loop until a task is settled that comes to wait
+    // for that job.
+    #[test]
+    fn a_loop_that_is_turned_in_one_of_its_jobs() {
+        within(|| {
+            for adopts_first in [false, true] {
+                let queue = LoopQueue::new();
+                let (resolver, a) = deferred::<u32>();
+                let turned = queue.clone();
+                let (send, receive) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
+                let job = Task::ready(())
+                    .on(&queue)
+                    .then(move |()| {
+                        let before: Box<dyn FnOnce() + Send> = receive.recv().unwrap();
+                        // As a job of the loop it runs while the loop is turned.
+                        let inside = Task::ready(()).on(&turned).then(move |()| before());
+                        inside.detach();
+                        kind(turned.run_until(a))
+                    })
+                    .share();
+                let follow = job.then(|_| 7);
+                let close = move || assert!(resolver.settle_with(follow).is_ok());
+                if adopts_first {
+                    close();
+                    send.send(Box::new(|| ())).unwrap();
+                } else {
+                    send.send(Box::new(close)).unwrap();
+                }
+                queue.run_pending();
+                assert_eq!(
+                    job.wait().unwrap(),
+                    &Err(ErrorKind::Cycle),
+                    "{adopts_first}"
+                );
+            }
+        });
+    }
+}
+
+mod no_cycle {
+    use super::*;
+
+    // Contract: W3. A wait that ends by itself closes no cycle, and neither does an adoption behind
+    // it.
+    #[test]
+    fn through_a_wait_with_a_time_limit() {
+        within(|| {
+            for adopts_first in [false, true] {
+                let pool = pool_of(2);
+                let (resolver, a) = deferred::<u32>();
+                let a = a.share();
+                let waited = a.clone();
+                let go = Gate::new();
+                let held = go.clone();
+                let b = pool.spawn(move || {
+                    if adopts_first {
+                        held.pass();
+                    }
+                    let limit = Duration::from_millis(if adopts_first { 1 } else { 200 });
+                    u32::from(waited.wait_timeout(limit).is_none())
+                });
+                if !adopts_first {
+                    until_blocked(&pool, 1);
+                }
+                assert!(resolver.settle_with(b).is_ok());
+                go.open();
+                assert_eq!(a.wait().unwrap(), &1, "timed out, and went on");
+            }
+        });
+    }
+
+    // Contract: W3. `any` goes on with the other one.
+    #[test]
+    fn through_one_of_any() {
+        within(|| {
+            let pool = pool_of(2);
+            let (own, handed) = mpsc::channel::<Task<u32>>();
+            let (resolver, other) = deferred::<u32>();
+            let b = pool.spawn(move || kind(any([handed.recv().unwrap(), other]).wait()));
+            let b = b.share();
+            own.send(b.then(|_| 1)).unwrap();
+            until_blocked(&pool, 1);
+            resolver.resolve(2).unwrap();
+            assert_eq!(b.wait().unwrap(), &Ok(2));
+        });
+    }
+
+    // Contract: W3, S5. Both of any lead back: the first does no harm, the second closes the cycle.
+    #[test]
+    fn until_all_of_any_lead_back() {
+        within(|| {
+            let pool = pool_of(2);
+            let (own, handed) = mpsc::channel::<Task<u32>>();
+            let (resolver, other) = deferred::<u32>();
+            let b = pool.spawn(move || {
+                let error = any([handed.recv().unwrap(), other]).wait().unwrap_err();
+                // The failure of `other` is one of two: the first one goes on.
+                error.kind()
+            });
+            let b = b.share();
+            own.send(b.then(|_| 1)).unwrap();
+            until_blocked(&pool, 1);
+            assert!(resolver.settle_with(b.then(|_| 2)).is_ok());
+            assert_eq!(b.wait().unwrap(), &ErrorKind::Cycle);
+        });
+    }
+
+    // Contract: W3. The wait is over, though the observers behind it have yet to run.
+    #[test]
+    fn through_a_shared_wait_that_is_over() {
+        within(|| {
+            for _ in 0..200 {
+                let pool = pool_of(2);
+                let (resolver, a) = deferred::<u32>();
+                let a = a.share();
+                let waited = a.clone();
+                let b = pool.spawn(move || *waited.wait().unwrap()).share();
+                until_blocked(&pool, 1);
+                let last = b.clone();
+                let seen = a.then(move |_| kind(last.wait().copied()));
+                resolver.resolve(7).unwrap();
+                assert_eq!(seen.wait().unwrap(), Ok(7));
+            }
+        });
+    }
+
+    // Contract: W1, W3. What a callback has settled does not wait for that callback.
+    #[test]
+    fn because_two_callbacks_stand_on_one_stack() {
+        within(|| {
+            let (first, t1) = deferred::<()>();
+            let (second, t2) = deferred::<()>();
+            let one = t1
+                .then(move |()| {
+                    second.resolve(()).unwrap();
+                    spawn(|| std::thread::sleep(Duration::from_millis(20)))
+                        .wait()
+                        .unwrap();
+                    1
+                })
+                .share();
+            let awaited = one.clone();
+            let after = spawn(move || kind(awaited.wait().map(|n| n + 1)));
+            let two = t2.then(move |()| kind(after.wait()));
+            first.resolve(()).unwrap();
+            assert_eq!(two.wait().unwrap(), Ok(Ok(2)));
+        });
+    }
+}
+
+mod steps {
+    use super::*;
+
+    /// How many tasks the searches for cycles look at while `f` runs.
+    fn searched(f: impl FnOnce()) -> u64 {
+        let before = fast_async::__private::searched_for_cycles();
+        f();
+        fast_async::__private::searched_for_cycles() - before
+    }
+
+    /// Asks that the steps are in proportion to the size. The searches are counted for the whole
+    /// process.
+    #[track_caller]
+    fn linear(name: &str, f: fn(usize)) {
+        linear_from(name, 1_000, f);
+    }
+
+    #[track_caller]
+    fn linear_from(name: &str, size: usize, f: fn(usize)) {
+        isolated(name, move || {
+            for size in [size, 10 * size] {
+                let steps = searched(|| f(size));
+                println!("{steps} steps at {size}");
+                assert!(steps <= 40 * size as u64, "{steps} steps at {size}");
+            }
+        });
+    }
+
+    /// Opens a gate for each of `n` requests, each of which then follows what `inner` makes.
+    fn requests(
+        n: usize,
+        waits_inside: bool,
+        order: fn(usize, usize) -> usize,
+        inner: fn(&SharedTask<Vec<usize>>) -> Task<Vec<usize>>,
+    ) {
+        let (gates, requests): (Vec<_>, Vec<_>) = (0..n).map(|_| deferred::<()>()).unzip();
+        let (resolvers, parts): (Vec<_>, Vec<_>) = (0..n).map(|_| deferred::<usize>()).unzip();
+        let ready = all(parts).share();
+        let requests: Vec<_> = requests
+            .into_iter()
+            .map(|gate| {
+                let ready = ready.clone();
+                gate.and_then(move |()| inner(&ready)).then(|all| all.len())
+            })
+            .collect();
+        let collected = all(requests);
+        let pool = pool_of(2);
+        let waiting = if waits_inside {
+            let waiting = pool.spawn(move || collected.wait());
+            until_blocked(&pool, 1);
+            waiting.then(Result::unwrap)
+        } else {
+            collected
+        };
+        let mut gates: Vec<_> = gates.into_iter().map(Some).collect();
+        for place in 0..n {
+            let gate = gates[order(place, n)].take().unwrap();
+            gate.resolve(()).unwrap();
+        }
+        for (n, resolver) in resolvers.into_iter().enumerate() {
+            resolver.resolve(n).unwrap();
+        }
+        assert_eq!(waiting.wait().unwrap(), vec![n; n]);
+    }
+
+    // Contract: S5
+    #[test]
+    fn many_adopt_one_wide_task() {
+        linear("steps::many_adopt_one_wide_task", |n| {
+            requests(n, false, |place, _| place, SharedTask::cloned)
+        });
+    }
+
+    // Contract: S5
+    #[test]
+    fn many_adopt_one_wide_task_in_the_other_order() {
+        linear("steps::many_adopt_one_wide_task_in_the_other_order", |n| {
+            requests(n, false, |place, n| n - 1 - place, SharedTask::cloned)
+        });
+    }
+
+    // Contract: S5
+    #[test]
+    fn many_adopt_one_wide_task_while_a_task_waits_for_them() {
+        linear(
+            "steps::many_adopt_one_wide_task_while_a_task_waits_for_them",
+            |n| requests(n, true, |place, _| place, SharedTask::cloned),
+        );
+    }
+
+    // Contract: S5
+    #[test]
+    fn many_adopt_what_adopts_one_wide_task() {
+        linear("steps::many_adopt_what_adopts_one_wide_task", |n| {
+            requests(
+                n,
+                true,
+                |place, n| n - 1 - place,
+                |ready| {
+                    let ready = ready.clone();
+                    Task::new(|| ()).and_then(move |()| ready.cloned())
+                },
+            );
+        });
+    }
+
+    // Contract: S5, W3
+    #[test]
+    fn a_line_of_tasks_each_adopted_by_the_next() {
+        fn line(n: usize) {
+            let pool = pool_of(1);
+            let inner = pool.clone();
+            let last = pool.spawn(move || {
+                let first = Task::new(|| 0);
+                let line = (0..n).fold(first, |line, _| {
+                    inner.spawn(move || line).flatten().then(|n| n + 1)
+                });
+                line.wait().unwrap()
+            });
+            assert_eq!(last.wait().unwrap(), n);
+        }
+        linear("steps::a_line_of_tasks_each_adopted_by_the_next", line);
+    }
+
+    // Contract: S5, W3. The links are closed from the middle outwards, from both ends, and in a
+    // shuffled order.
+    #[test]
+    fn a_line_that_is_closed_in_any_order() {
+        fn line(n: usize) {
+            let orders: [fn(usize, usize) -> usize; 4] = [
+                |place, _| place,
+                |place, n| n - 1 - place,
+                |place, n| {
+                    if place < n / 2 {
+                        2 * place + 1
+                    } else {
+                        2 * (place - n / 2)
+                    }
+                },
+                |place, n| (place * 7919) % n,
+            ];
+            for order in orders {
+                let (resolvers, tasks): (Vec<_>, Vec<_>) =
+                    (0..=n).map(|_| deferred::<usize>()).unzip();
+                let mut resolvers: Vec<_> = resolvers.into_iter().map(Some).collect();
+                let mut tasks: Vec<_> = tasks
+                    .into_iter()
+                    .map(|task| Some(task.then(|n| n + 1).finally(|| ())))
+                    .collect();
+                for place in 0..n {
+                    let follower = order(place, n);
+                    let (Some(resolver), Some(followed)) =
+                        (resolvers[follower].take(), tasks[follower + 1].take())
+                    else {
+                        panic!("the order is no permutation")
+                    };
+                    assert!(resolver.settle_with(followed).is_ok());
+                }
+                resolvers[n].take().unwrap().resolve(0).unwrap();
+                assert_eq!(tasks[0].take().unwrap().wait().unwrap(), n + 1);
+            }
+        }
+        linear("steps::a_line_that_is_closed_in_any_order", line);
+    }
+
+    // Contract: W2, W3. A wait with a time limit looks for no cycle.
+    #[test]
+    fn waits_with_a_time_limit_inside_a_task() {
+        within(|| {
+            let (resolvers, parts): (Vec<_>, Vec<_>) =
+                (0..10_000).map(|_| deferred::<usize>()).unzip();
+            let steps = searched(|| {
+                let mut whole = all(parts);
+                let waited = spawn(move || {
+                    for _ in 0..100 {
+                        whole = whole.wait_timeout(Duration::ZERO).unwrap_err();
+                    }
+                });
+                waited.wait().unwrap();
+            });
+            assert_eq!(steps, 0);
+            drop(resolvers);
+        });
+    }
+
+    // Contract: W3. Many waits, one after the other, for the first of two: an event, and a wide
+    // task that is still to come.
+    #[test]
+    fn many_waits_for_an_event_or_a_wide_task() {
+        fn events(n: usize) {
+            let (resolvers, parts): (Vec<_>, Vec<_>) = (0..n).map(|_| deferred::<()>()).unzip();
+            let stop = all(parts).share();
+            let pool = pool_of(1);
+            let (ask, asked) = mpsc::channel::<Resolver<usize>>();
+            let waiting = pool.spawn(move || {
+                for _ in 0..n {
+                    let (resolver, event) = deferred();
+                    ask.send(resolver).unwrap();
+                    any([stop.then(|_| 0), event]).wait().unwrap();
+                }
+            });
+            for resolver in asked {
+                // So that some of them sleep.
+                until_blocked(&pool, 1);
+                resolver.resolve(1).unwrap();
+            }
+            waiting.wait().unwrap();
+            drop(resolvers);
+        }
+        linear_from("steps::many_waits_for_an_event_or_a_wide_task", 40, events);
+    }
+}
+
+/// Random graphs, in which each adoption is compared with a search that knows no ranks.
+mod random {
+    use super::*;
+
+    const TASKS: usize = 40;
+
+    /// A generator whose numbers are the same on every run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, sides: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 >> 33).unwrap_or(0) % sides
+        }
+    }
+
+    #[derive(Default)]
+    struct Twin {
+        /// What each task waits for.
+        waits: Vec<Vec<usize>>,
+        failed: Vec<bool>,
+    }
+
+    impl Twin {
+        fn reaches(&self, from: usize, to: usize) -> bool {
+            let mut pending = vec![from];
+            let mut seen = [false; TASKS];
+            while let Some(task) = pending.pop() {
+                if task == to {
+                    return true;
+                }
+                if !std::mem::replace(&mut seen[task], true) {
+                    pending.extend(&self.waits[task]);
+                }
+            }
+            false
+        }
+
+        /// A failure is that of all who wait for it.
+        fn fail(&mut self, task: usize) {
+            let mut pending = vec![task];
+            while let Some(task) = pending.pop() {
+                if !std::mem::replace(&mut self.failed[task], true) {
+                    let waits = self.waits.iter().enumerate();
+                    pending.extend(
+                        waits
+                            .filter(|(_, on)| on.contains(&task))
+                            .map(|(who, _)| who),
+                    );
+                }
+            }
+        }
+    }
+
+    // Contract: S5
+    #[test]
+    fn every_adoption_that_closes_a_cycle_is_refused_and_no_other() {
+        for seed in 1..400 {
+            let mut dice = Dice(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15));
+            let (resolvers, tasks): (Vec<Resolver<usize>>, Vec<_>) =
+                (0..TASKS).map(|_| deferred::<usize>()).unzip();
+            let mut resolvers: Vec<_> = resolvers.into_iter().map(Some).collect();
+            let tasks: Vec<SharedTask<usize>> =
+                tasks.into_iter().map(|task| task.share()).collect();
+            let mut twin = Twin {
+                waits: vec![Vec::new(); TASKS],
+                failed: vec![false; TASKS],
+            };
+            for _ in 0..2 * TASKS {
+                let outer = dice.roll(TASKS);
+                let width = 1 + dice.roll(3);
+                let inner: Vec<usize> = (0..width).map(|_| dice.roll(TASKS)).collect();
+                if twin.failed[outer] || inner.iter().any(|inner| twin.failed[*inner]) {
+                    continue;
+                }
+                let Some(resolver) = resolvers[outer].take() else {
+                    continue;
+                };
+                let followed: Vec<_> = inner.iter().map(|inner| tasks[*inner].cloned()).collect();
+                let followed = all(followed).then(|values| values.len());
+                if inner.iter().any(|inner| twin.reaches(*inner, outer)) {
+                    twin.fail(outer);
+                } else {
+                    twin.waits[outer] = inner;
+                }
+                assert!(resolver.settle_with(followed).is_ok());
+                for (place, task) in tasks.iter().enumerate() {
+                    let status = if twin.failed[place] {
+                        Status::Failure
+                    } else {
+                        Status::Pending
+                    };
+                    assert_eq!(task.status(), status, "task {place} of graph {seed}");
+                    if let Some(error) = task.error() {
+                        assert_eq!(error.kind(), ErrorKind::Cycle);
+                    }
+                }
+            }
+            for resolver in resolvers.into_iter().flatten() {
+                let _ = resolver.resolve(0);
+            }
+        }
+    }
+}

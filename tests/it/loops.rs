@@ -1,0 +1,538 @@
+//! Loops: turns inside turns, waits on the thread that a loop relies on, a budget of time, and
+//! closures that stay on their thread.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use crate::support::{Gate, Log, OnDrop, isolated, within};
+use fast_async::{ErrorKind, Inline, Job, LocalLoop, LoopQueue, Task, attempt, deferred, spawn};
+
+/// Ten times as deep as calls may stand inside each other.
+const DEEP: usize = 640;
+
+/// Runs `body` on a stack of half a MiB in a process of its own.
+fn on_a_small_stack(name: &str, body: impl FnOnce() + Send + 'static) {
+    isolated(name, || {
+        let small = thread::Builder::new().stack_size(512 << 10);
+        small.spawn(body).unwrap().join().unwrap();
+    });
+}
+
+/// Queues a job.
+fn post(queue: &LoopQueue, job: impl FnOnce() + Send + 'static) {
+    Task::ready(()).on(queue).then(|()| job()).detach();
+}
+
+mod nesting {
+    use super::*;
+
+    #[test]
+    fn jobs_that_turn_their_loop_do_not_nest_without_bound() {
+        let name = "nesting::jobs_that_turn_their_loop_do_not_nest_without_bound";
+        on_a_small_stack(name, || {
+            let queue = LoopQueue::new();
+            let ran = Arc::new(AtomicUsize::new(0));
+            for _ in 0..DEEP {
+                let (inner, ran) = (queue.clone(), ran.clone());
+                post(&queue, move || {
+                    ran.fetch_add(1, Ordering::Relaxed);
+                    inner.run_pending();
+                    inner.run_pending_for(Duration::from_secs(1));
+                });
+            }
+            while queue.run_pending() > 0 {}
+            assert_eq!(ran.load(Ordering::Relaxed), DEEP);
+        });
+    }
+
+    #[test]
+    fn jobs_that_need_much_stack_nest_less() {
+        fn job(queue: &LoopQueue) -> usize {
+            let frame = [1_u8; 64 << 10];
+            std::hint::black_box(&frame);
+            queue.run_pending()
+        }
+        let name = "nesting::jobs_that_need_much_stack_nest_less";
+        on_a_small_stack(name, || {
+            let queue = LoopQueue::new();
+            for _ in 0..DEEP {
+                let inner = queue.clone();
+                post(&queue, move || {
+                    job(&inner);
+                });
+            }
+            while queue.run_pending() > 0 {}
+        });
+    }
+
+    #[test]
+    fn jobs_that_turn_their_loop_until_a_task_is_settled_get_its_value() {
+        let name = "nesting::jobs_that_turn_their_loop_until_a_task_is_settled_get_its_value";
+        on_a_small_stack(name, || {
+            let queue = LoopQueue::new();
+            let log = Log::new();
+            for n in 0..DEEP {
+                let (inner, log) = (queue.clone(), log.clone());
+                post(&queue, move || {
+                    log.push(inner.run_until(spawn(move || n)).unwrap());
+                });
+            }
+            while queue.run_pending() > 0 {}
+            let mut log = log.take();
+            log.sort_unstable();
+            assert!(log.into_iter().eq(0..DEEP));
+        });
+    }
+
+    #[test]
+    fn a_turn_that_is_too_deep_for_what_it_waits_for_fails_as_a_cycle() {
+        let name = "nesting::a_turn_that_is_too_deep_for_what_it_waits_for_fails_as_a_cycle";
+        on_a_small_stack(name, || {
+            let queue = LoopQueue::new();
+            let log = Log::new();
+            let mut resolvers = Vec::new();
+            for _ in 0..DEEP {
+                let (resolver, task) = deferred();
+                resolvers.push(resolver);
+                let (inner, log) = (queue.clone(), log.clone());
+                post(&queue, move || {
+                    log.push(inner.run_until(task).map_err(|error| error.kind()));
+                });
+            }
+            for resolver in resolvers {
+                post(&queue, move || resolver.resolve(()).unwrap_or_default());
+            }
+            while queue.run_pending() > 0 {}
+            let log = log.take();
+            assert_eq!(log.len(), DEEP);
+            assert!(
+                log.iter()
+                    .all(|it| matches!(it, Ok(()) | Err(ErrorKind::Cycle)))
+            );
+            assert!(log.contains(&Ok(())) && log.contains(&Err(ErrorKind::Cycle)));
+        });
+    }
+
+    #[test]
+    fn loops_that_turn_each_other_do_not_nest_without_bound() {
+        let name = "nesting::loops_that_turn_each_other_do_not_nest_without_bound";
+        on_a_small_stack(name, || {
+            let loops: Vec<_> = (0..DEEP).map(|_| LoopQueue::new()).collect();
+            for pair in loops.windows(2) {
+                let next = pair[1].clone();
+                post(&pair[0], move || {
+                    next.run_pending();
+                });
+            }
+            post(&loops[DEEP - 1], || ());
+            loops[0].run_pending();
+            for queue in loops {
+                queue.run_pending();
+                assert_eq!(queue.pending(), 0);
+            }
+        });
+    }
+
+    #[test]
+    fn a_notice_that_turns_the_loop_does_not_nest_without_bound() {
+        let name = "nesting::a_notice_that_turns_the_loop_does_not_nest_without_bound";
+        on_a_small_stack(name, || {
+            static QUEUE: OnceLock<LoopQueue> = OnceLock::new();
+            fn job(left: usize, ran: Arc<AtomicUsize>) {
+                ran.fetch_add(1, Ordering::Relaxed);
+                if left > 0 {
+                    post(QUEUE.get().unwrap(), move || job(left - 1, ran));
+                }
+            }
+            let queue = LoopQueue::with_notify(|| {
+                if let Some(queue) = QUEUE.get() {
+                    queue.run_pending();
+                }
+            });
+            QUEUE.set(queue).unwrap();
+            let ran = Arc::new(AtomicUsize::new(0));
+            job(DEEP, ran.clone());
+            while QUEUE.get().unwrap().run_pending() > 0 {}
+            assert_eq!(ran.load(Ordering::Relaxed), DEEP + 1);
+        });
+    }
+
+    /// A callback that registers the next one on a settled task.
+    fn again<E>(executor: E, left: usize, ran: Arc<AtomicUsize>)
+    where
+        E: fast_async::Executor + Clone + 'static,
+    {
+        ran.fetch_add(1, Ordering::Relaxed);
+        if left > 0 {
+            let next = executor.clone();
+            Task::ready(())
+                .on(&executor)
+                .then(move |()| again(next, left - 1, ran))
+                .detach();
+        }
+    }
+
+    #[test]
+    fn callbacks_that_register_inline_do_not_nest_without_bound() {
+        let name = "nesting::callbacks_that_register_inline_do_not_nest_without_bound";
+        on_a_small_stack(name, || {
+            let ran = Arc::new(AtomicUsize::new(0));
+            again(Inline, DEEP, ran.clone());
+            assert_eq!(ran.load(Ordering::Relaxed), DEEP + 1);
+        });
+    }
+
+    #[test]
+    fn executors_that_run_at_once_do_not_nest_without_bound() {
+        let name = "nesting::executors_that_run_at_once_do_not_nest_without_bound";
+        on_a_small_stack(name, || {
+            let ran = Arc::new(AtomicUsize::new(0));
+            again(|job: Job| job.run(), DEEP, ran.clone());
+            assert_eq!(ran.load(Ordering::Relaxed), DEEP + 1);
+        });
+    }
+
+    #[test]
+    fn a_hook_whose_own_failures_nobody_looks_at_does_not_nest_without_bound() {
+        let name = "nesting::a_hook_whose_own_failures_nobody_looks_at_does_not_nest_without_bound";
+        on_a_small_stack(name, || {
+            let calls = Arc::new(AtomicUsize::new(0));
+            let count = calls.clone();
+            fast_async::set_unhandled_hook(move |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+                drop(Task::<()>::failed("in the hook"));
+            });
+            drop(Task::<()>::failed("no"));
+            assert_eq!(calls.load(Ordering::Relaxed), 1, "its own are not for it");
+        });
+    }
+}
+
+mod waits {
+    use super::*;
+
+    /// Queues `job`, turns the loop on this thread once, and says what the job came to.
+    fn in_a_job<R: Send + 'static>(
+        queue: &LoopQueue,
+        job: impl FnOnce(LoopQueue) -> R + Send + 'static,
+    ) -> R {
+        let inner = queue.clone();
+        let task = Task::ready(()).on(queue).then(move |()| job(inner));
+        assert_eq!(queue.run_pending(), 1);
+        task.try_wait().expect("one job has run").unwrap()
+    }
+
+    // Contract: W1
+    #[test]
+    fn a_job_may_wait_for_what_was_sent_to_its_own_loop() {
+        within(|| {
+            let queue = LoopQueue::new();
+            for round in 0..200 {
+                let n = in_a_job(&queue, move |queue| {
+                    spawn(move || round).on(&queue).then(|n| n + 1).wait()
+                });
+                assert_eq!(n.unwrap(), round + 1);
+                while queue.run_pending() > 0 {}
+            }
+        });
+    }
+
+    #[test]
+    fn a_job_that_waits_runs_nothing_else_of_its_loop() {
+        within(|| {
+            let queue = LoopQueue::new();
+            let log = Log::new();
+            let (first, second) = (log.clone(), log.clone());
+            let stranger = queue.clone();
+            post(&queue, move || {
+                let strange = second.clone();
+                post(&stranger, move || strange.push("stranger"));
+                let awaited = spawn(|| ()).on(&stranger).then({
+                    let log = second.clone();
+                    move |()| log.push("awaited")
+                });
+                awaited.wait().unwrap();
+                second.push("job");
+            });
+            while queue.run_pending() > 0 {}
+            assert_eq!(first.take(), ["awaited", "job", "stranger"]);
+        });
+    }
+
+    #[test]
+    fn a_job_may_wait_for_what_comes_to_be_sent_to_its_own_loop() {
+        within(|| {
+            let queue = LoopQueue::new();
+            let n = in_a_job(&queue, |queue| {
+                let there = Task::ready(1).on(&queue).then(|n| n + 1);
+                let gate = Gate::new();
+                let passed = gate.clone();
+                // It follows `there` only when this thread waits already, as far as can be told.
+                let task = spawn(move || passed.pass()).and_then(move |()| there);
+                thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(20));
+                    gate.open();
+                });
+                task.wait()
+            });
+            assert_eq!(n.unwrap(), 2);
+            while queue.run_pending() > 0 {}
+            let shared = in_a_job(&queue, |queue| {
+                let there = spawn(|| 1).on(&queue).then(|n| n + 1).share();
+                let branch = there.then(|n| n + 1);
+                (there.wait().copied(), branch.wait())
+            });
+            assert_eq!((shared.0.unwrap(), shared.1.unwrap()), (2, 3));
+        });
+    }
+
+    #[test]
+    fn a_job_that_waits_for_a_thread_that_waits_for_its_loop_is_in_a_cycle() {
+        within(|| {
+            let queue = LoopQueue::new();
+            for waits_first in [true, false] {
+                let kind = in_a_job(&queue, move |queue| {
+                    let there = Task::ready(()).on(&queue).then(|()| ());
+                    let (waiting, go) = (Gate::new(), Gate::new());
+                    let (begun, may) = (waiting.clone(), go.clone());
+                    let other = spawn(move || {
+                        begun.open();
+                        may.pass();
+                        there.wait().map_err(|error| error.kind())
+                    });
+                    waiting.pass();
+                    if waits_first {
+                        thread::spawn(move || {
+                            thread::sleep(Duration::from_millis(20));
+                            go.open();
+                        });
+                    } else {
+                        go.open();
+                        thread::sleep(Duration::from_millis(20));
+                    }
+                    match other.wait() {
+                        Ok(inner) => inner,
+                        Err(error) => Err(error.kind()),
+                    }
+                });
+                assert_eq!(kind, Err(ErrorKind::Cycle), "{waits_first}");
+                while queue.run_pending() > 0 {}
+            }
+        });
+    }
+
+    #[test]
+    fn the_thread_of_a_local_loop_may_wait_for_what_was_sent_there() {
+        within(|| {
+            let here = LocalLoop::new();
+            let queue = here.queue();
+            let id = thread::current().id();
+            let task = spawn(|| 1).on(queue).then(|_| thread::current().id());
+            assert_eq!(task.wait().unwrap(), id);
+            let rc = Rc::new(2);
+            let own = here.then(spawn(|| 1), move |n| n + *rc);
+            assert_eq!(own.wait().unwrap(), 3);
+            while queue.run_pending() > 0 {}
+        });
+    }
+
+    #[test]
+    fn a_wait_with_a_limit_runs_nothing_of_the_loop() {
+        within(|| {
+            let queue = LoopQueue::new();
+            in_a_job(&queue, |queue| {
+                let there = spawn(|| 1).on(&queue).then(|n| n + 1);
+                let there = there.wait_timeout(Duration::from_millis(10)).unwrap_err();
+                assert_eq!(there.wait().unwrap(), 2);
+            });
+        });
+    }
+}
+
+mod budget {
+    use super::*;
+
+    #[test]
+    fn a_turn_with_a_budget_runs_what_arrives_until_none_is_left() {
+        within(|| {
+            let queue = LoopQueue::new();
+            let next = queue.clone();
+            post(&queue, move || post(&next, || ()));
+            assert_eq!(queue.run_pending_for(Duration::MAX), 2);
+            assert_eq!(queue.run_pending_for(Duration::MAX), 0);
+            assert_eq!(queue.pending(), 0);
+        });
+    }
+
+    #[test]
+    fn a_turn_without_time_runs_one_job() {
+        within(|| {
+            let queue = LoopQueue::new();
+            for _ in 0..3 {
+                post(&queue, || ());
+            }
+            assert_eq!(queue.run_pending_for(Duration::ZERO), 1);
+            assert_eq!(queue.pending(), 2);
+        });
+    }
+
+    #[test]
+    fn a_turn_ends_when_its_budget_is_over() {
+        within(|| {
+            let queue = LoopQueue::new();
+            for _ in 0..3 {
+                post(&queue, || thread::sleep(Duration::from_millis(30)));
+            }
+            let ran = queue.run_pending_for(Duration::from_millis(40));
+            assert!((1..=2).contains(&ran), "{ran}");
+            assert_eq!(queue.pending(), 3 - ran);
+        });
+    }
+}
+
+mod local {
+    use super::*;
+
+    /// Says on which thread it is dropped.
+    fn tells_where() -> (impl Sized, mpsc::Receiver<ThreadId>) {
+        let (tell, told) = mpsc::channel();
+        let token = OnDrop::new(move |_| tell.send(thread::current().id()).unwrap_or_default());
+        (Rc::new(token), told)
+    }
+
+    #[test]
+    fn a_closure_that_is_not_send_runs_and_is_dropped_on_its_loops_thread() {
+        within(|| {
+            let here = LocalLoop::new();
+            let id = thread::current().id();
+            let label = Rc::new(RefCell::new(String::new()));
+            let (token, dropped) = tells_where();
+            let shown = here.then(spawn(|| "text".to_string()), {
+                let label = label.clone();
+                move |text| {
+                    let _token = &token;
+                    *label.borrow_mut() = text;
+                    thread::current().id()
+                }
+            });
+            assert_eq!(here.queue().run_until(shown).unwrap(), id);
+            assert_eq!(*label.borrow(), "text");
+            assert_eq!(dropped.try_recv().unwrap(), id);
+        });
+    }
+
+    #[test]
+    fn failures_pass_by_and_the_closure_is_dropped_on_its_loops_thread() {
+        within(|| {
+            let here = LocalLoop::new();
+            let (token, dropped) = tells_where();
+            let failed = attempt(|| Err::<u8, _>("no".into()));
+            let task = here.then(failed, move |_| drop(token));
+            let error = here.queue().run_until(task).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Failed);
+            assert_eq!(dropped.try_recv().unwrap(), thread::current().id());
+
+            let rc = Rc::new(1);
+            let handled = here.handle(attempt(|| Err::<u8, _>("no".into())), move |outcome| {
+                outcome.map_err(|error| error.kind()).unwrap_err();
+                *rc
+            });
+            assert_eq!(here.queue().run_until(handled).unwrap(), 1);
+        });
+    }
+
+    #[test]
+    fn a_panic_fails_the_task() {
+        within(|| {
+            let here = LocalLoop::new();
+            let rc = Rc::new(1);
+            let task = here.then(Task::ready(1), move |_| -> u8 {
+                let _rc = &rc;
+                crate::support::expected("in the loop")
+            });
+            let error = here.queue().run_until(task).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Panicked);
+        });
+    }
+
+    #[test]
+    fn a_cancelled_closure_is_dropped_in_the_next_turn() {
+        within(|| {
+            let here = LocalLoop::new();
+            let (token, dropped) = tells_where();
+            let (_resolver, task) = deferred::<()>();
+            let task = here.then(task, move |()| drop(token));
+            thread::spawn(move || {
+                let _ = task.cancel();
+            })
+            .join()
+            .unwrap();
+            assert!(dropped.try_recv().is_err(), "not by another thread");
+            here.queue().run_pending();
+            assert_eq!(dropped.try_recv().unwrap(), thread::current().id());
+        });
+    }
+
+    #[test]
+    fn a_loop_that_goes_takes_its_closures_along_and_rejects_their_tasks() {
+        within(|| {
+            let here = LocalLoop::new();
+            let (resolver, pending) = deferred();
+            let (one, one_dropped) = tells_where();
+            let (two, two_dropped) = tells_where();
+            let settled = here.then(Task::ready(1), move |_| drop(one));
+            let pending = here.then(pending, move |_: u8| drop(two));
+            let queue = here.queue().clone();
+            drop(here);
+            let id = thread::current().id();
+            assert_eq!(one_dropped.try_recv().unwrap(), id);
+            assert_eq!(two_dropped.try_recv().unwrap(), id);
+            assert_eq!(settled.wait().unwrap_err().kind(), ErrorKind::Rejected);
+            resolver.resolve(7).unwrap();
+            assert_eq!(pending.wait().unwrap_err().kind(), ErrorKind::Rejected);
+            let late = Task::ready(1).on(&queue).then(|n| n + 1);
+            assert_eq!(late.wait().unwrap_err().kind(), ErrorKind::Rejected);
+        });
+    }
+
+    #[test]
+    fn only_the_thread_of_a_local_loop_runs_its_jobs() {
+        within(|| {
+            let here = LocalLoop::new();
+            let id = thread::current().id();
+            let task = here.then(Task::ready(()), |()| thread::current().id());
+            let queue = here.queue().clone();
+            let elsewhere = thread::spawn(move || {
+                assert_eq!(queue.run_pending(), 0);
+                assert_eq!(queue.run_pending_for(Duration::from_secs(1)), 0);
+                let task = Task::ready(()).on(&queue).then(|()| thread::current().id());
+                queue.run_until(task).unwrap()
+            });
+            assert_eq!(here.queue().run_until(task).unwrap(), id);
+            while !elsewhere.is_finished() {
+                here.queue().wait_pending(Duration::from_millis(1));
+                here.queue().run_pending();
+            }
+            assert_eq!(elsewhere.join().unwrap(), id);
+        });
+    }
+
+    #[test]
+    fn a_loop_in_a_thread_local_goes_with_its_thread() {
+        within(|| {
+            thread_local!(static HERE: LocalLoop = LocalLoop::new());
+            let (resolver, pending) = deferred();
+            let task = thread::spawn(move || {
+                let rc = Rc::new(1);
+                HERE.with(|here| here.then(pending, move |n: i32| n + *rc))
+            });
+            let task = task.join().unwrap();
+            resolver.resolve(7).unwrap();
+            assert_eq!(task.wait().unwrap_err().kind(), ErrorKind::Rejected);
+        });
+    }
+}

@@ -1,0 +1,45 @@
+//! All tests that can share a process: each module has the rules of one part.
+//!
+//! They run side by side in threads, so none of them changes what belongs to the process: the hook
+//! for unhandled failures, the limit of the global pool, counters of the whole process. Tests that
+//! do run as a child (`support::isolated`) or have a binary of their own.
+
+mod adopt;
+mod ancestor;
+mod blocking;
+mod branches;
+mod cancel;
+mod chain;
+mod combine;
+mod cycles;
+mod dispatch;
+mod doors;
+mod drops;
+mod errors_out;
+mod executor;
+mod future;
+mod handed;
+mod infer;
+mod loops;
+mod make_async;
+mod metrics;
+mod panics;
+mod park_token;
+mod pool;
+mod pool_blocking;
+mod raise;
+mod reentrancy;
+mod resolver;
+mod settle;
+mod shape;
+mod share;
+mod stopped;
+mod stopped_cycles;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "binaries of their own use the rest"
+)]
+#[path = "../support/mod.rs"]
+mod support;
+mod wait;
