@@ -68,7 +68,7 @@ impl<'p> Search<'p> {
         let lines = (0..state.lines.len()).filter(|line| {
             let line = &state.lines[*line];
             match line.phase {
-                Phase::Queued(_) | Phase::Skipping(..) => true,
+                Phase::Queued(_) | Phase::Beginning(..) | Phase::Skipping(..) => true,
                 Phase::Running(body, _) => !self.is_held_up(body, state),
                 Phase::Ready => !line.steps.is_empty(),
                 _ => false,

@@ -18,7 +18,7 @@ fn closure(verb: Verb, deed: Deed, line: usize) -> Closure {
     }
 }
 
-/// Whether a program of one line and one closure, that does nothing to be seen before its last
+/// Whether a program of one line that does nothing to be seen before its last
 /// round, may come to `seen` then.
 fn may_come_to(program: &Program, before: Standing, seen: &Seen) -> bool {
     let mut search = Search::new(program);
@@ -26,7 +26,7 @@ fn may_come_to(program: &Program, before: Standing, seen: &Seen) -> bool {
     let nothing = Seen {
         calls: vec![Vec::new()],
         said: vec![Said::Nothing],
-        dropped: vec![false],
+        dropped: vec![false; program.closures.len()],
         reports: Vec::new(),
         standing: vec![before],
     };
@@ -82,6 +82,45 @@ fn the_outcome_comes_between_the_last_consumer_and_the_cancel() {
         standing: vec![Standing::NoHandle],
     };
     assert!(may_come_to(&program, Standing::NoHandle, &seen));
+}
+
+// Contract: C1, C2. A driver has taken a closure and has not called it yet when a cancel comes: the
+// observers behind it hear of the cancel before the closure begins.
+#[test]
+fn a_cancel_comes_between_the_turn_of_a_closure_and_its_call() {
+    let program = Program {
+        rounds: vec![
+            vec![Deferred(0)],
+            vec![Link(0, 0)],
+            vec![Observe(0, 1)],
+            vec![Resolve(0), Cancel(0)],
+        ],
+        closures: vec![
+            closure(Verb::Finally, Deed::Nothing, 0),
+            closure(Verb::Observe, Deed::Nothing, 0),
+        ],
+        lines: 1,
+        ..Program::default()
+    };
+    let cancelled = Failure(Kind::Cancelled, 0);
+    let told = |outcome| (1, Some(outcome));
+    let seen = |calls| Seen {
+        calls: vec![calls],
+        said: vec![Said::Was(true), Said::Stopped],
+        dropped: vec![true, true],
+        reports: Vec::new(),
+        standing: vec![Standing::Failure],
+    };
+    let orders = [
+        vec![told(Err(cancelled)), (0, None)],
+        vec![(0, None), told(Err(cancelled))],
+    ];
+    for calls in orders {
+        assert!(may_come_to(&program, Standing::Pending, &seen(calls)));
+    }
+    // The value is not told behind a cancel that came in time.
+    let calls = vec![(0, None), told(Ok(1000))];
+    assert!(!may_come_to(&program, Standing::Pending, &seen(calls)));
 }
 
 // Contract: C1, C3. A link that passes its input by comes to its end when its closure is gone: what

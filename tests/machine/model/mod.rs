@@ -26,9 +26,13 @@ pub(crate) enum Phase {
     Following,
     /// The outcome is in `out`, on its way along `steps`.
     Ready,
-    /// `true`: for a task that was cancelled before the turn of this closure.
+    /// The closure has its turn, and has not begun: a cancel may come between, and what that tells
+    /// others may be seen first. `true`: for a task that was cancelled before the turn of this
+    /// closure.
+    Beginning(Body, bool, Saw),
+    /// As in `Beginning`.
     Running(Body, bool),
-    /// The closure is not called, but dropped in its turn; as in `Running`.
+    /// The closure is not called, but dropped in its turn; as in `Beginning`.
     Skipping(Body, bool),
 }
 
@@ -89,6 +93,8 @@ struct Shared {
 /// What somebody has begun and will go on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Todo {
+    /// A closure whose task was cancelled between its turn and its first step begins.
+    Begin(Body, Saw),
     /// A closure whose task was cancelled while it ran comes to its end.
     Zombie(Body),
     Drop(Body),
@@ -121,9 +127,9 @@ impl LineState {
         let is_link = |body: Body| !program.closures[body].verb.is_observer();
         let is_at_link = match self.phase {
             Phase::Ready => false,
-            Phase::Running(body, doomed) | Phase::Skipping(body, doomed) => {
-                !doomed && is_link(body)
-            }
+            Phase::Beginning(body, doomed, _)
+            | Phase::Running(body, doomed)
+            | Phase::Skipping(body, doomed) => !doomed && is_link(body),
             _ => return false,
         };
         let link_to_come = self.steps.range(self.doomed..).any(|step| match step {

@@ -9,6 +9,10 @@ impl Machine<'_> {
     pub(crate) fn advance(&mut self, line: Line) {
         match self.at(line).phase {
             Phase::Queued(body) => self.call(line, body, false, None),
+            Phase::Beginning(body, doomed, saw) => {
+                self.at(line).phase = Phase::Running(body, doomed);
+                self.begin(body, saw);
+            }
             Phase::Running(body, doomed) => self.end(line, body, doomed),
             Phase::Skipping(..) => self.at(line).phase = Phase::Ready,
             _ => {
@@ -90,14 +94,18 @@ impl Machine<'_> {
         self.drop_closure(body);
     }
 
-    /// A closure is called: that must have been seen, next on its line.
+    /// A closure is called, with what it will see.
     pub(super) fn call(&mut self, line: Line, body: Body, doomed: bool, saw: Saw) {
+        let saw = saw.map(|outcome| outcome.map_err(Failure::shown));
+        self.at(line).phase = Phase::Beginning(body, doomed, saw);
+    }
+
+    /// A called closure begins: that must have been seen, next on its line.
+    pub(super) fn begin(&mut self, body: Body, saw: Saw) {
         let closure = self.program.closures[body];
         let place = self.state.told[closure.line];
-        let saw = saw.map(|outcome| outcome.map_err(Failure::shown));
         self.wrong |= self.seen.calls[closure.line].get(place) != Some(&(body, saw));
         self.state.told[closure.line] += 1;
-        self.at(line).phase = Phase::Running(body, doomed);
         match closure.deed {
             Deed::Nothing => {}
             Deed::Resolve(line) => {

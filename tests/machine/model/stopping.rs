@@ -20,9 +20,9 @@ impl Machine<'_> {
         let observers = observers.count();
         // Observers who have their turn see the outcome that they subscribed to.
         let observing = match cancelled.phase {
-            Phase::Running(body, doomed) | Phase::Skipping(body, doomed) => {
-                doomed || is_observer(body)
-            }
+            Phase::Beginning(body, doomed, _)
+            | Phase::Running(body, doomed)
+            | Phase::Skipping(body, doomed) => doomed || is_observer(body),
             Phase::Ready => observers > 0,
             _ => false,
         };
@@ -53,6 +53,7 @@ impl Machine<'_> {
             return Said::Stopped;
         }
         match self.at(line).phase {
+            Phase::Beginning(body, _, saw) => self.state.todo.push(Todo::Begin(body, saw)),
             Phase::Running(body, _) => self.state.todo.push(Todo::Zombie(body)),
             Phase::Cold(body) | Phase::Queued(body) | Phase::Branch(body) => {
                 self.state.todo.push(Todo::Drop(body));
@@ -79,6 +80,10 @@ impl Machine<'_> {
             Todo::Withdraw(branch, source) => {
                 self.remove(source, Step::Start(branch));
                 self.leave(source);
+            }
+            Todo::Begin(body, saw) => {
+                self.begin(body, saw);
+                self.state.todo.push(Todo::Zombie(body));
             }
             Todo::Zombie(body) => {
                 let closure = self.program.closures[body];
@@ -172,7 +177,7 @@ impl Machine<'_> {
             // It is too late, and will be: only a handle could hang more links on it, and there is
             // none.
             Todo::Cancel(line) => self.is_decided(line),
-            Todo::Zombie(_) | Todo::Withdraw(..) => false,
+            Todo::Begin(..) | Todo::Zombie(_) | Todo::Withdraw(..) => false,
         }
     }
 
