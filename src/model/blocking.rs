@@ -1,6 +1,6 @@
 //! Callbacks that block when they have settled something (Contract: W1, D8).
 
-use super::{Counter, explore, go, open};
+use super::{Counter, Log, explore, go, open};
 use crate::Pool;
 
 // What is handed off goes to the global pool here, which has to end with the model.
@@ -89,6 +89,62 @@ fn what_is_handed_off_is_run_once_or_cancelled() {
             // The closure may have been at work when the cancel came.
             (Err(()), 0 | 1) => "cancelled",
             other => panic!("{other:?}"),
+        }
+    });
+}
+
+/// Another thread ends the wait, and does so only when what the callback has settled before has
+/// run.
+#[test]
+fn who_ends_the_wait_waits_for_what_is_handed_off() {
+    explore(&["done"], || {
+        let (first, one) = open();
+        let (second, two) = open();
+        let (third, three) = open();
+        let two = two.then(|n: u32| n + 1);
+        let one = one.then(move |n: u32| {
+            second.resolve(n).unwrap();
+            three.wait().unwrap()
+        });
+        let rival = go(move || third.resolve(two.wait().unwrap() + 1).unwrap());
+        first.resolve(1).unwrap();
+        assert_eq!(one.wait().unwrap(), 3);
+        rival.join().unwrap();
+        Pool::close_global();
+        "done"
+    });
+}
+
+/// The wait may be over before it begins: then nothing is handed off.
+#[test]
+fn what_is_handed_off_meets_the_settle_that_ends_the_wait() {
+    explore(&["on the pool", "behind the callback"], || {
+        let (first, one) = open();
+        let (second, two) = open();
+        let (third, three) = open();
+        let log = Log::new();
+        let two = ["first", "second"].into_iter().fold(two, |two, name| {
+            let log = log.clone();
+            two.then(move |n: u32| {
+                log.add((name, crate::sync::thread_id()));
+                n + 1
+            })
+        });
+        let one = one.then(move |n: u32| {
+            second.resolve(n).unwrap();
+            three.wait().unwrap()
+        });
+        let rival = go(move || third.resolve(7).unwrap());
+        first.resolve(1).unwrap();
+        assert_eq!(one.wait().unwrap(), 7);
+        assert_eq!(two.wait().unwrap(), 3);
+        rival.join().unwrap();
+        Pool::close_global();
+        let here = crate::sync::thread_id();
+        match log.take()[..] {
+            [("first", at), ("second", _)] if at == here => "behind the callback",
+            [("first", _), ("second", _)] => "on the pool",
+            ref other => panic!("{other:?}"),
         }
     });
 }

@@ -1,7 +1,7 @@
 //! A closure that stays on its loop's thread, whichever thread cancels its task (Contract: D6).
 
 use super::{Counted, Counter, explore, go, open};
-use crate::LocalLoop;
+use crate::{ErrorKind, LocalLoop, Pool};
 
 #[test]
 fn a_local_closure_that_is_cancelled_is_dropped_in_a_turn() {
@@ -26,6 +26,36 @@ fn a_local_closure_that_is_cancelled_is_dropped_in_a_turn() {
             "in the turn"
         } else {
             "in the next"
+        }
+    });
+}
+
+/// The closure is called in the turn or dropped with the loop, on this thread, and its task is
+/// settled either way. Another handle of the queue is left.
+#[test]
+fn a_local_closure_meets_the_end_of_its_loop() {
+    explore(&["ran", "rejected"], || {
+        let here = LocalLoop::new();
+        let _queue = here.queue().clone();
+        let (resolver, task) = open::<u8>();
+        let dropped = Counter::default();
+        let token = Counted(dropped.clone());
+        let task = here.then(task, move |n| {
+            let _token = &token;
+            n + 1
+        });
+        let rival = go(move || resolver.resolve(7).unwrap());
+        here.queue().run_pending();
+        drop(here);
+        assert_eq!(dropped.get(), 1);
+        let outcome = task.wait();
+        rival.join().unwrap();
+        // A task that is rejected fails there.
+        Pool::close_global();
+        match outcome.map_err(|error| error.kind()) {
+            Ok(8) => "ran",
+            Err(ErrorKind::Rejected) => "rejected",
+            other => panic!("{other:?}"),
         }
     });
 }

@@ -25,6 +25,7 @@ mod combine;
 mod cycle;
 mod local;
 mod pool;
+mod queue;
 mod release;
 mod run;
 #[cfg(shuttle)]

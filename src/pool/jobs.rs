@@ -9,8 +9,9 @@ pub(super) type Work = Arc<dyn Runnable>;
 
 /// Places that an empty queue keeps.
 const KEPT: usize = 1024;
-/// Jobs that a queue holds before a push looks for spent ones.
-const SWEEP_FROM: usize = 64;
+/// Jobs that a queue holds before a push looks for spent ones. In a model every push beside another
+/// job looks.
+const SWEEP_FROM: usize = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 /// How far from each end a waiting worker looks for the job that it waits for: as many siblings as
 /// a task commonly spawns before it waits.
 const UNPUSH_WINDOW: usize = 8;
