@@ -184,7 +184,11 @@ fn tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
         };
     }
     state.futile = 0;
-    let core = registry.settings.core.min(max);
+    let core = match target < max {
+        true => registry.settings.core.min(max),
+        // The pool cannot grow, so it does not matter how many workers are awake.
+        false => 0,
+    };
     let sample = state.sampler.look(registry, active, core);
     if target >= max {
         state.policy.relax();

@@ -81,13 +81,15 @@ impl Sampler {
         self.turn += 1;
         let first = self.turn.wrapping_mul(MAX_RECHECKS) % locals.len().max(1);
         let mut has_blocked_owner = false;
+        let has_others = locals.len() > 1;
         for &(ref local, is_busy) in locals[first..].iter().chain(&locals[..first]) {
             let place = Arc::as_ptr(local) as usize;
             let mut history = self.workers.remove(&place).unwrap_or_default();
             let started = local.started();
             let is_same = is_busy && history.is_same(started);
             let is_known = is_same && history.is_blocked();
-            let is_in_the_way = is_same && local.len() > 0 && in_the_way < MAX_RECHECKS;
+            let has_jobs_behind = has_others && local.len() > 0;
+            let is_in_the_way = is_same && has_jobs_behind && in_the_way < MAX_RECHECKS;
             let matters = awake < core || is_in_the_way;
             if matters && asked < MAX_QUERIES && !(is_known && sampled >= MAX_RECHECKS) {
                 asked += usize::from(is_busy);
