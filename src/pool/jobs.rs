@@ -98,6 +98,9 @@ impl Jobs {
     /// Takes out `wanted` if it is among the newest or the oldest jobs.
     pub(super) fn try_unpush(&mut self, wanted: *const ()) -> Option<Work> {
         let is_wanted = |job: &Work| Arc::as_ptr(job).cast::<()>() == wanted;
+        if self.queue.back().is_some_and(is_wanted) {
+            return self.queue.pop_back();
+        }
         let newest = self.queue.len().saturating_sub(UNPUSH_WINDOW);
         let place = match self.queue.range(newest..).rposition(is_wanted) {
             Some(place) => newest + place,
