@@ -108,17 +108,26 @@ where
     F: FnOnce(Outcome<T>, &At<'_>) -> Returned<U> + Send,
 {
     fn run(&mut self, place: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
-        let mut work = self.work.take();
-        if work.is_none() {
+        let Some(work) = self.work.take() else {
             return Flow::Passed;
-        }
+        };
         let at = At {
             location: self.location,
             task: name,
         };
-        change_in_place(place, at, &mut |input, at| {
-            work.take().map(|work| work(input, at))
-        })
+        let place = cast::<T>(place);
+        let input = match place.take() {
+            Some(input) => input,
+            None => Err(TaskError::taken(Some(at))),
+        };
+        let mut outcome = match guard::catch(|| work(input, &at)) {
+            Ok(Returned::Outcome(outcome)) => Some(outcome),
+            Ok(Returned::Task(follow)) => return Flow::Follow(follow),
+            Err(payload) => Some(Err(TaskError::panicked(payload, at))),
+        };
+        // `T` and `U` are the same: the compiler sees that too, but not in its types.
+        *place = cast::<T>(&mut outcome).take();
+        Flow::Passed
     }
 
     fn cancel(&mut self, _: &TaskError) {
@@ -127,7 +136,8 @@ where
 }
 
 // A closure is called behind a `dyn`, and gives nothing when it has been called before: what
-// follows is compiled for each pair of types, and not for each call site.
+// follows is compiled for each pair of types, and not for each call site. A link in place, the
+// common one, calls its closure itself: that takes 50 instructions less, and no more code.
 
 type Call<'a, T, U> = &'a mut dyn FnMut(Outcome<T>, &At<'_>) -> Option<Returned<U>>;
 
@@ -146,27 +156,6 @@ fn change<T: Send + 'static, U: Send + 'static>(
         Err(payload) => *output = Some(Err(TaskError::panicked(payload, at))),
     }
     Flow::Linked
-}
-
-/// The same where the outcome was, for a `T` and a `U` that are one type.
-fn change_in_place<T: Send + 'static, U: Send + 'static>(
-    place: &mut dyn Slot,
-    at: At<'_>,
-    work: Call<'_, T, U>,
-) -> Flow {
-    let place = cast::<T>(place);
-    let input = place
-        .take()
-        .unwrap_or_else(|| Err(TaskError::taken(Some(at))));
-    let mut outcome = match guard::catch(|| work(input, &at)) {
-        Ok(Some(Returned::Outcome(outcome))) => Some(outcome),
-        Ok(Some(Returned::Task(follow))) => return Flow::Follow(follow),
-        Ok(None) => None,
-        Err(payload) => Some(Err(TaskError::panicked(payload, at))),
-    };
-    // `T` and `U` are the same: the compiler sees that too, but not in its types.
-    *place = cast::<T>(&mut outcome).take();
-    Flow::Passed
 }
 
 /// Looks at the outcome and leaves it where it is.
