@@ -309,7 +309,9 @@ impl Step for Forwarder {
         if input.is_empty() {
             input.fail(TaskError::taken(Some(self.target.meta().at())));
         }
-        self.deliver(|slot| input.move_into(slot));
+        self.deliver(|slot| {
+            input.move_into(slot);
+        });
         // What the target has no use for.
         input.clear();
         Flow::Observed

@@ -73,7 +73,9 @@ impl<'a> Driver<'a> {
         state.note(std::mem::take(&mut self.progress));
         match self.held.take() {
             Some(step) => state.last = Some(step),
-            None => self.local.move_into(head),
+            None => {
+                self.local.move_into(head);
+            }
         }
     }
 }

@@ -73,7 +73,9 @@ impl<F: Send + 'static, T: Send + 'static> Body for Head<F, T> {
 pub(super) struct UnclaimedSlot(pub(super) Option<TaskError>);
 
 impl Slot for UnclaimedSlot {
-    fn move_into(&mut self, _: &mut dyn Slot) {}
+    fn move_into(&mut self, _: &mut dyn Slot) -> bool {
+        false
+    }
 
     fn fail(&mut self, error: TaskError) {
         self.0 = Some(error);

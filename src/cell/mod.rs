@@ -279,9 +279,18 @@ pub(crate) fn address(cell: &dyn AnyCell) -> *const () {
 
 /// Registers a step and sees to it that it will run. Returns its number. For functions that are
 /// compiled once.
-#[inline]
+#[inline(always)]
 pub(crate) fn register(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>, role: Role) -> u64 {
     let (number, registered) = cell.shell().push(step, role);
+    if registered != Registered::Pending {
+        begin_again(cell, registered);
+    }
+    number
+}
+
+/// A step has come to a task that no thread is to come to.
+#[inline(never)]
+fn begin_again(cell: &Arc<dyn AnyCell>, registered: Registered) {
     match registered {
         Registered::Pending => {}
         Registered::Late => {
@@ -298,12 +307,16 @@ pub(crate) fn register(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>, role: Role)
         }
         Registered::Cold => enqueue(cell),
     }
-    number
 }
 
 /// Gives a cold task's closure, whose phase is `Queued` already, to its pool.
 pub(crate) fn enqueue(cell: &Arc<dyn AnyCell>) {
-    let pool = cell.meta().pool();
+    enqueue_in(cell.meta().pool(), cell);
+}
+
+/// The same for a caller that knows the pool.
+#[inline]
+pub(crate) fn enqueue_in(pool: &Pool, cell: &Arc<dyn AnyCell>) {
     if pool.acquire_slot() && !take_place(cell) {
         return;
     }
@@ -331,7 +344,8 @@ pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
 /// to do, or a thread of the pool where there is none: a wait runs what it waits for without the
 /// list.
 pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
-    let mut inner = cell.shell().inner.lock();
+    let shell = cell.shell();
+    let mut inner = shell.inner.lock();
     let state = &mut inner.state;
     let is_inline = match state.route() {
         Route::Inline => state.phase == state::Phase::HandedOff,
@@ -354,11 +368,11 @@ pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
         let to = state.begin_handoff();
         drop(inner);
         hand_to(to, cell);
-    } else if cell.meta().is_under_tokens() {
+    } else if shell.meta.is_under_tokens() {
         drop(inner);
         dispatch::scope(|| cell.run());
     } else {
-        task_cell::resume(&cell, inner, false);
+        task_cell::resume(&cell, shell, inner, false);
     }
 }
 

@@ -9,11 +9,16 @@ use crate::executor::{Continuation, RunResult, Runnable};
 use crate::sync::{Arc, Ordering};
 
 fn run(cell: Arc<dyn AnyCell>) -> RunResult {
-    if cell.meta().is_under_tokens() && cell.meta().is_token_cancelled() {
+    let shell = cell.shell();
+    if shell.meta.is_under_tokens() && shell.meta.is_token_cancelled() {
         // A thread that the raise has set free is here before the raise is.
         call_off::catch_up(&cell);
     }
-    claim(cell, None).unwrap_or(RunResult::Other)
+    claim(&cell, shell, None).unwrap_or(RunResult::Other)
+}
+
+fn run_with(cell: Arc<dyn AnyCell>, handoff: u32) -> bool {
+    claim(&cell, cell.shell(), Some(handoff)).is_some()
 }
 
 fn take_place(cell: &dyn AnyCell) {
@@ -73,7 +78,7 @@ where
     T: Send + 'static,
 {
     fn run_with(self: Arc<Self>, handoff: u32) -> bool {
-        claim(self, Some(handoff)).is_some()
+        run_with(self, handoff)
     }
 
     fn reject_with(self: Arc<Self>, handoff: u32, kind: ErrorKind, why: &'static str) -> bool {

@@ -11,8 +11,8 @@ pub(crate) type Outcome<T> = Result<T, TaskError>;
 /// An `Option<Outcome<T>>` whose `T` is known only to the step that fills it and the step that
 /// empties it.
 pub(crate) trait Slot: Any + Send {
-    /// Moves what is in here into an empty slot of the same type.
-    fn move_into(&mut self, to: &mut dyn Slot);
+    /// Moves what is in here into an empty slot of the same type. False: there was nothing.
+    fn move_into(&mut self, to: &mut dyn Slot) -> bool;
 
     /// Fills an empty slot with a failure.
     fn fail(&mut self, error: TaskError);
@@ -26,8 +26,10 @@ pub(crate) trait Slot: Any + Send {
 }
 
 impl<T: Send + 'static> Slot for Option<Outcome<T>> {
-    fn move_into(&mut self, to: &mut dyn Slot) {
+    fn move_into(&mut self, to: &mut dyn Slot) -> bool {
+        let is_there = self.is_some();
         *cast::<T>(to) = self.take();
+        is_there
     }
 
     fn fail(&mut self, error: TaskError) {

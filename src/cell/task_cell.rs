@@ -204,9 +204,14 @@ pub(super) fn drop_head(cell: &dyn AnyCell, outcome: bool) {
 /// queue's entry may come by late: it does not run what belongs to an executor by now, and an
 /// executor's job runs nothing but what its `handoff` was given out for. `None`: there was nothing
 /// to do.
-pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<RunResult> {
-    let cell = &cell;
-    let mut inner = cell.shell().inner.lock();
+///
+/// `shell` is the cell's own, here as in what it calls: to ask the cell for it is a virtual call.
+pub(super) fn claim(
+    cell: &Arc<dyn AnyCell>,
+    shell: &Erased,
+    handoff: Option<u32>,
+) -> Option<RunResult> {
+    let mut inner = shell.inner.lock();
     let inner_now = &mut *inner;
     let state = &mut *inner_now.state;
     match state.phase {
@@ -220,6 +225,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<RunR
             state.head_state = HeadState::Running;
             let running = Running {
                 cell,
+                shell,
                 epoch: state.epoch,
                 detached: state.take_upstream(),
                 placed: std::mem::take(&mut state.placed),
@@ -228,7 +234,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<RunR
         }
         Phase::HandedOff if state.may_run(handoff) => {
             // Whatever closure has run an executor's job on this thread goes on after it.
-            resume(cell, inner, handoff.is_none());
+            resume(cell, shell, inner, handoff.is_none());
             Some(RunResult::Other)
         }
         _ => None,
@@ -237,7 +243,7 @@ pub(super) fn claim(cell: Arc<dyn AnyCell>, handoff: Option<u32>) -> Option<RunR
 
 /// Makes the calling thread the driver of steps that wait, and runs them. `is_job`: this thread
 /// came by them as a job.
-pub(super) fn resume(cell: &Arc<dyn AnyCell>, mut inner: Locked<'_>, is_job: bool) {
+pub(super) fn resume(cell: &Arc<dyn AnyCell>, shell: &Erased, mut inner: Locked<'_>, is_job: bool) {
     let state = &mut *inner.state;
     state.phase = Phase::Driving;
     state.drive_here();
@@ -254,7 +260,7 @@ pub(super) fn resume(cell: &Arc<dyn AnyCell>, mut inner: Locked<'_>, is_job: boo
             inner.slot().move_into(local);
         }
         let mut driver_state = Driver::new(local, held.take());
-        let next = cell.shell().advance(&mut inner, &mut driver_state, epoch);
+        let next = shell.advance(&mut inner, &mut driver_state, epoch);
         drop(inner);
         let go_on = || drive_from(cell, epoch, &mut driver_state, next);
         match is_job {
@@ -265,18 +271,20 @@ pub(super) fn resume(cell: &Arc<dyn AnyCell>, mut inner: Locked<'_>, is_job: boo
     });
 }
 
-/// The head has its outcome, in `local`: settle, or run the steps that wait for it.
-pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) -> RunResult {
-    let ran = match local.failure() {
-        None => RunResult::Completed,
-        Some(_) => RunResult::Failed,
-    };
-    if cell.meta().is_under_tokens() && cell.meta().is_token_cancelled() {
+/// The head has its outcome, in `local`: settle, or run the steps that wait for it. `ran`: what the
+/// closure came to.
+pub(super) fn finish(
+    cell: &Arc<dyn AnyCell>,
+    shell: &Erased,
+    local: &mut dyn Slot,
+    epoch: u32,
+    ran: RunResult,
+) -> RunResult {
+    if shell.meta.is_under_tokens() && shell.meta.is_token_cancelled() {
         // The closure may have seen it: no link begins behind it.
         call_off::catch_up(cell);
     }
     let mut driver_state = Driver::of_head(local);
-    let shell = cell.shell();
     let mut inner = shell.inner.lock();
     let inner_now = &mut *inner;
     inner_now.state.head_state.finish();
@@ -291,16 +299,19 @@ pub(super) fn finish(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, epoch: u32) 
     }
     let next = shell.advance(inner_now, &mut driver_state, epoch);
     drop(inner);
+    if matches!(next, NextAction::Settled) {
+        driver_state.carry_out();
+        driver_state.leave();
+        // There is nothing in it, which the compiler does not know.
+        std::mem::forget(next);
+        return ran;
+    }
     match next {
         NextAction::Superseded => {
             driver_state.local.clear();
             drop(driver_state);
             stop::driver_is_back(cell);
             RunResult::Cancelled
-        }
-        NextAction::Settled => {
-            driver_state.carry_out();
-            ran
         }
         next => {
             dispatch::scope_of_job(|| drive_from(cell, epoch, &mut driver_state, next));

@@ -23,8 +23,9 @@ impl Drop for Remains {
 /// That may happen anywhere, even while a panic unwinds; a panicking `Drop` of the user's must not
 /// get past here.
 pub(super) fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) {
-    let is_bare = meta.extra.is_none() && meta.pool.is_none();
-    if is_bare && state.is_bare() && head.slot().is_some_and(|slot| slot.is_empty()) {
+    let is_bare =
+        meta.extra.is_none() && state.is_bare() && head.slot().is_some_and(|slot| slot.is_empty());
+    if is_bare && meta.pool.is_none() {
         return;
     }
     let Some(_level) = drop_queue::enter() else {
@@ -39,6 +40,9 @@ pub(super) fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) 
         };
         return drop_queue::later(move || drop(remains));
     };
+    if is_bare {
+        return unhandled::drop_reporting(meta.pool.take());
+    }
     unhandled::discard_by(&mut || head.clear());
     if let Some(step) = state.last.take() {
         unhandled::drop_reporting(step);

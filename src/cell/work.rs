@@ -3,7 +3,7 @@
 use super::head::Returned;
 use super::slot::Outcome;
 use super::step::Follow;
-use super::task_cell::{self, Locked};
+use super::task_cell::{self, Erased, Locked};
 use super::{AnyCell, UpstreamRef};
 use crate::error::{At, TaskError};
 use crate::executor::RunResult;
@@ -21,6 +21,7 @@ pub(crate) enum Errand<'a> {
 /// A closure that this thread has claimed.
 pub(crate) struct Running<'a> {
     pub(super) cell: &'a Arc<dyn AnyCell>,
+    pub(super) shell: &'a Erased,
     pub(super) epoch: u32,
     /// What the task waited for.
     pub(super) detached: Option<UpstreamRef>,
@@ -60,7 +61,7 @@ impl Running<'_> {
         mut self,
         work: &mut dyn FnMut(Option<&At<'_>>) -> Option<Returned<T>>,
     ) -> RunResult {
-        let at = self.cell.meta().at();
+        let at = self.shell.meta.at();
         let mut local: Option<Outcome<T>> = None;
         let mut follow: Option<Follow> = None;
         let called = self.guarded(&mut || match work(Some(&at)) {
@@ -72,9 +73,13 @@ impl Running<'_> {
             follow = None;
             unhandled::drop_reporting(local.replace(Err(TaskError::panicked(payload, at))));
         }
+        let came_to = match &local {
+            Some(Err(_)) => RunResult::Failed,
+            _ => RunResult::Completed,
+        };
         let ran = match follow {
             Some(task) => task_cell::follow(self.cell, task, self.epoch),
-            None => task_cell::finish(self.cell, &mut local, self.epoch),
+            None => task_cell::finish(self.cell, self.shell, &mut local, self.epoch, came_to),
         };
         // Whatever a superseded driver still holds.
         unhandled::drop_reporting(local);
@@ -84,7 +89,7 @@ impl Running<'_> {
     /// Behind the wall, and in the closure's tracing context if it has one.
     fn guarded(&mut self, call: &mut dyn FnMut()) -> Result<(), guard::Payload> {
         unhandled::drop_reporting(self.detached.take());
-        let meta = self.cell.meta();
+        let meta = &self.shell.meta;
         if self.placed {
             meta.pool().release_slot();
         }

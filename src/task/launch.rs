@@ -4,7 +4,7 @@ use super::Task;
 use crate::cell::call_off::enlist;
 use crate::cell::state::Phase;
 use crate::cell::task_cell::{Returned, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, enqueue, with_state};
+use crate::cell::{AnyCell, TaskMeta, enqueue, enqueue_in, with_state};
 use crate::error::At;
 use crate::sync::Arc;
 use crate::trace;
@@ -59,12 +59,13 @@ where
 }
 
 fn start_new(cell: &Arc<dyn AnyCell>) {
-    if cell.meta().is_under_tokens() {
+    let meta = cell.meta();
+    if meta.is_under_tokens() {
         enlist(cell);
         if with_state(&**cell, |state| state.phase != Phase::Queued) {
             // Cancelled: it needs no room in a queue.
             return;
         }
     }
-    enqueue(cell);
+    enqueue_in(meta.pool(), cell);
 }

@@ -279,25 +279,24 @@ fn redeem<T: Send + 'static>(mut task: Task<T>) -> Result<Outcome<T>, Task<T>> {
 /// nobody else has the cell any more, and no lock is needed.
 fn redeem_into(cell: &mut Arc<dyn AnyCell>, outcome: &mut dyn Slot) -> bool {
     let alone = Arc::get_mut(cell).and_then(|cell| cell.shell_mut().get_mut_if_settled());
-    let is_settled = match alone {
+    let moved = match alone {
         Some((state, head)) => move_settled(state, head, outcome),
-        None => false,
+        None => None,
     };
-    let is_settled = is_settled || with(&**cell, |state, head| move_settled(state, head, outcome));
-    if is_settled && outcome.is_empty() {
+    let moved = moved.or_else(|| with(&**cell, |state, head| move_settled(state, head, outcome)));
+    if moved == Some(false) {
         outcome.fail(TaskError::taken(Some(cell.meta().at())));
     }
-    is_settled
+    moved.is_some()
 }
 
-/// Moves what there is to take from a settled task.
-fn move_settled(state: &mut State, head: &mut dyn Slot, to: &mut dyn Slot) -> bool {
-    let is_settled = state.phase == Phase::Settled;
-    if is_settled {
+/// Moves what there is to take from a settled task. Returns whether there was anything; `None`: the
+/// task is not settled.
+fn move_settled(state: &mut State, head: &mut dyn Slot, to: &mut dyn Slot) -> Option<bool> {
+    (state.phase == Phase::Settled).then(|| {
         state.handled = true;
-        state.outcome(head).move_into(to);
-    }
-    is_settled
+        state.outcome(head).move_into(to)
+    })
 }
 
 /// What there is to take, for a settled task.
