@@ -162,15 +162,12 @@ impl<T: Send + 'static> Task<T> {
         let Some(cell) = self.cell() else {
             return Err(self);
         };
-        if !cell.settled_flag().load(Ordering::Acquire) {
-            match block(cell, how) {
-                End::Settled => {}
-                End::TimedOut => return Err(self),
-                End::Cycle => return Ok(Err(cycle(&**cell))),
-                End::Unmanned => return Ok(Err(self.unmanned())),
-            }
+        match block(cell, how) {
+            End::Settled => redeem(self),
+            End::TimedOut => Err(self),
+            End::Cycle => Ok(Err(cycle(&**cell))),
+            End::Unmanned => Ok(Err(self.unmanned())),
         }
-        redeem(self)
     }
 
     /// The calling worker is needed at other work than this wait.
@@ -208,10 +205,7 @@ fn wait_for(cell: Option<Arc<dyn AnyCell>>, how: How, outcome: &mut dyn Slot) {
     let Some(mut cell) = cell else {
         return;
     };
-    let end = match cell.settled_flag().load(Ordering::Acquire) {
-        true => End::Settled,
-        false => block(&cell, how),
-    };
+    let end = block(&cell, how);
     let error = match end {
         End::Cycle => cycle(&*cell),
         End::Unmanned => unmanned(Some(&*cell)),
@@ -281,9 +275,25 @@ pub(super) enum End {
     Unmanned,
 }
 
-/// Blocks until `cell` is idle.
+/// Blocks until `cell` is settled.
+#[inline]
 fn block(cell: &Arc<dyn AnyCell>, how: How) -> End {
-    let settled = || cell.settled_flag().load(Ordering::Acquire);
+    let flag = cell.settled_flag();
+    // ORDERING: acquire, so that a thread that sees the flag sees the outcome.
+    if flag.load(Ordering::Acquire) {
+        return End::Settled;
+    }
+    block_unsettled(cell, flag, how)
+}
+
+#[inline(never)]
+fn block_unsettled(cell: &Arc<dyn AnyCell>, flag: &AtomicBool, how: How) -> End {
+    // ORDERING: as in `block`.
+    let settled = || flag.load(Ordering::Acquire);
+    help_first(cell, &settled, how);
+    if settled() {
+        return End::Settled;
+    }
     block_on(cell, &thread::current(), &settled, None, how, |waiter| {
         let replaced = with_state(&**cell, |state| {
             (state.phase != Phase::Settled).then(|| std::mem::replace(&mut state.waiter, waiter))
@@ -295,7 +305,20 @@ fn block(cell: &Arc<dyn AnyCell>, how: How) -> End {
     })
 }
 
-/// Blocks until `done`; `over` is true then, unless `cell` is settled. `sleep_on(Some(..))`
+/// What a thread does before it may sleep: it runs the awaited work, where it may, or has what it
+/// holds done by other threads.
+pub(super) fn help_first(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool, how: How) {
+    if matches!(how, How::Freely) && pool::may_run_awaited() {
+        return help::run_awaited(cell, done);
+    }
+    dispatch::hand_off_all();
+    start_if_cold(cell);
+    if pool::on_worker() || dispatch::is_open() {
+        help::send_branches(cell, how.deadline().is_some(), done);
+    }
+}
+
+/// Blocks until `done`, after `help_first`; `over` is true then, unless `cell` is settled. `sleep_on(Some(..))`
 /// registers this thread, which is `me`, to be woken, unless it is done already; `sleep_on(None)`
 /// takes that back.
 pub(super) fn block_on(
@@ -308,15 +331,6 @@ pub(super) fn block_on(
 ) -> End {
     let deadline = how.deadline();
     let on_worker = pool::on_worker();
-    if matches!(how, How::Freely) && pool::may_run_awaited() {
-        help::run_awaited(cell, done);
-    } else {
-        dispatch::hand_off_all();
-        start_if_cold(cell);
-        if on_worker || dispatch::is_open() {
-            help::send_branches(cell, deadline.is_some(), done);
-        }
-    }
     let listener = match deadline {
         None => turning::listen(|| me.waker()),
         Some(_) => None,

@@ -195,6 +195,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 Box::new(WakeWaiter::new(turn.clone(), me.waker())),
                 Role::Observer,
             );
+            wait::help_first(cell, &done, how);
             let end = wait::block_on(cell, &me, &done, Some(&turn), how, |waiter| {
                 if waiter.is_none() {
                     let step = with_state(&**cell, |state| state.remove(number));
