@@ -38,3 +38,8 @@ where
 pub fn searched_for_cycles() -> u64 {
     crate::cell::deadlock::visited()
 }
+
+/// How many tasks all waiting threads have looked at for something to run, for tests that count.
+pub fn looked_at_by_waits() -> u64 {
+    crate::task::looks()
+}

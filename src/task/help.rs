@@ -6,7 +6,7 @@ use super::launch::start_if_cold;
 use crate::cell::state::{Phase, State};
 use crate::cell::step::Route;
 use crate::cell::{AnyCell, Upstream, address, resubmit, with_state};
-use crate::sync::Arc;
+use crate::sync::{Arc, AtomicU64, Ordering};
 use crate::{dispatch, pool, unhandled};
 
 /// Runs what `cell` waits for, as far as it has not started, on this thread, a worker whose stack
@@ -22,14 +22,28 @@ pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
         }
         // Its closure, then the steps that came to wait meanwhile: then it follows another, or is
         // done.
-        let mut run_all = |cell: &Arc<dyn AnyCell>| {
+        let run_all = |cell: &Arc<dyn AnyCell>| {
             let mut has_run = false;
             while !done() && run_here(cell) {
                 has_run = true;
             }
             has_run
         };
-        while !done() && each_above(cell, done, &mut run_all) {}
+        let mut way = Vec::new();
+        while !done()
+            && each_above(cell, done, &mut |cell| {
+                way.push(cell.clone());
+                run_all(cell)
+            })
+        {
+            // An outcome comes back the way that led to it. To look for each task on it from `cell`
+            // would take N * N looks at a line of N tasks.
+            while !done()
+                && let Some(cell) = way.pop()
+            {
+                run_all(&cell);
+            }
+        }
     }
     dispatch::hand_off_all();
 }
@@ -63,6 +77,15 @@ pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn
     }
 }
 
+crate::sync::statics! {
+    static LOOKS: AtomicU64 = AtomicU64::new(0);
+}
+
+/// How many tasks all waiting threads have looked at for something to run, for tests that count.
+pub(crate) fn looks() -> u64 {
+    LOOKS.load(Ordering::Relaxed)
+}
+
 /// Calls `f` with `cell` and all that it cannot settle without, until `done`. True if it was true
 /// for one of them.
 fn each_above(
@@ -80,6 +103,7 @@ fn each_above(
         if done() {
             return progress;
         }
+        LOOKS.fetch_add(1, Ordering::Relaxed);
         // What has run may wait for another task now. To begin anew from `cell` each time would
         // make a line of N such tasks cost N * N steps.
         progress |= f(&cell);

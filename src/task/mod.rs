@@ -39,6 +39,7 @@ use std::marker::PhantomData;
 
 pub use builder::TaskBuilder;
 pub use context::TaskContext;
+pub(crate) use help::looks;
 pub use into_task::IntoTask;
 pub(crate) use into_task::resolve_returned;
 pub(crate) use link::{Sink, held_outcome};

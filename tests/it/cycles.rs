@@ -342,11 +342,13 @@ mod no_cycle {
 mod steps {
     use super::*;
 
-    /// How many tasks the searches for cycles look at while `f` runs.
+    /// How many tasks are looked at while `f` runs, by searches for cycles and by threads that wait.
     fn searched(f: impl FnOnce()) -> u64 {
-        let before = fast_async::__private::searched_for_cycles();
+        use fast_async::__private::{looked_at_by_waits, searched_for_cycles};
+        let steps = || searched_for_cycles() + looked_at_by_waits();
+        let before = steps();
         f();
-        fast_async::__private::searched_for_cycles() - before
+        steps() - before
     }
 
     /// Asks that the steps are in proportion to the size. The searches are counted for the whole
