@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use fast_async::{
-    CancelToken, Inline, Job, LoopQueue, Pool, Task, TaskError, all, any, await_all, deferred,
-    spawn,
+    CancelToken, Inline, Job, LocalLoop, LoopQueue, Pool, Task, TaskError, all, any, await_all,
+    deferred, spawn,
 };
 use support::{Drops, OnDrop, expected, isolated};
 
@@ -34,8 +34,11 @@ const POOLS: usize = LENGTH / 2;
 type Held = Box<dyn Any + Send + Sync>;
 /// Makes one more link.
 type Link = fn(Held) -> Held;
+/// The same of what stays on its thread.
+type LocalHeld = Box<dyn Any>;
+type LocalLink = fn(LocalHeld) -> LocalHeld;
 /// Ends a line.
-type Setting = (&'static str, fn(Held));
+type Setting = (&'static str, fn(LocalHeld));
 
 /// An error that holds the rest of the line.
 struct Wrapped(#[allow(dead_code, reason = "it is there to be dropped")] Held);
@@ -61,13 +64,13 @@ const SETTINGS: [Setting; 3] = [
     ("while a panic unwinds", drop_in_a_panic),
 ];
 
-fn drop_here(line: Held) {
+fn drop_here(line: LocalHeld) {
     drop(line);
 }
 
-fn drop_at_the_end(line: Held) {
+fn drop_at_the_end(line: LocalHeld) {
     thread_local! {
-        static LAST: RefCell<Option<Held>> = const { RefCell::new(None) };
+        static LAST: RefCell<Option<LocalHeld>> = const { RefCell::new(None) };
     }
     // Before anything of ours comes to be on this thread, so that it goes after that.
     LAST.with(|last| *last.borrow_mut() = Some(line));
@@ -78,7 +81,7 @@ fn drop_at_the_end(line: Held) {
     resolver.resolve(()).unwrap();
 }
 
-fn drop_in_a_panic(line: Held) {
+fn drop_in_a_panic(line: LocalHeld) {
     let unwound = catch_unwind(AssertUnwindSafe(move || {
         let _line = line;
         expected("unwinds through the line");
@@ -103,19 +106,37 @@ fn flat(name: &str, length: usize, link: Link) {
     });
 }
 
+/// The same for a line that is made on the thread that drops it.
+fn flat_at_home(name: &str, length: usize, link: LocalLink) {
+    isolated(name, move || {
+        for (setting, end) in SETTINGS {
+            println!("{setting}");
+            let drops = Drops::new();
+            let token = drops.token();
+            let dropper = thread::Builder::new().stack_size(STACK);
+            let make_and_drop = move || {
+                let first: LocalHeld = Box::new(token);
+                end((0..length).fold(first, |line, _| link(line)));
+            };
+            dropper.spawn(make_and_drop).unwrap().join().unwrap();
+            assert_eq!(drops.count(), 1, "the line is gone with its thread");
+        }
+    });
+}
+
 macro_rules! rows {
-    ($($name:ident, $length:expr => $link:expr;)+) => {
+    ($check:ident: $($name:ident, $length:expr => $link:expr;)+) => {
         $(
             // Contract: D2
             #[test]
             fn $name() {
-                flat(stringify!($name), $length, $link);
+                $check(stringify!($name), $length, $link);
             }
         )+
     };
 }
 
-rows! {
+rows! { flat:
     tasks_in_values, LENGTH => |held| Box::new(Task::ready(held));
     tasks_in_errors, LENGTH => |held| Box::new(Task::<()>::failed(Wrapped(held)));
     tasks_in_closures, LENGTH => |held| Box::new(Task::new(move || drop(held)));
@@ -208,6 +229,16 @@ rows! {
         let pool = pool.build().expect("a valid pool");
         Box::new(Task::<()>::builder().pool(&pool))
     };
+    builders_of_pools_in_hooks, LENGTH => |held| {
+        let held = Arc::new(held);
+        let (other, builder) = (held.clone(), Pool::builder());
+        let builder = builder.on_thread_start(move |_| {
+            let _ = &held;
+        });
+        Box::new(builder.on_thread_stop(move |_| {
+            let _ = &other;
+        }))
+    };
     errors_in_errors, LENGTH => |held| Box::new(error_of(Task::<()>::failed(Wrapped(held))));
     errors_in_payloads, LENGTH => |held| {
         let task = Task::ready(()).on(&Inline).then(move |()| {
@@ -218,6 +249,20 @@ rows! {
     errors_in_aggregates, LENGTH => |held| {
         let failed = vec![Task::<()>::failed(Wrapped(held))];
         Box::new(any(failed).wait().unwrap_err())
+    };
+}
+
+rows! { flat_at_home:
+    loops_in_local_closures, LENGTH => |held| {
+        let window = LocalLoop::new();
+        let (resolver, task) = deferred::<()>();
+        window.then(task, move |()| drop(held)).detach();
+        Box::new((window, resolver))
+    };
+    loops_with_jobs_in_local_closures, LENGTH => |held| {
+        let window = LocalLoop::new();
+        window.then(Task::ready(()), move |()| drop(held)).detach();
+        Box::new(window)
     };
 }
 
@@ -261,9 +306,8 @@ fn the_interface_works_while_thread_locals_are_destroyed() {
                 drop(token);
             });
             let dropper = thread::Builder::new().stack_size(STACK);
-            let scene: Held = Box::new(std::sync::Mutex::new(scene));
             dropper
-                .spawn(|| drop_at_the_end(scene))
+                .spawn(|| drop_at_the_end(Box::new(scene)))
                 .unwrap()
                 .join()
                 .unwrap();

@@ -18,7 +18,7 @@ use crate::error::{At, ErrorKind, TaskError};
 use crate::sync::{Arc, Weak, thread_id};
 use crate::task::{IntoTask, Task, resolve_returned};
 use crate::turning::Turning;
-use crate::unhandled;
+use crate::{drop_queue, unhandled};
 
 /// The loop of one thread: continuations that are registered here may hold what belongs to that
 /// thread, an `Rc` or a widget. They need not be `Send`.
@@ -74,10 +74,23 @@ impl Store {
         self.closures.borrow_mut().remove(&number)
     }
 
-    fn take_any(&self) -> Option<Box<dyn Any>> {
-        let mut closures = self.closures.borrow_mut();
-        let number = closures.keys().next().copied()?;
-        closures.remove(&number)
+    /// Drops all closures. Each may hold the last handle of another loop.
+    fn clear(&self) {
+        let closures = self.closures.take();
+        drop_queue::flat(move || {
+            for closure in closures.into_values() {
+                unhandled::drop_reporting(closure);
+            }
+        });
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // A loop that is never dropped leaves its closures to the end of its thread.
+        if !self.closures.get_mut().is_empty() {
+            self.clear();
+        }
     }
 }
 
@@ -353,14 +366,14 @@ impl Drop for LocalLoop {
         let queue = Arc::as_ptr(&self.queue.0);
         let _ = STORES.try_with(|stores| {
             let mut stores = stores.borrow_mut();
-            stores.retain(|(known, _)| *known != queue);
+            // The latest are dropped first, as a rule.
+            let place = stores.iter().rposition(|(known, _)| *known == queue);
+            place.map(|place| stores.swap_remove(place))
         });
         if !cfg!(planted = "closes_late") {
             self.queue.0.bell.lock().is_closed = true;
         }
-        while let Some(closure) = self.store.take_any() {
-            unhandled::drop_reporting(closure);
-        }
+        self.store.clear();
         // Nothing is sent any more. Each job that is dropped rejects its task.
         while let Ok(job) = self.queue.0.jobs.try_recv() {
             drop(job);

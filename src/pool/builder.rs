@@ -6,9 +6,34 @@ use std::fmt;
 use super::Pool;
 use crate::cancel::CancelToken;
 use crate::sync::{Arc, Duration, cores};
+use crate::{drop_queue, unhandled};
 
 /// A hook that runs on a worker thread; it gets the thread's number.
-pub(super) type Hook = Arc<dyn Fn(usize) + Send + Sync>;
+#[derive(Clone)]
+pub(super) struct Hook(Option<Arc<Call>>);
+
+type Call = dyn Fn(usize) + Send + Sync;
+
+impl Hook {
+    fn new(hook: impl Fn(usize) + Send + Sync + 'static) -> Hook {
+        Hook(Some(Arc::new(hook)))
+    }
+
+    pub(super) fn call(&self, number: usize) {
+        if let Some(hook) = &self.0 {
+            hook(number);
+        }
+    }
+}
+
+impl Drop for Hook {
+    fn drop(&mut self) {
+        // What it has captured is the user's, and may hold the last handle of another pool, or
+        // another builder.
+        let hook = self.0.take();
+        drop_queue::flat(move || unhandled::drop_reporting(hook));
+    }
+}
 
 /// Settings for a [`Pool`]; made by [`Pool::builder`].
 ///
@@ -230,7 +255,7 @@ impl PoolBuilder {
     ///
     /// See the example at [`PoolBuilder`].
     pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
-        self.on_start = Some(Arc::new(hook));
+        self.on_start = Some(Hook::new(hook));
         self
     }
 
@@ -240,7 +265,7 @@ impl PoolBuilder {
     ///
     /// See the example at [`PoolBuilder`].
     pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
-        self.on_stop = Some(Arc::new(hook));
+        self.on_stop = Some(Hook::new(hook));
         self
     }
 

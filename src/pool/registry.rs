@@ -18,7 +18,6 @@ use super::worker::{self, Pushed};
 use crate::error::ErrorKind;
 use crate::executor::Runnable;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, chaos_point};
-use crate::{drop_queue, unhandled};
 
 pub(crate) struct Registry {
     pub(super) settings: PoolBuilder,
@@ -249,17 +248,3 @@ impl Registry {
 
 // User code runs outside of all locks, so no panic of it leaves anything in here half done.
 impl RefUnwindSafe for Registry {}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        // What the user's hooks and callbacks have captured is the user's code to drop.
-        let on_start = self.settings.on_start.take();
-        let on_stop = self.settings.on_stop.take();
-        let cancel_tokens = std::mem::take(&mut self.settings.cancel_tokens);
-        drop_queue::flat(move || {
-            unhandled::drop_reporting(on_start);
-            unhandled::drop_reporting(on_stop);
-            unhandled::drop_reporting(cancel_tokens);
-        });
-    }
-}

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
+use super::builder::Hook;
 use super::counts::Sleeper;
 use super::grow::Counted;
 use super::local_queue::LocalQueue;
@@ -167,7 +168,7 @@ fn worker_main(registry: &Arc<Registry>, number: usize) {
     MADE_FOR.set(Arc::as_ptr(registry).addr());
     dispatch::ask_for_other_jobs(is_wanted_elsewhere);
     CURRENT.with(|current| *current.borrow_mut() = Some(worker.clone()));
-    call_hook(registry, number, registry.settings.on_start.as_deref());
+    call_hook(registry, number, registry.settings.on_start.as_ref());
 
     let sleeper = Arc::new(Sleeper {
         thread: thread::current(),
@@ -177,7 +178,7 @@ fn worker_main(registry: &Arc<Registry>, number: usize) {
     main_loop(registry, &local, &sleeper);
 
     worker.stage.set(WorkerStage::Leaving);
-    call_hook(registry, number, registry.settings.on_stop.as_deref());
+    call_hook(registry, number, registry.settings.on_stop.as_ref());
     CURRENT.with(|current| *current.borrow_mut() = None);
     drop(worker);
     registry.deregister_worker(&local);
@@ -252,9 +253,9 @@ fn run(local: &LocalQueue, job: Arc<dyn Runnable>) {
     local.reserved.store(false, Ordering::Relaxed);
 }
 
-fn call_hook(registry: &Registry, number: usize, hook: Option<&(dyn Fn(usize) + Send + Sync)>) {
+fn call_hook(registry: &Registry, number: usize, hook: Option<&Hook>) {
     let Some(hook) = hook else { return };
-    if let Err(payload) = guard::catch(|| hook(number)) {
+    if let Err(payload) = guard::catch(|| hook.call(number)) {
         let name: Arc<str> = format!("{}-{number}", registry.settings.name).into();
         let at = At {
             location: std::panic::Location::caller(),
