@@ -5,12 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use fast_async::{
-    CancelToken, Job, LoopQueue, Pool, Shutdown, Task, await_all, await_first, deferred, spawn,
+    CancelToken, Job, LoopQueue, Pool, Shutdown, Task, await_all, await_first, deferred,
+    set_unhandled_hook, spawn,
 };
 use parking_lot::Mutex;
 
 use super::pool_of;
-use crate::support::{Gate, Latch, OnDrop, PATIENCE, expected, within};
+use crate::support::{Gate, Latch, OnDrop, PATIENCE, expected, isolated, within};
 
 /// What user code does in a place: settles a task, and blocks until the continuation of that task
 /// has run.
@@ -311,4 +312,31 @@ fn every_blocking_call_in_every_place_with_a_thread_of_its_own() {
             perform(call, blocks, place, run);
         }
     }
+}
+
+// Contract: W1, C5
+#[test]
+fn every_blocking_call_in_the_hook_for_unhandled_failures() {
+    // The hook is that of the process.
+    isolated(
+        "every_blocking_call_in_the_hook_for_unhandled_failures",
+        || {
+            let in_the_hook = |deed: Deed| {
+                let deed = Mutex::new(Some(deed));
+                set_unhandled_hook(move |_| {
+                    let deed = deed.lock().take();
+                    deed.expect("one failure").perform();
+                });
+                in_callback(|| drop(Task::<()>::failed("expected")));
+            };
+            for (call, blocks) in CALLS {
+                let place = "the hook for unhandled failures";
+                perform(call, blocks, place, in_the_hook);
+                perform(call, blocks, place, move |deed| {
+                    let on_worker = pool_of(1).spawn(move || in_the_hook(deed));
+                    on_worker.wait().unwrap();
+                });
+            }
+        },
+    );
 }
