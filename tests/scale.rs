@@ -3,10 +3,11 @@
 //!
 //! `cargo test --release --test scale -- --nocapture` prints times and memory.
 
+#[path = "support/bytes.rs"]
+mod bytes;
 #[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
 mod support;
 
-use std::alloc::System;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -15,11 +16,7 @@ use std::time::{Duration, Instant};
 use fast_async::{
     Inline, Job, Pool, Resolver, Task, all, any, attempt, await_all, deferred, spawn,
 };
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use support::{Drops, LIMIT, isolated, within_time};
-
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const MILLION: usize = 1_000_000;
 
@@ -33,8 +30,7 @@ const ROUNDS: usize = if cfg!(debug_assertions) {
 
 /// Bytes in use now.
 fn live() -> usize {
-    let stats = ALLOCATOR.stats();
-    stats.bytes_allocated - stats.bytes_deallocated
+    bytes::live_bytes().unsigned_abs()
 }
 
 /// Bytes in use, and the most that a look at them has found.
