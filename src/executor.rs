@@ -66,6 +66,9 @@ pub(crate) trait Continuation: Send + Sync {
 
     fn reject_with(self: Arc<Self>, handoff: u32, kind: ErrorKind, why: &'static str) -> bool;
 
+    /// The job with this hand-off id lies in a loop, whose thread `queue` can name.
+    fn lies_in(&self, handoff: u32, queue: Arc<dyn Executor>);
+
     /// No pass that was given out so far is good any more. Takes no lock of a cell.
     fn is_over(&self) -> bool;
 }
@@ -76,6 +79,11 @@ pub(crate) trait Continuation: Send + Sync {
 /// every `Fn(Job)`. [`Task::on`](crate::Task::on) keeps a clone, so an executor that is not `Clone`
 /// goes into an `Arc`: a closure that owns a channel's end, say, or an `Arc<dyn Fn(Job) + Send +
 /// Sync>`.
+///
+/// A thread that runs the jobs of a queue of your own must not wait for a task whose job lies in
+/// that queue: no other thread would run it. If the executor passes its jobs on to a
+/// [`LoopQueue`](crate::LoopQueue), its thread may: the job is run in the wait, as if it had been
+/// sent to the loop directly.
 ///
 /// # Examples
 ///
@@ -162,6 +170,14 @@ impl Job {
     pub fn run(mut self) {
         if let Some((work, handoff)) = self.0.take() {
             work.run_with(handoff);
+        }
+    }
+
+    /// The job is put into a loop: an executor of the user's own may have passed it on, which does
+    /// not say so itself.
+    pub(crate) fn lies_in(&self, queue: Arc<dyn Executor>) {
+        if let Some((work, handoff)) = &self.0 {
+            work.lies_in(*handoff, queue);
         }
     }
 

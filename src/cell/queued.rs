@@ -5,7 +5,7 @@ use super::task_cell::{Returned, TaskCell, claim};
 use super::{AnyCell, call_off, with_state};
 use crate::cancel::CancelOutcome;
 use crate::error::{At, ErrorKind, TaskError};
-use crate::executor::{Continuation, RunResult, Runnable};
+use crate::executor::{Continuation, Executor, RunResult, Runnable};
 use crate::sync::{Arc, Ordering};
 
 fn run(cell: Arc<dyn AnyCell>) -> RunResult {
@@ -27,6 +27,11 @@ fn take_place(cell: &dyn AnyCell) {
 
 fn give_place_back(cell: &dyn AnyCell) -> bool {
     with_state(cell, |state| std::mem::take(&mut state.placed))
+}
+
+fn lies_in(cell: &dyn AnyCell, handoff: u32, queue: Arc<dyn Executor>) {
+    // What it replaces belongs to this crate: no user code is dropped with it.
+    with_state(cell, |state| state.note_queue(handoff, queue));
 }
 
 fn reject(cell: Arc<dyn AnyCell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
@@ -83,6 +88,10 @@ where
 
     fn reject_with(self: Arc<Self>, handoff: u32, kind: ErrorKind, why: &'static str) -> bool {
         reject(self, By::Executor(handoff), kind, why)
+    }
+
+    fn lies_in(&self, handoff: u32, queue: Arc<dyn Executor>) {
+        lies_in(self, handoff, queue);
     }
 
     fn is_over(&self) -> bool {

@@ -129,6 +129,8 @@ struct Rare {
     route: Route,
     /// The number of the last handing over to an executor: the job that has it may run.
     handoff: u32,
+    /// The loop in whose queue the job with that number lies, when another executor passed it on.
+    queue: Option<Arc<dyn Executor>>,
     deferred_cancel: Option<DeferredCancel>,
     /// The route is not the pool, or a step that was registered will set another.
     sent: bool,

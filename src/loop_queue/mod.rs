@@ -416,6 +416,22 @@ impl Queue {
     }
 }
 
+impl Queue {
+    fn push(&self, job: Job) {
+        let mut job = Some(job);
+        self.ring(|bell| {
+            if !bell.is_closed
+                && let Some(job) = job.take()
+            {
+                // The queue holds both ends of its channel, so the send cannot fail.
+                let _ = self.sender.send(job);
+            }
+        });
+        // With the loop gone the job is dropped here, which rejects its task.
+        drop(job);
+    }
+}
+
 impl Drop for Queue {
     fn drop(&mut self) {
         if let Some(notify) = self.notify.take() {
@@ -433,17 +449,10 @@ impl Wake for Queue {
 
 impl Executor for LoopQueue {
     fn execute(&self, job: Job) {
-        let mut job = Some(job);
-        self.0.ring(|bell| {
-            if !bell.is_closed
-                && let Some(job) = job.take()
-            {
-                // The queue holds both ends of its channel, so the send cannot fail.
-                let _ = self.0.sender.send(job);
-            }
-        });
-        // With the loop gone the job is dropped here, which rejects its task.
-        drop(job);
+        // An executor of the user's own stands before this queue. The thread that turns the loop
+        // must be known all the same, to a wait that only this thread could end.
+        job.lies_in(self.keep());
+        self.0.push(job);
     }
 
     fn keep(&self) -> Arc<dyn Executor> {
@@ -463,7 +472,7 @@ impl Executor for Kept {
     fn execute(&self, job: Job) {
         // With the queue gone the job is dropped here, which rejects its task.
         if let Some(queue) = self.0.upgrade() {
-            LoopQueue(queue).execute(job);
+            queue.push(job);
         }
     }
 

@@ -9,7 +9,9 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use crate::support::{Gate, Log, OnDrop, isolated, within};
-use fast_async::{ErrorKind, Inline, Job, LocalLoop, LoopQueue, Task, attempt, deferred, spawn};
+use fast_async::{
+    ErrorKind, Executor, Inline, Job, LocalLoop, LoopQueue, Task, attempt, deferred, spawn,
+};
 
 /// Ten times as deep as calls may stand inside each other.
 const DEEP: usize = 640;
@@ -238,6 +240,62 @@ mod waits {
                 assert_eq!(n.unwrap(), round + 1);
                 while queue.run_pending() > 0 {}
             }
+        });
+    }
+
+    /// An executor of the user's own that passes its jobs on to a loop.
+    fn before(queue: &LoopQueue) -> impl Executor + Clone + 'static {
+        let queue = queue.clone();
+        move |job: Job| queue.execute(job)
+    }
+
+    // Contract: W1
+    #[test]
+    fn a_job_may_wait_for_what_another_executor_has_passed_on_to_its_own_loop() {
+        within(|| {
+            let queue = LoopQueue::new();
+            for round in 0..200 {
+                let n = in_a_job(&queue, move |queue| {
+                    let there = spawn(move || round).on(&before(&queue));
+                    there.then(|n| n + 1).wait()
+                });
+                assert_eq!(n.unwrap(), round + 1);
+                while queue.run_pending() > 0 {}
+            }
+            // And for what comes to lie there while it waits.
+            let n = in_a_job(&queue, |queue| {
+                let (resolver, task) = deferred();
+                thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(20));
+                    resolver.resolve(1).unwrap();
+                });
+                task.on(&before(&queue)).then(|n| n + 1).wait()
+            });
+            assert_eq!(n.unwrap(), 2);
+            let here = LocalLoop::new();
+            let task = spawn(|| 1).on(&before(here.queue())).then(|n| n + 1);
+            assert_eq!(task.wait().unwrap(), 2);
+        });
+    }
+
+    // Contract: W3
+    #[test]
+    fn a_cycle_through_another_executor_and_a_loop_is_found() {
+        within(|| {
+            let queue = LoopQueue::new();
+            let kind = in_a_job(&queue, |queue| {
+                let there = Task::ready(()).on(&before(&queue)).then(|()| ());
+                let gate = Gate::new();
+                let held = gate.clone();
+                let other = spawn(move || {
+                    held.open();
+                    there.wait().map_err(|error| error.kind())
+                });
+                gate.pass();
+                other.wait().unwrap_or_else(|error| Err(error.kind()))
+            });
+            assert_eq!(kind, Err(ErrorKind::Cycle));
+            while queue.run_pending() > 0 {}
         });
     }
 

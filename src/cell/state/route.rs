@@ -45,6 +45,7 @@ impl State {
             Route::Executor(executor) => {
                 rare.arrived = false;
                 rare.handoff = rare.handoff.wrapping_add(1);
+                rare.queue = None;
                 Handoff::Executor(executor.clone(), rare.handoff)
             }
         }
@@ -63,8 +64,21 @@ impl State {
     /// The executor in whose queue the steps wait.
     pub(crate) fn sent_to(&self) -> Option<&Arc<dyn Executor>> {
         match self.route() {
-            Route::Executor(executor) if self.phase == Phase::HandedOff => Some(executor),
+            Route::Executor(executor) if self.phase == Phase::HandedOff => {
+                let queue = self.rare.as_ref().and_then(|rare| rare.queue.as_ref());
+                queue.or(Some(executor))
+            }
             _ => None,
+        }
+    }
+
+    /// The job that was handed out as number `handoff` lies in the queue of a loop.
+    pub(crate) fn note_queue(&mut self, handoff: u32, queue: Arc<dyn Executor>) {
+        if self.phase == Phase::HandedOff
+            && let Some(rare) = &mut self.rare
+            && rare.handoff == handoff
+        {
+            rare.queue = Some(queue);
         }
     }
 
