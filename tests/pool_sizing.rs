@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fast_async::{Pool, Task, all, deferred};
-use support::{Count, Gate, child_command, is_child, passed, watched};
+use support::{Gate, Jam, child_command, is_child, passed, watched};
 
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
@@ -26,18 +26,9 @@ fn skipped(why: &str) {
 
 /// Jobs that block until all of them have begun.
 fn all_run_at_once(pool: &Pool, jobs: usize) {
-    let (running, gate) = (Count::default(), Gate::default());
-    let hold = |_| {
-        let (running, gate) = (running.clone(), gate.clone());
-        pool.spawn(move || {
-            running.add();
-            gate.pass();
-        })
-    };
-    let tasks: Vec<Task<()>> = (0..jobs).map(hold).collect();
-    running.reach(jobs);
-    gate.open();
-    all(tasks).wait().unwrap();
+    let jam = Jam::of(pool, jobs);
+    jam.reach(jobs);
+    jam.end();
 }
 
 // Contract: P1

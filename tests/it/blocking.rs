@@ -8,15 +8,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Gate, Log, PATIENCE, within};
+use crate::support::{Gate, Log, PATIENCE, pool_of, within};
 use fast_async::{
     ErrorKind, Inline, Job, LoopQueue, Pool, Shutdown, Task, await_first, deferred, spawn,
 };
-
-fn pool_of(max_threads: usize) -> Pool {
-    let pool = Pool::builder().max_threads(max_threads);
-    pool.build().expect("a valid pool")
-}
 
 /// A short limit of a wait that must time out.
 const SHORT: Duration = Duration::from_millis(20);

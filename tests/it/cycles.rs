@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use crate::support::{Gate, isolated, within};
+use crate::support::{Gate, isolated, pool_of, within};
 use fast_async::{
     ErrorKind, LoopQueue, Pool, Resolver, SharedTask, Status, Task, all, any, await_all, deferred,
     spawn,
@@ -13,11 +13,6 @@ use fast_async::{
 
 fn kind<T>(outcome: Result<T, fast_async::TaskError>) -> Result<T, ErrorKind> {
     outcome.map_err(|error| error.kind())
-}
-
-fn pool_of(max_threads: usize) -> Pool {
-    let pool = Pool::builder().max_threads(max_threads).build();
-    pool.expect("a valid pool")
 }
 
 /// Returns once a thread of the pool is blocked in a `wait`.

@@ -6,15 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::support::{Gate, LIMIT, Latch, Log, When, every_case, expected, isolated, within};
+use crate::support::{
+    Gate, LIMIT, Latch, Log, When, every_case, expected, isolated, one_thread, within,
+};
 use fast_async::{
     CancelOutcome, ErrorKind, Inline, Job, Pool, Status, Task, TaskError, deferred, spawn,
 };
-
-fn one_thread() -> Pool {
-    let pool = Pool::builder().name("one").core_threads(1).max_threads(1);
-    pool.build().expect("a valid pool")
-}
 
 mod order {
     use super::*;

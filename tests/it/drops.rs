@@ -4,15 +4,8 @@
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::support::{Drops, Gate, Log, OnDrop, every_case, expected, within};
-use fast_async::{
-    CancelOutcome, ErrorKind, Inline, Job, Pool, Subscription, Task, deferred, spawn,
-};
-
-fn one_thread() -> Pool {
-    let pool = Pool::builder().name("one").core_threads(1).max_threads(1);
-    pool.build().expect("a valid pool")
-}
+use crate::support::{Drops, Gate, Log, OnDrop, every_case, expected, one_thread, within};
+use fast_async::{CancelOutcome, ErrorKind, Inline, Job, Subscription, Task, deferred, spawn};
 
 // Contract: D6. When the next link runs, the closures of those before it are gone, whether they ran
 // or were passed over. Case: 31

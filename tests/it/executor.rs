@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{
-    Drops, Gate, LIMIT, Log, assert_still_dispatches, every_case, expected, within,
+    Drops, Gate, LIMIT, Log, assert_still_dispatches, every_case, expected, one_thread, within,
 };
 use fast_async::{
     ErrorKind, Executor, Inline, Job, LoopQueue, Pool, Shutdown, Status, Task, deferred, spawn,
@@ -455,11 +455,6 @@ mod loop_queue {
             ended.open();
             while queue.run_pending() > 0 {}
         });
-    }
-
-    fn one_thread() -> Pool {
-        let pool = Pool::builder().name("one").core_threads(1).max_threads(1);
-        pool.build().expect("a valid pool")
     }
 
     // Contract: W1

@@ -7,10 +7,10 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use crate::support::{
-    Drops, Expected, Gate, assert_still_dispatches, every_case, expected, within,
+    Drops, Expected, Gate, assert_still_dispatches, every_case, expected, one_thread, within,
 };
 use fast_async::{
-    BoxError, CancelOutcome, ErrorKind, Pool, Resolver, Task, all, any, attempt, deferred, spawn,
+    BoxError, CancelOutcome, ErrorKind, Resolver, Task, all, any, attempt, deferred, spawn,
 };
 
 #[derive(Debug)]
@@ -23,11 +23,6 @@ impl fmt::Display for Mine {
 }
 
 impl Error for Mine {}
-
-fn one_thread() -> Pool {
-    let pool = Pool::builder().name("one").core_threads(1).max_threads(1);
-    pool.build().expect("a valid pool")
-}
 
 /// The line of the call, and what the call returns.
 macro_rules! here {

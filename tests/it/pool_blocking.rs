@@ -4,12 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{Count, Gate, child, is_child, until, within};
+use crate::support::{Count, Gate, isolated, pool_of, until, within};
 use fast_async::{ErrorKind, Pool, PoolMetrics, Shutdown, Task, all, deferred};
-
-fn pool_of(max_threads: usize) -> Pool {
-    Pool::builder().max_threads(max_threads).build().unwrap()
-}
 
 /// Ends a pool, and asks that nothing of it is left and its counts are right.
 #[track_caller]
@@ -102,11 +98,7 @@ mod any_number {
             1 + pool.spawn(move || level(&own, left - 1)).wait().unwrap()
         }
         const NAME: &str = "any_number::tasks_wait_for_tasks_twenty_thousand_deep";
-        if !is_child(NAME) {
-            child(NAME);
-            return;
-        }
-        within(|| {
+        isolated(NAME, || {
             let pool = pool_of(1);
             let own = pool.clone();
             let depth = 20_000;
@@ -125,11 +117,7 @@ mod any_number {
     fn where_no_further_thread_can_be_had_a_wait_fails_and_says_what_to_do() {
         const NAME: &str =
             "any_number::where_no_further_thread_can_be_had_a_wait_fails_and_says_what_to_do";
-        if !is_child(NAME) {
-            child(NAME);
-            return;
-        }
-        within(|| {
+        isolated(NAME, || {
             let pool = Pool::builder().max_threads(2).stack_size(64 << 10);
             let pool = pool.build().unwrap();
             let (resolver, gate) = deferred::<u32>();

@@ -8,10 +8,12 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Drops, Gate, Log, assert_still_dispatches, every_case, expected, within};
+use crate::support::{
+    Drops, Gate, Log, assert_still_dispatches, every_case, expected, one_thread, within,
+};
 use fast_async::{
-    AggregateError, BoxError, CancelOutcome, ErrorKind, Job, Pool, Resolver, Shutdown, Status,
-    Task, TaskError, all, any, attempt, deferred, spawn,
+    AggregateError, BoxError, CancelOutcome, ErrorKind, Job, Resolver, Shutdown, Status, Task,
+    TaskError, all, any, attempt, deferred, spawn,
 };
 
 /// An error that can be told from every other, and cannot be cloned.
@@ -25,11 +27,6 @@ impl fmt::Display for Mine {
 }
 
 impl Error for Mine {}
-
-fn one_thread() -> Pool {
-    let pool = Pool::builder().name("one").core_threads(1).max_threads(1);
-    pool.build().expect("a valid pool")
-}
 
 mod once {
     use super::*;

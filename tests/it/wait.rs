@@ -7,18 +7,10 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Count, Gate, until, within};
+use crate::support::{Count, Gate, pool_of, until, within};
 use fast_async::{
     CancelToken, ErrorKind, Pool, SharedTask, Task, TaskError, all, attempt, deferred, spawn,
 };
-
-fn pool_of(max_threads: usize) -> Pool {
-    Pool::builder()
-        .name("wait")
-        .max_threads(max_threads)
-        .build()
-        .unwrap()
-}
 
 /// A task that waits for a task that waits for a task, `depth` times.
 fn nested(pool: &Pool, depth: u32) -> Task<u32> {

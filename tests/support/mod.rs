@@ -5,7 +5,9 @@ mod cases;
 mod drops;
 mod gate;
 mod isolate;
+mod jam;
 mod panics;
+mod pools;
 mod threads;
 mod watch;
 
@@ -13,7 +15,9 @@ pub(crate) use cases::{Case, Place, When, every_case};
 pub(crate) use drops::{Bomb, Dropped, Drops, OnDrop, Token};
 pub(crate) use gate::{Count, Gate, Latch, Log};
 pub(crate) use isolate::{as_child, child, child_command, is_child, isolated, passed};
+pub(crate) use jam::Jam;
 pub(crate) use panics::{Expected, expected, quiet, reports};
+pub(crate) use pools::{one_thread, pool_of};
 pub(crate) use threads::{thread_names, threads_named};
 pub(crate) use watch::{LIMIT, PATIENCE, limit, until, watched, watched_for, within, within_time};
 

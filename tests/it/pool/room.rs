@@ -1,0 +1,237 @@
+//! A bounded queue: who waits for room in it, and who does not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{Count, Jam, within};
+use fast_async::{ErrorKind, Pool, Shutdown, Task, all};
+
+fn limited(limit: usize) -> Pool {
+    Pool::builder()
+        .name("room")
+        .max_threads(1)
+        .queue_limit(limit)
+        .build()
+        .unwrap()
+}
+
+// Contract: P3
+#[test]
+fn try_spawn_hands_the_closure_back_when_the_queue_is_full() {
+    within(|| {
+        let pool = limited(2);
+        let jam = Jam::of(&pool, 1);
+        jam.reach(1);
+        let queued: Vec<Task<u32>> = (0..2)
+            .map(|n| pool.try_spawn(move || n).ok().unwrap())
+            .collect();
+        let owned = String::from("mine");
+        let back = pool.try_spawn(move || owned).unwrap_err();
+        assert_eq!(back(), "mine", "untouched");
+        assert_eq!(pool.metrics().queued, 2);
+        jam.open();
+        assert_eq!(all(queued).wait().unwrap(), [0, 1]);
+        assert!(pool.wait_idle(Duration::MAX));
+        assert_eq!(pool.try_spawn(|| 7).ok().unwrap().wait().unwrap(), 7);
+    });
+}
+
+// Contract: P3. What goes on with accepted work never waits for room, but it takes some.
+#[test]
+fn a_late_continuation_fills_the_queue_too() {
+    within(|| {
+        let pool = limited(1);
+        let task = pool.spawn(|| 1);
+        assert!(pool.wait_idle(Duration::MAX));
+        let jam = Jam::of(&pool, 1);
+        jam.reach(1);
+        let task = task.then(|n| n + 1);
+        let back = pool.try_spawn(|| 7);
+        assert!(back.is_err(), "the continuation has the only place");
+        jam.open();
+        assert_eq!(task.wait().unwrap(), 2);
+        assert!(pool.wait_idle(Duration::MAX));
+        assert_eq!(pool.try_spawn(|| 7).ok().unwrap().wait().unwrap(), 7);
+    });
+}
+
+// Contract: P3
+#[test]
+fn spawn_waits_for_room() {
+    within(|| {
+        let pool = limited(3);
+        let seen = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<Task<()>> = (0..2_000)
+            .map(|_| {
+                let (own, seen) = (pool.clone(), seen.clone());
+                pool.spawn(move || {
+                    seen.fetch_max(own.metrics().queued, Ordering::SeqCst);
+                })
+            })
+            .collect();
+        all(tasks).wait().unwrap();
+        let most = seen.load(Ordering::SeqCst);
+        assert!((1..=3).contains(&most), "{most} jobs were queued at once");
+    });
+}
+
+// Contract: P3
+#[test]
+fn several_spawners_wait_for_room() {
+    within(|| {
+        let pool = limited(1);
+        let ran = Count::default();
+        let spawners: Vec<_> = (0..4)
+            .map(|_| {
+                let (pool, ran) = (pool.clone(), ran.clone());
+                thread::spawn(move || {
+                    for _ in 0..200 {
+                        let ran = ran.clone();
+                        pool.spawn(move || ran.add()).detach();
+                    }
+                })
+            })
+            .collect();
+        for spawner in spawners {
+            spawner.join().unwrap();
+        }
+        ran.reach(800);
+    });
+}
+
+// Contract: P3
+#[test]
+fn a_worker_goes_over_the_limit_instead_of_waiting() {
+    within(|| {
+        let pool = limited(1);
+        let own = pool.clone();
+        let sum = pool.spawn(move || {
+            let parts: Vec<Task<u32>> = (0..50).map(|n| own.spawn(move || n)).collect();
+            all(parts).wait().unwrap().iter().sum::<u32>()
+        });
+        assert_eq!(sum.wait().unwrap(), 1225);
+    });
+}
+
+// Contract: P3
+#[test]
+fn workers_of_two_full_pools_spawn_into_each_other() {
+    within(|| {
+        let (one, two) = (limited(1), limited(1));
+        let ran = Count::default();
+        // Each worker is busy filling the other's queue, which only the other could empty.
+        let fill = |here: &Pool, there: &Pool| {
+            let (there, ran) = (there.clone(), ran.clone());
+            here.spawn(move || {
+                for _ in 0..10 {
+                    let ran = ran.clone();
+                    there.spawn(move || ran.add()).detach();
+                }
+            })
+        };
+        let both = [fill(&one, &two), fill(&two, &one)];
+        all(both).wait().unwrap();
+        ran.reach(20);
+    });
+}
+
+// Contract: P3
+#[test]
+fn try_spawn_on_a_worker_gives_its_place_back() {
+    within(|| {
+        let pool = limited(2);
+        let own = pool.clone();
+        let ran = Count::default();
+        let counted = ran.clone();
+        pool.spawn(move || {
+            for _ in 0..2 {
+                let ran = counted.clone();
+                let task = own.try_spawn(move || ran.add());
+                assert!(task.is_ok(), "the queue is empty");
+            }
+        })
+        .wait()
+        .unwrap();
+        ran.reach(2);
+        assert!(pool.wait_idle(Duration::MAX));
+        assert!(
+            pool.try_spawn(|| ()).is_ok(),
+            "the queue is empty again, but counts as full"
+        );
+    });
+}
+
+// Contract: P3
+#[test]
+fn jobs_cancelled_in_the_queue_free_their_places_in_the_end() {
+    within(|| {
+        let pool = limited(2);
+        let jam = Jam::of(&pool, 1);
+        jam.reach(1);
+        for _ in 0..2 {
+            pool.spawn(|| ()).cancel();
+        }
+        jam.open();
+        // Waits for room; there is some as soon as the worker comes by.
+        for n in 0..10 {
+            assert_eq!(pool.spawn(move || n).wait().unwrap(), n);
+        }
+    });
+}
+
+// Contract: P3, P4
+#[test]
+fn a_shutdown_frees_those_who_wait_for_room() {
+    within(|| {
+        let pool = limited(1);
+        let jam = Jam::of(&pool, 1);
+        jam.reach(1);
+        let queued = pool.spawn(|| ());
+        let spawning = pool.clone();
+        // Full: this one waits, now or after the shutdown.
+        let spawner = thread::spawn(move || spawning.spawn(|| ()).wait());
+        let report = pool.shutdown(Shutdown::Discard, Duration::ZERO);
+        assert!(report.discarded >= 1, "{report:?}");
+        assert!(queued.wait().unwrap_err().is_cancelled());
+        let error = spawner.join().unwrap().unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Rejected | ErrorKind::Cancelled),
+            "{error}"
+        );
+        jam.open();
+    });
+}
+
+// Contract: P3, P4. The worker is held, so there will be no room; nobody waits for that.
+#[test]
+fn a_shutdown_that_runs_nothing_frees_those_who_wait_for_room_too() {
+    within(|| {
+        for _ in 0..5 {
+            let pool = limited(1);
+            let jam = Jam::of(&pool, 1);
+            jam.reach(1);
+            let queued = pool.spawn(|| 7);
+            let coming = Count::default();
+            let spawners = [0; 8].map(|_| {
+                let (spawning, coming) = (pool.clone(), coming.clone());
+                thread::spawn(move || {
+                    coming.add();
+                    spawning.spawn(|| ()).wait()
+                })
+            });
+            coming.reach(8);
+            // Some of them wait by now, the others find the pool closed.
+            thread::yield_now();
+            let report = pool.shutdown(Shutdown::Drain, Duration::ZERO);
+            assert_eq!((report.queued, report.threads), (1, 1), "{report:?}");
+            for spawner in spawners {
+                let error = spawner.join().unwrap().unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Rejected);
+            }
+            jam.open();
+            assert_eq!(queued.wait().unwrap(), 7);
+        }
+    });
+}
