@@ -88,292 +88,214 @@ const OTHER: u32 = 20;
 
 struct Use {
     name: &'static str,
-    /// How often the consumer's closure runs, and what comes of it.
-    on_value: (usize, Ends),
-    on_failure: (usize, Ends),
+    on_value: Runs,
+    on_failure: Runs,
     /// Failures that nobody looks at.
     reports: bool,
-    attach: fn(Task<Value>, &Case) -> End,
+    attach: Attach,
 }
+
+/// How often the consumer's closure runs, and what comes of it.
+type Runs = (usize, Ends);
+
+/// No closure runs, and the outcome of the source goes on.
+const PASSES: Runs = ends(Ends::Same);
+
+const fn ends(ends: Ends) -> Runs {
+    (0, ends)
+}
+
+const fn runs(ends: Ends) -> Runs {
+    (1, ends)
+}
+
+enum Attach {
+    /// A link of a chain, which runs the closure.
+    Link(Link),
+    Other(Other),
+}
+
+type Link = fn(Task<Value>, Closure) -> Task<Value>;
+type Other = fn(Task<Value>, &Case) -> End;
 
 /// Waits for what has come of it, on the thread of the test.
 type End = Box<dyn FnOnce() -> Result<u32, TaskError>>;
 
+impl Use {
+    const fn new(name: &'static str, on_value: Runs, on_failure: Runs, attach: Attach) -> Use {
+        Use {
+            name,
+            on_value,
+            on_failure,
+            reports: false,
+            attach,
+        }
+    }
+
+    /// Leaves a failure that nobody looks at.
+    const fn reported(self) -> Use {
+        Use {
+            reports: true,
+            ..self
+        }
+    }
+
+    fn attach(&self, task: Task<Value>, case: &Case) -> End {
+        match self.attach {
+            Attach::Link(attach) => wait(attach(task, case.closure())),
+            Attach::Other(attach) => attach(task, case),
+        }
+    }
+}
+
+/// Runs its closure with a value.
+const fn on_value(name: &'static str, comes_to: Ends, link: Link) -> Use {
+    Use::new(name, runs(comes_to), PASSES, Attach::Link(link))
+}
+
+/// Runs its closure with a failure.
+const fn on_failure(name: &'static str, comes_to: Ends, link: Link) -> Use {
+    Use::new(name, PASSES, runs(comes_to), Attach::Link(link))
+}
+
+/// Runs its closure with either.
+const fn on_both(name: &'static str, comes_to: Ends, link: Link) -> Use {
+    Use::new(name, runs(comes_to), runs(comes_to), Attach::Link(link))
+}
+
+/// Waits for the outcome, and has no closure.
+const fn waits(name: &'static str, wait: Other) -> Use {
+    Use::new(name, PASSES, PASSES, Attach::Other(wait))
+}
+
+/// Runs its closure with a look at either, and the outcome stays.
+const fn observes(name: &'static str, observe: Other) -> Use {
+    let looked = runs(Ends::Same);
+    Use::new(name, looked, looked, Attach::Other(observe))
+}
+
+const fn other(name: &'static str, on_value: Runs, on_failure: Runs, attach: Other) -> Use {
+    Use::new(name, on_value, on_failure, Attach::Other(attach))
+}
+
 const USES: &[Use] = &[
-    Use {
-        name: "wait",
-        on_value: (0, Ends::Same),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, _| wait(task),
-    },
-    Use {
-        name: "wait_timeout",
-        on_value: (0, Ends::Same),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, _| {
-            Box::new(|| number(task.wait_timeout(PATIENCE).expect("it settles in time")))
-        },
-    },
-    Use {
-        name: "wait_timeout, twice",
-        on_value: (0, Ends::Same),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, _| {
-            Box::new(|| match task.wait_timeout(Duration::ZERO) {
-                Ok(outcome) => number(outcome),
-                Err(task) => number(task.wait()),
-            })
-        },
-    },
-    Use {
-        name: "try_wait",
-        on_value: (0, Ends::Same),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, _| {
-            Box::new(|| {
-                let mut task = task;
-                loop {
-                    match task.try_wait() {
-                        Ok(outcome) => return number(outcome),
-                        Err(back) => task = back,
-                    }
-                    thread::yield_now();
+    waits("wait", |task, _| wait(task)),
+    waits("wait_timeout", |task, _| {
+        Box::new(|| number(task.wait_timeout(PATIENCE).expect("it settles in time")))
+    }),
+    waits("wait_timeout, twice", |task, _| {
+        Box::new(|| match task.wait_timeout(Duration::ZERO) {
+            Ok(outcome) => number(outcome),
+            Err(task) => number(task.wait()),
+        })
+    }),
+    waits("try_wait", |task, _| {
+        Box::new(|| {
+            let mut task = task;
+            loop {
+                match task.try_wait() {
+                    Ok(outcome) => return number(outcome),
+                    Err(back) => task = back,
                 }
-            })
-        },
-    },
-    Use {
-        name: "await",
-        on_value: (0, Ends::Same),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, _| Box::new(|| number(LoopQueue::new().run_until(task))),
-    },
-    Use {
-        name: "then",
-        on_value: (1, Ends::More),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.then(move |value| call.with(value).more()))
-        },
-    },
-    Use {
-        name: "then, a panic",
-        on_value: (1, Ends::Panicked),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.then(move |value| -> Value { call.with(value).panic() }))
-        },
-    },
-    Use {
-        name: "and_then, a value",
-        on_value: (1, Ends::More),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.and_then(move |value| Ok::<_, BoxError>(call.with(value).more())))
-        },
-    },
-    Use {
-        name: "and_then, an error",
-        on_value: (1, Ends::Failed),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.and_then(move |value| Err::<Value, BoxError>(call.with(value).error())))
-        },
-    },
-    Use {
-        name: "and_then, a ready task",
-        on_value: (1, Ends::More),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.and_then(move |value| Task::ready(call.with(value).more())))
-        },
-    },
-    Use {
-        name: "and_then, a pending task",
-        on_value: (1, Ends::More),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.and_then(move |value| {
-                let more = call.with(value).more();
-                HELPER.spawn(move || more)
-            }))
-        },
-    },
-    Use {
-        name: "catch",
-        on_value: (0, Ends::Same),
-        on_failure: (1, Ends::Value(OTHER)),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.catch(move |error| call.with(error).value(OTHER)))
-        },
-    },
-    Use {
-        name: "or_else, a value",
-        on_value: (0, Ends::Same),
-        on_failure: (1, Ends::Value(OTHER)),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.or_else(move |error| Ok::<_, BoxError>(call.with(error).value(OTHER))))
-        },
-    },
-    Use {
-        name: "or_else, a pending task",
-        on_value: (0, Ends::Same),
-        on_failure: (1, Ends::Failed),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.or_else(move |error| {
-                let error = call.with(error).error();
-                HELPER.attempt(move || Err::<Value, _>(error))
-            }))
-        },
-    },
-    Use {
-        name: "handle",
-        on_value: (1, Ends::Value(OTHER)),
-        on_failure: (1, Ends::Value(OTHER)),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.handle(move |outcome| call.with(outcome).value(OTHER)))
-        },
-    },
-    Use {
-        name: "finally",
-        on_value: (1, Ends::Same),
-        on_failure: (1, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.finally(move || drop(call.with(()))))
-        },
-    },
-    Use {
-        name: "finally, a panic",
-        on_value: (1, Ends::Panicked),
-        on_failure: (1, Ends::Panicked),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.finally(move || call.with(()).panic()))
-        },
-    },
-    Use {
-        name: "inspect",
-        on_value: (1, Ends::Same),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.inspect(move |_| drop(call.with(()))))
-        },
-    },
-    Use {
-        name: "inspect_err",
-        on_value: (0, Ends::Same),
-        on_failure: (1, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            wait(task.inspect_err(move |_| drop(call.with(()))))
-        },
-    },
-    Use {
-        name: "share, a branch",
-        on_value: (1, Ends::More),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            let tokens = case.tokens.clone();
-            wait(
-                task.share()
-                    .then(move |value| call.with(()).value(value.0 + 1).counted(&tokens)),
-            )
-        },
-    },
-    Use {
-        name: "share, two handles and an observer",
-        on_value: (1, Ends::Same),
-        on_failure: (1, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let call = case.closure();
-            let shared = task.share();
-            let other = shared.clone();
-            shared.on_settled(move |_| drop(call.with(())));
-            Box::new(move || {
-                drop(shared);
-                other.wait().map(|value| value.0)
-            })
-        },
-    },
-    Use {
-        name: "subscribe",
-        on_value: (1, Ends::Same),
-        on_failure: (1, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let (success, failure) = (case.closure(), case.closure());
-            task.subscribe(
-                move |_| drop(success.with(())),
-                move |_| drop(failure.with(())),
-            );
-            wait(task)
-        },
-    },
-    Use {
-        name: "subscribe_blocking",
-        on_value: (1, Ends::Same),
-        on_failure: (1, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let (success, failure) = (case.closure(), case.closure());
-            success.expects_the_test();
-            Box::new(move || {
-                number(
-                    task.subscribe_blocking(|_| drop(success.with(())), |_| drop(failure.with(()))),
-                )
-            })
-        },
-    },
-    Use {
-        name: "drop",
-        on_value: (0, Ends::Value(OTHER)),
-        on_failure: (0, Ends::Value(OTHER)),
-        reports: true,
-        attach: |task, _| {
+                thread::yield_now();
+            }
+        })
+    }),
+    waits("await", |task, _| {
+        Box::new(|| number(LoopQueue::new().run_until(task)))
+    }),
+    on_value("then", Ends::More, |task, call| {
+        task.then(move |value| call.with(value).more())
+    }),
+    on_value("then, a panic", Ends::Panicked, |task, call| {
+        task.then(move |value| -> Value { call.with(value).panic() })
+    }),
+    on_value("and_then, a value", Ends::More, |task, call| {
+        task.and_then(move |value| Ok::<_, BoxError>(call.with(value).more()))
+    }),
+    on_value("and_then, an error", Ends::Failed, |task, call| {
+        task.and_then(move |value| Err::<Value, BoxError>(call.with(value).error()))
+    }),
+    on_value("and_then, a ready task", Ends::More, |task, call| {
+        task.and_then(move |value| Task::ready(call.with(value).more()))
+    }),
+    on_value("and_then, a pending task", Ends::More, |task, call| {
+        task.and_then(move |value| {
+            let more = call.with(value).more();
+            HELPER.spawn(move || more)
+        })
+    }),
+    on_failure("catch", Ends::Value(OTHER), |task, call| {
+        task.catch(move |error| call.with(error).value(OTHER))
+    }),
+    on_failure("or_else, a value", Ends::Value(OTHER), |task, call| {
+        task.or_else(move |error| Ok::<_, BoxError>(call.with(error).value(OTHER)))
+    }),
+    on_failure("or_else, a pending task", Ends::Failed, |task, call| {
+        task.or_else(move |error| {
+            let error = call.with(error).error();
+            HELPER.attempt(move || Err::<Value, _>(error))
+        })
+    }),
+    on_both("handle", Ends::Value(OTHER), |task, call| {
+        task.handle(move |outcome| call.with(outcome).value(OTHER))
+    }),
+    on_both("finally", Ends::Same, |task, call| {
+        task.finally(move || drop(call.with(())))
+    }),
+    on_both("finally, a panic", Ends::Panicked, |task, call| {
+        task.finally(move || call.with(()).panic())
+    }),
+    on_value("inspect", Ends::Same, |task, call| {
+        task.inspect(move |_| drop(call.with(())))
+    }),
+    on_failure("inspect_err", Ends::Same, |task, call| {
+        task.inspect_err(move |_| drop(call.with(())))
+    }),
+    on_value("share, a branch", Ends::More, |task, call| {
+        task.share()
+            .then(move |value| call.with(()).value(value.0 + 1))
+    }),
+    observes("share, two handles and an observer", |task, case| {
+        let call = case.closure();
+        let shared = task.share();
+        let other = shared.clone();
+        shared.on_settled(move |_| drop(call.with(())));
+        Box::new(move || {
+            drop(shared);
+            other.wait().map(|value| value.0)
+        })
+    }),
+    observes("subscribe", |task, case| {
+        let (success, failure) = (case.closure(), case.closure());
+        task.subscribe(
+            move |_| drop(success.with(())),
+            move |_| drop(failure.with(())),
+        );
+        wait(task)
+    }),
+    observes("subscribe_blocking", |task, case| {
+        let (success, failure) = (case.closure(), case.closure());
+        success.expects_the_test();
+        Box::new(move || {
+            number(task.subscribe_blocking(|_| drop(success.with(())), |_| drop(failure.with(()))))
+        })
+    }),
+    other(
+        "drop",
+        ends(Ends::Value(OTHER)),
+        ends(Ends::Value(OTHER)),
+        |task, _| {
             drop(task);
             Box::new(|| Ok(OTHER))
         },
-    },
-    Use {
-        name: "detach, with an observer",
-        on_value: (1, Ends::Value(OTHER)),
-        on_failure: (1, Ends::Value(OTHER)),
-        reports: true,
-        attach: |task, case| {
+    )
+    .reported(),
+    other(
+        "detach, with an observer",
+        runs(Ends::Value(OTHER)),
+        runs(Ends::Value(OTHER)),
+        |task, case| {
             let call = case.closure();
             let gate = Gate::new();
             let seen = gate.clone();
@@ -387,54 +309,32 @@ const USES: &[Use] = &[
                 Ok(OTHER)
             })
         },
-    },
-    Use {
-        name: "all",
-        on_value: (0, Ends::More),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, case| {
-            let tasks = all(vec![task, Task::ready(case.value(1))]);
-            Box::new(|| Ok(tasks.wait()?.iter().map(|value| value.0).sum()))
-        },
-    },
-    Use {
-        name: "any",
-        on_value: (0, Ends::Same),
-        on_failure: (0, Ends::Aggregate),
-        reports: false,
-        attach: |task, _| wait(any([task])),
-    },
-    Use {
-        name: "any, with one that never settles",
-        on_value: (0, Ends::Same),
-        on_failure: (0, Ends::Value(OTHER)),
-        reports: false,
-        attach: |task, case| {
+    )
+    .reported(),
+    other("all", ends(Ends::More), PASSES, |task, case| {
+        let tasks = all(vec![task, Task::ready(case.value(1))]);
+        Box::new(|| Ok(tasks.wait()?.iter().map(|value| value.0).sum()))
+    }),
+    other("any", PASSES, ends(Ends::Aggregate), |task, _| {
+        wait(any([task]))
+    }),
+    other(
+        "any, with one that never settles",
+        PASSES,
+        ends(Ends::Value(OTHER)),
+        |task, case| {
             let (resolver, other) = deferred();
             let value = case.value(OTHER);
             // The second task is settled only when the first has failed.
             let task = task.inspect_err(move |_| drop(resolver.resolve(value)));
             wait(any([task, other]))
         },
-    },
-    Use {
-        name: "shielded",
-        on_value: (0, Ends::Same),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, _| wait(task.shielded()),
-    },
-    Use {
-        name: "cancel_on_drop",
-        on_value: (0, Ends::Same),
-        on_failure: (0, Ends::Same),
-        reports: false,
-        attach: |task, _| {
-            let guard = task.cancel_on_drop();
-            Box::new(|| number(guard.wait()))
-        },
-    },
+    ),
+    waits("shielded", |task, _| wait(task.shielded())),
+    waits("cancel_on_drop", |task, _| {
+        let guard = task.cancel_on_drop();
+        Box::new(|| number(guard.wait()))
+    }),
 ];
 
 fn wait(task: Task<Value>) -> End {
@@ -543,13 +443,6 @@ impl Called<Value> {
     fn more(self) -> Value {
         let number = self.input.0 + 1;
         self.value(number)
-    }
-}
-
-impl Value {
-    /// The same value; says that the tokens it was counted by are those.
-    fn counted(self, _: &Tokens) -> Value {
-        self
     }
 }
 
@@ -681,11 +574,11 @@ impl Case {
         let (outcome, settler) = match self.when {
             When::Before => {
                 settle();
-                let end = (consumer.attach)(self.send(task), self);
+                let end = consumer.attach(self.send(task), self);
                 (end(), test)
             }
             When::After => {
-                let end = (consumer.attach)(self.send(task), self);
+                let end = consumer.attach(self.send(task), self);
                 let settler = thread::spawn(settle);
                 let id = settler.thread().id();
                 let outcome = end();
