@@ -33,6 +33,7 @@ mod stopped;
 mod subscribe;
 mod traced;
 mod wait;
+mod wrapped;
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,9 +1,8 @@
 //! The way from a subscription to the task that it observes.
 
+use super::wrapped::{Around, Wrapped};
 use crate::cell::AnyCell;
-use crate::cell::slot::Slot;
-use crate::cell::step::{Flow, Route, Step};
-use crate::error::TaskError;
+use crate::cell::step::Step;
 use crate::sync::{Arc, Mutex, Weak};
 
 /// Bytes of a cell from which on a subscription does without a weak reference of its own.
@@ -29,10 +28,7 @@ impl Observed {
     /// The way to a large `cell`, and the step to register there.
     pub(super) fn large(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>) -> (Observed, Box<dyn Step>) {
         let way = Arc::new(Mutex::new(Some(Arc::downgrade(cell))));
-        let step = Tied {
-            way: way.clone(),
-            step,
-        };
+        let step = Wrapped::new(Tied(way.clone()), step);
         (Observed::Large(way), Box::new(step))
     }
 
@@ -46,45 +42,14 @@ impl Observed {
     }
 }
 
-/// An observer's step that ends the way to its cell when it is dropped.
-struct Tied {
-    way: Way,
-    step: Box<dyn Step>,
-}
+/// Ends the way to a cell when it is dropped with the observer's step.
+struct Tied(Way);
+
+impl Around for Tied {}
 
 impl Drop for Tied {
     fn drop(&mut self) {
-        let way = self.way.lock().take();
+        let way = self.0.lock().take();
         drop(way);
-    }
-}
-
-impl Step for Tied {
-    fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow {
-        self.step.run(input, name)
-    }
-
-    fn output(&mut self) -> Option<&mut dyn Slot> {
-        self.step.output()
-    }
-
-    fn cancel(&mut self, error: &TaskError) {
-        self.step.cancel(error);
-    }
-
-    fn reject(&mut self, error: &TaskError) {
-        self.step.reject(error);
-    }
-
-    fn route(&mut self) -> Option<Route> {
-        self.step.route()
-    }
-
-    fn takes_outcome(&self) -> bool {
-        self.step.takes_outcome()
-    }
-
-    fn forwards_to(&self) -> Option<&Arc<dyn AnyCell>> {
-        self.step.forwards_to()
     }
 }
