@@ -318,9 +318,9 @@ pub(super) fn help_first(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool, how: 
     }
 }
 
-/// Blocks until `done`, after `help_first`; `over` is true then, unless `cell` is settled. `sleep_on(Some(..))`
-/// registers this thread, which is `me`, to be woken, unless it is done already; `sleep_on(None)`
-/// takes that back.
+/// Blocks until `done`, after `help_first`; `over` is true then, unless `cell` is settled.
+/// `sleep_on(Some(..))` registers this thread, which is `me`, to be woken, unless it is done
+/// already; `sleep_on(None)` takes that back.
 pub(super) fn block_on(
     cell: &Arc<dyn AnyCell>,
     me: &Thread,

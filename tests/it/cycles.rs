@@ -337,7 +337,7 @@ mod no_cycle {
 mod steps {
     use super::*;
 
-    /// How many tasks are looked at while `f` runs, by searches for cycles and by threads that wait.
+    /// How many tasks searches for cycles and threads that wait look at while `f` runs.
     fn searched(f: impl FnOnce()) -> u64 {
         use fast_async::__private::{looked_at_by_waits, searched_for_cycles};
         let steps = || searched_for_cycles() + looked_at_by_waits();
