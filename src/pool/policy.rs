@@ -27,9 +27,9 @@ const FLOOD_SAMPLES: u32 = 40;
 /// the last growth need a few to be found blocked.
 const RESET_SAMPLES: u32 = 8;
 /// Where the system does not tell about threads, and no processor is idle: for how long no job must
-/// have begun before a worker is added. `STALL` holds up to the first step, `STANDSTILL` beyond it.
-/// The latter is for jobs that wait for a queued one while other processes keep all processors
-/// busy.
+/// have begun before a worker is added. `STALL` holds up to the first step, `STANDSTILL` beyond it:
+/// it adds one worker, then two, four, and so on. It is for jobs that wait for a queued one while
+/// other processes keep all processors busy.
 const STALL: Duration = Duration::from_millis(10);
 const STANDSTILL: Duration = Duration::from_secs(5);
 
@@ -58,6 +58,8 @@ pub(super) struct GrowthPolicy {
     /// There was one at the last look: its threads have yet to show what they are worth.
     has_grown: bool,
     since_flow: u32,
+    /// What the next standstill adds; 0: one worker.
+    standstill_step: usize,
     /// Used where the system does not tell.
     asker: Asker,
 }
@@ -70,6 +72,7 @@ impl GrowthPolicy {
             step: 0,
             has_grown: false,
             since_flow: FLOOD_SAMPLES,
+            standstill_step: 0,
             asker: Asker::default(),
         }
     }
@@ -106,6 +109,7 @@ impl GrowthPolicy {
             self.enough += 1;
             if self.enough > RESET_SAMPLES {
                 self.step = 0;
+                self.standstill_step = 0;
             }
             return 0;
         }
@@ -123,8 +127,16 @@ impl GrowthPolicy {
                 Answer::Idle => {}
                 Answer::Busy => {
                     // Grow.5
-                    let stall = if by_step > 0 { STALL } else { STANDSTILL };
-                    return usize::from(sample.stalled >= stall);
+                    if by_step > 0 {
+                        return usize::from(sample.stalled >= STALL);
+                    }
+                    if sample.stalled < STANDSTILL {
+                        return 0;
+                    }
+                    let by = self.standstill_step.max(1);
+                    self.standstill_step = by.saturating_mul(2);
+                    self.has_grown = true;
+                    return by;
                 }
                 Answer::Later => return 0,
             }
@@ -354,11 +366,12 @@ mod tests {
         assert_eq!(looks(&mut policy, 2, 9), 0);
         assert!(looks(&mut policy, 3, 10) > 0, "up to the first step");
         assert_eq!(looks(&mut policy, 4, 4_999), 0);
-        let grown = looks(&mut policy, 4, 5_000);
-        assert!(
-            (1..=10).contains(&grown),
-            "no pool stands still for ever: {grown}"
-        );
+        // Each new worker begins a job, and then the pool stands still again.
+        let mut standstill = || {
+            let grown = (0..400).map(|_| grow_unseen(&mut policy, 4, false, 5_000, false));
+            grown.into_iter().find(|by| *by > 0)
+        };
+        assert_eq!([(); 4].map(|()| standstill()), [1, 2, 4, 8].map(Some));
         // One ask that finds an idle processor is not enough beyond the first step.
         let mut grown = 0;
         for look in 0..400 {
