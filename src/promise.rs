@@ -9,7 +9,7 @@ pub use shared::SharedResolver;
 
 use crate::cell::drive::{Driver, drive_from};
 use crate::cell::slot::{Outcome, cast};
-use crate::cell::state::{Phase, Progress};
+use crate::cell::state::{Phase, Progress, State};
 use crate::cell::step::Follow;
 use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, UpstreamRef, adopt, stop, with, with_state};
@@ -83,7 +83,7 @@ impl<T: Send + 'static> Resolver<T> {
     pub fn on_pool(self) -> Resolver<T> {
         if let Some(cell) = &self.cell {
             with_state(&**cell, |state| {
-                if state.phase == Phase::Open {
+                if state.phase() == Phase::Open {
                     state.run_on_pool();
                 }
             });
@@ -205,12 +205,7 @@ impl<T: Send + 'static> Resolver<T> {
         };
         // This thread becomes the driver for as long as it takes to let go again. Before `given` is
         // taken apart: what has lost a race goes back whole.
-        let claimed = with_state(&*cell, |state| {
-            (state.phase == Phase::Open).then(|| {
-                state.phase = Phase::Driving;
-                state.epoch
-            })
-        });
+        let claimed = with_state(&*cell, State::claim_open);
         let Some(epoch) = claimed else {
             return Err(given);
         };
@@ -257,7 +252,7 @@ impl<T: Send + 'static> Resolver<T> {
     pub fn is_wanted(&self) -> bool {
         self.cell
             .as_ref()
-            .is_some_and(|cell| with_state(&**cell, |state| state.phase == Phase::Open))
+            .is_some_and(|cell| with_state(&**cell, |state| state.phase() == Phase::Open))
     }
 
     /// Settles the task; hands the outcome back when it is too late.
@@ -283,7 +278,7 @@ fn settle<T: Send + 'static>(
         // Inside a callback the steps wait for their turn in this thread's list. On a thread that
         // unwinds none of them runs: it would find `thread::panicking()`.
         let postponed = with(&**cell, |state, head| {
-            if state.phase != Phase::Open || state.steps.is_empty() || state.is_on_pool() {
+            if state.phase() != Phase::Open || state.steps.is_empty() || state.is_on_pool() {
                 return None;
             }
             *cast::<T>(head) = local.take();
@@ -322,7 +317,7 @@ fn settle_on_pool<T: Send + 'static>(
 ) -> Result<(), Outcome<T>> {
     // One look at the list: a step that is registered afterwards finds the task settled.
     let settled = with(&**cell, |state, head| {
-        if state.phase != Phase::Open || !state.is_on_pool() {
+        if state.phase() != Phase::Open || !state.is_on_pool() {
             return None;
         }
         state.drive_here();

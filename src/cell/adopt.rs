@@ -128,8 +128,7 @@ fn attach(
             state.outcome(head).fail(error);
             arrival = Some(state.outcome_is_in());
         } else {
-            state.phase = Phase::Following;
-            removed.ties.push(state.set_upstream(upstream(inner)));
+            removed.ties.push(state.follow(upstream(inner)));
         }
         true
     });
@@ -144,7 +143,7 @@ fn attach(
     let forwarder = forwarder.unwrap_or_else(|| forward(target.clone(), epoch));
     let (source, forwarder) = compress_inner(inner, forwarder, removed);
     let wanted = with_state(&*target, |state| {
-        if state.phase != Phase::Following {
+        if state.phase() != Phase::Following {
             return false;
         }
         removed.ties.push(state.set_upstream(upstream(&source)));
@@ -164,7 +163,7 @@ fn attach(
             removed.steps.push(forwarder);
             return Registered::Pending;
         }
-        if state.phase == Phase::Settled {
+        if state.phase() == Phase::Settled {
             inner.settled_flag().store(false, Ordering::Relaxed);
         }
         state.has_dependents = true;
@@ -193,7 +192,7 @@ fn compress_inner(
             target.is_some_and(|target| inner.meta().is_covered_by(target.meta()))
         };
         let only_follows =
-            state.phase == Phase::Following && state.steps.is_empty() && is_covered();
+            state.phase() == Phase::Following && state.steps.is_empty() && is_covered();
         let upstream = state.upstream().filter(|_| only_follows)?;
         Some((upstream.to.clone(), state.epoch))
     });
@@ -221,10 +220,10 @@ fn compress_inner(
     }
     // Whoever cancels the inner task before this cancels the source with it.
     with_state(&**inner, |state| {
-        if state.phase == Phase::Following && state.epoch == epoch {
-            state.phase = Phase::Forwarded;
-            removed.ties.push(state.take_upstream());
-            removed.steps.extend(state.last.take());
+        if state.phase() == Phase::Following && state.epoch == epoch {
+            let (tie, step) = state.forward();
+            removed.ties.push(tie);
+            removed.steps.extend(step);
         }
     });
     (source, None)
@@ -240,7 +239,7 @@ fn compress_outer(
     let mut forwarder: Option<Box<dyn Step>> = None;
     loop {
         let own_carrier = with_state(&*target, |state| {
-            let only_carries = state.phase == Phase::Following
+            let only_carries = state.phase() == Phase::Following
                 && state.detached
                 && state
                     .steps
@@ -251,9 +250,9 @@ fn compress_outer(
             if !only_carries {
                 return None;
             }
-            state.phase = Phase::Forwarded;
-            removed.ties.push(state.take_upstream());
-            removed.steps.extend(state.last.take());
+            let (tie, step) = state.forward();
+            removed.ties.push(tie);
+            removed.steps.extend(step);
             state.steps.pop().map(|(forwarder, _)| forwarder)
         });
         let Some(own_carrier) = own_carrier else {
@@ -292,7 +291,7 @@ impl Forwarder {
     /// `put` fills the slot of the target, unless that was cancelled meanwhile.
     fn deliver(&self, put: impl FnOnce(&mut dyn Slot)) {
         let upstream = with(&*self.target, |state, head| {
-            if state.phase != Phase::Following || state.epoch != self.epoch {
+            if state.phase() != Phase::Following || state.epoch != self.epoch {
                 return None;
             }
             put(state.outcome(head));

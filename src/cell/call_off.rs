@@ -91,7 +91,7 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
             return Found::TooLate;
         }
         let is_head = !state.head_state.is_over();
-        match state.phase {
+        match state.phase() {
             Phase::Cold | Phase::Queued | Phase::Open => {
                 counted = state.leave_unbegun();
                 head.fail(error);
@@ -104,7 +104,7 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
             }
             _ => return Found::TooLate,
         }
-        if matches!(state.phase, Phase::Driving | Phase::Following) {
+        if matches!(state.phase(), Phase::Driving | Phase::Following) {
             state.leave_running();
         }
         let upstream = state.take_upstream();

@@ -89,7 +89,7 @@ fn detach_steps(
         let before = state.epoch;
         let epoch = before.wrapping_add(1);
         // The driver to whom the cancel is left.
-        let left_to = match state.phase {
+        let left_to = match state.phase() {
             Phase::Driving if state.observing => {
                 Some(state.deferred_cancel_driver().unwrap_or(before))
             }
@@ -100,7 +100,7 @@ fn detach_steps(
             }
             _ => None,
         };
-        let outcome = match state.phase {
+        let outcome = match state.phase() {
             Phase::Settled | Phase::Forwarded => return None,
             _ if state.is_decided() => return None,
             Phase::Driving => CancelOutcome::Signalled,
@@ -108,12 +108,10 @@ fn detach_steps(
         };
         let counted = state.leave_unbegun();
         if left_to.is_none() {
-            if matches!(state.phase, Phase::Driving | Phase::Following) {
+            if matches!(state.phase(), Phase::Driving | Phase::Following) {
                 state.leave_running();
             }
-            state.phase = Phase::Driving;
-            state.drive_nowhere();
-            state.observing = true;
+            state.take_away();
         }
         state.epoch = epoch;
         state.cancelled = true;
@@ -162,7 +160,7 @@ fn detach_steps(
 /// Gives `error` back in any other.
 fn cancel_unstarted(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError> {
     let (prevented, work) = keeping(cell, |state, head| {
-        let has_begun = !matches!(state.phase, Phase::Cold | Phase::Queued | Phase::Open);
+        let has_begun = !matches!(state.phase(), Phase::Cold | Phase::Queued | Phase::Open);
         if has_begun || state.head_state.is_over() || !state.steps.is_empty() {
             return Err(error);
         }

@@ -6,7 +6,7 @@
 
 use super::head::Body;
 use super::slot::Slot;
-use super::state::{Duty, Phase, Progress, Role, State};
+use super::state::{Duty, Progress, Role, State};
 use super::step::{Flow, Route, Step};
 use super::steps::Batch;
 use super::{AnyCell, TaskMeta, adopt, call_off, cancel, with};
@@ -136,7 +136,7 @@ pub(super) fn next(
         state.settle_with(failure.as_ref(), &mut driver_state.duty);
         NextAction::Settled
     } else {
-        state.phase = Phase::HandedOff;
+        state.stop_driving();
         NextAction::HandOff
     }
 }
@@ -359,7 +359,7 @@ fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>, route
         let left = Some(state.set_route(route));
         if !stays {
             driver_state.store_outcome(state, head);
-            state.phase = Phase::HandedOff;
+            state.stop_driving();
         }
         (!stays, left)
     });
@@ -377,7 +377,7 @@ pub(super) fn requeue(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Dr
         let kept = state.epoch == epoch;
         if kept {
             driver_state.store_outcome(state, head);
-            state.phase = Phase::HandedOff;
+            state.stop_driving();
         }
         kept
     });

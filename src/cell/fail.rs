@@ -62,7 +62,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
     // An executor is the user's to drop, without the lock.
     let mut old_route = Route::Pool;
     let (taken, epoch) = with(&**cell, |state, head| {
-        let taken = match state.phase {
+        let taken = match state.phase() {
             Phase::Cold | Phase::Queued | Phase::Open => {
                 state.called_off |= error.is_cancelled();
                 Taken::Head(state.take_upstream())
@@ -92,11 +92,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
             Phase::HandedOff | Phase::Settled | Phase::Forwarded => Taken::TooLate,
         };
         if matches!(taken, Taken::Head(..) | Taken::Rest(_) | Taken::Observed(_)) {
-            state.phase = Phase::Driving;
-            state.drive_here();
-            state.epoch = state.epoch.wrapping_add(1);
-            state.pass_deferred_cancel_to(state.epoch);
-            state.head_state.finish();
+            state.take_over();
         }
         (taken, state.epoch)
     });

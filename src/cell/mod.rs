@@ -268,7 +268,7 @@ pub(crate) fn with_state<R>(cell: &dyn AnyCell, f: impl FnOnce(&mut State) -> R)
 /// True while the calling thread runs the closure or a step of `cell`.
 pub(crate) fn is_driven_here(cell: &dyn AnyCell) -> bool {
     with_state(cell, |state| {
-        state.phase == state::Phase::Driving && state.driver == Some(thread_id())
+        state.phase() == state::Phase::Driving && state.driver == Some(thread_id())
     })
 }
 
@@ -300,7 +300,7 @@ fn begin_again(cell: &Arc<dyn AnyCell>, registered: Registered) {
             cell.clone().hand_off();
             #[cfg(planted = "spent_when_queued")]
             with_state(&**cell, |state| {
-                let is_settled = state.phase == state::Phase::Settled;
+                let is_settled = state.phase() == state::Phase::Settled;
                 let flag = cell.settled_flag();
                 flag.store(is_settled, crate::sync::Ordering::Relaxed);
             });
@@ -329,7 +329,7 @@ pub(crate) fn enqueue_in(pool: &Pool, cell: &Arc<dyn AnyCell>) {
 /// place is given back.
 pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
     let is_queued = with_state(&**cell, |state| {
-        state.placed = state.phase == state::Phase::Queued;
+        state.placed = state.phase() == state::Phase::Queued;
         state.placed
     });
     if !is_queued {
@@ -348,7 +348,7 @@ pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
     let mut inner = shell.inner.lock();
     let state = &mut inner.state;
     let is_inline = match state.route() {
-        Route::Inline => state.phase == state::Phase::HandedOff,
+        Route::Inline => state.phase() == state::Phase::HandedOff,
         // The pool runs nothing here.
         Route::Pool => {
             let to = state.begin_handoff();
@@ -447,7 +447,7 @@ pub(crate) fn release(cell: &dyn AnyCell) {
         state.detached = true;
         // Nobody is left to be woken; a future's waker may hold much.
         let waiter = state.waiter.take();
-        if state.phase != state::Phase::Settled || state.handled {
+        if state.phase() != state::Phase::Settled || state.handled {
             return (None, waiter);
         }
         state.handled = true;

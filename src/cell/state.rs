@@ -18,6 +18,7 @@
 mod duty;
 mod interrupt;
 mod route;
+mod transitions;
 
 use std::task::Waker;
 
@@ -56,7 +57,7 @@ pub(crate) enum HeadState {
     /// The closure was claimed.
     Running,
     /// The closure has run, and the head has its outcome or will never have one of its own.
-    RunResult,
+    Ran,
     /// The same without a closure, or before it was claimed.
     Over,
 }
@@ -64,23 +65,24 @@ pub(crate) enum HeadState {
 impl HeadState {
     pub(crate) fn finish(&mut self) {
         *self = if self.had_closure() {
-            HeadState::RunResult
+            HeadState::Ran
         } else {
             HeadState::Over
         };
     }
 
     pub(crate) fn is_over(self) -> bool {
-        matches!(self, HeadState::RunResult | HeadState::Over)
+        matches!(self, HeadState::Ran | HeadState::Over)
     }
 
     fn had_closure(self) -> bool {
-        matches!(self, HeadState::Running | HeadState::RunResult)
+        matches!(self, HeadState::Running | HeadState::Ran)
     }
 }
 
 pub(crate) struct State {
-    pub(crate) phase: Phase,
+    /// Written by this file and by `transitions`.
+    phase: Phase,
     /// No handle is left, or a consumer has taken it: nobody will ask for the outcome.
     pub(crate) detached: bool,
     /// Somebody has received the outcome, or will: a failure needs no report.
@@ -238,6 +240,11 @@ impl State {
             rare: None,
             driver: None,
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
     }
 
     /// Appends a step; says its number and what to do.

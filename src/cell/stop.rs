@@ -118,7 +118,7 @@ pub(crate) fn when_stopped(mut cell: Arc<dyn AnyCell>, told: OnStop) -> Option<O
     loop {
         let answer = with_state(&*cell, |state| {
             let told = told.take()?;
-            if matches!(state.phase, Phase::Settled | Phase::Forwarded) {
+            if matches!(state.phase(), Phase::Settled | Phase::Forwarded) {
                 return Some(ask(state, told));
             }
             state.steps.push(step(&cell, told), Role::Observer);

@@ -11,13 +11,13 @@ use super::drive::{self, Driver, NextAction, drive_from};
 pub(crate) use super::head::Returned;
 use super::head::{Body, Head};
 use super::slot::{Outcome, Slot, with_slot};
-use super::state::{HeadState, Phase, Progress, Registered, Role, State};
+use super::state::{Phase, Progress, Registered, Role, State};
 use super::step::{Follow, Step};
 use super::work::{Errand, Running};
 use super::{AnyCell, TaskMeta, adopt, call_off, stop, tear};
 use crate::error::{At, TaskError};
 use crate::executor::RunResult;
-use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, thread_id};
+use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering};
 use crate::{dispatch, unhandled};
 
 /// A cell whose head is an `H`. The head gives the first outcome; the steps make of it what they
@@ -132,12 +132,10 @@ impl Erased {
     pub(crate) fn settle(&self, driver_state: &mut Driver<'_>) -> Option<(u32, NextAction)> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        if inner.state.phase != Phase::Open || inner.state.is_on_pool() {
+        if inner.state.phase() != Phase::Open || inner.state.is_on_pool() {
             return None;
         }
-        inner.state.phase = Phase::Driving;
-        inner.state.head_state.finish();
-        inner.state.drive_here();
+        inner.state.begin_settling();
         let epoch = inner.state.epoch;
         let next = self.advance(inner, driver_state, epoch);
         Some((epoch, next))
@@ -149,7 +147,8 @@ impl Erased {
     pub(crate) fn settle_alone(&self, local: &mut dyn Slot) -> bool {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        if inner.state.phase != Phase::Open || !inner.state.is_bare() || local.failure().is_some() {
+        if inner.state.phase() != Phase::Open || !inner.state.is_bare() || local.failure().is_some()
+        {
             return false;
         }
         local.move_into(inner.slot());
@@ -214,15 +213,12 @@ pub(super) fn claim(
     let mut inner = shell.inner.lock();
     let inner_now = &mut *inner;
     let state = &mut *inner_now.state;
-    match state.phase {
+    match state.phase() {
         // An open cell with a closure is a branch of a shared task whose value is there.
         Phase::Queued | Phase::Cold | Phase::Open
             if handoff.is_none() && inner_now.head.slot().is_none() =>
         {
-            state.phase = Phase::Driving;
-            state.driver = Some(thread_id());
-            state.note_driven();
-            state.head_state = HeadState::Running;
+            state.begin_closure();
             let running = Running {
                 cell,
                 shell,
@@ -245,11 +241,7 @@ pub(super) fn claim(
 /// came by them as a job.
 pub(super) fn resume(cell: &Arc<dyn AnyCell>, shell: &Erased, mut inner: Locked<'_>, is_job: bool) {
     let state = &mut *inner.state;
-    state.phase = Phase::Driving;
-    state.drive_here();
-    state.depart();
-    // Observers may be first: a cancel leaves them to this driver.
-    state.observing = true;
+    state.resume();
     let (epoch, mut held) = (state.epoch, state.last.take());
     let mut inner = Some(inner);
     cell.with_slot(&mut |local| {

@@ -167,7 +167,7 @@ impl<P: Send + 'static> Upstream for Group<P> {
 /// Makes `group` what the task of `cell` waits for, unless that is settled already.
 pub(super) fn bind<P: Send + 'static>(cell: &dyn AnyCell, group: &Arc<Group<P>>) {
     let bound = with_state(cell, |state| {
-        let open = state.phase == crate::cell::state::Phase::Open;
+        let open = state.phase() == crate::cell::state::Phase::Open;
         if open {
             let _ = state.set_upstream(UpstreamRef {
                 to: group.clone(),

@@ -26,7 +26,7 @@ impl<T: Send + 'static> Future for Task<T> {
         // Cloned before the lock is taken: a waker is foreign code.
         let mut waker = Some(context.waker().clone());
         let (settled, old) = with_state(&**cell, |state| {
-            if state.phase == Phase::Settled {
+            if state.phase() == Phase::Settled {
                 return (true, None);
             }
             (false, std::mem::replace(&mut state.waiter, waker.take()))

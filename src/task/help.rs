@@ -58,12 +58,7 @@ pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn
             return false;
         }
         // It needs this thread no longer, and whoever looks for a cycle must not find that it does.
-        let sent = with_state(&**cell, |state| {
-            (state.phase == Phase::Open).then(|| {
-                state.phase = Phase::Queued;
-                state.take_upstream()
-            })
-        });
+        let sent = with_state(&**cell, State::queue_branch);
         if let Some(upstream) = sent {
             unhandled::drop_reporting(upstream);
             resubmit(cell.clone());
@@ -151,7 +146,7 @@ fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
 
 /// Whether nobody has begun with it; and what a branch of a shared task waits for.
 fn is_startable(state: &State) -> (bool, Option<Arc<dyn Upstream>>) {
-    match state.phase {
+    match state.phase() {
         Phase::Cold | Phase::Queued => (true, None),
         Phase::HandedOff => (matches!(state.route(), Route::Pool), None),
         Phase::Open => match state.upstream() {

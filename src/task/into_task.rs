@@ -245,7 +245,7 @@ impl<T: Send + 'static> Task<T> {
     pub fn error(&self) -> Option<TaskError> {
         let cell = self.cell()?;
         let failure = with(&**cell, |state, head| {
-            if state.phase != crate::cell::state::Phase::Settled {
+            if state.phase() != crate::cell::state::Phase::Settled {
                 return None;
             }
             let failure = state.outcome(head).failure().cloned();

@@ -2,7 +2,7 @@
 
 use super::Task;
 use crate::cell::call_off::enlist;
-use crate::cell::state::Phase;
+use crate::cell::state::{Phase, State};
 use crate::cell::task_cell::{Returned, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, enqueue, enqueue_in, with_state};
 use crate::error::At;
@@ -36,14 +36,7 @@ fn note_context(meta: &mut TaskMeta) {
 
 /// Starts a cold task; leaves one alone that was started already.
 pub(super) fn start_if_cold(cell: &Arc<dyn AnyCell>) {
-    let was_cold = with_state(&**cell, |state| {
-        let cold = state.phase == Phase::Cold;
-        if cold {
-            state.phase = Phase::Queued;
-        }
-        cold
-    });
-    if was_cold {
+    if with_state(&**cell, State::start) {
         enqueue(cell);
     }
 }
@@ -62,7 +55,7 @@ fn start_new(cell: &Arc<dyn AnyCell>) {
     let meta = cell.meta();
     if meta.is_under_tokens() {
         enlist(cell);
-        if with_state(&**cell, |state| state.phase != Phase::Queued) {
+        if with_state(&**cell, |state| state.phase() != Phase::Queued) {
             // Cancelled: it needs no room in a queue.
             return;
         }

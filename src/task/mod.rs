@@ -194,7 +194,7 @@ impl<T> Task<T> {
             if state.cancelled {
                 return Status::Failure;
             }
-            let failed = match state.phase {
+            let failed = match state.phase() {
                 Phase::Settled | Phase::HandedOff => state.outcome(head).failure().is_some(),
                 _ => state.failed,
             };
@@ -295,7 +295,7 @@ fn redeem_into(cell: &mut Arc<dyn AnyCell>, outcome: &mut dyn Slot) -> bool {
 /// Moves what there is to take from a settled task. Returns whether there was anything; `None`: the
 /// task is not settled.
 fn move_settled(state: &mut State, head: &mut dyn Slot, to: &mut dyn Slot) -> Option<bool> {
-    (state.phase == Phase::Settled).then(|| {
+    (state.phase() == Phase::Settled).then(|| {
         state.handled = true;
         state.outcome(head).move_into(to)
     })
@@ -306,7 +306,7 @@ fn take_settled<T: Send + 'static>(
     state: &mut State,
     head: &mut dyn Slot,
 ) -> Option<Option<Outcome<T>>> {
-    if state.phase != Phase::Settled {
+    if state.phase() != Phase::Settled {
         return None;
     }
     state.handled = true;

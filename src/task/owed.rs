@@ -17,7 +17,7 @@ impl<T: Send + 'static> Task<T> {
         let me = Some(thread_id());
         let waits = |cell: &Arc<dyn AnyCell>| {
             let (phase, is_tied) =
-                with_state(&**cell, |state| (state.phase, state.upstream().is_some()));
+                with_state(&**cell, |state| (state.phase(), state.upstream().is_some()));
             match phase {
                 Phase::Open => !is_tied,
                 Phase::HandedOff | Phase::Driving => driver(cell) == me,

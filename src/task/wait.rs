@@ -296,7 +296,7 @@ fn block_unsettled(cell: &Arc<dyn AnyCell>, flag: &AtomicBool, how: How) -> End 
     }
     block_on(cell, &thread::current(), &settled, None, how, |waiter| {
         let replaced = with_state(&**cell, |state| {
-            (state.phase != Phase::Settled).then(|| std::mem::replace(&mut state.waiter, waiter))
+            (state.phase() != Phase::Settled).then(|| std::mem::replace(&mut state.waiter, waiter))
         });
         // A future's waker that was left here is foreign code.
         let sleeps = replaced.is_some();

@@ -98,7 +98,7 @@ impl Trail {
 
 /// The thread that drives a cell.
 pub(crate) fn driver(state: &State) -> Option<ThreadId> {
-    state.driver.filter(|_| state.phase == Phase::Driving)
+    state.driver.filter(|_| state.phase() == Phase::Driving)
 }
 
 impl Graph {

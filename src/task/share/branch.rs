@@ -173,7 +173,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             if is_sent {
                 state.expect_route();
             }
-            if state.phase == Phase::Open {
+            if state.phase() == Phase::Open {
                 let _ = state.set_upstream(UpstreamRef {
                     to: self.shared.clone(),
                     step_id,
