@@ -253,6 +253,9 @@ impl Pool {
     /// that there is no limit. Runs nothing on the calling thread; what the calling callback, if
     /// there is one, has settled before goes on on the pool meanwhile.
     ///
+    /// Give it a limit in a task of another pool whose end this pool may be waiting for: such a
+    /// cycle of pools is not found, and the call lasts until the limit.
+    ///
     /// Call it before `main` returns to wait for detached work: tasks that still run when the
     /// process ends are lost.
     ///
@@ -291,7 +294,8 @@ impl Pool {
     /// [`Shutdown::Drain`] runs everything that was accepted; [`Shutdown::Discard`] settles what
     /// has not started as [`Cancelled`](crate::ErrorKind::Cancelled). Tasks that are running are
     /// never stopped. `deadline` bounds the wait (`Duration::MAX`: none); what has not ended by
-    /// then goes on in the background.
+    /// then goes on in the background. Give it a deadline in a task of another pool that this one
+    /// may be waiting for, as for [`wait_idle`](Pool::wait_idle).
     ///
     /// From a task of this pool it works too, and does not wait for the calling thread. Runs
     /// nothing on that thread; what the calling callback, if there is one, has settled before goes

@@ -1,7 +1,7 @@
 //! Blocking in a pool: without a bound on how many wait, and in every phase of a thread's life.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use crate::support::{Count, Gate, isolated, pool_of, until, within};
@@ -141,6 +141,41 @@ mod any_number {
             all(waiting).wait().unwrap();
             assert!(failed.get() <= 250, "{}", failed.get());
             end(&pool);
+        });
+    }
+}
+
+mod each_other {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    /// Has a task of each of two pools call `wait` with the other pool; says what they came to.
+    fn of_two_pools<R: Send + 'static>(wait: fn(&Pool) -> R) -> [R; 2] {
+        let pools = [pool_of(1), pool_of(1)];
+        let both = Arc::new(Barrier::new(2));
+        let tasks = [(0, 1), (1, 0)].map(|(own, other)| {
+            let (other, both) = (pools[other].clone(), both.clone());
+            pools[own].spawn(move || {
+                both.wait();
+                let result = wait(&other);
+                // Neither is over before the other one's wait is.
+                both.wait();
+                result
+            })
+        });
+        let results = tasks.map(|task| task.wait().unwrap());
+        pools.iter().for_each(end);
+        results
+    }
+
+    // Contract: W3
+    #[test]
+    fn tasks_that_wait_for_each_others_pools_wait_as_long_as_their_limits() {
+        within(|| {
+            assert_eq!(of_two_pools(|pool| pool.wait_idle(SHORT)), [false; 2]);
+            let ended = |pool: &Pool| pool.shutdown(Shutdown::Drain, SHORT).is_complete();
+            assert_eq!(of_two_pools(ended), [false; 2]);
         });
     }
 }
