@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use crate::support::{Gate, Log, OnDrop, isolated, within};
+use crate::support::{Gate, Log, OnDrop, isolated, pool_of, until, within};
 use fast_async::{
     ErrorKind, Executor, Inline, Job, LocalLoop, LoopQueue, Task, attempt, deferred, spawn,
 };
@@ -357,7 +357,8 @@ mod waits {
                     let there = Task::ready(()).on(&queue).then(|()| ());
                     let (waiting, go) = (Gate::new(), Gate::new());
                     let (begun, may) = (waiting.clone(), go.clone());
-                    let other = spawn(move || {
+                    let pool = pool_of(1);
+                    let other = pool.spawn(move || {
                         begun.open();
                         may.pass();
                         there.wait().map_err(|error| error.kind())
@@ -370,7 +371,7 @@ mod waits {
                         });
                     } else {
                         go.open();
-                        thread::sleep(Duration::from_millis(20));
+                        until(|| pool.metrics().blocked == 1);
                     }
                     match other.wait() {
                         Ok(inner) => inner,
