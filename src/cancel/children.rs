@@ -1,6 +1,5 @@
 //! The tokens directly below one.
 
-use super::Inner;
 use crate::sync::{Arc, Weak};
 
 /// Dead entries that a list may keep, however short it is.
@@ -9,15 +8,23 @@ const KEPT: usize = 16;
 /// A dead token keeps its allocation for as long as its entry is here.
 ///
 /// Invariant: of the entries, at most `KEPT` and one half are those of tokens whose drop is over.
-#[derive(Default)]
-pub(super) struct Children {
-    list: Vec<Weak<Inner>>,
+pub(super) struct Children<T> {
+    list: Vec<Weak<T>>,
     /// Tokens that have died since the last sweep. Some of them may have left the list already.
     dead: usize,
 }
 
-impl Children {
-    pub(super) fn add(&mut self, child: &Arc<Inner>) {
+impl<T> Default for Children<T> {
+    fn default() -> Children<T> {
+        Children {
+            list: Vec::new(),
+            dead: 0,
+        }
+    }
+}
+
+impl<T> Children<T> {
+    pub(super) fn add(&mut self, child: &Arc<T>) {
         if self.list.len() == self.list.capacity() {
             self.sweep();
         }
@@ -41,7 +48,7 @@ impl Children {
         self.dead = 0;
     }
 
-    pub(super) fn alive(&self) -> impl DoubleEndedIterator<Item = Arc<Inner>> {
+    pub(super) fn alive(&self) -> impl DoubleEndedIterator<Item = Arc<T>> {
         self.list.iter().filter_map(Weak::upgrade)
     }
 }

@@ -1,14 +1,9 @@
-//! The tasks under a token, as the token and as a task see them.
-
-use std::collections::BTreeMap;
+//! The tokens that one task is under.
 
 use smallvec::SmallVec;
 
-use super::{CancelToken, Member};
-use crate::sync::{Arc, AtomicU64, Ordering, Weak};
-
-/// The tasks under one token, in the order in which they were registered anywhere.
-pub(super) type Members = BTreeMap<u64, Weak<dyn Member>>;
+use super::token::{CancelToken, Member};
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// The tokens that one task is under as long as it is not settled. Dropping it takes the task out
 /// of them.

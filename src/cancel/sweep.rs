@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::CancelToken;
+use super::callback::Callback;
 use crate::error::Reason;
 use crate::sync::Arc;
 
@@ -27,18 +27,28 @@ pub(crate) trait Withdraw: Send + Sync {
     fn withdraw(self: Arc<Self>, step_id: u64, sweep: &mut Sweep) -> CancelOutcome;
 }
 
-/// A task that a token cancels.
-pub(crate) trait Member: Send + Sync {
-    /// `token` is raised: cancels the task where it stands. Part of the first pass, as
-    /// [`withdraw`](Withdraw::withdraw) is.
-    fn call_off(self: Arc<Self>, token: &CancelToken, sweep: &mut Sweep);
+/// A token, seen by a raise.
+pub(crate) trait Raise: Send + Sync {
+    /// The first pass of a raise, for this token alone; what is below it goes into `sweep`. `None`:
+    /// it was raised before. True: it has callbacks that are to run.
+    fn flag(self: Arc<Self>, sweep: &mut Sweep) -> Option<bool>;
+
+    /// Takes the callback whose turn it is, of a raised token.
+    fn take_callback(&self) -> Option<Callback>;
+}
+
+/// Things that the first pass comes to, one after the other.
+pub(super) trait Reach: Send {
+    /// Comes to the next one, after putting the rest into `sweep` again: what that one brings in is
+    /// reached before the rest.
+    fn reach(self: Box<Self>, sweep: &mut Sweep);
 }
 
 /// What the first pass has yet to come to.
 enum Pending {
     Unwanted(Arc<dyn Withdraw>, u64),
-    Raised(CancelToken),
-    CalledOff(Arc<dyn Member>, CancelToken),
+    Raised(Arc<dyn Raise>),
+    Others(Box<dyn Reach>),
 }
 
 /// A piece of the second pass.
@@ -58,7 +68,7 @@ pub(crate) struct Sweep {
     passed: Vec<Box<dyn Any + Send>>,
     after: Vec<After>,
     /// Tokens whose callbacks have yet to run, in their order.
-    raised: Vec<CancelToken>,
+    raised: Vec<Arc<dyn Raise>>,
     /// The greatest effect on what was no longer wanted.
     outcome: Option<CancelOutcome>,
 }
@@ -87,14 +97,20 @@ impl Sweep {
     }
 
     /// This token is to be raised.
-    pub(crate) fn raise(&mut self, token: CancelToken) {
-        self.pending.push(Pending::Raised(token));
+    pub(crate) fn raise(&mut self, token: impl Into<Arc<dyn Raise>>) {
+        self.pending.push(Pending::Raised(token.into()));
+    }
+
+    /// These are come to before all that was put in earlier.
+    pub(super) fn reach_later(&mut self, others: Box<dyn Reach>) {
+        self.pending.push(Pending::Others(others));
     }
 
     /// Raises one token; what is below it comes in [`take_all`](Sweep::take_all). False: it was
     /// raised before.
-    pub(crate) fn raise_now(&mut self, token: CancelToken) -> bool {
-        let raised = token.flag(self);
+    pub(crate) fn raise_now(&mut self, token: impl Into<Arc<dyn Raise>>) -> bool {
+        let token = token.into();
+        let raised = token.clone().flag(self);
         if raised == Some(true) {
             self.raised.push(token);
         } else {
@@ -133,10 +149,7 @@ impl Sweep {
                 Pending::Raised(token) => {
                     let _ = self.raise_now(token);
                 }
-                Pending::CalledOff(task, token) => {
-                    self.keep(task.clone());
-                    task.call_off(&token, self);
-                }
+                Pending::Others(others) => others.reach(self),
             }
         }
         self.outcome
@@ -151,23 +164,9 @@ impl Sweep {
         };
     }
 
-    /// Members of a raised token, and tokens below it.
-    pub(super) fn found(
-        &mut self,
-        token: &CancelToken,
-        members: impl DoubleEndedIterator<Item = Arc<dyn Member>>,
-        children: impl DoubleEndedIterator<Item = CancelToken>,
-    ) {
-        // Tokens first: the fewer tasks begin, the better.
-        let members = members.rev();
-        self.pending
-            .extend(members.map(|task| Pending::CalledOff(task, token.clone())));
-        self.pending.extend(children.rev().map(Pending::Raised));
-    }
-
     /// The second pass: what is to be done in this order, the tokens whose callbacks are to run
     /// after that, and what is to be dropped in the end.
-    pub(crate) fn into_parts(self) -> (Vec<After>, Vec<CancelToken>, impl Send + 'static) {
+    pub(crate) fn into_parts(self) -> (Vec<After>, Vec<Arc<dyn Raise>>, impl Send + 'static) {
         (self.after, self.raised, (self.passed, self.why))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::UpstreamRef;
-use crate::cancel::{CancelOutcome, CancelToken, Sweep};
+use crate::cancel::{Callback, CancelOutcome, CancelToken, Raise, Sweep};
 use crate::error::{BoxError, ErrorKind, Reason};
 use crate::executor::{RunResult, Runnable};
 use crate::pool::Pool;
@@ -139,11 +139,11 @@ impl<F: FnOnce() + Send + 'static> Runnable for Deferred<F> {
 }
 
 /// The callbacks of raised tokens, in their order.
-struct Callbacks(Mutex<VecDeque<CancelToken>>);
+struct Callbacks(Mutex<VecDeque<Arc<dyn Raise>>>);
 
 impl Callbacks {
     /// Takes the one whose turn it is.
-    fn next(&self) -> Option<impl FnOnce() + use<>> {
+    fn next(&self) -> Option<Callback> {
         loop {
             let token = self.0.lock().front().cloned()?;
             if let Some(callback) = token.take_callback() {
@@ -151,7 +151,10 @@ impl Callbacks {
             }
             let mut tokens = self.0.lock();
             // Another thread may have come to the same end.
-            if tokens.front().is_some_and(|front| front.is(&token)) {
+            if tokens
+                .front()
+                .is_some_and(|front| Arc::ptr_eq(front, &token))
+            {
                 let passed = tokens.pop_front();
                 drop(tokens);
                 drop(passed);
@@ -172,9 +175,9 @@ impl Runnable for Callbacks {
             // One at a time: the others may be taken back meanwhile.
             if cfg!(planted = "callbacks_taken") {
                 next = self.next();
-                callback();
+                callback.call();
             } else {
-                callback();
+                callback.call();
                 next = self.next();
             }
         }
