@@ -61,7 +61,6 @@ const CIRCLES: &[&[&str]] = &[
         "cell/tear.rs",
         "cell/work.rs",
     ],
-    &["loop_queue/local.rs", "loop_queue/mod.rs"],
     &[
         "pool/block.rs",
         "pool/builder.rs",

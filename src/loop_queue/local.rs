@@ -1,24 +1,20 @@
 //! Closures that never leave the thread of their loop.
 //!
-//! They lie in a store of that thread. What travels with the task is the number under which the
-//! closure lies there.
+//! A store of that thread holds them (`store.rs`). The task holds the number of its closure.
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::{LoopQueue, Queue};
+use super::queue::{LoopQueue, Queue};
+use super::store::{self, Store};
 use crate::cell::slot::Outcome;
 use crate::cell::task_cell::Returned;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::sync::{Arc, Weak, thread_id};
 use crate::task::{IntoTask, Task, resolve_returned};
 use crate::turning::Turning;
-use crate::{drop_queue, unhandled};
 
 /// The loop of one thread: continuations that are registered here may hold what belongs to that
 /// thread, an `Rc` or a widget. They need not be `Send`.
@@ -59,68 +55,6 @@ pub struct LocalLoop {
     store: Rc<Store>,
     /// A `wait` on this thread runs what it waits for, if that was sent here.
     _turning: Turning,
-}
-
-/// The closures of a loop that were not called yet, by their numbers.
-#[derive(Default)]
-struct Store {
-    closures: RefCell<HashMap<u64, Box<dyn Any>>>,
-    next: Cell<u64>,
-}
-
-impl Store {
-    /// The caller drops what it gets when this call is over: a closure's drop may come back here.
-    fn take(&self, number: u64) -> Option<Box<dyn Any>> {
-        self.closures.borrow_mut().remove(&number)
-    }
-
-    /// Drops all closures. Each may hold the last handle of another loop.
-    fn clear(&self) {
-        let closures = self.closures.take();
-        drop_queue::flat(move || {
-            for closure in closures.into_values() {
-                unhandled::drop_reporting(closure);
-            }
-        });
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        // A loop that is never dropped leaves its closures to the end of its thread.
-        if !self.closures.get_mut().is_empty() {
-            self.clear();
-        }
-    }
-}
-
-crate::sync::thread_local! {
-    /// The loops of this thread: where their queues are, and what they store.
-    static STORES: RefCell<Vec<(*const Queue, Rc<Store>)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// What this thread stores for `queue`; `None` on any other thread, and once the loop is gone.
-fn store_of(queue: *const Queue) -> Option<Rc<Store>> {
-    let find = |stores: &RefCell<Vec<(*const Queue, Rc<Store>)>>| {
-        let stores = stores.borrow();
-        let found = stores.iter().find(|(known, _)| *known == queue);
-        found.map(|(_, store)| store.clone())
-    };
-    STORES.try_with(find).ok().flatten()
-}
-
-/// Drops the closures that will not be called any more.
-pub(super) fn drop_forgotten(queue: &Queue) {
-    let forgotten = std::mem::take(&mut queue.bell.lock().forgotten);
-    if forgotten.is_empty() {
-        return;
-    }
-    let Some(store) = store_of(queue) else {
-        return;
-    };
-    for number in forgotten {
-        unhandled::drop_reporting(store.take(number));
-    }
 }
 
 impl LocalLoop {
@@ -166,9 +100,7 @@ impl LocalLoop {
 
     fn of(queue: LoopQueue) -> LocalLoop {
         let store = Rc::<Store>::default();
-        let known = (Arc::as_ptr(&queue.0), store.clone());
-        // A thread whose locals are gone turns no loop; what is registered is rejected.
-        let _ = STORES.try_with(|stores| stores.borrow_mut().push(known));
+        store::add(Arc::as_ptr(&queue.0).addr(), store.clone());
         LocalLoop {
             queue,
             store,
@@ -309,11 +241,7 @@ impl LocalLoop {
         U: Send + 'static,
         F: 'static,
     {
-        let number = self.store.next.get();
-        self.store.next.set(number + 1);
-        let f: Box<dyn Any> = Box::new(f);
-        let before = self.store.closures.borrow_mut().insert(number, f);
-        debug_assert!(before.is_none(), "numbers only rise");
+        let number = self.store.add(Box::new(f));
         let step_id = Ticket::<F> {
             queue: Arc::downgrade(&self.queue.0),
             number: Some(number),
@@ -345,7 +273,7 @@ struct Ticket<F> {
 impl<F: 'static> Ticket<F> {
     /// The closure; `None` on any thread but its own, and once the loop is gone.
     fn redeem(mut self) -> Option<F> {
-        let store = store_of(self.queue.as_ptr())?;
+        let store = store::of(self.queue.as_ptr().addr())?;
         let closure = store.take(self.number.take()?)?;
         closure.downcast().ok().map(|closure| *closure)
     }
@@ -363,13 +291,7 @@ impl<F> Drop for Ticket<F> {
 
 impl Drop for LocalLoop {
     fn drop(&mut self) {
-        let queue = Arc::as_ptr(&self.queue.0);
-        let _ = STORES.try_with(|stores| {
-            let mut stores = stores.borrow_mut();
-            // The latest are dropped first, as a rule.
-            let place = stores.iter().rposition(|(known, _)| *known == queue);
-            place.map(|place| stores.swap_remove(place))
-        });
+        store::remove(Arc::as_ptr(&self.queue.0).addr());
         if !cfg!(planted = "closes_late") {
             self.queue.0.bell.lock().is_closed = true;
         }
@@ -394,7 +316,7 @@ impl fmt::Debug for LocalLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalLoop")
             .field("queued", &self.queue.pending())
-            .field("closures", &self.store.closures.borrow().len())
+            .field("closures", &self.store.len())
             .finish()
     }
 }

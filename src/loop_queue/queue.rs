@@ -1,0 +1,504 @@
+//! The queue of a loop, and its turns.
+
+// Locks: the queue's bell alone. No user code runs or is dropped under it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::store;
+use crate::error::TaskError;
+use crate::executor::{Executor, Job};
+use crate::sync::{
+    Arc, Condvar, Duration, Instant, Mutex, Receiver, Sender, ThreadId, Weak, deadline_after,
+    thread_id, unbounded, wait_until,
+};
+use crate::task::Task;
+use crate::turning::{self, Turning};
+use crate::{dispatch, drop_queue, nesting, pool, unhandled};
+
+/// A queue of jobs that the owner of a loop runs when it chooses: it has continuations run on a
+/// window's or game's own thread.
+///
+/// Send a chain through it with [`Task::on`], and call [`run_pending`](LoopQueue::run_pending) once
+/// per turn of the loop. Cloning gives another handle of the same queue. Jobs run in the order in
+/// which they arrived.
+///
+/// A job may turn the loop that runs it. Up to 64 turns may be nested on one thread, fewer when
+/// they need much stack; a turn beyond that runs nothing.
+///
+/// Jobs that are still queued when the last handle is dropped settle their tasks as
+/// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected). The queue of a
+/// [`LocalLoop`](super::LocalLoop), which also holds closures that are not `Send`, is turned by
+/// that loop's thread only.
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::{spawn, LoopQueue};
+///
+/// let main_loop = LoopQueue::new();
+/// let here = std::thread::current().id();
+/// let task = spawn(|| 21)
+///     .on(&main_loop)
+///     .then(move |n| (n * 2, std::thread::current().id() == here));
+/// // A window would call `main_loop.run_pending()` once per frame.
+/// assert_eq!(main_loop.run_until(task)?, (42, true));
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
+#[derive(Clone)]
+pub struct LoopQueue(pub(super) Arc<Queue>);
+
+pub(super) struct Queue {
+    sender: Sender<Job>,
+    pub(super) jobs: Receiver<Job>,
+    pub(super) bell: Mutex<Bell>,
+    arrived: Condvar,
+    /// The only thread that may run the jobs, for the queue of a `LocalLoop`.
+    owner: Option<ThreadId>,
+    /// Apart, so that it can be asked without a reference to the queue, which may be the last.
+    turners: Arc<Turners>,
+    /// Called after each arrival; wakes an event loop that sleeps elsewhere.
+    notify: Option<Notify>,
+}
+
+pub(super) type Notify = Box<dyn Fn() + Send + Sync>;
+
+/// Who turns a loop.
+struct Turners {
+    owner: Option<ThreadId>,
+    /// The threads that are turning it, once for each turn inside another.
+    now: Mutex<Vec<ThreadId>>,
+}
+
+#[derive(Default)]
+pub(super) struct Bell {
+    /// Counts arrivals, so that a loop with nothing to do can sleep; changed after the job is in
+    /// the channel.
+    arrivals: u64,
+    /// The loop is gone: jobs are sent no more. Set once; a job is sent under the lock, so none is
+    /// sent after that.
+    pub(super) is_closed: bool,
+    /// The local closures that will not be called, to be dropped on the loop's thread.
+    pub(super) forgotten: Vec<u64>,
+}
+
+impl LoopQueue {
+    /// Makes an empty queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = fast_async::LoopQueue::new();
+    /// assert_eq!(queue.run_pending(), 0);
+    /// ```
+    pub fn new() -> LoopQueue {
+        LoopQueue::build(None, None)
+    }
+
+    /// Makes an empty queue that calls `notify` when a job arrives, on the thread that brings it.
+    ///
+    /// Post an event to the window there.
+    ///
+    /// It is also called when the task that [`run_until`](LoopQueue::run_until) waits for is
+    /// settled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, LoopQueue};
+    ///
+    /// let (wake, events) = std::sync::mpsc::channel();
+    /// let queue = LoopQueue::with_notify(move || {
+    ///     let _ = wake.send(());
+    /// });
+    /// let task = spawn(|| 21).on(&queue).then(|n| n * 2);
+    /// events.recv()?; // where the loop sleeps
+    /// queue.run_pending();
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_notify(notify: impl Fn() + Send + Sync + 'static) -> LoopQueue {
+        LoopQueue::build(Some(Box::new(notify)), None)
+    }
+
+    pub(super) fn build(notify: Option<Notify>, owner: Option<ThreadId>) -> LoopQueue {
+        let (sender, jobs) = unbounded();
+        LoopQueue(Arc::new(Queue {
+            sender,
+            jobs,
+            bell: Mutex::new(Bell::default()),
+            arrived: Condvar::new(),
+            owner,
+            turners: Arc::new(Turners {
+                owner,
+                now: Mutex::new(Vec::new()),
+            }),
+            notify,
+        }))
+    }
+
+    /// Runs the jobs that are queued now, on this thread, and returns how many; jobs that arrive
+    /// meanwhile wait for the next call.
+    ///
+    /// Returns 0 and runs nothing when this thread's stack is deep in turns of loops already, and
+    /// on any thread but its own for the queue of a [`LocalLoop`](super::LocalLoop).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{LoopQueue, Task};
+    ///
+    /// let queue = LoopQueue::new();
+    /// let task = Task::ready(21).on(&queue).then(|n| n * 2);
+    /// assert_eq!(queue.run_pending(), 1);
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn run_pending(&self) -> usize {
+        let waiting = self.pending();
+        self.turn(|| (0..waiting).take_while(|_| self.run_one()).count())
+            .unwrap_or(0)
+    }
+
+    /// Runs jobs on this thread until none is left or `budget` is over, and returns how many.
+    ///
+    /// Jobs that arrive meanwhile run too. For a loop that must draw its next frame in time.
+    ///
+    /// Runs at least one job, if there is any: the time is looked at after each. A job that takes
+    /// long is not interrupted. [`pending`](LoopQueue::pending) returns how many jobs are left.
+    /// Runs nothing where [`run_pending`](LoopQueue::run_pending) does not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{LoopQueue, Task};
+    ///
+    /// let queue = LoopQueue::new();
+    /// for n in 0..1000 {
+    ///     Task::ready(n).on(&queue).then(|n| n * 2).detach();
+    /// }
+    /// while queue.pending() > 0 {
+    ///     queue.run_pending_for(Duration::from_millis(4));
+    ///     // Draw the next frame.
+    /// }
+    /// ```
+    pub fn run_pending_for(&self, budget: Duration) -> usize {
+        let deadline = deadline_after(budget);
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let run = || {
+            let mut ran = 0;
+            while self.run_one() {
+                ran += 1;
+                if is_over() {
+                    break;
+                }
+            }
+            ran
+        };
+        self.turn(run).unwrap_or(0)
+    }
+
+    /// Returns how many jobs are queued.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{LoopQueue, Task};
+    ///
+    /// let queue = LoopQueue::new();
+    /// let task = Task::ready(21).on(&queue).then(|n| n * 2);
+    /// assert_eq!(queue.pending(), 1);
+    /// queue.run_pending();
+    /// assert_eq!(queue.pending(), 0);
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn pending(&self) -> usize {
+        self.0.jobs.len()
+    }
+
+    /// Runs jobs on this thread until `task` is settled, and returns its outcome; sleeps while
+    /// there is nothing to run.
+    ///
+    /// May be called inside tasks and continuations too, as [`Task::wait`] may: what the calling
+    /// callback has settled before goes on on the pool meanwhile. The queue's jobs, and nothing
+    /// else, run on the calling thread. Where [`run_pending`](LoopQueue::run_pending) runs nothing,
+    /// this only waits.
+    ///
+    /// # Errors
+    ///
+    /// The failure of `task`. One of kind [`Cycle`](crate::ErrorKind::Cycle) as for [`Task::wait`],
+    /// or when this thread's stack is too deep in turns of loops to run a job, and `task` may be
+    /// waiting for one. One of kind [`Rejected`](crate::ErrorKind::Rejected) where [`Task::wait`]
+    /// fails so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, LoopQueue};
+    ///
+    /// let queue = LoopQueue::new();
+    /// let here = std::thread::current().id();
+    /// let task = spawn(|| "loaded").on(&queue).then(move |text| {
+    ///     assert_eq!(std::thread::current().id(), here);
+    ///     text.len()
+    /// });
+    /// assert_eq!(queue.run_until(task)?, 6);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn run_until<T: Send + 'static>(&self, task: Task<T>) -> Result<T, TaskError> {
+        let mut task = pin!(task);
+        let waker = Waker::from(self.0.clone());
+        let mut context = Context::from_waker(&waker);
+        loop {
+            // Inside a callback, what this thread has settled would wait for the callback's end,
+            // and the loop may be waiting for that (Contract: W1). Jobs settle more.
+            dispatch::hand_off_all();
+            let seen = self.0.bell.lock().arrivals;
+            // A turn of the loop at a time: jobs may queue themselves again for ever. What arrives
+            // meanwhile has counted up.
+            let waiting = self.pending();
+            let turned = self.turn(|| {
+                let _ = (0..waiting).take_while(|_| self.run_one()).count();
+            });
+            if let Poll::Ready(outcome) = task.as_mut().poll(&mut context) {
+                return outcome;
+            }
+            if turned.is_none() && self.may_turn() && waiting > 0 && task.may_wait_for_a_loop() {
+                return Err(task.cycle());
+            }
+            let _entry = task.enter_turning()?;
+            if !self.sleep(None, |arrivals| arrivals != seen) {
+                return Err(task.unmanned());
+            }
+        }
+    }
+
+    /// Sleeps until a job is queued or `timeout` is over; returns true when there is one.
+    ///
+    /// Runs nothing: what
+    /// the calling callback, if there is one, has settled before goes on on the pool meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{spawn, LoopQueue};
+    ///
+    /// let queue = LoopQueue::new();
+    /// let task = spawn(|| 21).on(&queue).then(|n| n * 2);
+    /// while !task.is_settled() {
+    ///     if queue.wait_pending(Duration::from_millis(16)) {
+    ///         queue.run_pending();
+    ///     }
+    ///     // Draw the next frame.
+    /// }
+    /// assert_eq!(task.wait()?, 42);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn wait_pending(&self, timeout: Duration) -> bool {
+        let deadline = deadline_after(timeout);
+        let is_queued = || !self.0.jobs.is_empty();
+        dispatch::hand_off_all();
+        if is_queued() {
+            return true;
+        }
+        self.sleep(deadline, |_| is_queued())
+    }
+
+    /// Sleeps until the number of arrivals says that there is something to wake for; false when
+    /// the deadline came first, or when the pool of the calling worker needs its thread.
+    fn sleep(&self, deadline: Option<Instant>, wakes: impl Fn(u64) -> bool) -> bool {
+        pool::blocking(|place| {
+            loop {
+                // Before the lock is taken: it may come to start a thread.
+                let Ok(pause) = place.ensure_worker(deadline) else {
+                    return false;
+                };
+                let slice = pause.and_then(deadline_after);
+                let mut bell = self.0.bell.lock();
+                if !wakes(bell.arrivals) {
+                    let until = deadline.into_iter().chain(slice).min();
+                    wait_until(&self.0.arrived, &mut bell, until);
+                }
+                if wakes(bell.arrivals) {
+                    return true;
+                }
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    return false;
+                }
+            }
+        })
+    }
+
+    fn run_one(&self) -> bool {
+        self.0.jobs.try_recv().map(Job::run).is_ok()
+    }
+
+    /// Calls `f`, which runs jobs. `None`: this thread may not run them, or not here.
+    fn turn<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
+        if !self.may_turn() {
+            return None;
+        }
+        let _level = nesting::enter()?;
+        let _turn = Turn::begin(&self.0);
+        if self.0.owner.is_some() {
+            self.0.drop_forgotten();
+        }
+        Some(f())
+    }
+
+    fn may_turn(&self) -> bool {
+        self.0.owner.is_none_or(|owner| owner == thread_id())
+    }
+}
+
+/// A turn of the loop, on the thread that began it.
+struct Turn<'a> {
+    queue: &'a Queue,
+    _turning: Turning,
+}
+
+impl Turn<'_> {
+    fn begin(queue: &Queue) -> Turn<'_> {
+        queue.turners.now.lock().push(thread_id());
+        Turn {
+            queue,
+            _turning: Turning::begin(),
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let me = thread_id();
+        let turners = &mut self.queue.turners.now.lock();
+        if let Some(place) = turners.iter().rposition(|turner| *turner == me) {
+            turners.swap_remove(place);
+        }
+    }
+}
+
+impl Turners {
+    /// The thread that turns the loop, if there is just one.
+    fn alone(&self) -> Option<ThreadId> {
+        if self.owner.is_some() {
+            return self.owner;
+        }
+        let now = self.now.lock();
+        let first = *now.first()?;
+        now.iter().all(|turner| *turner == first).then_some(first)
+    }
+}
+
+impl Queue {
+    /// Drops the local closures that will not be called any more.
+    fn drop_forgotten(&self) {
+        let forgotten = std::mem::take(&mut self.bell.lock().forgotten);
+        if forgotten.is_empty() {
+            return;
+        }
+        let Some(store) = store::of(std::ptr::from_ref(self).addr()) else {
+            return;
+        };
+        for number in forgotten {
+            unhandled::drop_reporting(store.take(number));
+        }
+    }
+
+    /// Wakes the loop; `change` is made under the lock.
+    pub(super) fn ring(&self, change: impl FnOnce(&mut Bell)) {
+        {
+            let mut bell = self.bell.lock();
+            change(&mut bell);
+            bell.arrivals += 1;
+        }
+        self.arrived.notify_all();
+        turning::unpark();
+        if let Some(notify) = &self.notify {
+            notify();
+        }
+    }
+}
+
+impl Queue {
+    fn push(&self, job: Job) {
+        let mut job = Some(job);
+        self.ring(|bell| {
+            if !bell.is_closed
+                && let Some(job) = job.take()
+            {
+                // The queue holds both ends of its channel, so the send cannot fail.
+                let _ = self.sender.send(job);
+            }
+        });
+        // With the loop gone the job is dropped here, which rejects its task.
+        drop(job);
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if let Some(notify) = self.notify.take() {
+            drop_queue::flat(move || unhandled::drop_reporting(notify));
+        }
+    }
+}
+
+/// Rings when the task that `run_until` waits for is settled elsewhere.
+impl Wake for Queue {
+    fn wake(self: Arc<Self>) {
+        self.ring(|_| ());
+    }
+}
+
+impl Executor for LoopQueue {
+    fn execute(&self, job: Job) {
+        // An executor of the user's own stands before this queue. The thread that turns the loop
+        // must be known all the same, to a wait that only this thread could end.
+        job.lies_in(self.keep());
+        self.0.push(job);
+    }
+
+    fn keep(&self) -> Arc<dyn Executor> {
+        Arc::new(Kept(Arc::downgrade(&self.0), self.0.turners.clone()))
+    }
+
+    fn turner(&self) -> Option<ThreadId> {
+        self.0.turners.alone()
+    }
+}
+
+/// What chains hold of a queue: not the queue itself, or jobs in it would keep it, and themselves,
+/// alive for ever.
+struct Kept(Weak<Queue>, Arc<Turners>);
+
+impl Executor for Kept {
+    fn execute(&self, job: Job) {
+        // With the queue gone the job is dropped here, which rejects its task.
+        if let Some(queue) = self.0.upgrade() {
+            queue.push(job);
+        }
+    }
+
+    fn turner(&self) -> Option<ThreadId> {
+        self.1.alone().filter(|_| self.0.strong_count() > 0)
+    }
+}
+
+impl Default for LoopQueue {
+    fn default() -> LoopQueue {
+        LoopQueue::new()
+    }
+}
+
+impl fmt::Debug for LoopQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopQueue")
+            .field("queued", &self.0.jobs.len())
+            .finish()
+    }
+}
