@@ -62,7 +62,7 @@ mod real {
 // Only in test builds, because a checker is a dependency of tests.
 #[cfg(all(test, any(loom, shuttle)))]
 #[path = "sync/model.rs"]
-mod model;
+pub(crate) mod model;
 #[cfg(all(test, any(loom, shuttle)))]
 pub(crate) use model::*;
 #[cfg(not(all(test, any(loom, shuttle))))]

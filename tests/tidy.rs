@@ -77,7 +77,6 @@ const CIRCLES: &[&[&str]] = &[
         "pool/worker.rs",
     ],
     &["promise.rs", "task/into_task.rs"],
-    &["sync.rs", "sync/model.rs"],
     &["task/owed.rs", "task/wait.rs"],
 ];
 

@@ -14,7 +14,8 @@ use loom as checker;
 #[cfg(shuttle)]
 use shuttle as checker;
 
-use super::{Arc, Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 /// What `thread.rs` builds on. Not with the checkers' own parking: `loom` forgets a wake-up that
@@ -24,7 +25,7 @@ pub(super) use checker::thread as system;
 /// Values that live as long as the process; here: as long as one execution.
 macro_rules! statics {
     ($($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;)+) => {
-        $crate::sync::checked::lazy_static! { $($(#[$attr])* static ref $name: $type = $init;)+ }
+        $crate::sync::model::checked::lazy_static! { $($(#[$attr])* static ref $name: $type = $init;)+ }
     };
 }
 pub(crate) use statics;
@@ -32,12 +33,12 @@ pub(crate) use statics;
 /// Each thread's own; a thread of the checker is none of the system's.
 macro_rules! local_keys {
     ($($(#[$attr:meta])* static $name:ident: $type:ty = const { $init:expr };)+) => {
-        $crate::sync::thread_local! { $($(#[$attr])* static $name: $type = $init;)+ }
+        $crate::sync::model::thread_local! { $($(#[$attr])* static $name: $type = $init;)+ }
     };
     ($($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;)+) => {
-        $($(#[$attr])* static $name: $crate::sync::LocalKey<$type> = {
-            $crate::sync::checked::thread_local! { static KEY: $type = $init; }
-            $crate::sync::LocalKey(&KEY)
+        $($(#[$attr])* static $name: $crate::sync::model::LocalKey<$type> = {
+            $crate::sync::model::checked::thread_local! { static KEY: $type = $init; }
+            $crate::sync::model::LocalKey(&KEY)
         };)+
     };
 }
@@ -45,7 +46,7 @@ pub(crate) use local_keys as thread_local;
 
 /// What the macros above find the checker by.
 pub(crate) mod checked {
-    pub(crate) use super::checker::{lazy_static, thread_local};
+    pub(crate) use crate::sync::model::checker::{lazy_static, thread_local};
 }
 
 pub(crate) struct LocalKey<T: 'static>(pub(crate) &'static checker::thread::LocalKey<T>);
