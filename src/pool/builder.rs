@@ -1,39 +1,11 @@
-//! What a pool can be asked to be.
+//! The settings of a pool, set one by one.
 
-use std::error::Error;
 use std::fmt;
 
-use super::Pool;
+use super::handle::Pool;
+use super::settings::{ConfigError, Hook, Settings};
 use crate::cancel::CancelToken;
-use crate::sync::{Arc, Duration, cores};
-use crate::{drop_queue, unhandled};
-
-/// A hook that runs on a worker thread; it gets the thread's number.
-#[derive(Clone)]
-pub(super) struct Hook(Option<Arc<Call>>);
-
-type Call = dyn Fn(usize) + Send + Sync;
-
-impl Hook {
-    fn new(hook: impl Fn(usize) + Send + Sync + 'static) -> Hook {
-        Hook(Some(Arc::new(hook)))
-    }
-
-    pub(super) fn call(&self, number: usize) {
-        if let Some(hook) = &self.0 {
-            hook(number);
-        }
-    }
-}
-
-impl Drop for Hook {
-    fn drop(&mut self) {
-        // What it has captured is the user's, and may hold the last handle of another pool, or
-        // another builder.
-        let hook = self.0.take();
-        drop_queue::flat(move || unhandled::drop_reporting(hook));
-    }
-}
+use crate::sync::Duration;
 
 /// Settings for a [`Pool`]; made by [`Pool::builder`].
 ///
@@ -55,47 +27,33 @@ impl Drop for Hook {
 /// assert_eq!(pool.max_threads(), 8);
 /// # Ok::<(), fast_async::ConfigError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Default)]
 #[must_use = "a builder does nothing until `build` is called"]
-pub struct PoolBuilder {
-    pub(super) name: String,
-    pub(super) core: usize,
-    pub(super) max: usize,
-    pub(super) keep_alive: Duration,
-    pub(super) stack_size: Option<usize>,
-    pub(super) inline_waits: bool,
-    pub(super) queue_limit: Option<usize>,
-    pub(super) cancel_tokens: Vec<CancelToken>,
-    /// Whether the monitor asks the system what threads do.
-    pub(super) asks_system: bool,
-    pub(super) on_start: Option<Hook>,
-    pub(super) on_stop: Option<Hook>,
+pub struct PoolBuilder(Settings);
+
+impl Pool {
+    /// Returns settings for a new pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = fast_async::Pool::builder().name("disk").max_threads(4).build()?;
+    /// assert_eq!(pool.name(), "disk");
+    /// # Ok::<(), fast_async::ConfigError>(())
+    /// ```
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::default()
+    }
 }
 
 impl PoolBuilder {
-    pub(super) fn new() -> PoolBuilder {
-        PoolBuilder {
-            name: "fast-async".into(),
-            core: cores(),
-            max: 64,
-            keep_alive: Duration::from_secs(1),
-            stack_size: None,
-            inline_waits: true,
-            queue_limit: None,
-            cancel_tokens: Vec::new(),
-            asks_system: true,
-            on_start: None,
-            on_stop: None,
-        }
-    }
-
     /// Sets the prefix of the threads' names, `<name>-<number>`. Default: `fast-async`.
     ///
     /// A zero byte in the name is left out. A second call replaces the name.
     ///
     /// See the example at [`PoolBuilder`].
     pub fn name(mut self, name: impl Into<String>) -> PoolBuilder {
-        self.name = name.into().replace('\0', "");
+        self.0.name = name.into().replace('\0', "");
         self
     }
 
@@ -105,7 +63,7 @@ impl PoolBuilder {
     ///
     /// See the example at [`PoolBuilder`].
     pub fn core_threads(mut self, threads: usize) -> PoolBuilder {
-        self.core = threads;
+        self.0.core = threads;
         self
     }
 
@@ -116,7 +74,7 @@ impl PoolBuilder {
     ///
     /// See the example at [`PoolBuilder`].
     pub fn max_threads(mut self, threads: usize) -> PoolBuilder {
-        self.max = threads;
+        self.0.max = threads;
         self
     }
 
@@ -126,7 +84,7 @@ impl PoolBuilder {
     ///
     /// See the example at [`PoolBuilder`].
     pub fn keep_alive(mut self, time: Duration) -> PoolBuilder {
-        self.keep_alive = time;
+        self.0.keep_alive = time;
         self
     }
 
@@ -139,19 +97,8 @@ impl PoolBuilder {
     ///
     /// See the example at [`PoolBuilder`].
     pub fn stack_size(mut self, bytes: usize) -> PoolBuilder {
-        self.stack_size = Some(bytes);
+        self.0.stack_size = Some(bytes);
         self
-    }
-
-    /// The same as a number; what the standard library would take if none was asked for.
-    pub(super) fn stack_bytes(&self) -> usize {
-        const DEFAULT: usize = 2 << 20;
-        self.stack_size.unwrap_or_else(|| {
-            let asked = std::env::var("RUST_MIN_STACK").ok();
-            asked
-                .and_then(|bytes| bytes.parse().ok())
-                .unwrap_or(DEFAULT)
-        })
     }
 
     /// Sets whether a thread of the pool that [waits](crate::Task::wait) for a task which has not
@@ -181,7 +128,7 @@ impl PoolBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn inline_waits(mut self, may_run: bool) -> PoolBuilder {
-        self.inline_waits = may_run;
+        self.0.inline_waits = may_run;
         self
     }
 
@@ -216,7 +163,7 @@ impl PoolBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn queue_limit(mut self, jobs: usize) -> PoolBuilder {
-        self.queue_limit = Some(jobs);
+        self.0.queue_limit = Some(jobs);
         self
     }
 
@@ -237,14 +184,14 @@ impl PoolBuilder {
     /// # Ok::<(), fast_async::ConfigError>(())
     /// ```
     pub fn cancel_token(mut self, token: &CancelToken) -> PoolBuilder {
-        self.cancel_tokens.push(token.clone());
+        self.0.cancel_tokens.push(token.clone());
         self
     }
 
     /// Has the pool size itself as on a system that does not tell what a thread does. For tests.
     #[doc(hidden)]
     pub fn without_thread_states(mut self) -> PoolBuilder {
-        self.asks_system = false;
+        self.0.asks_system = false;
         self
     }
 
@@ -255,7 +202,7 @@ impl PoolBuilder {
     ///
     /// See the example at [`PoolBuilder`].
     pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
-        self.on_start = Some(Hook::new(hook));
+        self.0.on_start = Some(Hook::new(hook));
         self
     }
 
@@ -265,7 +212,7 @@ impl PoolBuilder {
     ///
     /// See the example at [`PoolBuilder`].
     pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
-        self.on_stop = Some(Hook::new(hook));
+        self.0.on_stop = Some(Hook::new(hook));
         self
     }
 
@@ -286,55 +233,26 @@ impl PoolBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn build(self) -> Result<Pool, ConfigError> {
-        if self.max == 0 || self.core == 0 {
+        if self.0.max == 0 || self.0.core == 0 {
             return Err(ConfigError::ZERO_THREADS);
         }
-        if self.queue_limit == Some(0) {
+        if self.0.queue_limit == Some(0) {
             return Err(ConfigError::ZERO_QUEUE);
         }
-        Ok(Pool::from_builder(self))
-    }
-}
-
-impl Default for PoolBuilder {
-    fn default() -> PoolBuilder {
-        PoolBuilder::new()
+        Ok(Pool::from_settings(self.0))
     }
 }
 
 impl fmt::Debug for PoolBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PoolBuilder")
-            .field("name", &self.name)
-            .field("core_threads", &self.core)
-            .field("max_threads", &self.max)
-            .field("keep_alive", &self.keep_alive)
-            .field("stack_size", &self.stack_size)
-            .field("inline_waits", &self.inline_waits)
-            .field("queue_limit", &self.queue_limit)
+            .field("name", &self.0.name)
+            .field("core_threads", &self.0.core)
+            .field("max_threads", &self.0.max)
+            .field("keep_alive", &self.0.keep_alive)
+            .field("stack_size", &self.0.stack_size)
+            .field("inline_waits", &self.0.inline_waits)
+            .field("queue_limit", &self.0.queue_limit)
             .finish_non_exhaustive()
     }
 }
-
-/// A setting that no pool can have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    message: &'static str,
-}
-
-impl ConfigError {
-    pub(super) const ZERO_THREADS: ConfigError = ConfigError {
-        message: "a pool needs at least one thread: the number of threads must be 1 or more",
-    };
-    const ZERO_QUEUE: ConfigError = ConfigError {
-        message: "a queue limit of 0 would accept no job: it must be 1 or more, or be left out",
-    };
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message)
-    }
-}
-
-impl Error for ConfigError {}

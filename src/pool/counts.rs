@@ -2,7 +2,7 @@
 
 use crate::sync::{Arc, AtomicBool, Duration, Instant, JoinHandle, Ordering, Thread};
 
-use super::metrics::CounterTotals;
+use super::bound;
 
 /// How long no thread is asked for after the system refused one.
 pub(super) const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
@@ -11,8 +11,8 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Invariant: `threads == active + idle.len() + blocked + leaving`.
 ///
-/// `active` and `target` are mirrored in atomics of [`Registry`](super::registry::Registry),
-/// written under this lock, for the push path.
+/// `active` and `target` are mirrored in atomics of [`Idle`](super::idle::Idle), written under this
+/// lock, for the push path.
 pub(super) struct ThreadCounts {
     /// Threads that exist, or are being created.
     pub(super) threads: usize,
@@ -54,8 +54,6 @@ pub(super) struct ThreadCounts {
     pub(super) refused_since: Option<Instant>,
     /// The last was refused because the process has as many threads as it may.
     pub(super) refused_for_good: bool,
-    /// Counters of threads that are gone.
-    pub(super) retired: CounterTotals,
     /// Of the workers and of the monitor; those of ended threads are cleared out now and then.
     pub(super) handles: Vec<JoinHandle<()>>,
     /// Handles of threads that were granted and are not in `handles` yet, and such as somebody has
@@ -87,11 +85,75 @@ impl ThreadCounts {
             refused_until: None,
             refused_since: None,
             refused_for_good: false,
-            retired: CounterTotals::default(),
             handles: Vec::new(),
             unstored_handles: 0,
             joining: 0,
         }
+    }
+
+    /// What a worker that is missing comes from. Counts it as active, if it comes.
+    pub(super) fn claim(&mut self) -> Claim {
+        let is_spare = self.blocked > 0;
+        if let Some(sleeper) = self.idle.pop() {
+            self.active += 1;
+            self.spares += u64::from(is_spare);
+            return Claim::Wake(sleeper);
+        }
+        // A new thread would block in the same hook.
+        if self.blocked_at_start >= self.max {
+            return Claim::None;
+        }
+        if self.threads >= self.max && bound::is_reached() {
+            self.reject(Instant::now(), true);
+            return Claim::None;
+        }
+        // Refuse.1
+        if self.is_refused() {
+            return Claim::Refused {
+                has_threads: self.threads > 0,
+            };
+        }
+        // A model has no monitor, and no program with as many threads.
+        if is_spare && !self.spare_rate.take(Instant::now()) && !cfg!(any(loom, shuttle)) {
+            return Claim::Later;
+        }
+        self.threads += 1;
+        self.starting += 1;
+        self.unstored_handles += 1;
+        self.active += 1;
+        self.spares += u64::from(is_spare);
+        self.next_number += 1;
+        Claim::Start {
+            number: self.next_number,
+            is_spare,
+        }
+    }
+
+    /// Takes back a `Claim::Start`: the system has refused the thread.
+    pub(super) fn unclaim(&mut self, is_spare: bool) {
+        self.threads -= 1;
+        self.starting -= 1;
+        self.unstored_handles -= 1;
+        self.active -= 1;
+        self.spares -= u64::from(is_spare);
+        self.reject(Instant::now(), false);
+    }
+
+    /// A worker is about to sleep. `found_nothing`: it has searched for a job, so fewer workers
+    /// than so far will do; `base` is the least target.
+    pub(super) fn add_sleeper(&mut self, sleeper: &Arc<Sleeper>, found_nothing: bool, base: usize) {
+        self.active -= 1;
+        self.idle.push(sleeper.clone());
+        if found_nothing {
+            self.target = self.target.saturating_sub(1).max(base);
+        }
+    }
+
+    /// All sleepers, which count as active from now on. The caller wakes them.
+    pub(super) fn take_sleepers(&mut self) -> Vec<Arc<Sleeper>> {
+        let sleepers = std::mem::take(&mut self.idle);
+        self.active += sleepers.len();
+        sleepers
     }
 
     /// Takes a sleeper off the idle list; false when it has been taken already, by somebody who
@@ -173,6 +235,20 @@ impl ThreadCounts {
     pub(super) fn is_quiet(&self) -> bool {
         self.active == 0 && self.blocked <= self.idle_waiters
     }
+}
+
+/// Where a worker that is missing comes from.
+pub(super) enum Claim {
+    /// None is missing, or none may come.
+    None,
+    /// This one is to be woken.
+    Wake(Arc<Sleeper>),
+    /// A thread is to be created.
+    Start { number: usize, is_spare: bool },
+    /// The monitor creates a thread at one of its next ticks.
+    Later,
+    /// The system has refused a thread a moment ago.
+    Refused { has_threads: bool },
 }
 
 /// How many spares may be created in a while. The others come with the monitor's next looks.
@@ -289,16 +365,33 @@ mod tests {
 /// Where one thread sleeps.
 pub(super) struct Sleeper {
     pub(super) thread: Thread,
-    /// Set by whoever took the sleeper off the idle list; the thread sleeps until it is.
+    /// Set by the thread that took the sleeper off the idle list. The owner sleeps until it is set.
     pub(super) notified: AtomicBool,
 }
 
 impl Sleeper {
-    /// Wakes the sleeper. Call it after its sleeper was taken off the idle list, without holding
+    /// Wakes the sleeper. Call it after the sleeper was taken off the idle list, without holding
     /// the lock.
     pub(super) fn wake(&self) {
         // Wake.1
+        // ORDERING: release, paired with `is_notified`: what the waker did before is visible to the
+        // woken thread.
         self.notified.store(true, Ordering::Release);
         self.thread.unpark();
+    }
+
+    pub(super) fn is_notified(&self) -> bool {
+        // ORDERING: acquire, paired with `wake`.
+        self.notified.load(Ordering::Acquire)
+    }
+
+    /// Waits for the wake-up of a thread that has taken the sleeper off the idle list and counted
+    /// the owner as active. Only the owner calls it.
+    pub(super) fn consume(&self) {
+        // Wake.2 Left over, the wake-up would end the next sleep while the sleeper is on the list.
+        // A later wake-up would then go to a thread that is awake, and be lost.
+        while !self.is_notified() && !cfg!(planted = "stale_call") {
+            self.thread.park();
+        }
     }
 }

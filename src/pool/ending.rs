@@ -1,83 +1,76 @@
 //! Waiting until a pool is idle, or until the threads of a closed one have ended.
 
-use super::block::{BlockedSection, blocking};
+use super::blocking::{BlockedSection, blocking};
 use super::counts::ThreadCounts;
+use super::current;
 use super::registry::Registry;
-use super::worker;
-use crate::sync::{Arc, Instant, JoinHandle, MutexGuard, deadline_after, thread, wait_until};
+use crate::sync::{Arc, Instant, JoinHandle, MutexGuard, deadline_after, thread};
 
-impl Registry {
-    pub(super) fn wait_idle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
-        let own = worker::is_on(self);
-        // One whose stop hook waits is not among the blocked.
-        let is_counted = worker::counts_in(self);
-        blocking(|place| {
-            let mut counts = self.counts.lock();
-            let seen = counts.idle_epoch;
-            // End.2
-            counts.idle_waiters += usize::from(is_counted);
-            if own {
-                // Another task that waits in here too may be what this one waits for.
-                self.changed.notify_all();
+pub(super) fn wait_idle(registry: &Arc<Registry>, deadline: Option<Instant>) -> bool {
+    let own = current::is_on(registry);
+    // One whose stop hook waits is not among the blocked.
+    let is_counted = current::counts_in(registry);
+    blocking(|place| {
+        let mut counts = registry.idle.lock();
+        let seen = counts.idle_epoch;
+        // End.2
+        counts.idle_waiters += usize::from(is_counted);
+        if own {
+            // Another task that waits in here too may be what this one waits for.
+            registry.idle.notify_changed();
+        }
+        let (mut counts, idle) = await_change(registry, place, counts, deadline, |counts| {
+            if own && counts.idle_epoch != seen {
+                return true;
             }
-            let (mut counts, idle) = self.await_change(place, counts, deadline, |counts| {
-                if own && counts.idle_epoch != seen {
-                    return true;
-                }
-                // Those that wait in here are no work to one another, but they are to others.
-                let is_quiet = counts.is_quiet() && (own || counts.blocked == 0);
-                let idle_epoch = is_quiet && self.backlog() == 0;
-                if own && idle_epoch {
-                    counts.idle_epoch += 1;
-                    self.changed.notify_all();
-                }
-                idle_epoch
-            });
-            counts.idle_waiters -= usize::from(is_counted);
-            idle
-        })
-    }
+            // Those that wait in here are no work to one another, but they are to others.
+            let is_quiet = counts.is_quiet() && (own || counts.blocked == 0);
+            let idle_epoch = is_quiet && registry.queues.len() == 0;
+            if own && idle_epoch {
+                counts.idle_epoch += 1;
+                registry.idle.notify_changed();
+            }
+            idle_epoch
+        });
+        counts.idle_waiters -= usize::from(is_counted);
+        idle
+    })
+}
 
-    fn count_joined(&self, threads: usize) {
-        self.counts.lock().joining -= threads;
-        self.changed.notify_all();
-    }
-
-    /// Waits until `done`, which is asked whenever something may have changed, or until `deadline`;
-    /// says whether it is done. `place` is that of the calling thread. Without a deadline the wait
-    /// ends, not done, when the queued jobs need this very thread.
-    fn await_change<'a>(
-        &'a self,
-        place: &BlockedSection,
-        mut counts: MutexGuard<'a, ThreadCounts>,
-        deadline: Option<Instant>,
-        mut done: impl FnMut(&mut ThreadCounts) -> bool,
-    ) -> (MutexGuard<'a, ThreadCounts>, bool) {
-        let mut slice = None;
-        let mut asked = false;
-        loop {
-            if done(&mut counts) {
-                return (counts, true);
-            }
-            if !asked && place.has_no_worker(&counts, self) {
-                asked = true;
-                drop(counts);
-                let manned = place.ensure_worker(deadline);
-                counts = self.counts.lock();
-                let Ok(pause) = manned else {
-                    let done = done(&mut counts);
-                    return (counts, done);
-                };
-                slice = pause.and_then(deadline_after);
-                continue;
-            }
-            let until = deadline.into_iter().chain(slice.take()).min();
-            let timed_out = wait_until(&self.changed, &mut counts, until);
-            asked = false;
-            if timed_out && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+/// Waits until `done`, which is asked whenever something may have changed, or until `deadline`;
+/// says whether it is done. `place` is that of the calling thread. Without a deadline the wait
+/// ends, not done, when the queued jobs need this very thread.
+fn await_change<'a>(
+    registry: &'a Registry,
+    place: &BlockedSection,
+    mut counts: MutexGuard<'a, ThreadCounts>,
+    deadline: Option<Instant>,
+    mut done: impl FnMut(&mut ThreadCounts) -> bool,
+) -> (MutexGuard<'a, ThreadCounts>, bool) {
+    let mut slice = None;
+    let mut asked = false;
+    loop {
+        if done(&mut counts) {
+            return (counts, true);
+        }
+        if !asked && place.has_no_worker(&counts, registry) {
+            asked = true;
+            drop(counts);
+            let manned = place.ensure_worker(deadline);
+            counts = registry.idle.lock();
+            let Ok(pause) = manned else {
                 let done = done(&mut counts);
                 return (counts, done);
-            }
+            };
+            slice = pause.and_then(deadline_after);
+            continue;
+        }
+        let until = deadline.into_iter().chain(slice.take()).min();
+        let timed_out = registry.idle.wait(&mut counts, until);
+        asked = false;
+        if timed_out && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            let done = done(&mut counts);
+            return (counts, done);
         }
     }
 }
@@ -85,18 +78,18 @@ impl Registry {
 /// Waits until the threads of a closed pool have ended, the calling one and such as wait here too
 /// not counted. Says how many have not by the deadline.
 pub(super) fn await_end(registry: &Arc<Registry>, deadline: Option<Instant>) -> usize {
-    let own = worker::is_on(registry);
-    let is_counted = worker::counts_in(registry);
+    let own = current::is_on(registry);
+    let is_counted = current::counts_in(registry);
     blocking(|place| {
-        let mut counts = registry.counts.lock();
+        let mut counts = registry.idle.lock();
         let seen = counts.shutdown_epoch;
         counts.idle_waiters += usize::from(is_counted);
         if own {
             // End.1
             counts.shutdown_waiters += 1;
-            registry.changed.notify_all();
+            registry.idle.notify_changed();
         }
-        let (mut counts, over) = registry.await_change(place, counts, deadline, |counts| {
+        let (mut counts, over) = await_change(registry, place, counts, deadline, |counts| {
             if own && counts.shutdown_epoch != seen {
                 return true;
             }
@@ -104,7 +97,7 @@ pub(super) fn await_end(registry: &Arc<Registry>, deadline: Option<Instant>) -> 
             let over = counts.threads <= remain && counts.unstored_handles == 0;
             if own && over {
                 counts.shutdown_epoch += 1;
-                registry.changed.notify_all();
+                registry.idle.notify_changed();
             }
             over
         });
@@ -116,7 +109,7 @@ pub(super) fn await_end(registry: &Arc<Registry>, deadline: Option<Instant>) -> 
         }
         // A thread that has left already may not wait for the others' ends: they might wait for
         // its.
-        if !own && worker::is_made_for(registry) {
+        if !own && current::is_made_for(registry) {
             return 0;
         }
         // They have left the books, and end within moments; their thread-local destructors run in
@@ -127,9 +120,9 @@ pub(super) fn await_end(registry: &Arc<Registry>, deadline: Option<Instant>) -> 
         drop(counts);
         join(registry, handles, deadline.is_some());
         // Somebody else may be joining others.
-        let counts = registry.counts.lock();
+        let counts = registry.idle.lock();
         let is_joined = |counts: &mut ThreadCounts| counts.joining == 0;
-        let (counts, _) = registry.await_change(place, counts, deadline, is_joined);
+        let (counts, _) = await_change(registry, place, counts, deadline, is_joined);
         counts.joining
     })
 }
@@ -140,14 +133,10 @@ fn take_of_ended(registry: &Registry, counts: &mut ThreadCounts, own: bool) -> V
     if counts.starting > 0 {
         return Vec::new();
     }
-    let mut alive: Vec<_> = registry
-        .locals
-        .lock()
-        .iter()
-        .map(|local| local.thread.id())
-        .collect();
+    let locals = registry.queues.locals();
+    let mut alive: Vec<_> = locals.iter().map(|local| local.thread.id()).collect();
     if own {
-        alive.extend(registry.monitor.thread().map(|thread| thread.id()));
+        alive.extend(registry.watch.thread().map(|thread| thread.id()));
     }
     let (kept, ended) = std::mem::take(&mut counts.handles)
         .into_iter()
@@ -164,7 +153,7 @@ fn join(registry: &Arc<Registry>, handles: Vec<JoinHandle<()>>, may_return: bool
     let join_all = move || {
         for handle in handles {
             let _ = handle.join();
-            joined.count_joined(1);
+            count_joined(&joined, 1);
         }
     };
     if !may_return || joining == 0 {
@@ -172,6 +161,11 @@ fn join(registry: &Arc<Registry>, handles: Vec<JoinHandle<()>>, may_return: bool
     }
     let builder = thread::Builder::new().name(format!("{}-joiner", registry.settings.name));
     if builder.spawn(join_all).is_err() {
-        registry.count_joined(joining);
+        count_joined(registry, joining);
     }
+}
+
+fn count_joined(registry: &Registry, threads: usize) {
+    registry.idle.lock().joining -= threads;
+    registry.idle.notify_changed();
 }

@@ -1,8 +1,6 @@
 //! Counters of a pool to read.
 
-use super::local_queue::Counters;
 use super::registry::Registry;
-use crate::sync::Ordering;
 
 /// A snapshot of a pool's counters. Each is exact, but they are not read at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,44 +28,11 @@ pub struct PoolMetrics {
     pub spares: u64,
 }
 
-/// What workers have done, summed.
-#[derive(Clone, Copy, Default)]
-pub(super) struct CounterTotals {
-    pub(super) started: u64,
-    pub(super) completed: u64,
-    pub(super) failed: u64,
-    pub(super) cancelled: u64,
-}
-
-impl CounterTotals {
-    pub(super) fn add(&mut self, counters: &Counters) {
-        self.started += counters.started.load(Ordering::Relaxed);
-        self.completed += counters.completed.load(Ordering::Relaxed);
-        self.failed += counters.failed.load(Ordering::Relaxed);
-        self.cancelled += counters.cancelled.load(Ordering::Relaxed);
-    }
-}
-
-impl Registry {
-    pub(super) fn totals(&self) -> CounterTotals {
-        let counts = self.counts.lock();
-        let mut totals = counts.retired;
-        for local in self.locals.lock().iter() {
-            totals.add(&local.counters);
-        }
-        totals
-    }
-
-    pub(super) fn metrics(&self) -> PoolMetrics {
-        let totals = self.totals();
-        let running = self
-            .locals
-            .lock()
-            .iter()
-            .filter(|local| local.busy.load(Ordering::Relaxed))
-            .count();
-        let queued = self.backlog();
-        let counts = self.counts.lock();
+impl PoolMetrics {
+    pub(super) fn of(registry: &Registry) -> PoolMetrics {
+        let (totals, running) = registry.queues.totals();
+        let queued = registry.queues.len();
+        let counts = registry.idle.lock();
         PoolMetrics {
             threads: counts.alive(),
             peak_threads: counts.peak,

@@ -3,365 +3,48 @@
 //! The protocols (wake, grow, shrink, block, close), with the reason why no wake-up is lost, are in
 //! `README.md` beside this file, which defines labels such as `Push.2` in comments.
 
-// Map for maintainers:
-//   mod.rs       Pool, the handle: submit, shut down, wait until idle
-//   builder.rs   what a pool can be asked to be
-//   registry.rs    what the threads of one pool share; a job's way from a push to a worker
-//   grow.rs      waking and creating workers         idle.rs  sleeping and leaving
-//   shutdown.rs  closing, discarding                  ending.rs  waiting until it is idle, or over
-//   injector.rs  jobs from outside            local_queue.rs  one worker's own jobs
-//   jobs.rs      the jobs of either, without those that were done by other means
-//   worker.rs    the life of one thread       block.rs what it does before it blocks in `wait`
-//   stack.rs     how much of its stack is used
-//   counts.rs    the counts of threads and their invariants: plain data, changed under one lock
-//   monitor.rs  the thread that watches a backlog and adds workers when jobs block
-//   sampler.rs    what it finds at a look: who is blocked, who wants a processor
-//   os.rs    asks the system what a thread does    policy.rs    by how much to grow
-//   history.rs   what one worker did from look to look
-//   probe.rs     whether a processor lies idle, where the system does not tell what a thread does
-//   metrics.rs   counters to read             capacity.rs  the bound on queued jobs
+// Map for maintainers, from the ground up. A file imports those above it only.
+//   settings.rs   what a pool is made from     metrics.rs   a snapshot of its counters
+//   shrink.rs     lists give their room back   stack.rs     how much of its stack a thread uses
+//   bound.rs      how many threads the pools of the process may have
+//   queue/        Queues: jobs from outside, and one queue for each worker
+//   capacity.rs   Capacity: the bound on queued jobs
+//   counts.rs     the counts of threads and their invariants: plain data, changed under one lock
+//   idle.rs       Idle: which workers sleep, and how many should be active
+//   watch.rs      the monitor's thread, seen by those who wake it
+//   registry.rs   Registry: what the threads share. It alone knows the queues, the counts, the
+//                 capacity and the monitor: the way of a job from a push to a worker
+//   current.rs    the worker of the calling thread
+//   blocking.rs   what a worker does before it blocks in a `wait`
+//   ending.rs     waiting until the pool is idle, or until its threads have ended
+//   shutdown.rs   closing, discarding, reporting
+//   worker.rs     the main loop of a worker
+//   monitor/      the main loop of the monitor: it adds workers when jobs block
+//   handle.rs     Pool, the handle             builder.rs   PoolBuilder
 
-mod block;
+mod blocking;
+mod bound;
 mod builder;
 mod capacity;
 mod counts;
+mod current;
 mod ending;
-mod grow;
-mod history;
+mod handle;
 mod idle;
-mod injector;
-mod jobs;
-mod local_queue;
 mod metrics;
 mod monitor;
-mod os;
-mod policy;
-mod probe;
+mod queue;
 mod registry;
-mod sampler;
+mod settings;
+mod shrink;
 mod shutdown;
 mod stack;
+mod watch;
 mod worker;
 
-use std::fmt;
-
-pub(crate) use block::{BlockedSection, blocking, may_run_awaited, on_worker};
-pub use builder::{ConfigError, PoolBuilder};
+pub(crate) use blocking::{BlockedSection, blocking, may_run_awaited, note, on_worker, run_inline};
+pub use builder::PoolBuilder;
+pub use handle::{Pool, set_max_threads};
 pub use metrics::PoolMetrics;
-use registry::Registry;
-pub(crate) use registry::Rejected;
+pub use settings::ConfigError;
 pub use shutdown::{Shutdown, ShutdownReport};
-pub(crate) use worker::{note, run_inline};
-
-use crate::cancel::CancelToken;
-use crate::executor::{Executor, Job, Runnable};
-use crate::sync::{Arc, Duration, OnceLock, deadline_after};
-use crate::unhandled;
-
-/// A pool of threads.
-///
-/// Starts no thread until there is work; short jobs use one thread per core; when jobs block it
-/// adds threads, up to its maximum (64 unless changed); idle threads above the core count end after
-/// a keep-alive time. A task may [wait](crate::Task::wait) for a task in the same pool at any size.
-///
-/// Most programs never name a pool: [`spawn`](crate::spawn) and [`attempt`](crate::attempt) use
-/// [`Pool::global`]. A separate pool keeps one kind of work from delaying another.
-///
-/// Cloning gives another handle. When the last handle is dropped, accepted work is finished and the
-/// threads end; the drop does not block. Tasks, and continuations that were started on the pool,
-/// hold a handle. A process made by `fork` has none of the threads: use no pool of its parent's
-/// there.
-///
-/// # Examples
-///
-/// ```
-/// use fast_async::Pool;
-///
-/// let disk = Pool::builder().name("disk").max_threads(4).build()?;
-/// let n = disk.spawn(|| 6 * 7).wait()?;
-/// assert_eq!(n, 42);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone)]
-pub struct Pool(Arc<Handle>);
-
-/// Closes the pool when the last handle goes; the threads hold only the registry.
-struct Handle {
-    registry: Arc<Registry>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.registry.close();
-    }
-}
-
-impl Pool {
-    /// Makes a pool with the default settings.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = fast_async::Pool::new();
-    /// assert_eq!(pool.spawn(|| 1 + 1).wait()?, 2);
-    /// # Ok::<(), fast_async::TaskError>(())
-    /// ```
-    pub fn new() -> Pool {
-        Pool::from_builder(PoolBuilder::new())
-    }
-
-    /// Returns settings for a new pool.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = fast_async::Pool::builder().name("disk").max_threads(4).build()?;
-    /// assert_eq!(pool.name(), "disk");
-    /// # Ok::<(), fast_async::ConfigError>(())
-    /// ```
-    pub fn builder() -> PoolBuilder {
-        PoolBuilder::new()
-    }
-
-    /// Returns the pool that [`spawn`](crate::spawn) uses: created on first use, never closed.
-    ///
-    /// It has the default settings; [`set_max_threads`] changes its maximum.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use fast_async::Pool;
-    ///
-    /// let task = Pool::global().spawn(|| 7); // the same as `spawn(|| 7)`
-    /// assert_eq!(task.wait()?, 7);
-    /// # Ok::<(), fast_async::TaskError>(())
-    /// ```
-    pub fn global() -> &'static Pool {
-        crate::sync::statics! {
-            static GLOBAL: OnceLock<Pool> = OnceLock::new();
-        }
-        GLOBAL.get_or_init(Pool::new)
-    }
-
-    /// Ends the global pool, for models: its threads must not outlive an execution.
-    #[cfg(all(test, any(loom, shuttle)))]
-    pub(crate) fn close_global() {
-        Pool::global().0.registry.close();
-    }
-
-    pub(crate) fn from_builder(builder: PoolBuilder) -> Pool {
-        unhandled::watch_exit();
-        Pool(Arc::new(Handle {
-            registry: Registry::new(builder),
-        }))
-    }
-
-    /// Queues work that begins, after `acquire_slot` or `try_acquire_slot`.
-    pub(crate) fn submit(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
-        self.0.registry.submit(work, true)
-    }
-
-    /// Queues work that goes on: it needs no room in the queue.
-    pub(crate) fn resubmit(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
-        self.0.registry.submit(work, false)
-    }
-
-    /// The tokens that cancel every task of this pool.
-    pub(crate) fn cancel_tokens(&self) -> &[CancelToken] {
-        &self.0.registry.settings.cancel_tokens
-    }
-
-    /// True on this pool's own threads.
-    pub(crate) fn is_current(&self) -> bool {
-        worker::is_on(&self.0.registry)
-    }
-
-    /// Waits for room in the queue; see [`PoolBuilder::queue_limit`]. A no-op without a limit, and
-    /// on this pool's own workers. True when a place was taken.
-    pub(crate) fn acquire_slot(&self) -> bool {
-        self.0.registry.acquire_slot()
-    }
-
-    /// Reserves room in the queue: whether that took a place. `None`: there is no room.
-    pub(crate) fn try_acquire_slot(&self) -> Option<bool> {
-        self.0.registry.try_acquire_slot()
-    }
-
-    /// A job that held a place will not be taken from the queue by a worker.
-    pub(crate) fn release_slot(&self) {
-        self.0.registry.release_slot();
-    }
-
-    /// Sets how many tasks of this pool run at once at most, from now on.
-    ///
-    /// Tasks that block in [`wait`](crate::Task::wait) do not count. When one of them goes on, one
-    /// more than `max` may run until another has finished.
-    ///
-    /// May be called at any time. When the maximum shrinks, tasks that are running finish; surplus
-    /// threads take no further work.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`ConfigError`] when `max` is 0; nothing has changed then.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = fast_async::Pool::new();
-    /// pool.set_max_threads(2)?;
-    /// assert!(pool.set_max_threads(0).is_err());
-    /// # Ok::<(), fast_async::ConfigError>(())
-    /// ```
-    pub fn set_max_threads(&self, max: usize) -> Result<(), ConfigError> {
-        if max == 0 {
-            return Err(ConfigError::ZERO_THREADS);
-        }
-        self.0.registry.set_max(max);
-        Ok(())
-    }
-
-    /// Returns how many tasks of this pool run at once at most.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = fast_async::Pool::new();
-    /// assert_eq!(pool.max_threads(), 64);
-    /// pool.set_max_threads(8)?;
-    /// assert_eq!(pool.max_threads(), 8);
-    /// # Ok::<(), fast_async::ConfigError>(())
-    /// ```
-    pub fn max_threads(&self) -> usize {
-        self.0.registry.max()
-    }
-
-    /// Returns the prefix of the threads' names, which a number follows.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert_eq!(fast_async::Pool::global().name(), "fast-async");
-    /// ```
-    pub fn name(&self) -> &str {
-        &self.0.registry.settings.name
-    }
-
-    /// Blocks until no job of this pool is queued, running or dispatching its continuations, or
-    /// until `timeout` is over; returns true when the pool is idle.
-    ///
-    /// Called from a task of this pool, it does not wait for that task. `Duration::MAX` means
-    /// that there is no limit. Runs nothing on the calling thread; what the calling callback, if
-    /// there is one, has settled before goes on on the pool meanwhile.
-    ///
-    /// Give it a limit in a task of another pool whose end this pool may be waiting for: such a
-    /// cycle of pools is not found, and the call lasts until the limit.
-    ///
-    /// Call it before `main` returns to wait for detached work: tasks that still run when the
-    /// process ends are lost.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use fast_async::{spawn, Pool};
-    ///
-    /// spawn(|| println!("detached, but not lost")).detach();
-    /// assert!(Pool::global().wait_idle(Duration::from_secs(10)));
-    /// ```
-    pub fn wait_idle(&self, timeout: Duration) -> bool {
-        let idle = self.0.registry.wait_idle(deadline_after(timeout));
-        unhandled::say_all();
-        idle
-    }
-
-    /// Returns the counters of this pool; cheap enough to poll.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = fast_async::Pool::new();
-    /// pool.spawn(|| ()).wait()?;
-    /// pool.wait_idle(std::time::Duration::MAX);
-    /// assert_eq!(pool.metrics().completed, 1);
-    /// # Ok::<(), fast_async::TaskError>(())
-    /// ```
-    pub fn metrics(&self) -> PoolMetrics {
-        self.0.registry.metrics()
-    }
-
-    /// Closes the pool, waits until its threads have ended, and returns what was left.
-    ///
-    /// [`Shutdown::Drain`] runs everything that was accepted; [`Shutdown::Discard`] settles what
-    /// has not started as [`Cancelled`](crate::ErrorKind::Cancelled). Tasks that are running are
-    /// never stopped. `deadline` bounds the wait (`Duration::MAX`: none); what has not ended by
-    /// then goes on in the background. Give it a deadline in a task of another pool that this one
-    /// may be waiting for, as for [`wait_idle`](Pool::wait_idle).
-    ///
-    /// From a task of this pool it works too, and does not wait for the calling thread. Runs
-    /// nothing on that thread; what the calling callback, if there is one, has settled before goes
-    /// on on the pool meanwhile. Afterwards `spawn` returns tasks that fail as
-    /// [`Rejected`](crate::ErrorKind::Rejected). The [global](Pool::global) pool stays open: there
-    /// it only waits for, or discards, what is queued.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use fast_async::{Pool, Shutdown};
-    ///
-    /// let pool = Pool::new();
-    /// let task = pool.spawn(|| "done");
-    /// let report = pool.shutdown(Shutdown::Drain, Duration::from_secs(5));
-    /// assert!(report.is_complete());
-    /// assert_eq!(task.wait()?, "done");
-    /// assert!(pool.spawn(|| ()).wait().is_err());
-    /// # Ok::<(), fast_async::TaskError>(())
-    /// ```
-    pub fn shutdown(&self, mode: Shutdown, deadline: Duration) -> ShutdownReport {
-        let deadline = deadline_after(deadline);
-        let is_global = Arc::ptr_eq(&self.0, &Pool::global().0);
-        let report = shutdown::shutdown(&self.0.registry, mode, deadline, !is_global);
-        unhandled::say_all();
-        report
-    }
-}
-
-impl Executor for Pool {
-    fn execute(&self, job: Job) {
-        if let Err(rejected) = self.resubmit(job.into_work()) {
-            rejected.settle();
-        }
-    }
-}
-
-impl Default for Pool {
-    fn default() -> Pool {
-        Pool::new()
-    }
-}
-
-impl fmt::Debug for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool")
-            .field("name", &self.name())
-            .field("metrics", &self.metrics())
-            .finish()
-    }
-}
-
-/// Sets how many tasks of the [global pool](Pool::global) run at once at most, from now on.
-/// Default: 64.
-///
-/// # Errors
-///
-/// Returns [`ConfigError`] when `max` is 0; nothing has changed then.
-///
-/// # Examples
-///
-/// ```
-/// fast_async::set_max_threads(8)?;
-/// # Ok::<(), fast_async::ConfigError>(())
-/// ```
-pub fn set_max_threads(max: usize) -> Result<(), ConfigError> {
-    Pool::global().set_max_threads(max)
-}

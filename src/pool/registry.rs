@@ -1,52 +1,48 @@
-//! What the threads of one pool share: the queues, the counts, and the way of a job from a push to
-//! a worker.
+//! What the threads of one pool share, and the way of a job from a push to a worker.
+//!
+//! It alone knows the queues, the counts, the capacity and the monitor.
 
-// Locks, in the order in which they may be taken together: counts -> local queues -> one local
-// queue, and injector -> one local queue. No user code runs, and no job is dropped, under any of
+// Locks, in the order in which they may be taken together: counts -> those of the queues, and
+// counts -> that of the monitor's thread. No user code runs, and no job is dropped, under any of
 // them.
 
+use std::io;
 use std::panic::RefUnwindSafe;
 
-use super::builder::PoolBuilder;
+use super::bound::Counted;
 use super::capacity::Capacity;
-use super::counts::ThreadCounts;
-use super::injector::Injector;
-use super::jobs::Swept;
-use super::local_queue::LocalQueue;
-use super::monitor::Monitor;
-use super::worker::{self, Pushed};
+use super::counts::Claim;
+use super::idle::Idle;
+use super::queue::{LocalQueue, Queues, Swept, Work};
+use super::settings::Settings;
+use super::watch::Watch;
 use crate::error::ErrorKind;
-use crate::executor::Runnable;
-use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, chaos_point};
+use crate::sync::{Arc, AtomicBool, JoinHandle, Ordering, Weak, chaos_point, thread};
 
 pub(crate) struct Registry {
-    pub(super) settings: PoolBuilder,
-    pub(super) injector: Injector,
-    /// The local queues of all threads alive.
-    pub(super) locals: Mutex<Vec<Arc<LocalQueue>>>,
-    pub(super) counts: Mutex<ThreadCounts>,
-    /// Signalled when the pool may have become quiet, or a thread has ended.
-    pub(super) changed: Condvar,
-    /// `counts.active` and `counts.target`, for the push path.
-    pub(super) active: AtomicUsize,
-    pub(super) target: AtomicUsize,
-    /// Workers that are awake and looking for a job: at most one, and it looks again after it has
-    /// stopped being one.
-    pub(super) searching: AtomicUsize,
-    /// Some local queue is stuck; cleared by whoever finds none that has a job to offer.
-    pub(super) has_blocked_owner: AtomicBool,
-    pub(super) closed: AtomicBool,
-    pub(super) monitor: Monitor,
+    pub(super) settings: Settings,
+    pub(super) queues: Queues,
+    pub(super) idle: Idle,
     pub(super) capacity: Option<Capacity>,
+    pub(super) watch: Watch,
+    closed: AtomicBool,
+    mains: Mains,
+}
+
+/// The main functions of the pool's threads. They are handed in, because they use the registry.
+pub(super) struct Mains {
+    /// Gets the number of the thread.
+    pub(super) worker: fn(&Arc<Registry>, usize),
+    pub(super) monitor: fn(&Weak<Registry>),
 }
 
 /// Work that the pool would not take.
 pub(crate) struct Rejected {
-    pub(crate) work: Arc<dyn Runnable>,
+    pub(crate) work: Work,
 }
 
 impl Rejected {
-    /// Settles whatever hangs on the work.
+    /// Settles the task of the work.
     pub(crate) fn settle(self) {
         self.work.reject(
             ErrorKind::Rejected,
@@ -55,76 +51,83 @@ impl Rejected {
     }
 }
 
+/// Queueing and finding jobs.
 impl Registry {
-    pub(super) fn new(settings: PoolBuilder) -> Arc<Registry> {
-        let target = settings.core.clamp(1, settings.max);
+    pub(super) fn new(settings: Settings, mains: Mains) -> Arc<Registry> {
+        let capacity = settings.queue_limit.map(Capacity::new);
         Arc::new(Registry {
-            injector: Injector::new(),
-            locals: Mutex::new(Vec::new()),
-            counts: Mutex::new(ThreadCounts::new(target, settings.max)),
-            changed: Condvar::new(),
-            active: AtomicUsize::new(0),
-            target: AtomicUsize::new(target),
-            searching: AtomicUsize::new(0),
-            has_blocked_owner: AtomicBool::new(false),
+            // With a limit each job counts until a worker begins it.
+            queues: Queues::new(capacity.is_none()),
+            idle: Idle::new(settings.core, settings.max, settings.keep_alive),
+            capacity,
+            watch: Watch::new(),
             closed: AtomicBool::new(false),
-            monitor: Monitor::new(),
-            capacity: settings.queue_limit.map(Capacity::new),
+            mains,
             settings,
         })
     }
 
-    /// Queues a job: on a worker of this pool in its own local queue, elsewhere in the injector.
-    ///
-    /// `has_slot`: the caller holds a place from `acquire_slot` or `try_acquire_slot`; work that
-    /// goes on rather than begins has none and needs none.
+    /// Queues work that begins. `own` is the local queue of the calling thread, if that is a worker
+    /// of this pool. Any other thread has called `acquire_slot` or `try_acquire_slot` before.
     pub(super) fn submit(
         self: &Arc<Self>,
-        work: Arc<dyn Runnable>,
-        has_slot: bool,
+        work: Work,
+        own: Option<&LocalQueue>,
     ) -> Result<(), Rejected> {
-        // What goes on belongs to work that was accepted. Its own workers look again before they
-        // leave.
-        let is_welcome = || !has_slot && worker::is_on(self);
-        if self.closed.load(Ordering::Acquire) && !is_welcome() {
+        if self.is_closed() {
             return Err(Rejected { work });
         }
-        let mut reserved = false;
-        // Push.1: here, or into the injector below.
-        let pushed = if has_slot {
-            worker::push_local(self, work)
-        } else {
-            // Work that goes on queues up behind what has been waiting, in front of everybody.
-            Pushed::NotHere(work)
-        };
-        match pushed {
-            Pushed::Stealable => {}
-            Pushed::Reserved => reserved = true,
-            Pushed::NotHere(work) => {
-                if let (false, Some(capacity)) = (has_slot, &self.capacity) {
-                    capacity.take();
-                    work.take_place();
-                }
-                self.forget(self.injector.push(work));
+        // Push.1
+        let is_reserved = match own {
+            Some(local) => !local.push(work),
+            None => {
+                self.forget(self.queues.inject(work));
+                false
             }
+        };
+        self.after_push(is_reserved);
+        Ok(())
+    }
+
+    /// Queues work that goes on, behind the jobs from outside. `by_worker`: the calling thread is a
+    /// worker of this pool. A closed pool accepts work from these: it belongs to work that was
+    /// accepted, and they count the jobs again before they end.
+    pub(super) fn resubmit(self: &Arc<Self>, work: Work, by_worker: bool) -> Result<(), Rejected> {
+        if self.is_closed() && !by_worker {
+            return Err(Rejected { work });
         }
+        // Push.1
+        self.inject_beyond(work);
+        self.after_push(false);
+        Ok(())
+    }
+
+    /// Queues a job that holds no slot, and so takes one beyond the limit.
+    pub(super) fn inject_beyond(&self, work: Work) {
+        if let Some(capacity) = &self.capacity {
+            capacity.acquire_beyond();
+            work.take_place();
+        }
+        self.forget(self.queues.inject(work));
+    }
+
+    fn after_push(self: &Arc<Self>, is_reserved: bool) {
         chaos_point();
-        if reserved {
+        if is_reserved {
             // Reserve.1
-            self.monitor.notify(self);
+            self.notify_monitor();
         } else {
             self.notify();
         }
         // Close.3
-        if self.closed.load(Ordering::Relaxed) && !cfg!(planted = "late_push") {
+        if self.is_closed() && !cfg!(planted = "late_push") {
             self.reject_if_no_workers();
         }
-        Ok(())
     }
 
-    /// Drops jobs that were done by other means before a worker came to them.
+    /// Drops jobs that were settled by other means before a worker found them.
     #[inline]
-    pub(super) fn forget(&self, swept: Swept) {
+    fn forget(&self, swept: Swept) {
         if !swept.0.is_empty() {
             self.forget_all(swept);
         }
@@ -133,116 +136,249 @@ impl Registry {
     #[cold]
     fn forget_all(&self, swept: Swept) {
         for job in swept.0 {
-            if self.capacity.is_some() && job.give_place_back() {
-                self.release_slot();
-            }
-            drop(job);
+            self.leave_queue(&job);
         }
     }
 
-    /// Sees to it that somebody will look at a job that was just queued.
+    /// A job has been taken from the queues: it gives back its slot, if it holds one.
+    fn leave_queue(&self, job: &Work) {
+        if self.capacity.is_some() && job.give_place_back() {
+            self.release_slot();
+        }
+    }
+
+    pub(super) fn release_slot(&self) {
+        if let Some(capacity) = &self.capacity {
+            capacity.release();
+        }
+    }
+
+    /// Wakes or requests a thread for a job that was just queued.
     ///
-    /// Whoever stops being active, searching or awake says so first, and then counts the jobs of
-    /// each queue under its lock. Either this thread has queued the job before, and it is counted;
-    /// or it took the lock later, and sees here what was said.
+    /// A thread that stops being active, searching or awake first publishes that, and then counts
+    /// the jobs of each queue under its lock. Either the calling thread has queued the job before,
+    /// and it is counted. Or it took the lock later, and sees here what was published.
     pub(super) fn notify(self: &Arc<Self>) {
         // Push.2
-        if self.searching.load(Ordering::Relaxed) > 0 {
+        if self.idle.is_searched() {
             return;
         }
         // Push.3
-        let short = self.active.load(Ordering::Relaxed) < self.target.load(Ordering::Relaxed);
-        if !(short && self.wake_or_spawn()) {
-            self.monitor.notify(self);
+        if !(self.idle.is_short() && self.wake_or_spawn()) {
+            self.notify_monitor();
         }
     }
 
-    /// A worker that was called, created, or searching has found a job: it sees to the rest of the
-    /// queue, because pushes relied on it.
+    /// A worker that was woken, created, or searching has found a job: it notifies for the rest of
+    /// the queue, because pushes relied on it.
     pub(super) fn pass_on(self: &Arc<Self>) {
         // Search.2
-        if self.count_stealable() > 0 && !cfg!(planted = "no_pass_on") {
+        if self.queues.count_stealable() > 0 && !cfg!(planted = "no_pass_on") {
             self.notify();
         }
     }
 
-    /// The next job for the owner of `own`: its own oldest, then one that lies behind a job which
-    /// blocks, then one from outside, then another worker's oldest.
-    pub(super) fn find(&self, own: &LocalQueue, turn: u64) -> Option<Arc<dyn Runnable>> {
-        let from_others = || {
-            self.take_behind_blocked()
-                .or_else(|| self.take_injected(Some(own)))
-        };
-        // Now and then the others come first, so that tasks which spawn tasks for ever cannot shut
-        // them out.
-        let job = if turn.is_multiple_of(64) {
-            from_others().or_else(|| own.pop_own())
-        } else {
-            own.pop_own().or_else(from_others)
-        };
-        job.or_else(|| self.steal(|local| !std::ptr::eq(local, own)))
+    /// The next job for the owner of `own`.
+    pub(super) fn find(&self, own: &LocalQueue, turn: u64) -> Option<Work> {
+        let job = self.queues.find(own, turn)?;
+        self.leave_queue(&job);
+        Some(job)
     }
+}
 
-    /// The oldest job of a local queue whose owner is blocked: it came from outside before what is
-    /// there now, which may never end.
-    fn take_behind_blocked(&self) -> Option<Arc<dyn Runnable>> {
-        if !self.has_blocked_owner.load(Ordering::Relaxed) {
-            return None;
-        }
-        let job = self.steal(|local| local.owner_blocked.load(Ordering::Relaxed));
-        if job.is_none() {
-            self.has_blocked_owner.store(false, Ordering::Relaxed);
-        }
-        job
-    }
-
-    /// The oldest job from outside; with a local queue to put them in, some of those behind it too.
-    pub(super) fn take_injected(&self, local: Option<&LocalQueue>) -> Option<Arc<dyn Runnable>> {
-        match local {
-            // With a limit every job counts until a worker begins it.
-            Some(local) if self.capacity.is_none() => self.injector.pop_batch(local),
-            _ => {
-                let job = self.injector.pop()?;
-                if self.capacity.is_some() && job.give_place_back() {
-                    self.release_slot();
+/// Workers.
+impl Registry {
+    /// Wakes or creates one worker, if fewer are active than should be.
+    pub(super) fn wake_or_spawn(self: &Arc<Self>) -> bool {
+        // A closed pool whose last thread has ended gets no new one, and a late push empties its
+        // queues. Nor does a closed pool whose queues are empty: the caller may have counted the
+        // jobs long ago.
+        let may_come = |threads| !self.is_closed() || (threads > 0 && self.queues.count() > 0);
+        match self.idle.claim(may_come) {
+            Claim::None => false,
+            Claim::Wake(sleeper) => {
+                chaos_point();
+                sleeper.wake();
+                true
+            }
+            Claim::Start { number, is_spare } => self.spawn_worker(number, is_spare),
+            Claim::Later => {
+                self.watch.unpark();
+                false
+            }
+            Claim::Refused { has_threads } => {
+                if !has_threads {
+                    self.reject_all();
                 }
-                Some(job)
+                false
             }
         }
     }
 
-    /// The oldest job of a local queue for which `is_meant` holds.
-    fn steal(&self, is_meant: impl Fn(&LocalQueue) -> bool) -> Option<Arc<dyn Runnable>> {
-        let locals = self.locals.lock();
-        let mut meant = locals.iter().filter(|local| is_meant(local));
-        meant.find_map(|local| local.steal())
+    fn spawn_worker(self: &Arc<Self>, number: usize, is_spare: bool) -> bool {
+        let Ok(handle) = self.start_worker(number) else {
+            // Refuse.3
+            if self.idle.refuse(is_spare) {
+                self.reject_all();
+                if self.is_over() {
+                    self.watch.unpark();
+                }
+            }
+            self.idle.notify_changed();
+            return false;
+        };
+        chaos_point();
+        self.idle.grant(handle);
+        // The end of a pool waits for the handle.
+        if self.is_closed() {
+            self.idle.notify_changed();
+        }
+        true
     }
 
-    /// Jobs that a worker which looks for one could take, counted as `notify` wants it.
-    pub(super) fn count_stealable(&self) -> usize {
-        let injected = self.injector.count();
-        let locals = self.locals.lock();
-        let stealable = |local: &Arc<LocalQueue>| local.stealable(local.count());
-        injected + locals.iter().map(stealable).sum::<usize>()
+    fn start_worker(self: &Arc<Self>, number: usize) -> io::Result<JoinHandle<()>> {
+        let counted = Counted::new();
+        let builder = thread::Builder::new()
+            .name(format!("{}-{number}", self.settings.name))
+            .stack_size(self.settings.stack_bytes());
+        let (registry, main) = (self.clone(), self.mains.worker);
+        builder.spawn(move || {
+            let _counted = counted;
+            main(&registry, number);
+        })
     }
 
-    /// It is closed, and its last thread has left.
+    pub(super) fn set_max(self: &Arc<Self>, max: usize) {
+        self.idle.set_max(max);
+        while self.queues.count() > 0 && self.wake_or_spawn() {}
+        self.watch.unpark();
+    }
+}
+
+/// The monitor.
+impl Registry {
+    /// Wakes the monitor because jobs may stay queued. Call it after the lock of the queue has been
+    /// released. False: the system refuses the thread.
+    pub(super) fn notify_monitor(self: &Arc<Self>) -> bool {
+        if cfg!(any(loom, shuttle)) {
+            // A model has no monitor, so that a wake-up which it would make up for late shows as a
+            // hang. Only the reserved jobs become stealable.
+            if cfg!(shuttle) && self.queues.release_reserved() {
+                self.wake_or_spawn();
+            }
+            return true;
+        }
+        self.watch.is_awake() || self.wake_monitor()
+    }
+
+    #[cold]
+    fn wake_monitor(self: &Arc<Self>) -> bool {
+        // A closed pool without threads has nothing to be watched, and no thread that would join
+        // the monitor.
+        if self.is_over() || !self.watch.set_awake() {
+            return true;
+        }
+        // Refuse.2 The next thread that the system grants is better a worker.
+        let lacks_a_worker = self.idle.lock().lacks_a_worker();
+        let started = self.watch.wake_or_start(|| {
+            if lacks_a_worker {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let (registry, main) = (Arc::downgrade(self), self.mains.monitor);
+            // Its stack is an ordinary one: when the system has refused the last thread, tasks are
+            // settled on it.
+            thread::Builder::new()
+                .name(format!("{}-monitor", self.settings.name))
+                .spawn(move || main(&registry))
+        });
+        match started {
+            Ok(handle) => {
+                self.idle.lock().handles.extend(handle);
+                true
+            }
+            Err(_) => {
+                self.resign_monitor();
+                false
+            }
+        }
+    }
+
+    /// There is no monitor for now. The pool goes on with the threads it has, and the next push
+    /// requests a monitor again. Does what other threads may have left to this one.
+    pub(super) fn resign_monitor(self: &Arc<Self>) {
+        // Refuse.2
+        self.watch.clear_awake();
+        if self.queues.release_reserved() {
+            self.wake_or_spawn();
+        }
+        // A thread that is blocked in a `wait` now makes sure itself that a worker is active.
+        self.queues.unpark_blocked();
+        self.idle.notify_changed_elsewhere();
+    }
+}
+
+/// The end.
+impl Registry {
+    pub(super) fn is_closed(&self) -> bool {
+        // ORDERING: acquire, paired with `close`. A decision that must not miss the flag is made
+        // under a lock that `close` takes after it has set the flag (that of the counts, and that
+        // of the capacity), or after such a decision of another thread.
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The pool is closed, and its last thread has ended.
     pub(super) fn is_over(&self) -> bool {
-        self.closed.load(Ordering::Acquire) && self.counts.lock().threads == 0
+        self.is_closed() && self.idle.lock().threads == 0
     }
 
-    /// Jobs queued anywhere in the pool, at a glance.
-    pub(super) fn backlog(&self) -> usize {
-        let injected = self.injector.len();
-        let locals = self.locals.lock();
-        injected + locals.iter().map(|local| local.len()).sum::<usize>()
+    /// Accepts nothing more. Threads end when the queues are empty.
+    pub(super) fn close(&self) {
+        // Close.1
+        // ORDERING: release, paired with `is_closed`: a thread that finds the pool closed sees what
+        // was done before.
+        self.closed.store(true, Ordering::Release);
+        // Close.2
+        self.idle.wake_all();
+        self.watch.unpark();
+        if let Some(capacity) = &self.capacity {
+            capacity.wake_all();
+        }
     }
 
-    /// The same, counted as `notify` wants it.
-    pub(super) fn count_backlog(&self) -> usize {
-        let injected = self.injector.count();
-        let locals = self.locals.lock();
-        injected + locals.iter().map(|local| local.count()).sum::<usize>()
+    /// Rejects the queued jobs of a closed pool without threads: no worker would find them. True if
+    /// this pool is one.
+    pub(super) fn reject_if_no_workers(&self) -> bool {
+        let has_no_worker = self.idle.lock().threads == 0;
+        if has_no_worker {
+            self.reject_queued(
+                ErrorKind::Rejected,
+                "its pool is shut down; spawn it on an open pool",
+                usize::MAX,
+            );
+        }
+        has_no_worker
+    }
+
+    fn reject_all(&self) {
+        // A push that counted on the refused thread has its job in a queue by now, or requests a
+        // thread itself.
+        self.reject_queued(
+            ErrorKind::Rejected,
+            "the system would not create a thread for it, and its pool has none",
+            usize::MAX,
+        );
+        self.idle.notify_changed_elsewhere();
+    }
+
+    /// Takes at most `limit` jobs from the queues, and settles their tasks with the given reason.
+    /// Returns how many tasks that were: some may have been settled by other means.
+    pub(super) fn reject_queued(&self, kind: ErrorKind, why: &'static str, limit: usize) -> usize {
+        let jobs = std::iter::from_fn(|| self.queues.take_any()).take(limit);
+        jobs.map(|job| {
+            self.leave_queue(&job);
+            usize::from(job.reject(kind, why))
+        })
+        .sum()
     }
 }
 

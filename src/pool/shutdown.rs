@@ -2,9 +2,9 @@
 //! report what was left.
 
 use super::registry::Registry;
-use super::{ending, worker};
+use super::{current, ending};
 use crate::error::ErrorKind;
-use crate::sync::{Arc, Instant, Ordering};
+use crate::sync::{Arc, Instant};
 
 /// What [`Pool::shutdown`](super::Pool::shutdown) does with tasks that have not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,59 +50,6 @@ impl ShutdownReport {
     }
 }
 
-impl Registry {
-    /// Accepts nothing more; threads end when the queues are empty.
-    pub(super) fn close(&self) {
-        // Close.1
-        self.closed.store(true, Ordering::SeqCst);
-        // Close.2
-        let sleepers = {
-            let mut counts = self.counts.lock();
-            let sleepers = std::mem::take(&mut counts.idle);
-            counts.active += sleepers.len();
-            self.publish_counts(&counts);
-            sleepers
-        };
-        for sleeper in sleepers {
-            sleeper.wake();
-        }
-        self.monitor.unpark();
-        if let Some(capacity) = &self.capacity {
-            capacity.close();
-        }
-    }
-
-    /// On a closed pool without threads nobody would ever look at what was queued at the last
-    /// moment. True if this pool is one.
-    pub(super) fn reject_if_no_workers(&self) -> bool {
-        let has_no_worker = self.counts.lock().threads == 0;
-        if has_no_worker {
-            self.reject_queued(
-                ErrorKind::Rejected,
-                "its pool is shut down; spawn it on an open pool",
-                usize::MAX,
-            );
-        }
-        has_no_worker
-    }
-
-    /// Takes queued jobs out, at most so many, settles their tasks with the given reason, and says
-    /// how many tasks that were: some may have been cancelled, or run by whoever waited for them.
-    pub(super) fn reject_queued(&self, kind: ErrorKind, why: &'static str, limit: usize) -> usize {
-        let mut rejected = 0;
-        for _ in 0..limit {
-            let job = self
-                .take_injected(None)
-                .or_else(|| self.locals.lock().iter().find_map(|local| local.pop()));
-            match job {
-                Some(job) => rejected += usize::from(job.reject(kind, why)),
-                None => break,
-            }
-        }
-        rejected
-    }
-}
-
 pub(super) fn shutdown(
     registry: &Arc<Registry>,
     mode: Shutdown,
@@ -118,7 +65,7 @@ pub(super) fn shutdown(
         report.discarded = registry.reject_queued(
             ErrorKind::Cancelled,
             "its pool was shut down before it started",
-            registry.backlog(),
+            registry.queues.len(),
         );
     }
     if close {
@@ -127,10 +74,10 @@ pub(super) fn shutdown(
             // A job that comes later is refused by whoever brings it.
             return report;
         }
-    } else if !registry.wait_idle(deadline) {
-        let counts = registry.counts.lock();
-        report.threads = counts.active + counts.blocked - usize::from(worker::counts_in(registry));
+    } else if !ending::wait_idle(registry, deadline) {
+        let counts = registry.idle.lock();
+        report.threads = counts.active + counts.blocked - usize::from(current::counts_in(registry));
     }
-    report.queued = registry.backlog();
+    report.queued = registry.queues.len();
     report
 }

@@ -1,11 +1,11 @@
 //! A bounded queue: who waits for room in it, and who does not.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Count, Jam, within};
+use crate::support::{Count, Gate, Jam, until, within};
 use fast_async::{ErrorKind, Pool, Shutdown, Task, all};
 
 fn limited(limit: usize) -> Pool {
@@ -35,6 +35,46 @@ fn try_spawn_hands_the_closure_back_when_the_queue_is_full() {
         assert_eq!(all(queued).wait().unwrap(), [0, 1]);
         assert!(pool.wait_idle(Duration::MAX));
         assert_eq!(pool.try_spawn(|| 7).ok().unwrap().wait().unwrap(), 7);
+    });
+}
+
+// Contract: P3. The thread ends with the job in its own queue, because the other one is busy.
+#[test]
+fn a_job_that_a_stop_hook_spawns_gives_its_place_back() {
+    within(|| {
+        let (hooked, ran) = (Arc::new(Mutex::new(None::<Pool>)), Count::default());
+        let (own, ends) = (hooked.clone(), ran.clone());
+        let pool = Pool::builder()
+            .core_threads(1)
+            .max_threads(2)
+            .queue_limit(1)
+            .keep_alive(Duration::from_millis(1))
+            .on_thread_stop(move |_| {
+                if let Some(pool) = own.lock().unwrap().take() {
+                    let ends = ends.clone();
+                    pool.spawn(move || ends.add()).detach();
+                }
+            })
+            .build()
+            .unwrap();
+        let (begun, gates) = (Count::default(), [Gate::default(), Gate::default()]);
+        for gate in gates.clone() {
+            let begun = begun.clone();
+            pool.spawn(move || {
+                begun.add();
+                gate.pass();
+            })
+            .detach();
+        }
+        begun.reach(2);
+        pool.set_max_threads(1).unwrap();
+        *hooked.lock().unwrap() = Some(pool.clone());
+        gates[0].open();
+        until(|| pool.metrics().threads == 1);
+        gates[1].open();
+        ran.reach(1);
+        assert!(pool.wait_idle(Duration::MAX));
+        assert!(pool.try_spawn(|| ()).is_ok(), "the queue is empty");
     });
 }
 

@@ -5,7 +5,7 @@
 //! every job; on two cores that cost more than the lock (`docs/DESIGN.md`).
 
 use super::jobs::{Jobs, Swept, Work};
-use super::local_queue::LocalQueue;
+use super::local::LocalQueue;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// Jobs that one worker takes at once; the others can steal them from its local queue.

@@ -41,7 +41,7 @@ const LOCK_SYSCALLS: &[u64] = if cfg!(target_arch = "x86_64") {
 };
 
 /// The system's number of the calling thread, or 0.
-pub(super) fn own_system_id() -> u64 {
+pub(crate) fn own_system_id() -> u64 {
     if !cfg!(all(target_os = "linux", not(loom), not(shuttle))) {
         return 0;
     }

@@ -1,11 +1,11 @@
-//! The jobs of one queue in their order, without those that were done by other means.
+//! The jobs of one queue in their order, without those that were settled by other means.
 
 use std::collections::VecDeque;
 
 use crate::executor::Runnable;
 use crate::sync::Arc;
 
-pub(super) type Work = Arc<dyn Runnable>;
+pub(crate) type Work = Arc<dyn Runnable>;
 
 /// Places that an empty queue keeps.
 const KEPT: usize = 1024;
@@ -31,7 +31,7 @@ pub(super) struct Jobs {
 
 /// What was swept out, to be dropped when the lock of the queue is gone.
 #[must_use = "the last handle of a task may be in it: drop it without the lock"]
-pub(super) struct Swept(pub(super) Vec<Work>);
+pub(crate) struct Swept(pub(crate) Vec<Work>);
 
 impl Jobs {
     pub(super) fn new() -> Jobs {

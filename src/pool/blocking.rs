@@ -4,14 +4,16 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::counts::{REFUSAL_PAUSE, ThreadCounts};
+use super::current::{Worker, WorkerStage, with_current};
+use super::queue::Work;
 use super::registry::Registry;
-use super::worker::{self, Worker, WorkerStage};
 use crate::dispatch;
+use crate::executor::RunResult;
 use crate::sync::{Duration, Instant, Ordering, thread};
 
 /// True on a thread of some pool.
 pub(crate) fn on_worker() -> bool {
-    worker::with_current(|_| ()).is_some()
+    with_current(|_| ()).is_some()
 }
 
 /// True when the calling thread, which waits, may run awaited work on its own stack: it is a
@@ -20,7 +22,7 @@ pub(crate) fn on_worker() -> bool {
 pub(crate) fn may_run_awaited() -> bool {
     let may =
         |worker: &Rc<Worker>| worker.registry.settings.inline_waits && worker.stack.has_room();
-    worker::with_current(may).unwrap_or(false) && !thread::panicking()
+    with_current(may).unwrap_or(false) && !thread::panicking()
 }
 
 /// No thread can be had to work in the place of one that blocks.
@@ -59,12 +61,12 @@ impl BlockedSection {
         if cfg!(planted = "blocks_unseen") {
             return Ok(None);
         }
-        let is_manned = || registry.active.load(Ordering::Relaxed) > 0 || registry.backlog() == 0;
+        let is_manned = || registry.idle.has_active() || registry.queues.len() == 0;
         if is_manned() || registry.wake_or_spawn() {
             return Ok(None);
         }
-        let mut counts = registry.counts.lock();
-        let is_needed = counts.active == 0 && deadline.is_none() && registry.backlog() > 0;
+        let mut counts = registry.idle.lock();
+        let is_needed = counts.active == 0 && deadline.is_none() && registry.queues.len() > 0;
         // Refuse.4
         if is_needed && counts.is_hopeless() {
             blocked.come_back(&mut counts);
@@ -73,7 +75,7 @@ impl BlockedSection {
         let is_refused = counts.is_refused();
         drop(counts);
         // A monitor that can get no thread either resigns, and unparks the blocked: this one too.
-        if !is_refused && registry.monitor.notify(registry) {
+        if !is_refused && registry.notify_monitor() {
             return Ok(None);
         }
         Ok(Some(REFUSAL_PAUSE))
@@ -82,7 +84,7 @@ impl BlockedSection {
     /// There is work, and nobody awake to do it; `counts` is that of `registry`.
     pub(super) fn has_no_worker(&self, counts: &ThreadCounts, registry: &Registry) -> bool {
         let is_here = |blocked: &Blocked| std::ptr::eq(&*blocked.worker.registry, registry);
-        self.0.as_ref().is_some_and(is_here) && counts.active == 0 && registry.backlog() > 0
+        self.0.as_ref().is_some_and(is_here) && counts.active == 0 && registry.queues.len() > 0
     }
 }
 
@@ -90,14 +92,9 @@ impl Blocked {
     fn begin(worker: Rc<Worker>) -> Blocked {
         let stage = worker.stage.get();
         let is_counted = stage != WorkerStage::Leaving || cfg!(planted = "leaves_twice");
-        let registry = worker.registry.clone();
         if is_counted {
-            let mut counts = registry.counts.lock();
             // Block.1
-            counts.blocked += 1;
-            counts.active -= 1;
-            counts.blocked_at_start += usize::from(stage == WorkerStage::Starting);
-            registry.publish_counts(&counts);
+            worker.registry.idle.block(stage == WorkerStage::Starting);
         }
         Blocked {
             worker,
@@ -112,10 +109,8 @@ impl Blocked {
             return;
         }
         // Block.3
-        counts.blocked -= 1;
-        counts.active += 1;
-        counts.blocked_at_start -= usize::from(self.stage == WorkerStage::Starting);
-        self.worker.registry.publish_counts(counts);
+        let at_start = self.stage == WorkerStage::Starting;
+        self.worker.registry.idle.unblock(counts, at_start);
     }
 }
 
@@ -123,7 +118,7 @@ impl Blocked {
 /// on a worker its place is free for another thread meanwhile.
 pub(crate) fn blocking<R>(f: impl FnOnce(&BlockedSection) -> R) -> R {
     dispatch::hand_off_all();
-    let current = worker::with_current(Rc::clone);
+    let current = with_current(Rc::clone);
     // What is called in here may come to a `wait` of its own: jobs that are refused have callbacks.
     let Some(current) = current.filter(|worker| !worker.local.blocked.load(Ordering::Relaxed))
     else {
@@ -135,13 +130,45 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&BlockedSection) -> R) -> R {
     local.reserved.store(false, Ordering::Relaxed);
     // Block.2
     let looks = !cfg!(planted = "blocks_unseen");
-    if looks && registry.count_backlog() > 0 && !registry.wake_or_spawn() {
-        registry.monitor.notify(&registry);
+    if looks && registry.queues.count() > 0 && !registry.wake_or_spawn() {
+        registry.notify_monitor();
     }
     let result = f(&place);
     local.blocked.store(false, Ordering::Relaxed);
     if let Some(blocked) = &place.0 {
-        blocked.come_back(&mut registry.counts.lock());
+        blocked.come_back(&mut registry.idle.lock());
     }
     result
+}
+
+/// Runs a job that this worker pushed a moment ago and now waits for. False when it is not in this
+/// worker's local queue any more.
+pub(crate) fn run_inline(job: *const ()) -> bool {
+    let Some(taken) = try_unpush(job) else {
+        return false;
+    };
+    note(taken.run());
+    true
+}
+
+/// Takes a job out of this worker's local queue again, because it will be run by other means.
+fn try_unpush(job: *const ()) -> Option<Work> {
+    with_current(|worker| {
+        let taken = worker.local.try_unpush(job)?;
+        if !worker.local.reserved.load(Ordering::Relaxed) {
+            worker.local.reserved.store(true, Ordering::Relaxed);
+            // Reserve.1
+            // What is left was stealable. Those who were called for it find nothing now.
+            if worker.local.len() > 0 && !cfg!(planted = "reserved_leftover") {
+                worker.registry.notify_monitor();
+            }
+        }
+        Some(taken)
+    })
+    .flatten()
+}
+
+/// Counts a task that this worker ran by other means than its queue.
+pub(crate) fn note(ran: RunResult) {
+    with_current(|worker| worker.local.counters.count(ran));
 }

@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 
 use super::history::{MAX_STARTS_WHILE_BLOCKED, WorkerHistory};
-use super::local_queue::LocalQueue;
 use super::os::{self, ThreadState};
 use super::policy::Sample;
-use super::registry::Registry;
+use crate::pool::queue::{LocalQueue, Queues};
 use crate::sync::{Arc, Duration, Instant, Ordering};
 
 /// How many workers it asks the system about in one look; of those that were found blocked before,
@@ -54,8 +53,14 @@ impl Sampler {
 
     /// Looks at the workers, of which `active` should be awake or blocked in a job, and marks the
     /// local queues of those that are stuck.
-    pub(super) fn look(&mut self, registry: &Registry, active: usize, core: usize) -> Sample {
-        let (locals, started) = active_lanes(registry);
+    pub(super) fn look(
+        &mut self,
+        queues: &Queues,
+        asks_system: bool,
+        active: usize,
+        core: usize,
+    ) -> Sample {
+        let (locals, started) = active_workers(queues);
         let busy = locals.iter().filter(|(_, is_busy)| *is_busy).count();
         let before = self.started.replace(started);
         let started_any = before.map_or(0, |before| started.saturating_sub(before));
@@ -96,7 +101,7 @@ impl Sampler {
                 in_the_way += usize::from(awake >= core);
                 sampled += usize::from(is_known);
                 let id = local.system_id.load(Ordering::Relaxed);
-                let asks = registry.settings.asks_system && id > 0;
+                let asks = asks_system && id > 0;
                 // A worker at a job exists. Where nothing is known of it, no file could be opened.
                 let told = is_busy.then(|| asks.then(|| os::query(id)).flatten());
                 sample.system_tells &= told != Some(None);
@@ -121,7 +126,7 @@ impl Sampler {
         }
         self.workers = workers;
         if has_blocked_owner {
-            registry.has_blocked_owner.store(true, Ordering::Relaxed);
+            queues.note_blocked_owner();
         }
         sample
     }
@@ -135,12 +140,15 @@ impl Sampler {
 
 /// The local queues of the workers that are not blocked in a `wait`, each with whether the worker
 /// is at a job; and how many jobs all workers have begun, ever.
-fn active_lanes(registry: &Registry) -> (Vec<(Arc<LocalQueue>, bool)>, u64) {
-    let all = registry.locals.lock();
+fn active_workers(queues: &Queues) -> (Vec<(Arc<LocalQueue>, bool)>, u64) {
+    let all = queues.locals();
     let started = all.iter().map(|local| local.started()).sum();
-    let is_active = |local: &&Arc<LocalQueue>| !local.blocked.load(Ordering::Relaxed);
+    let is_active = |local: &Arc<LocalQueue>| !local.blocked.load(Ordering::Relaxed);
     // Whether a worker is at a job is asked once: with short ones the answer changes all the time.
-    let with_busy = |local: &Arc<LocalQueue>| (local.clone(), local.busy.load(Ordering::Relaxed));
-    let locals = all.iter().filter(is_active).map(with_busy).collect();
+    let with_busy = |local: Arc<LocalQueue>| {
+        let is_busy = local.busy.load(Ordering::Relaxed);
+        (local, is_busy)
+    };
+    let locals = all.into_iter().filter(is_active).map(with_busy).collect();
     (locals, started)
 }

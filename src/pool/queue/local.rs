@@ -1,22 +1,22 @@
 //! One worker's own queue, and what others may see of that worker.
 
+use super::counters::Counters;
 use super::jobs::{Jobs, Work};
-use crate::executor::RunResult;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, thread};
 
 /// The owner pushes and takes back at the tail; every worker, the owner included, takes the oldest
 /// job at the head.
-pub(super) struct LocalQueue {
+pub(crate) struct LocalQueue {
     /// The owner.
-    pub(super) thread: Thread,
+    pub(crate) thread: Thread,
     jobs: Mutex<Jobs>,
     /// The length of `jobs`, for looking without the lock. Written under the lock.
     len: AtomicUsize,
-    pub(super) counters: Counters,
+    pub(crate) counters: Counters,
     /// True while the owner runs a job.
-    pub(super) busy: AtomicBool,
+    pub(crate) busy: AtomicBool,
     /// True while the owner is blocked in a `wait`; it counts as no worker then.
-    pub(super) blocked: AtomicBool,
+    pub(crate) blocked: AtomicBool,
     /// The owner's present job spawns tasks and waits for them at once: a lone job here is about to
     /// be taken back, and others keep their hands off it. The monitor lifts this when the job lies
     /// here for longer.
@@ -24,17 +24,17 @@ pub(super) struct LocalQueue {
     /// Invariant: while this is set and `jobs` is not empty, the monitor is awake, or whoever would
     /// have woken it has lifted this. Both ways into that state notify it: `try_unpush` sets this,
     /// and `push` finds it set.
-    pub(super) reserved: AtomicBool,
+    pub(crate) reserved: AtomicBool,
     /// The owner was found blocked, with jobs behind the one it is at: advice to whoever looks for
     /// one.
-    pub(super) owner_blocked: AtomicBool,
+    pub(crate) owner_blocked: AtomicBool,
     /// The system's number of the owner's thread; 0 when unknown.
-    pub(super) system_id: AtomicU64,
+    pub(crate) system_id: AtomicU64,
 }
 
 impl LocalQueue {
     /// The local queue of the calling thread.
-    pub(super) fn new() -> LocalQueue {
+    pub(crate) fn new() -> LocalQueue {
         LocalQueue {
             thread: thread::current(),
             jobs: Mutex::new(Jobs::new()),
@@ -49,19 +49,19 @@ impl LocalQueue {
     }
 
     /// How many jobs there are, at a glance.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
     }
 
     /// How many there are, counted under the lock: whoever pushes later knows what the calling
     /// thread has done before.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.jobs.lock().len()
     }
 
     /// Jobs that the owner has begun, ever.
-    pub(super) fn started(&self) -> u64 {
-        self.counters.started.load(Ordering::Relaxed)
+    pub(crate) fn started(&self) -> u64 {
+        self.counters.started()
     }
 
     /// How many of `jobs` jobs others may take.
@@ -73,7 +73,7 @@ impl LocalQueue {
     }
 
     /// Appends a job; false when nobody else needs to know, yet.
-    pub(super) fn push(&self, job: Work) -> bool {
+    pub(crate) fn push(&self, job: Work) -> bool {
         let mut jobs = self.jobs.lock();
         let swept = jobs.push(job);
         let len = jobs.len();
@@ -104,7 +104,7 @@ impl LocalQueue {
         if self.len() == 0 { None } else { self.pop() }
     }
 
-    pub(super) fn pop(&self) -> Option<Work> {
+    pub(crate) fn pop(&self) -> Option<Work> {
         let mut jobs = self.jobs.lock();
         let job = jobs.pop();
         self.len.store(jobs.len(), Ordering::Relaxed);
@@ -112,38 +112,10 @@ impl LocalQueue {
     }
 
     /// Takes `wanted` out again if it is among the newest or the oldest jobs.
-    pub(super) fn try_unpush(&self, wanted: *const ()) -> Option<Work> {
+    pub(crate) fn try_unpush(&self, wanted: *const ()) -> Option<Work> {
         let mut jobs = self.jobs.lock();
         let job = jobs.try_unpush(wanted)?;
         self.len.store(jobs.len(), Ordering::Relaxed);
         Some(job)
     }
-}
-
-/// What a worker has done; written by that worker alone, so plain stores are enough.
-#[derive(Default)]
-pub(super) struct Counters {
-    pub(super) started: AtomicU64,
-    pub(super) completed: AtomicU64,
-    pub(super) failed: AtomicU64,
-    pub(super) cancelled: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn count_start(&self) {
-        bump(&self.started);
-    }
-
-    pub(super) fn count(&self, ran: RunResult) {
-        match ran {
-            RunResult::Completed => bump(&self.completed),
-            RunResult::Failed => bump(&self.failed),
-            RunResult::Cancelled => bump(&self.cancelled),
-            RunResult::Other => {}
-        }
-    }
-}
-
-fn bump(counter: &AtomicU64) {
-    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }

@@ -1,0 +1,175 @@
+//! The thread that watches a backlog, and adds workers when the ones there are block.
+//!
+//! It exists only while it is needed: started by the first push that finds every worker busy,
+//! asleep without a timer while there is no backlog, gone with the last worker of a closed pool.
+
+// Map for maintainers, from the ground up:
+//   os.rs       asks the system what a thread does
+//   history.rs  what one worker did from tick to tick
+//   sampler.rs  examines the workers at a tick
+//   probe.rs    whether a processor is idle, where the system does not tell what a thread does
+//   policy.rs   by how much the pool grows
+//   mod.rs      the main loop
+
+mod history;
+mod os;
+mod policy;
+mod probe;
+mod sampler;
+
+use policy::GrowthPolicy;
+use sampler::Sampler;
+
+pub(super) use os::own_system_id;
+
+use super::registry::Registry;
+use crate::sync::{Arc, Duration, Weak, thread};
+
+/// How often it looks while there is a backlog.
+const TICK: Duration = Duration::from_millis(1);
+/// How often while it can do nothing about it: the pool is as large as it may be.
+const LONG_TICK: Duration = Duration::from_millis(16);
+/// Looks without a backlog before it goes to sleep, and such as could do nothing before they become
+/// rarer.
+const IDLE_TICKS: u32 = 20;
+
+/// What it remembers between two looks.
+struct MonitorState {
+    quiet: u32,
+    futile: u32,
+    sampler: Sampler,
+    policy: GrowthPolicy,
+}
+
+impl MonitorState {
+    fn new() -> MonitorState {
+        MonitorState {
+            quiet: 0,
+            futile: 0,
+            sampler: Sampler::new(),
+            policy: GrowthPolicy::new(),
+        }
+    }
+}
+
+/// When to look again.
+enum Next {
+    Soon,
+    Later,
+    /// When somebody asks for it.
+    WhenNotified,
+    /// It is in the way.
+    Resign,
+}
+
+pub(super) fn monitor_main(registry: &Weak<Registry>) {
+    let me = thread::current();
+    let mut state = MonitorState::new();
+    loop {
+        // While it rests it holds nothing, so that a forgotten pool can go.
+        let next = match registry.upgrade() {
+            Some(registry) if !registry.is_over() => tick(&registry, &mut state),
+            _ => return,
+        };
+        match next {
+            Next::Soon => me.park_timeout(TICK),
+            Next::Resign => return,
+            Next::Later => me.park_timeout(LONG_TICK),
+            Next::WhenNotified => {
+                me.park();
+                state = MonitorState::new();
+            }
+        }
+    }
+}
+
+fn tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
+    let backlog = registry.queues.len();
+    if backlog == 0 {
+        return idle_tick(registry, state);
+    }
+    state.quiet = 0;
+    // Reserve.2
+    registry.queues.release_reserved();
+    let (active, target, max) = restore_target(registry, backlog);
+    if active < target {
+        // The system refuses threads, or all the spares there may be are there.
+        state.futile += 1;
+        if state.futile >= IDLE_TICKS && registry.idle.lock().lacks_a_worker() {
+            // Perhaps a worker could be had in its place.
+            registry.watch.remove_thread();
+            registry.resign_monitor();
+            return Next::Resign;
+        }
+        return if state.futile < IDLE_TICKS {
+            Next::Soon
+        } else {
+            Next::Later
+        };
+    }
+    state.futile = 0;
+    let core = match target < max {
+        true => registry.settings.core.min(max),
+        // The pool cannot grow, so it does not matter how many workers are awake.
+        false => 0,
+    };
+    let sample = state.sampler.look(
+        &registry.queues,
+        registry.settings.asks_system,
+        active,
+        core,
+    );
+    if target >= max {
+        state.policy.relax();
+        return Next::Later;
+    }
+    let any_thread_runs = || state.sampler.any_thread_runs();
+    let by = state
+        .policy
+        .growth(core, &sample, any_thread_runs, probe::has_idle_processor);
+    if by > 0 {
+        grow(registry, by);
+    }
+    Next::Soon
+}
+
+/// A look that finds no backlog.
+fn idle_tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
+    state.policy.relax();
+    state.sampler.forget();
+    state.quiet += 1;
+    if state.quiet < IDLE_TICKS {
+        return Next::Soon;
+    }
+    state.quiet = 0;
+    // A push that sees it awake is counted here, as in `notify`.
+    // Tick.1
+    registry.watch.clear_awake();
+    // Tick.2
+    if registry.queues.count() == 0 {
+        return Next::WhenNotified;
+    }
+    registry.watch.set_awake();
+    Next::Soon
+}
+
+/// Recruits whoever is missing: a thread may have been refused, or put off. Says how many are
+/// active, and how many should and could be.
+fn restore_target(registry: &Arc<Registry>, backlog: usize) -> (usize, usize, usize) {
+    let size = || {
+        let counts = registry.idle.lock();
+        (counts.threads, (counts.active, counts.target, counts.max))
+    };
+    let (threads, (active, target, _)) = size();
+    // Where there is no thread at all, whoever pushes sees to the first.
+    if threads > 0 {
+        let missing = target.saturating_sub(active).min(backlog);
+        let _ = (0..missing).all(|_| registry.wake_or_spawn());
+    }
+    size().1
+}
+
+fn grow(registry: &Arc<Registry>, by: usize) {
+    registry.idle.raise_target(by);
+    let _ = (0..by).all(|_| registry.wake_or_spawn());
+}
