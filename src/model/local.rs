@@ -1,7 +1,8 @@
-//! A closure that stays on its loop's thread, whichever thread cancels its task (Contract: D6).
+//! Loops of one thread: closures that stay there, whichever thread cancels their task (Contract:
+//! D6), and waits of that thread.
 
 use super::{Counted, Counter, explore, go, open};
-use crate::{ErrorKind, LocalLoop, Pool};
+use crate::{ErrorKind, Executor, Job, LocalLoop, Pool};
 
 #[test]
 fn a_local_closure_that_is_cancelled_is_dropped_in_a_turn() {
@@ -57,5 +58,22 @@ fn a_local_closure_meets_the_end_of_its_loop() {
             Err(ErrorKind::Rejected) => "rejected",
             other => panic!("{other:?}"),
         }
+    });
+}
+
+/// An executor passes a job on to the loop while the loop's thread waits for that job, or is about
+/// to: the job runs in the wait (Contract: W1).
+#[test]
+fn a_job_that_is_passed_on_meets_the_wait_of_its_loops_thread() {
+    explore(&["done"], || {
+        let here = LocalLoop::new();
+        let queue = here.queue().clone();
+        let passes_on = move |job: Job| queue.execute(job);
+        let (resolver, task) = open::<u8>();
+        let task = task.on(&passes_on).then(|n| n + 1);
+        let rival = go(move || resolver.resolve(7).unwrap());
+        assert_eq!(task.wait().unwrap(), 8);
+        rival.join().unwrap();
+        "done"
     });
 }
