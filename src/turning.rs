@@ -71,7 +71,7 @@ impl Listener {
     /// True when something has come since this was last asked.
     pub(crate) fn is_nudged(&self) -> bool {
         // ORDERING: acquires what was sent before the unpark.
-        self.0.is_nudged.swap(false, Ordering::Acquire)
+        self.0.is_nudged.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -96,8 +96,9 @@ pub(crate) fn unpark() {
 fn nudge_all() {
     let ears = EARS.lock().clone();
     for ear in ears {
-        // ORDERING: releases what was sent before.
-        ear.is_nudged.store(true, Ordering::Release);
+        // ORDERING: releases what was sent before. A swap, as in `is_nudged`: none of the two can be
+        // lost on the other.
+        ear.is_nudged.swap(true, Ordering::AcqRel);
         thread_waker::wake(ear.waker.clone());
     }
 }
