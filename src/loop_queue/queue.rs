@@ -258,8 +258,8 @@ impl LoopQueue {
             // and the loop may be waiting for that (Contract: W1). Jobs settle more.
             dispatch::hand_off_all();
             let seen = self.0.bell.lock().arrivals;
-            // A turn of the loop at a time: jobs may queue themselves again for ever. What arrives
-            // meanwhile has counted up.
+            // One turn of the loop at a time: jobs may queue themselves again without end. A job
+            // that arrives meanwhile has raised `arrivals`.
             let waiting = self.pending();
             let turned = self.turn(|| {
                 let _ = (0..waiting).take_while(|_| self.run_one()).count();
@@ -474,8 +474,8 @@ impl Executor for LoopQueue {
     }
 }
 
-/// What chains hold of a queue: not the queue itself, or jobs in it would keep it, and themselves,
-/// alive for ever.
+/// What chains hold of a queue. Not the queue itself: jobs in it would keep it alive, and so
+/// themselves, without end.
 struct Kept(Weak<Queue>, Arc<Turners>);
 
 impl Executor for Kept {

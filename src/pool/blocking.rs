@@ -42,8 +42,8 @@ struct Blocked {
 }
 
 impl BlockedSection {
-    /// Sees to it that somebody works here. Call it before each sleep: where the system refuses
-    /// threads, it returns after what time to call it again.
+    /// Makes sure that a worker is active while jobs are queued. Call it before each sleep: where
+    /// the system refuses threads, it returns after what time to call it again.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl BlockedSection {
         Ok(Some(REFUSAL_PAUSE))
     }
 
-    /// There is work, and nobody awake to do it; `counts` is that of `registry`.
+    /// Jobs are queued, and no worker is active; `counts` is that of `registry`.
     pub(super) fn has_no_worker(&self, counts: &ThreadCounts, registry: &Registry) -> bool {
         let is_here = |blocked: &Blocked| std::ptr::eq(&*blocked.worker.registry, registry);
         self.0.as_ref().is_some_and(is_here) && counts.active == 0 && registry.queues.len() > 0

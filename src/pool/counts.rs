@@ -56,8 +56,8 @@ pub(super) struct ThreadCounts {
     pub(super) refused_for_good: bool,
     /// Of the workers and of the monitor; those of ended threads are cleared out now and then.
     pub(super) handles: Vec<JoinHandle<()>>,
-    /// Handles of threads that were granted and are not in `handles` yet, and such as somebody has
-    /// taken out to join them.
+    /// Handles of threads that were granted and are not in `handles` yet, and those that a thread
+    /// has taken out to join them.
     pub(super) unstored_handles: usize,
     pub(super) joining: usize,
 }
@@ -156,8 +156,8 @@ impl ThreadCounts {
         sleepers
     }
 
-    /// Takes a sleeper off the idle list; false when it has been taken already, by somebody who
-    /// counted it as active.
+    /// Takes a sleeper off the idle list. False: another thread has taken it already, and counted
+    /// it as active.
     pub(super) fn remove_sleeper(&mut self, sleeper: &Arc<Sleeper>) -> bool {
         match self
             .idle

@@ -1,5 +1,4 @@
-//! Waiting for a pool to come to rest, and ending it: drain or discard, wait for the threads,
-//! report what was left.
+//! Ending a pool: drain or discard, wait for the threads, report what was left.
 
 use super::registry::Registry;
 use super::{current, ending};
@@ -71,7 +70,7 @@ pub(super) fn shutdown(
     if close {
         report.threads = ending::await_end(registry, deadline);
         if registry.reject_if_no_workers() {
-            // A job that comes later is refused by whoever brings it.
+            // A later push rejects its job itself.
             return report;
         }
     } else if !ending::wait_idle(registry, deadline) {

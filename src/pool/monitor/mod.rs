@@ -56,9 +56,9 @@ impl MonitorState {
 enum Next {
     Soon,
     Later,
-    /// When somebody asks for it.
+    /// When a thread notifies the monitor.
     WhenNotified,
-    /// It is in the way.
+    /// Never: the thread ends, because the system grants no other and a worker is needed more.
     Resign,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn monitor_main(registry: &Weak<Registry>) {
     let me = thread::current();
     let mut state = MonitorState::new();
     loop {
-        // While it rests it holds nothing, so that a forgotten pool can go.
+        // While it sleeps it holds no handle, so that a pool without handles is dropped.
         let next = match registry.upgrade() {
             Some(registry) if !registry.is_over() => tick(&registry, &mut state),
             _ => return,
@@ -153,15 +153,15 @@ fn idle_tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
     Next::Soon
 }
 
-/// Recruits whoever is missing: a thread may have been refused, or put off. Says how many are
-/// active, and how many should and could be.
+/// Wakes or creates the workers that are missing: a thread may have been refused, or deferred.
+/// Returns how many workers are active, the target, and the maximum.
 fn restore_target(registry: &Arc<Registry>, backlog: usize) -> (usize, usize, usize) {
     let size = || {
         let counts = registry.idle.lock();
         (counts.threads, (counts.active, counts.target, counts.max))
     };
     let (threads, (active, target, _)) = size();
-    // Where there is no thread at all, whoever pushes sees to the first.
+    // Where there is no thread at all, a push creates the first.
     if threads > 0 {
         let missing = target.saturating_sub(active).min(backlog);
         let _ = (0..missing).all(|_| registry.wake_or_spawn());

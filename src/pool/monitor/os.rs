@@ -70,7 +70,7 @@ pub(super) fn query(system_id: u64) -> Option<ThreadState> {
 }
 
 /// Whether a thread sleeps in a call that no other thread of this process has a part in. `None`: it
-/// is in no call, or nobody can tell.
+/// is in no call, or the system does not tell.
 fn waits_outside(syscall: &str) -> Option<bool> {
     let syscall = fs::read_to_string(syscall).ok()?;
     // "<number> <arguments>", "-1 .." outside of calls, "running"

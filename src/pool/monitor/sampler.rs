@@ -66,8 +66,7 @@ impl Sampler {
         let started_any = before.map_or(0, |before| started.saturating_sub(before));
         let mut sample = Sample {
             active,
-            // An active worker without a job is on its way to one, whatever keeps it: no job of the
-            // user's.
+            // An active worker without a job searches for one. No job of the user's blocks it.
             runnable: active.saturating_sub(busy),
             maybe_lock_blocked: 0,
             flows: started_any > MAX_STARTS_WHILE_BLOCKED * active as u64,

@@ -1,6 +1,6 @@
 //! Jobs from outside the pool, in the order in which they came.
 //!
-//! A queue under a lock, taken from by the batch: whoever pushes meets a worker once in a batch,
+//! A queue under a lock, taken from by the batch: a pushing thread meets a worker once in a batch,
 //! not once a job. A lock-free channel hands the cache lines of its two ends back and forth with
 //! every job; on two cores that cost more than the lock (`docs/DESIGN.md`).
 
@@ -31,8 +31,8 @@ impl Injector {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// How many there are, counted under the lock: whoever pushes later knows what the calling
-    /// thread has done before.
+    /// How many there are, counted under the lock: a thread that pushes later sees what the calling
+    /// thread did before.
     pub(super) fn count(&self) -> usize {
         self.jobs.lock().len()
     }

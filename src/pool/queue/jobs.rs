@@ -19,7 +19,7 @@ const UNPUSH_WINDOW: usize = 8;
 /// Jobs, the oldest first.
 ///
 /// A job that is run or cancelled by other means stays in its queue. Its entry would keep its
-/// memory until a worker comes by, which may never happen.
+/// memory until a worker takes it, which may never happen.
 ///
 /// Invariant: after a push there are at most `sweep_at` jobs, and `sweep_at` is `SWEEP_FROM`, or
 /// twice as many as were not spent at the last sweep. So the memory is bounded by that of the jobs

@@ -17,16 +17,19 @@ pub(crate) struct LocalQueue {
     pub(crate) busy: AtomicBool,
     /// True while the owner is blocked in a `wait`; it counts as no worker then.
     pub(crate) blocked: AtomicBool,
-    /// The owner's present job spawns tasks and waits for them at once: a lone job here is about to
-    /// be taken back, and others keep their hands off it. The monitor lifts this when the job lies
-    /// here for longer.
+    /// The owner's present job alternates spawn and wait, so it is likely to take a single job in
+    /// this queue back. Other workers do not steal that job while this is set. The monitor clears
+    /// this at its next tick.
     ///
-    /// Invariant: while this is set and `jobs` is not empty, the monitor is awake, or whoever would
-    /// have woken it has lifted this. Both ways into that state notify it: `try_unpush` sets this,
-    /// and `push` finds it set.
+    /// Invariant: while this is set and `jobs` is not empty, the monitor is awake, or the thread
+    /// that could not wake it has cleared this. Both ways into that state notify the monitor:
+    /// `try_unpush` sets this, and `push` finds it set.
+    // ORDERING: relaxed, for each access. It is advice: a thief that reads an old value leaves one
+    // job, which the monitor makes stealable, or takes a job that the owner then does not find.
     pub(crate) reserved: AtomicBool,
-    /// The owner was found blocked, with jobs behind the one it is at: advice to whoever looks for
-    /// one.
+    /// The monitor has found the owner blocked, with jobs behind the one that it runs. A worker
+    /// that searches takes these first.
+    // ORDERING: relaxed, for each access. It is a hint, and no thread sleeps because of it.
     pub(crate) owner_blocked: AtomicBool,
     /// The system's number of the owner's thread; 0 when unknown.
     pub(crate) system_id: AtomicU64,
@@ -53,8 +56,8 @@ impl LocalQueue {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// How many there are, counted under the lock: whoever pushes later knows what the calling
-    /// thread has done before.
+    /// How many there are, counted under the lock: a thread that pushes later sees what the calling
+    /// thread did before.
     pub(crate) fn count(&self) -> usize {
         self.jobs.lock().len()
     }
@@ -72,7 +75,8 @@ impl LocalQueue {
         }
     }
 
-    /// Appends a job; false when nobody else needs to know, yet.
+    /// Appends a job. Returns false when the job is reserved, so that no other worker is to be
+    /// woken for it.
     pub(crate) fn push(&self, job: Work) -> bool {
         let mut jobs = self.jobs.lock();
         let swept = jobs.push(job);

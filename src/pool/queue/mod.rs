@@ -151,7 +151,7 @@ impl Queues {
     pub(super) fn release_reserved(&self) -> bool {
         let locals = self.locals.lock();
         let is_reserved = |local: &&Arc<LocalQueue>| {
-            local.len() > 0 && local.reserved.swap(false, Ordering::SeqCst)
+            local.len() > 0 && local.reserved.swap(false, Ordering::Relaxed)
         };
         locals.list.iter().filter(is_reserved).count() > 0
     }
