@@ -38,14 +38,14 @@
 //! | to | use |
 //! |---|---|
 //! | start work | [`spawn`], [`attempt`], [`spawn_with`], [`make_async`], [`Task::new`] + [`run`](Task::run), [`Task::builder`] |
-//! | settle by hand | [`deferred`], [`SharedResolver`], [`Resolver::on_pool`], [`Task::ready`], [`Task::failed`] |
+//! | settle by hand | [`deferred`], [`Resolver::shared`], [`Resolver::on_pool`], [`Task::ready`], [`Task::failed`] |
 //! | go on | [`then`](Task::then), [`and_then`](Task::and_then), [`handle`](Task::handle), [`and_handle`](Task::and_handle), [`flatten`](Task::flatten) |
 //! | clean up | [`finally`](Task::finally), [`and_finally`](Task::and_finally), [`finally_stopped`](Task::finally_stopped) |
 //! | recover | [`catch`](Task::catch), [`catch_as`](Task::catch_as), [`or_else`](Task::or_else), [`TaskError::downcast`] |
 //! | listen | [`subscribe`](Task::subscribe), [`on_settled`](Task::on_settled), [`inspect`](Task::inspect), [`inspect_err`](Task::inspect_err) |
 //! | branch | [`share`](Task::share) |
 //! | choose the thread | [`on`](Task::on) with a [`Pool`], [`Inline`], a [`LoopQueue`] or any `Fn(Job)` |
-//! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`] for closures that are not `Send` |
+//! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`](loop_queue::LocalLoop) for closures that are not `Send` |
 //! | combine | [`all`], [`all_settled`], [`any`], [`await_all`], [`await_first`] |
 //! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
@@ -53,8 +53,20 @@
 //!
 //! [`await_all`] and [`await_first`] block the calling thread, despite their names.
 //!
-//! Why it is built as it is: [design](_documentation::design). What it promises, and how each
-//! promise is checked: [reliability](_documentation::reliability).
+//! # Modules
+//!
+//! The names that most programs use are here and in the [`prelude`]. Each module has all names of
+//! one subject: [`task`], [`promise`] (settling by hand), [`combine`] (one task out of many),
+//! [`cancel`], [`error`], [`pool`], [`executor`], [`loop_queue`] and [`unhandled`] (reports of
+//! failures).
+//!
+//! # Further reading
+//!
+//! [Contract](_documentation::contract): what a program may rely on, rule by rule, and
+//! [reliability](_documentation::reliability): how each rule is checked.
+//! [Performance](_documentation::performance): what an operation costs.
+//! [Design](_documentation::design): why it is built as it is.
+//! [Coming from](_documentation::coming_from) another library: what its names are called here.
 
 #![forbid(unsafe_code)]
 #![doc(test(attr(deny(warnings))))]
@@ -62,75 +74,98 @@
 // The map of the house, for maintainers. Data goes one way: spawn -> pool -> run -> settle ->
 // dispatch -> wake. Imports go down this list only; `tests/tidy.rs` keeps it so.
 //
-//   sync.rs        locks, atomics, threads, channels and clocks: the only file that names them
-//   guard.rs       the wall around user code
-//   drop_queue.rs    drops of what holds handles that hold more
-//   error/         TaskError and its kinds
-//   executor.rs    what queues carry and who runs it
-//   nesting.rs     how deep calls that run other work stand on one stack
-//   thread_waker.rs   how whoever sleeps on a task is woken
-//   turning.rs     threads that wait although a loop relies on them
-//   trace.rs       the tracing context of a closure         unhandled.rs  failures nobody looked at
-//   cancel/        CancelToken, and what a cancel reaches
-//   dispatch.rs    the per-thread work list                  pool/         the threads
-//   cell/          a task's closure, outcome and subscribers
-//   promise.rs     Resolver and task/: the producing and the consuming half; they know each other
-//   combine/       all, all_settled, any                   loop_queue/   an executor built on tasks
-//   unwind.rs      what may be used on after a panic
-//   private.rs     what the code that `#[make_async]` writes needs
+//   sync.rs          locks, atomics, threads, channels and clocks: the only file that names them
+//   guard.rs         calls user code and catches its panics
+//   drop_queue.rs    drops without recursion
+//   error/           TaskError and its kinds
+//   executor.rs      the jobs that queues carry, and the executors that run them
+//   trace.rs         the tracing context of a closure
+//   unhandled.rs     reports of failures that nothing received
+//   nesting.rs       bounds how deep calls that run other work may nest on one stack
+//   thread_waker.rs  wakes a thread, or a future, that waits for a task
+//   turning.rs       threads that wait while a loop relies on them
+//   cancel/          CancelToken, and what a cancel reaches
+//   dispatch.rs      the list of settled tasks whose steps this thread runs
+//   pool/            the threads
+//   cell/            a task's closure, outcome and steps
+//   promise.rs       Resolver, and task/: the two halves of a promise; they know each other
+//   combine/         all, all_settled, any
+//   loop_queue/      an executor that the owner of a loop turns
+//   unwind.rs        which handles may be used after a caught panic
+//   prelude.rs       the names that most programs use
+//   private.rs       what the code that `#[make_async]` writes needs
 //
-// Room for the families to come: `time`, `flow`, `group`, `queue`, `topic`, `cache`, each a folder
-// and a public module of its own. They stand above `task`, `promise` and `combine`, beside
-// `loop_queue`. They import only these, `cancel`, `error`, `executor` and `sync`: never `cell` or
-// the inside of `pool`. All may import `time`; `time` imports none of the others.
+// Room for the families to come. Each is a folder, a public module, and a line in `ORDER` of
+// `tests/tidy.rs`. They import `task`, `promise`, `combine`, `cancel`, `error`, `executor`, `sync`
+// and those above their own line here: never `cell`, never the inside of `pool`.
+//
+//   time/    delay, timeout, interval; clocks     imports none of the other families
+//   flow/    map_limit, reduce, retry             imports time
+//   group/   scopes of tasks                      imports time
+//   queue/   TaskQueue, Semaphore                 imports time
+//   cache/   Lazy, Memo                           imports time
+//   topic/   Topic, Watch, Receiver               imports time and queue
 
-mod cancel;
+pub mod cancel;
 mod cell;
-mod combine;
+pub mod combine;
 mod dispatch;
 mod drop_queue;
-mod error;
-mod executor;
+pub mod error;
+pub mod executor;
 mod guard;
-mod loop_queue;
+pub mod loop_queue;
 #[cfg(all(test, any(loom, shuttle)))]
 mod model;
 mod nesting;
-mod pool;
-mod promise;
+pub mod pool;
+pub mod prelude;
+pub mod promise;
 mod sync;
-mod task;
+pub mod task;
 mod thread_waker;
 mod trace;
 mod turning;
-mod unhandled;
+pub mod unhandled;
 mod unwind;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
-pub use cancel::{CancelCallback, CancelOutcome, CancelToken};
-pub use combine::{All, AllSettled, all, all_settled, any, await_all, await_first};
-pub use error::{AggregateError, BoxError, ErrorKind, TaskError};
+// What a first program needs. The rest is in the modules.
+#[doc(inline)]
+pub use cancel::{CancelOutcome, CancelToken};
+#[doc(inline)]
+pub use combine::{all, all_settled, any, await_all, await_first};
+#[doc(inline)]
+pub use error::{BoxError, ErrorKind, TaskError};
+#[doc(inline)]
 pub use executor::{Executor, Inline, Job};
 pub use fast_async_macros::make_async;
-pub use loop_queue::{LocalLoop, LoopQueue};
-pub use pool::{
-    ConfigError, Pool, PoolBuilder, PoolMetrics, Shutdown, ShutdownReport, set_max_threads,
-};
-pub use promise::{Resolver, SharedResolver, deferred};
+#[doc(inline)]
+pub use loop_queue::LoopQueue;
+#[doc(inline)]
+pub use pool::{Pool, Shutdown, set_max_threads};
+#[doc(inline)]
+pub use promise::{Resolver, deferred};
+#[doc(inline)]
 pub use task::{
-    CancelOnDrop, IntoTask, SharedTask, Status, Subscription, SubscriptionGuard, Task, TaskBuilder,
-    TaskContext, attempt, attempt_with, spawn, spawn_with,
+    IntoTask, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, attempt,
+    attempt_with, spawn, spawn_with,
 };
-pub use unhandled::{clear_unhandled_hook, set_unhandled_hook};
+#[doc(inline)]
+pub use unhandled::set_unhandled_hook;
 
 /// Longer texts, from the repository's `docs`.
 #[cfg(any(doc, doctest))]
 pub mod _documentation {
+    #[doc = include_str!("../docs/CONTRACT.md")]
+    pub mod contract {}
     #[doc = include_str!("../docs/DESIGN.md")]
     pub mod design {}
+    #[doc = include_str!("../docs/COMING-FROM.md")]
+    pub mod coming_from {}
     #[doc = include_str!("../docs/RELIABILITY.md")]
     pub mod reliability {}
     #[doc = include_str!("../docs/PERFORMANCE.md")]

@@ -103,7 +103,7 @@ pub fn set_unhandled_hook(hook: impl Fn(&TaskError) + Send + Sync + 'static) {
 ///
 /// ```
 /// fast_async::set_unhandled_hook(|err| eprintln!("lost: {err}"));
-/// fast_async::clear_unhandled_hook();
+/// fast_async::unhandled::clear_unhandled_hook();
 /// ```
 pub fn clear_unhandled_hook() {
     let old = HOOK.lock().take();

@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use fast_async::{
-    CancelToken, Inline, Job, LocalLoop, LoopQueue, Pool, Task, TaskError, all, any, await_all,
-    deferred, spawn,
+    CancelToken, Inline, Job, LoopQueue, Pool, Task, TaskError, all, any, await_all, deferred,
+    loop_queue::LocalLoop, spawn,
 };
 use support::{Drops, OnDrop, expected, isolated};
 

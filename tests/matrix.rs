@@ -14,8 +14,8 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use fast_async::{
-    AggregateError, BoxError, CancelOutcome, CancelToken, ErrorKind, Inline, Job, LoopQueue, Pool,
-    Task, TaskError, all, any, deferred, set_unhandled_hook,
+    BoxError, CancelOutcome, CancelToken, ErrorKind, Inline, Job, LoopQueue, Pool, Task, TaskError,
+    all, any, deferred, error::AggregateError, set_unhandled_hook,
 };
 use support::{Drops, Gate, PATIENCE, Token, expected, within_time};
 

@@ -31,6 +31,7 @@ const ORDER: &[&[&str]] = &[
     &["promise", "task"],
     &["combine", "loop_queue"],
     &["unwind"],
+    &["prelude"],
     &["private"],
 ];
 

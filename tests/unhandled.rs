@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use fast_async::{
-    CancelToken, ErrorKind, Inline, Pool, Shutdown, Task, TaskError, all, any, attempt,
-    clear_unhandled_hook, deferred, set_unhandled_hook, spawn,
+    CancelToken, ErrorKind, Inline, Pool, Shutdown, Task, TaskError, all, any, attempt, deferred,
+    set_unhandled_hook, spawn, unhandled::clear_unhandled_hook,
 };
 use support::{Count, Gate, child, is_child, until, watched};
 

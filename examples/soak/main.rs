@@ -13,7 +13,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use fast_async::{ErrorKind, LoopQueue, Pool, PoolBuilder, TaskError, set_unhandled_hook};
+use fast_async::{ErrorKind, LoopQueue, Pool, TaskError, pool::PoolBuilder, set_unhandled_hook};
 use lexopt::prelude::{Long, Short, ValueExt};
 
 use actors::{ACTIONS, Dice, Stage};

@@ -19,7 +19,7 @@ impl AggregateError {
     /// # Examples
     ///
     /// ```
-    /// use fast_async::{any, AggregateError, Task};
+    /// use fast_async::{any, error::AggregateError, Task};
     ///
     /// let mirrors = [Task::<u32>::failed("1 is down"), Task::failed("2 is slow")];
     /// let err = any(mirrors).wait().unwrap_err();
@@ -38,7 +38,7 @@ impl AggregateError {
     /// # Examples
     ///
     /// ```
-    /// use fast_async::{any, AggregateError, Task};
+    /// use fast_async::{any, error::AggregateError, Task};
     ///
     /// let err = any([Task::<u32>::failed("1 is down")]).wait().unwrap_err();
     /// let all = err.downcast::<AggregateError>().unwrap();
@@ -53,7 +53,7 @@ impl AggregateError {
     /// # Examples
     ///
     /// ```
-    /// use fast_async::{any, deferred, AggregateError};
+    /// use fast_async::{any, deferred, error::AggregateError};
     ///
     /// let (one, first) = deferred::<u32>();
     /// let (two, second) = deferred();

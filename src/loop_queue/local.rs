@@ -30,7 +30,7 @@ use crate::turning::Turning;
 /// ```
 /// use std::cell::RefCell;
 /// use std::rc::Rc;
-/// use fast_async::{spawn, LocalLoop};
+/// use fast_async::{spawn, loop_queue::LocalLoop};
 ///
 /// let window = LocalLoop::new();
 /// let label = Rc::new(RefCell::new(String::new()));
@@ -47,7 +47,7 @@ use crate::turning::Turning;
 /// It cannot be sent to another thread:
 ///
 /// ```compile_fail,E0277
-/// let window = fast_async::LocalLoop::new();
+/// let window = fast_async::loop_queue::LocalLoop::new();
 /// std::thread::spawn(move || window.queue().run_pending());
 /// ```
 pub struct LocalLoop {
@@ -63,7 +63,7 @@ impl LocalLoop {
     /// # Examples
     ///
     /// ```
-    /// use fast_async::{LocalLoop, Task};
+    /// use fast_async::{loop_queue::LocalLoop, Task};
     ///
     /// let window = LocalLoop::new();
     /// let text = window.then(Task::ready(7), |n| n.to_string());
@@ -82,7 +82,7 @@ impl LocalLoop {
     /// # Examples
     ///
     /// ```
-    /// use fast_async::{spawn, LocalLoop};
+    /// use fast_async::{spawn, loop_queue::LocalLoop};
     ///
     /// let (wake, events) = std::sync::mpsc::channel();
     /// let window = LocalLoop::with_notify(move || {
@@ -116,7 +116,7 @@ impl LocalLoop {
     /// # Examples
     ///
     /// ```
-    /// use fast_async::{spawn, LocalLoop};
+    /// use fast_async::{spawn, loop_queue::LocalLoop};
     ///
     /// let window = LocalLoop::new();
     /// let here = std::thread::current().id();
@@ -138,7 +138,7 @@ impl LocalLoop {
     ///
     /// ```
     /// use std::rc::Rc;
-    /// use fast_async::{spawn, LocalLoop};
+    /// use fast_async::{spawn, loop_queue::LocalLoop};
     ///
     /// let window = LocalLoop::new();
     /// let title = Rc::new("Report".to_string());
@@ -166,7 +166,7 @@ impl LocalLoop {
     ///
     /// ```
     /// use std::rc::Rc;
-    /// use fast_async::{spawn, LocalLoop};
+    /// use fast_async::{spawn, loop_queue::LocalLoop};
     ///
     /// let window = LocalLoop::new();
     /// let scale = Rc::new(3);
@@ -205,7 +205,7 @@ impl LocalLoop {
     ///
     /// ```
     /// use std::rc::Rc;
-    /// use fast_async::{attempt, LocalLoop};
+    /// use fast_async::{attempt, loop_queue::LocalLoop};
     ///
     /// let window = LocalLoop::new();
     /// let title = Rc::new("Port".to_string());

@@ -25,7 +25,7 @@ use crate::sync::Duration;
 ///     .on_thread_stop(|n| println!("render-{n} ends"))
 ///     .build()?;
 /// assert_eq!(pool.max_threads(), 8);
-/// # Ok::<(), fast_async::ConfigError>(())
+/// # Ok::<(), fast_async::pool::ConfigError>(())
 /// ```
 #[derive(Clone, Default)]
 #[must_use = "a builder does nothing until `build` is called"]
@@ -39,7 +39,7 @@ impl Pool {
     /// ```
     /// let pool = fast_async::Pool::builder().name("disk").max_threads(4).build()?;
     /// assert_eq!(pool.name(), "disk");
-    /// # Ok::<(), fast_async::ConfigError>(())
+    /// # Ok::<(), fast_async::pool::ConfigError>(())
     /// ```
     pub fn builder() -> PoolBuilder {
         PoolBuilder::default()
@@ -181,7 +181,7 @@ impl PoolBuilder {
     /// let pool = Pool::builder().cancel_token(&quit).build()?;
     /// quit.cancel();
     /// assert!(pool.spawn(|| ()).wait().unwrap_err().is_cancelled());
-    /// # Ok::<(), fast_async::ConfigError>(())
+    /// # Ok::<(), fast_async::pool::ConfigError>(())
     /// ```
     pub fn cancel_token(mut self, token: &CancelToken) -> PoolBuilder {
         self.0.cancel_tokens.push(token.clone());

@@ -178,7 +178,7 @@ impl Pool {
     /// let pool = fast_async::Pool::new();
     /// pool.set_max_threads(2)?;
     /// assert!(pool.set_max_threads(0).is_err());
-    /// # Ok::<(), fast_async::ConfigError>(())
+    /// # Ok::<(), fast_async::pool::ConfigError>(())
     /// ```
     pub fn set_max_threads(&self, max: usize) -> Result<(), ConfigError> {
         if max == 0 {
@@ -197,7 +197,7 @@ impl Pool {
     /// assert_eq!(pool.max_threads(), 64);
     /// pool.set_max_threads(8)?;
     /// assert_eq!(pool.max_threads(), 8);
-    /// # Ok::<(), fast_async::ConfigError>(())
+    /// # Ok::<(), fast_async::pool::ConfigError>(())
     /// ```
     pub fn max_threads(&self) -> usize {
         self.0.registry.idle.lock().max
@@ -328,7 +328,7 @@ impl fmt::Debug for Pool {
 ///
 /// ```
 /// fast_async::set_max_threads(8)?;
-/// # Ok::<(), fast_async::ConfigError>(())
+/// # Ok::<(), fast_async::pool::ConfigError>(())
 /// ```
 pub fn set_max_threads(max: usize) -> Result<(), ConfigError> {
     Pool::global().set_max_threads(max)

@@ -167,7 +167,7 @@ impl<T: Send + 'static> Task<T> {
 impl Pool {
     /// Runs `f` on a thread of this pool; see [`spawn`].
     ///
-    /// In a pool with a [`queue_limit`](crate::PoolBuilder::queue_limit) it waits for room, except
+    /// In a pool with a [`queue_limit`](crate::pool::PoolBuilder::queue_limit) it waits for room, except
     /// on the threads of a pool. After a [`shutdown`](Pool::shutdown) the task fails as
     /// [`Rejected`](crate::ErrorKind::Rejected).
     ///
@@ -260,7 +260,7 @@ impl Pool {
     }
 
     /// Runs `f` if the queue has room for it; see
-    /// [`PoolBuilder::queue_limit`](crate::PoolBuilder::queue_limit). Never waits.
+    /// [`PoolBuilder::queue_limit`](crate::pool::PoolBuilder::queue_limit). Never waits.
     ///
     /// # Errors
     ///

@@ -32,7 +32,7 @@ impl<T: Send + 'static> Task<T> {
     /// Inside a task, the awaited task may run on the calling thread, above the caller's frames: it
     /// finds the thread-locals of the caller as they are, borrowed or locked.
     /// [`wait_parked`](Task::wait_parked) excludes that, as does
-    /// [`PoolBuilder::inline_waits`](crate::PoolBuilder::inline_waits) for a pool.
+    /// [`PoolBuilder::inline_waits`](crate::pool::PoolBuilder::inline_waits) for a pool.
     ///
     /// May be called anywhere, inside tasks, continuations and other callbacks too: the pool stays
     /// live at every size, and what the calling callback has settled before goes on on the pool

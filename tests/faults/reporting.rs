@@ -78,7 +78,7 @@ fn an_unhandled_hook_that_panics() {
 fn a_display_that_panics() {
     isolated("a_display_that_panics", || {
         stand("display", |ground| {
-            fast_async::clear_unhandled_hook();
+            fast_async::unhandled::clear_unhandled_hook();
             fail_unseen(ground);
             fail_unseen(ground);
         });
@@ -145,7 +145,7 @@ fn a_tracing_subscriber_that_panics() {
 }
 
 fn grumble(ground: &Ground, place: &'static str) {
-    fast_async::clear_unhandled_hook();
+    fast_async::unhandled::clear_unhandled_hook();
     let subscriber = tracing_subscriber::registry().with(Grump(place));
     SPARED.set(true);
     tracing::subscriber::with_default(subscriber, || {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use fast_async::{SubscriptionGuard, Task, TaskError, deferred};
+use fast_async::{Task, TaskError, deferred, task::SubscriptionGuard};
 
 use crate::ground::{Grenade, stand};
 use crate::support::expected;

@@ -6,8 +6,8 @@ use std::thread;
 
 use crate::support::{Drops, Gate, Latch, Log, every_case, expected, within};
 use fast_async::{
-    AggregateError, BoxError, ErrorKind, Executor, Inline, Job, Pool, Resolver, Status, Task,
-    TaskError, all, deferred, spawn,
+    BoxError, ErrorKind, Executor, Inline, Job, Pool, Resolver, Status, Task, TaskError, all,
+    deferred, error::AggregateError, spawn,
 };
 
 /// A task that callbacks can get at.

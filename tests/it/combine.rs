@@ -9,8 +9,8 @@ use crate::support::{
     Drops, Gate, Latch, Log, assert_still_dispatches, expected, isolated, within,
 };
 use fast_async::{
-    AggregateError, ErrorKind, Inline, LoopQueue, Pool, Resolver, Status, Task, all, all_settled,
-    any, await_all, await_first, deferred, set_unhandled_hook, spawn,
+    ErrorKind, Inline, LoopQueue, Pool, Resolver, Status, Task, all, all_settled, any, await_all,
+    await_first, deferred, error::AggregateError, set_unhandled_hook, spawn,
 };
 
 fn many<T: Send + 'static>(count: usize) -> (Vec<Resolver<T>>, Vec<Task<T>>) {

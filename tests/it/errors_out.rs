@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use fast_async::{AggregateError, BoxError, Task, TaskError, any, attempt, deferred, spawn};
+use fast_async::{BoxError, Task, TaskError, any, attempt, deferred, error::AggregateError, spawn};
 
 fn missing() -> Result<u32, io::Error> {
     Err(io::Error::new(io::ErrorKind::NotFound, "no file"))

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::support::{Gate, Log, OnDrop, isolated, pool_of, until, within};
 use fast_async::{
-    ErrorKind, Executor, Inline, Job, LocalLoop, LoopQueue, Task, attempt, deferred, spawn,
+    ErrorKind, Executor, Inline, Job, LoopQueue, Task, attempt, deferred, loop_queue::LocalLoop,
+    spawn,
 };
 
 /// Ten times as deep as calls may stand inside each other.

@@ -9,7 +9,7 @@ use fast_async::{CancelOutcome, Pool, Task, all};
 #[test]
 fn a_new_pool_counts_nothing() {
     let metrics = Pool::new().metrics();
-    assert_eq!(metrics, fast_async::PoolMetrics::default());
+    assert_eq!(metrics, fast_async::pool::PoolMetrics::default());
 }
 
 // Contract: P5

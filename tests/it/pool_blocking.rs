@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use crate::support::{Count, Gate, isolated, pool_of, until, within};
-use fast_async::{ErrorKind, Pool, PoolMetrics, Shutdown, Task, all, deferred};
+use fast_async::{ErrorKind, Pool, Shutdown, Task, all, deferred, pool::PoolMetrics};
 
 /// Ends a pool, and asks that nothing of it is left and its counts are right.
 #[track_caller]

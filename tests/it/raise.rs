@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::{Count, Dropped, Gate, isolated, until, within};
 use fast_async::{
-    CancelCallback, CancelOutcome, CancelToken, Pool, Task, TaskContext, attempt, deferred,
+    CancelOutcome, CancelToken, Pool, Task, TaskContext, attempt, cancel::CancelCallback, deferred,
     set_unhandled_hook, spawn,
 };
 

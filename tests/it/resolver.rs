@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{Drops, Gate, isolated, within};
-use fast_async::{ErrorKind, Inline, Pool, SharedResolver, Task, deferred};
+use fast_async::{ErrorKind, Inline, Pool, Task, deferred, promise::SharedResolver};
 
 /// A C-like API that may call back as often as it likes.
 fn each(callback: impl FnMut(u32)) {

@@ -12,8 +12,8 @@ use crate::support::{
     Drops, Gate, Log, assert_still_dispatches, every_case, expected, one_thread, within,
 };
 use fast_async::{
-    AggregateError, BoxError, CancelOutcome, ErrorKind, Job, Resolver, Shutdown, Status, Task,
-    TaskError, all, any, attempt, deferred, spawn,
+    BoxError, CancelOutcome, ErrorKind, Job, Resolver, Shutdown, Status, Task, TaskError, all, any,
+    attempt, deferred, error::AggregateError, spawn,
 };
 
 /// An error that can be told from every other, and cannot be cloned.

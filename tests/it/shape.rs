@@ -6,9 +6,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::support::within;
 use fast_async::{
-    AggregateError, BoxError, CancelCallback, CancelOnDrop, CancelOutcome, CancelToken, ErrorKind,
-    Executor, Inline, Job, LoopQueue, Pool, Resolver, SharedResolver, SharedTask, Status,
-    Subscription, SubscriptionGuard, Task, TaskBuilder, TaskContext, TaskError,
+    BoxError, CancelOutcome, CancelToken, ErrorKind, Executor, Inline, Job, LoopQueue, Pool,
+    Resolver, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, TaskError,
+    cancel::CancelCallback, error::AggregateError, promise::SharedResolver, task::CancelOnDrop,
+    task::SubscriptionGuard,
 };
 use static_assertions::{
     assert_eq_size, assert_impl_all, assert_not_impl_any, assert_obj_safe, const_assert,

@@ -12,7 +12,7 @@ use fast_async::{Pool, Shutdown, deferred, spawn};
 fn a_pool_may_cross_a_wall_around_panics() {
     fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>(_: &T) {}
     is_unwind_safe(&Pool::new());
-    let builder = fast_async::PoolBuilder::default();
+    let builder = fast_async::pool::PoolBuilder::default();
     assert_eq!(builder.build().unwrap().max_threads(), 64);
     assert_eq!(HashSet::from([Shutdown::Drain, Shutdown::Drain]).len(), 1);
 }

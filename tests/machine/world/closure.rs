@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 use std::time::Duration;
 
 use fast_async::{
-    AggregateError, BoxError, CancelOnDrop, ErrorKind, Resolver, Subscription, Task, TaskError,
+    BoxError, ErrorKind, Resolver, Subscription, Task, TaskError, error::AggregateError,
+    task::CancelOnDrop,
 };
 
 use super::World;
