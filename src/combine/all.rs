@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::group::{Group, bind};
+use super::input::{List, Sealed, Tuple};
 use crate::cell::slot::Outcome;
 use crate::cell::{AnyCell, TaskMeta};
 use crate::error::TaskError;
@@ -13,15 +14,15 @@ use crate::task::{Sink, Task};
 /// Returns a task for the values of all `tasks`, in their order; it fails when one of them fails.
 ///
 /// On a failure the tasks that are not settled are cancelled, except [shielded](Task::shielded)
-/// ones. No thread is blocked. An empty list settles as an empty list. Takes a `Vec`, an array, or
-/// a tuple of up to eight tasks of different types.
+/// ones. No thread is blocked. An empty list settles as an empty list. Takes an iterator, a `Vec`
+/// or an array of tasks, or a tuple of two to eight tasks of different types.
 ///
 /// # Examples
 ///
 /// ```
 /// use fast_async::{all, spawn};
 ///
-/// let squares = all((1..=3).map(|n| spawn(move || n * n)).collect::<Vec<_>>());
+/// let squares = all((1..=3).map(|n| spawn(move || n * n)));
 /// assert_eq!(squares.wait()?, [1, 4, 9]);
 ///
 /// let (name, age) = all((spawn(|| "Ada".to_string()), spawn(|| 36))).wait()?;
@@ -29,7 +30,7 @@ use crate::task::{Sink, Task};
 /// # Ok::<(), fast_async::TaskError>(())
 /// ```
 #[track_caller]
-pub fn all<A: All>(tasks: A) -> Task<A::Output> {
+pub fn all<A: All<Kind>, Kind>(tasks: A) -> Task<A::Output> {
     tasks.all()
 }
 
@@ -56,30 +57,37 @@ pub fn all<A: All>(tasks: A) -> Task<A::Output> {
 /// # Ok::<(), fast_async::TaskError>(())
 /// ```
 #[track_caller]
-pub fn await_all<A: All>(tasks: A) -> Result<A::Output, TaskError> {
+pub fn await_all<A: All<Kind>, Kind>(tasks: A) -> Result<A::Output, TaskError> {
     tasks.all().wait()
 }
 
-/// What [`all`] takes: lists of tasks, and tuples of them. No other type can be.
+/// What [`all`] takes: iterators, lists and tuples of tasks. No other type can be.
+///
+/// The compiler infers `Kind`, which tells a list from a tuple.
 #[diagnostic::on_unimplemented(
-    message = "`all` takes a `Vec` or array of tasks, or a tuple of 2 to 8 of them, not `{Self}`",
-    note = "collect an iterator first: `all(tasks.collect::<Vec<_>>())`"
+    message = "`all` takes an iterator of tasks, or a tuple of 2 to 8 of them, not `{Self}`",
+    note = "an iterator, a `Vec` and an array must contain values of type `Task<_>`"
 )]
-pub trait All: sealed::Sealed {
+pub trait All<Kind>: Sealed<Kind> {
     /// The values of all tasks.
     type Output: Send + 'static;
 
-    /// A task for all of them; see [`all`].
+    /// Returns a task for all of them; see [`all`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, combine::All};
+    ///
+    /// assert_eq!([spawn(|| 1), spawn(|| 2)].all().wait()?, [1, 2]);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     fn all(self) -> Task<Self::Output>;
 }
 
 /// So many steps are made at once.
 const STEPS: usize = 32;
-
-mod sealed {
-    pub trait Sealed {}
-}
 
 /// What the collecting steps share.
 struct Collector<P: Send + 'static, V: Send + 'static> {
@@ -165,43 +173,52 @@ fn claim<T>(task: Task<T>) -> Arc<dyn AnyCell> {
     }
 }
 
-impl<T> sealed::Sealed for Vec<Task<T>> {}
-
-impl<T: Send + 'static> All for Vec<Task<T>> {
+impl<I, T> All<List> for I
+where
+    I: IntoIterator<Item = Task<T>>,
+    T: Send + 'static,
+{
     type Output = Vec<T>;
 
     #[track_caller]
     fn all(self) -> Task<Vec<T>> {
-        if self.is_empty() {
-            return Task::ready(Vec::new());
-        }
-        let cells: Vec<Arc<dyn AnyCell>> = self.into_iter().map(claim).collect();
-        let values: Vec<Option<T>> = cells.iter().map(|_| None).collect();
-        let (collector, task) = Collector::start(values, cells.len());
-        let step = |index: usize| {
-            let collector = collector.clone();
-            Sink::new(move |outcome: Outcome<T>| {
-                collector.settle_one(
-                    index,
-                    outcome,
-                    |values, value| values[index] = Some(value),
-                    collected,
-                );
-            })
-        };
-        // As soon as a step is registered, other threads may count the collector's references down:
-        // it costs less to have made some at once.
-        let mut steps: SmallVec<[_; STEPS]> = SmallVec::new();
-        for (part, cells) in cells.chunks(STEPS).enumerate() {
-            let first = part * STEPS;
-            steps.extend((first..first + cells.len()).map(step));
-            for (cell, step) in cells.iter().zip(steps.drain(..)) {
-                step.attach(cell);
-            }
-        }
-        collector.watch(cells);
-        task
+        // The iterator is user code: a panic of it drops the tasks it has given as tasks.
+        all_of(self.into_iter().collect())
     }
+}
+
+/// What `all` does for a list: compiled for each value type, and not for each iterator.
+#[track_caller]
+fn all_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<Vec<T>> {
+    if tasks.is_empty() {
+        return Task::ready(Vec::new());
+    }
+    let cells: Vec<Arc<dyn AnyCell>> = tasks.into_iter().map(claim).collect();
+    let values: Vec<Option<T>> = cells.iter().map(|_| None).collect();
+    let (collector, task) = Collector::start(values, cells.len());
+    let step = |index: usize| {
+        let collector = collector.clone();
+        Sink::new(move |outcome: Outcome<T>| {
+            collector.settle_one(
+                index,
+                outcome,
+                |values, value| values[index] = Some(value),
+                collected,
+            );
+        })
+    };
+    // Makes a batch of steps before it registers the first: a registered step may run, and then
+    // other threads contend for the collector's reference count.
+    let mut steps: SmallVec<[_; STEPS]> = SmallVec::new();
+    for (part, cells) in cells.chunks(STEPS).enumerate() {
+        let first = part * STEPS;
+        steps.extend((first..first + cells.len()).map(step));
+        for (cell, step) in cells.iter().zip(steps.drain(..)) {
+            step.attach(cell);
+        }
+    }
+    collector.watch(cells);
+    task
 }
 
 /// The values of a list whose parts have all come in.
@@ -210,17 +227,6 @@ fn collected<T>(values: &mut Vec<Option<T>>) -> Vec<T> {
     values
         .map(|value| value.expect("every part has come in"))
         .collect()
-}
-
-impl<T, const N: usize> sealed::Sealed for [Task<T>; N] {}
-
-impl<T: Send + 'static, const N: usize> All for [Task<T>; N] {
-    type Output = Vec<T>;
-
-    #[track_caller]
-    fn all(self) -> Task<Vec<T>> {
-        Vec::from(self).all()
-    }
 }
 
 /// A tuple whose parts have all come in.
@@ -239,9 +245,7 @@ macro_rules! tuple {
             }
         }
 
-        impl<$($name),+> sealed::Sealed for ($(Task<$name>,)+) {}
-
-        impl<$($name: Send + 'static),+> All for ($(Task<$name>,)+) {
+        impl<$($name: Send + 'static),+> All<Tuple> for ($(Task<$name>,)+) {
             type Output = ($($name,)+);
 
             #[track_caller]

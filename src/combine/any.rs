@@ -33,6 +33,13 @@ where
     T: Send + 'static,
     I: IntoIterator<Item = Task<T>>,
 {
+    // The iterator is user code: a panic of it drops the tasks it has given as tasks.
+    any_of(tasks.into_iter().collect())
+}
+
+/// What `any` does: compiled for each value type, and not for each iterator.
+#[track_caller]
+fn any_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<T> {
     let cells: Vec<Arc<dyn AnyCell>> = tasks.into_iter().filter_map(Task::into_cell).collect();
     let (resolver, task) = deferred();
     if cells.is_empty() {

@@ -3,6 +3,7 @@
 mod all;
 mod any;
 mod group;
+mod input;
 mod settled;
 
 pub use all::{All, all, await_all};

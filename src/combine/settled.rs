@@ -1,6 +1,7 @@
 //! The outcomes of all tasks, failures among them.
 
 use super::all::{All, all};
+use super::input::{List, Sealed, Tuple};
 use crate::cell::slot::Outcome;
 use crate::error::TaskError;
 use crate::task::Task;
@@ -9,8 +10,8 @@ use crate::task::Task;
 ///
 /// Settles when the last of them has settled. No thread is blocked. A failure that is delivered in
 /// the list counts as handled. Cancelling the returned task cancels those that are not settled,
-/// except [shielded](Task::shielded) ones. An empty list settles as an empty list. Takes a `Vec`,
-/// an array, or a tuple of up to eight tasks of different types.
+/// except [shielded](Task::shielded) ones. An empty list settles as an empty list. Takes
+/// what [`all`] takes.
 ///
 /// # Examples
 ///
@@ -24,26 +25,34 @@ use crate::task::Task;
 /// # Ok::<(), fast_async::TaskError>(())
 /// ```
 #[track_caller]
-pub fn all_settled<A: AllSettled>(tasks: A) -> Task<A::Output> {
+pub fn all_settled<A: AllSettled<Kind>, Kind>(tasks: A) -> Task<A::Output> {
     tasks.all_settled()
 }
 
-/// What [`all_settled`] takes: lists of tasks, and tuples of them. No other type can be.
+/// What [`all_settled`] takes: iterators, lists and tuples of tasks. No other type can be.
+///
+/// The compiler infers `Kind`, which tells a list from a tuple.
 #[diagnostic::on_unimplemented(
-    message = "`all_settled` takes a `Vec` or array of tasks, or a tuple of 2 to 8 of them, not `{Self}`",
-    note = "collect an iterator first: `all_settled(tasks.collect::<Vec<_>>())`"
+    message = "`all_settled` takes an iterator of tasks, or a tuple of 2 to 8 of them, not `{Self}`",
+    note = "an iterator, a `Vec` and an array must contain values of type `Task<_>`"
 )]
-pub trait AllSettled: sealed::Sealed {
+pub trait AllSettled<Kind>: Sealed<Kind> {
     /// The outcomes of all tasks.
     type Output: Send + 'static;
 
     /// Returns a task for all of them; see [`all_settled`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, combine::AllSettled};
+    ///
+    /// let (one, two) = (spawn(|| 1), spawn(|| "two")).all_settled().wait()?;
+    /// assert_eq!((one?, two?), (1, "two"));
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     #[track_caller]
     fn all_settled(self) -> Task<Self::Output>;
-}
-
-mod sealed {
-    pub trait Sealed {}
 }
 
 /// Makes the outcome of `task` its value.
@@ -52,33 +61,24 @@ fn settled<T: Send + 'static>(task: Task<T>) -> Task<Outcome<T>> {
     task.handle(std::convert::identity)
 }
 
-impl<T> sealed::Sealed for Vec<Task<T>> {}
-
-impl<T: Send + 'static> AllSettled for Vec<Task<T>> {
+impl<I, T> AllSettled<List> for I
+where
+    I: IntoIterator<Item = Task<T>>,
+    T: Send + 'static,
+{
     type Output = Vec<Result<T, TaskError>>;
 
     #[track_caller]
     fn all_settled(self) -> Task<Self::Output> {
-        all(self.into_iter().map(settled).collect::<Vec<_>>())
-    }
-}
-
-impl<T, const N: usize> sealed::Sealed for [Task<T>; N] {}
-
-impl<T: Send + 'static, const N: usize> AllSettled for [Task<T>; N] {
-    type Output = Vec<Result<T, TaskError>>;
-
-    #[track_caller]
-    fn all_settled(self) -> Task<Self::Output> {
-        Vec::from(self).all_settled()
+        // The iterator is user code: a panic of it drops the tasks it has given as they were.
+        let tasks: Vec<Task<T>> = self.into_iter().collect();
+        all(tasks.into_iter().map(settled))
     }
 }
 
 macro_rules! tuple {
     ($($name:ident $part:tt),+) => {
-        impl<$($name),+> sealed::Sealed for ($(Task<$name>,)+) {}
-
-        impl<$($name: Send + 'static),+> AllSettled for ($(Task<$name>,)+) {
+        impl<$($name: Send + 'static),+> AllSettled<Tuple> for ($(Task<$name>,)+) {
             type Output = ($(Result<$name, TaskError>,)+);
 
             #[track_caller]
