@@ -300,7 +300,7 @@ impl Actor {
         for _ in 0..20 {
             match self.stage.narrow.try_spawn(|| Value::new(3)) {
                 Ok(task) => drop(book(task, 0)),
-                Err(back) => drop(back()),
+                Err(back) => drop(back.into_inner()()),
             }
         }
     }

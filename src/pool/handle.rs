@@ -143,6 +143,11 @@ impl Pool {
         true
     }
 
+    /// True once the pool is shut down; stays true.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.registry.is_closed()
+    }
+
     /// The same without waiting. `None`: no slot is free, or the pool is closed.
     pub(crate) fn try_acquire_slot(&self) -> Option<bool> {
         let registry = &self.0.registry;

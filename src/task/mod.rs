@@ -2,7 +2,7 @@
 
 // Map for maintainers:
 //   mod.rs        the handle: making, looking, dropping
-//   spawn.rs      starting work         builder.rs  with settings
+//   spawn.rs      starting work         builder.rs  with settings    try_spawn.rs  its refusal
 //   context.rs    what a closure is told     into_task.rs  what closures return
 //   launch.rs     from a closure to a queued cell
 //   chain.rs      then, catch, finally, ..    link.rs, finally.rs  the steps behind them
@@ -32,6 +32,7 @@ mod stop;
 mod stopped;
 mod subscribe;
 mod traced;
+mod try_spawn;
 mod wait;
 mod wrapped;
 
@@ -49,6 +50,7 @@ pub use spawn::{attempt, attempt_with, spawn, spawn_with};
 pub use stop::CancelOnDrop;
 pub use subscribe::{Subscription, SubscriptionGuard};
 use traced::traced;
+pub use try_spawn::TrySpawnError;
 
 use crate::cell::slot::{Outcome, Slot, cast};
 use crate::cell::state::{Phase, Role, State};
@@ -149,11 +151,11 @@ impl<T> Task<T> {
     /// ```
     pub fn detach(self) {}
 
-    /// Returns true once the outcome is decided, while observers may still run.
+    /// Returns true once the outcome is final: nothing changes it any more, and a cancel is too
+    /// late.
     ///
-    /// Observers that subscribed before may not have seen the outcome yet:
-    /// [`try_wait`](Task::try_wait) and [`error`](Task::error) return nothing until they have.
-    /// [`SharedTask::is_settled`] returns true only after them.
+    /// Observers of this task may still run. [`try_wait`](Task::try_wait) and
+    /// [`error`](Task::error) return the outcome after them, because they see it first.
     ///
     /// # Examples
     ///
@@ -171,7 +173,7 @@ impl<T> Task<T> {
 
     /// Returns whether the task is settled, and how; a failure does not count as handled by that.
     ///
-    /// Decided at the same moment as [`is_settled`](Task::is_settled): observers may still run.
+    /// Changes at the same moment as [`is_settled`](Task::is_settled).
     ///
     /// # Examples
     ///

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::into_task::resolve_returned;
 use super::launch::{new_cell, new_cell_in_phase, spawn_task, start_if_cold};
-use super::{IntoTask, Task, TaskBuilder, TaskContext};
+use super::{IntoTask, Task, TaskBuilder, TaskContext, TrySpawnError};
 use crate::cell::call_off::enlist;
 use crate::cell::state::Phase;
 use crate::cell::task_cell::Returned;
@@ -167,9 +167,9 @@ impl<T: Send + 'static> Task<T> {
 impl Pool {
     /// Runs `f` on a thread of this pool; see [`spawn`].
     ///
-    /// In a pool with a [`queue_limit`](crate::pool::PoolBuilder::queue_limit) it waits for room, except
-    /// on the threads of a pool. After a [`shutdown`](Pool::shutdown) the task fails as
-    /// [`Rejected`](crate::ErrorKind::Rejected).
+    /// In a pool with a [`queue_limit`](crate::pool::PoolBuilder::queue_limit) it blocks until
+    /// there is room, except on the threads of a pool. After a [`shutdown`](Pool::shutdown) the
+    /// task fails as [`Rejected`](crate::ErrorKind::Rejected).
     ///
     /// # Examples
     ///
@@ -264,7 +264,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Returns `f`, which has not been called, when the queue is full or the pool is shut down.
+    /// Returns `f`, which has not been called, and says why: the queue is
+    /// [full](TrySpawnError::Full), or the pool is [shut down](TrySpawnError::Closed).
     ///
     /// # Examples
     ///
@@ -272,19 +273,23 @@ impl Pool {
     /// let pool = fast_async::Pool::new();
     /// let task = match pool.try_spawn(|| 7) {
     ///     Ok(task) => task,
-    ///     Err(busy) => fast_async::Task::ready(busy()),
+    ///     Err(error) => fast_async::Task::ready(error.into_inner()()),
     /// };
     /// assert_eq!(task.wait()?, 7);
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     #[track_caller]
-    pub fn try_spawn<T, F>(&self, f: F) -> Result<Task<T>, F>
+    pub fn try_spawn<T, F>(&self, f: F) -> Result<Task<T>, TrySpawnError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
         let Some(placed) = self.try_acquire_slot() else {
-            return Err(f);
+            // A pool that has closed stays closed: the answer holds when it is read.
+            return Err(match self.is_closed() {
+                true => TrySpawnError::Closed(f),
+                false => TrySpawnError::Full(f),
+            });
         };
         let cell = new_cell(self.meta(Location::caller()), move |_: &At<'_>| {
             Returned::Outcome(Ok(f()))

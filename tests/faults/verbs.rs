@@ -159,7 +159,7 @@ pub(crate) const STARTS: &[Start] = &[
         pool.spawn_with(move |_| charge.go())
     }),
     ("Pool::try_spawn", |pool, charge| {
-        pool.try_spawn(move || charge.go()).ok().expect("room")
+        pool.try_spawn(move || charge.go()).expect("room")
     }),
     ("builder", |pool, charge| {
         let builder = Task::<()>::builder().name("named").pool(pool);
