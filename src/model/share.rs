@@ -1,5 +1,9 @@
 //! Branches of a shared task that come and go while it is settled (Contract: C3, C5, D1).
 
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context, Wake, Waker};
+
 use super::{Counter, Log, explore, go, open, reports};
 use crate::sync::Arc;
 use crate::{CancelOutcome, LoopQueue};
@@ -163,5 +167,46 @@ fn whoever_polls_a_task_is_woken() {
         assert_eq!(here.run_until(task).unwrap(), 8);
         settler.join().unwrap();
         "woken"
+    });
+}
+
+/// Counts its calls.
+struct Calls(Counter);
+
+impl Wake for Calls {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.up();
+    }
+}
+
+/// A second poll leaves another waker while the step of the first is run.
+// Contract: W2
+#[test]
+fn a_future_is_ready_or_its_last_waker_is_called() {
+    explore(&["at once", "at the second poll", "woken"], || {
+        let (resolver, task) = open::<u8>();
+        let task = task.share();
+        let settler = go(move || resolver.resolve(7).unwrap());
+        let mut future = (&task).into_future();
+        let mut poll = |calls: &Counter| {
+            let waker = Waker::from(std::sync::Arc::new(Calls(calls.clone())));
+            let polled = Pin::new(&mut future).poll(&mut Context::from_waker(&waker));
+            polled.is_ready()
+        };
+        let (first, second) = (Counter::default(), Counter::default());
+        let (at_once, then) = (poll(&first), poll(&second));
+        settler.join().unwrap();
+        match (at_once, then) {
+            (true, _) => "at once",
+            (false, true) => {
+                assert_eq!((first.get(), second.get()), (1, 0));
+                "at the second poll"
+            }
+            (false, false) => {
+                assert_eq!((first.get(), second.get()), (0, 1));
+                assert!(poll(&second));
+                "woken"
+            }
+        }
     });
 }

@@ -40,7 +40,10 @@ impl<T: Send + 'static> Task<T> {
     where
         E: Executor + Clone + 'static,
     {
-        let route = route_to(executor);
+        self.on_route(route_to(executor))
+    }
+
+    pub(super) fn on_route(self, route: Route) -> Task<T> {
         if let Some(cell) = self.cell() {
             // A settled task has no step to come that belongs on the old route; going there to find
             // that out would be one hop too many. Looking and registering are one act: a task that

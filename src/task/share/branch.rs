@@ -137,7 +137,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         })
     }
 
-    fn branch<U, F>(&self, location: &'static Location<'static>, f: F) -> Task<U>
+    pub(super) fn branch<U, F>(&self, location: &'static Location<'static>, f: F) -> Task<U>
     where
         F: FnOnce(Result<&T, &TaskError>, &At<'_>) -> Returned<U> + Send + 'static,
         U: Send + 'static,
@@ -197,19 +197,32 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         }
     }
 
-    /// A branch that is settled from the start, and that goes on where the source was sent.
+    /// A branch that is settled from the start with a clone, which this call makes.
     fn clone_now(&self, outcome: &Outcome<T>, location: &'static Location<'static>) -> Task<T>
     where
         T: Clone,
     {
-        let meta = self.about_branch(location);
         let cloned = match guard::catch(|| outcome.clone()) {
             Ok(cloned) => cloned,
-            Err(payload) => Err(TaskError::panicked(payload, meta.at())),
+            Err(payload) => {
+                let at = self.about_branch(location);
+                Err(TaskError::panicked(payload, at.at()))
+            }
         };
+        self.settled_branch(cloned, location)
+    }
+
+    /// A branch of a settled task that is settled from the start. Its continuations run where the
+    /// source was sent.
+    pub(super) fn settled_branch<U: Send + 'static>(
+        &self,
+        outcome: Outcome<U>,
+        location: &'static Location<'static>,
+    ) -> Task<U> {
+        let meta = self.about_branch(location);
         // A failure that is handed on is looked at by whoever gets it.
         self.shared.handled.store(true, Ordering::Release);
-        let branch = TaskCell::<NoWork<T>, T>::settled(meta, cloned);
+        let branch = TaskCell::<NoWork<U>, U>::settled(meta, outcome);
         if self.shared.is_sent {
             let route = with_state(&*self.shared.cell, |state| state.route().clone());
             let _ = with_state(&*branch, |state| state.set_route(route));

@@ -2,17 +2,22 @@
 
 // Map for maintainers:
 //   mod.rs        the handle: making, cancelling, dropping
-//   branch.rs     then, handle, cloned
-//   look.rs       observers and waiters
-//   consumers.rs  who still wants the value
+//   branch.rs     then, and_then, handle, and_handle, cloned
+//   on.rs         branches on an executor
+//   observe.rs    observers, and threads that wait    future.rs  async code that waits
+//   interest.rs   counts the handles and branches that want the value
 
 mod branch;
+mod future;
 mod interest;
 mod observe;
+mod on;
 
 use std::fmt;
 
+pub use future::SharedFuture;
 use interest::{AfterLeave, Interest};
+pub use on::SharedOn;
 
 use super::link::Sink;
 use super::{Status, Task, thread_of};
@@ -188,8 +193,9 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
 }
 
 impl<T> SharedTask<T> {
-    /// Returns whether the task is settled, and how; at the same moment as
-    /// [`is_settled`](SharedTask::is_settled).
+    /// Returns whether the task is settled, and how; a failure does not count as handled by that.
+    ///
+    /// Changes at the same moment as [`is_settled`](SharedTask::is_settled).
     ///
     /// # Examples
     ///
@@ -210,10 +216,10 @@ impl<T> SharedTask<T> {
         }
     }
 
-    /// Returns true once the outcome can be borrowed: after the observers that subscribed before
-    /// [`share`](Task::share) have run.
+    /// Returns true once the outcome is final, and can be borrowed.
     ///
-    /// [`Task::is_settled`] returns true earlier, while they still run.
+    /// As for [`Task::is_settled`], observers of this task may still run. Those that were
+    /// registered before [`share`](Task::share) have run, as before a continuation.
     ///
     /// # Examples
     ///

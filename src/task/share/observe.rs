@@ -139,7 +139,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         }
     }
 
-    /// Returns the outcome, if the task is settled and its observers have run; does not block.
+    /// Returns the outcome once the task is [settled](SharedTask::is_settled), and `None` before;
+    /// does not block.
     ///
     /// # Errors
     ///
@@ -175,7 +176,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         Some(failure)
     }
 
-    fn give<'a>(&self, outcome: &'a Outcome<T>) -> Result<&'a T, TaskError> {
+    pub(super) fn give<'a>(&self, outcome: &'a Outcome<T>) -> Result<&'a T, TaskError> {
         outcome.as_ref().map_err(|error| {
             self.shared.handled.store(true, Ordering::Release);
             error.clone()
