@@ -116,10 +116,62 @@ pub trait Executor: Send + Sync {
     ///
     /// A job that is dropped, or lost by a panic in here, settles its task as
     /// [`ErrorKind::Rejected`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{spawn, Executor, Job, Pool};
+    ///
+    /// /// Runs every job on a pool, and says so.
+    /// #[derive(Clone)]
+    /// struct Logged(Pool);
+    ///
+    /// impl Executor for Logged {
+    ///     fn execute(&self, job: Job) {
+    ///         println!("{} gets a job", self.0.name());
+    ///         self.0.execute(job);
+    ///     }
+    /// }
+    ///
+    /// let logged = Logged(Pool::new());
+    /// assert_eq!(spawn(|| 20).on(&logged).then(|n| n + 1).wait()?, 21);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     fn execute(&self, job: Job);
 
     /// Returns what a chain keeps of this executor: a clone, unless the executor must be held
     /// weakly.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::{Arc, Weak};
+    /// use fast_async::{Executor, Job, Pool};
+    ///
+    /// /// A pool that chains do not keep alive: their jobs are rejected when it is gone.
+    /// #[derive(Clone)]
+    /// struct Window(Arc<Pool>);
+    ///
+    /// impl Executor for Window {
+    ///     fn execute(&self, job: Job) {
+    ///         self.0.execute(job);
+    ///     }
+    ///
+    ///     fn keep(&self) -> Arc<dyn Executor> {
+    ///         let pool: Weak<Pool> = Arc::downgrade(&self.0);
+    ///         Arc::new(move |job: Job| {
+    ///             if let Some(pool) = pool.upgrade() {
+    ///                 pool.execute(job);
+    ///             }
+    ///         })
+    ///     }
+    /// }
+    ///
+    /// let window = Window(Arc::new(Pool::new()));
+    /// let task = fast_async::spawn(|| 20).on(&window).then(|n| n + 1);
+    /// assert_eq!(task.wait()?, 21);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     fn keep(&self) -> Arc<dyn Executor>
     where
         Self: Clone + 'static,

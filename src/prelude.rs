@@ -8,7 +8,7 @@
 //! ```
 //! use fast_async::prelude::*;
 //!
-//! let squares = all((1..=3).map(|n| spawn(move || n * n)).collect::<Vec<_>>());
+//! let squares = all((1..=3).map(|n| spawn(move || n * n)));
 //! let sum: i32 = squares.then(|squares| squares.iter().sum()).wait()?;
 //! assert_eq!(sum, 14);
 //! # Ok::<(), TaskError>(())

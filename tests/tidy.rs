@@ -521,6 +521,88 @@ fn lines_are_no_wider_than_a_page() {
     nothing_wrong(wrong);
 }
 
+/// A public function or method that users call, with its attributes.
+struct PublicFn<'a> {
+    name: String,
+    attributes: &'a [syn::Attribute],
+}
+
+/// The public functions of a file, its public inherent methods, and the methods of its public
+/// traits. What is `doc(hidden)` is not for users.
+fn public_functions(file: &syn::File) -> Vec<PublicFn<'_>> {
+    let is_public = |vis: &syn::Visibility| matches!(vis, syn::Visibility::Public(_));
+    let is_hidden = |attributes: &[syn::Attribute]| {
+        let mut said = attributes.iter().map(|it| it.to_token_stream().to_string());
+        said.any(|it| it.contains("doc (hidden)"))
+    };
+    let mut found = Vec::new();
+    let mut note = |name: String, attributes| {
+        if !is_hidden(attributes) {
+            found.push(PublicFn { name, attributes });
+        }
+    };
+    for item in &file.items {
+        match item {
+            syn::Item::Fn(it) if is_public(&it.vis) => note(it.sig.ident.to_string(), &it.attrs),
+            syn::Item::Impl(block) if block.trait_.is_none() => {
+                let of = block.self_ty.to_token_stream().to_string().replace(' ', "");
+                for item in &block.items {
+                    if let syn::ImplItem::Fn(it) = item
+                        && is_public(&it.vis)
+                    {
+                        note(format!("{of}::{}", it.sig.ident), &it.attrs);
+                    }
+                }
+            }
+            syn::Item::Trait(block) if is_public(&block.vis) && !is_hidden(&block.attrs) => {
+                for item in &block.items {
+                    if let syn::TraitItem::Fn(it) = item {
+                        note(format!("{}::{}", block.ident, it.sig.ident), &it.attrs);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The documentation of an item, as rustdoc reads it.
+fn documentation(attributes: &[syn::Attribute]) -> String {
+    let mut text = String::new();
+    for attribute in attributes {
+        if let syn::Meta::NameValue(pair) = &attribute.meta
+            && pair.path.is_ident("doc")
+            && let syn::Expr::Lit(literal) = &pair.value
+            && let syn::Lit::Str(line) = &literal.lit
+        {
+            text.push_str(&line.value());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Run with `--nocapture` for the count.
+#[test]
+fn every_public_function_has_an_example() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for file in sources() {
+        if file.is_model() || file.is_of_sync() || file.path == "private.rs" {
+            continue;
+        }
+        for function in public_functions(&file.parsed) {
+            count += 1;
+            if !documentation(function.attributes).contains("```") {
+                wrong.push(format!("{}: {}", file.path, function.name));
+            }
+        }
+    }
+    println!("{count} public functions, {} without example", wrong.len());
+    nothing_wrong(wrong);
+}
+
 #[test]
 fn nothing_is_left_undone_or_unsafe() {
     let mut wrong = Vec::new();

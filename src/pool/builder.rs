@@ -51,7 +51,14 @@ impl PoolBuilder {
     ///
     /// A zero byte in the name is left out. A second call replaces the name.
     ///
-    /// See the example at [`PoolBuilder`].
+    /// # Examples
+    ///
+    /// ```
+    /// let disk = fast_async::Pool::builder().name("disk").build()?;
+    /// let name = disk.spawn(|| std::thread::current().name().map(str::to_owned));
+    /// assert_eq!(name.wait()?.as_deref(), Some("disk-1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> PoolBuilder {
         self.0.name = name.into().replace('\0', "");
         self
@@ -61,7 +68,14 @@ impl PoolBuilder {
     ///
     /// Bounded by the maximum. A second call replaces the number.
     ///
-    /// See the example at [`PoolBuilder`].
+    /// # Examples
+    ///
+    /// ```
+    /// // One job at a time, unless jobs block.
+    /// let pool = fast_async::Pool::builder().core_threads(1).build()?;
+    /// assert_eq!(pool.spawn(|| 7).wait()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn core_threads(mut self, threads: usize) -> PoolBuilder {
         self.0.core = threads;
         self
@@ -72,7 +86,13 @@ impl PoolBuilder {
     /// Tasks that block in [`wait`](crate::Task::wait) do not count. A second call replaces the
     /// number.
     ///
-    /// See the example at [`PoolBuilder`].
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = fast_async::Pool::builder().max_threads(8).build()?;
+    /// assert_eq!(pool.max_threads(), 8);
+    /// # Ok::<(), fast_async::pool::ConfigError>(())
+    /// ```
     pub fn max_threads(mut self, threads: usize) -> PoolBuilder {
         self.0.max = threads;
         self
@@ -82,7 +102,15 @@ impl PoolBuilder {
     ///
     /// A second call replaces the time.
     ///
-    /// See the example at [`PoolBuilder`].
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = fast_async::Pool::builder().keep_alive(Duration::from_secs(10)).build()?;
+    /// assert_eq!(pool.spawn(|| 7).wait()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keep_alive(mut self, time: Duration) -> PoolBuilder {
         self.0.keep_alive = time;
         self
@@ -95,7 +123,18 @@ impl PoolBuilder {
     /// A task may rely on three quarters of it: no task is put on a stack of which a waiting task
     /// uses more than a quarter (see [`Task::wait`](crate::Task::wait)).
     ///
-    /// See the example at [`PoolBuilder`].
+    /// # Examples
+    ///
+    /// ```
+    /// fn depth(left: u32) -> u32 {
+    ///     let frame = std::hint::black_box([left; 256]); // 1 KiB
+    ///     if left == 0 { 0 } else { depth(left - 1) + frame[0].min(1) }
+    /// }
+    ///
+    /// let pool = fast_async::Pool::builder().stack_size(16 << 20).build()?;
+    /// assert_eq!(pool.spawn(|| depth(4_000)).wait()?, 4_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stack_size(mut self, bytes: usize) -> PoolBuilder {
         self.0.stack_size = Some(bytes);
         self
@@ -200,7 +239,19 @@ impl PoolBuilder {
     /// A panic in it is reported as an unhandled failure; the thread works on. A second call
     /// replaces the hook.
     ///
-    /// See the example at [`PoolBuilder`].
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let (tell, told) = mpsc::channel();
+    /// let pool = fast_async::Pool::builder()
+    ///     .on_thread_start(move |number| tell.send(number).unwrap())
+    ///     .build()?;
+    /// pool.spawn(|| ()).wait()?;
+    /// assert_eq!(told.recv()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
         self.0.on_start = Some(Hook::new(hook));
         self
@@ -210,7 +261,20 @@ impl PoolBuilder {
     ///
     /// A second call replaces the hook.
     ///
-    /// See the example at [`PoolBuilder`].
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let (tell, told) = mpsc::channel();
+    /// let pool = fast_async::Pool::builder()
+    ///     .on_thread_stop(move |number| tell.send(number).unwrap())
+    ///     .build()?;
+    /// pool.spawn(|| ()).wait()?;
+    /// drop(pool);
+    /// assert_eq!(told.recv()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> PoolBuilder {
         self.0.on_stop = Some(Hook::new(hook));
         self

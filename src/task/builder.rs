@@ -13,7 +13,7 @@ use crate::error::At;
 use crate::pool::Pool;
 use crate::sync::Arc;
 
-/// Settings for a task; made by [`Task::builder`].
+/// Settings for a task; made by [`TaskBuilder::new`] or [`Task::builder`].
 ///
 /// # Examples
 ///
@@ -37,10 +37,33 @@ pub struct TaskBuilder {
 }
 
 impl TaskBuilder {
+    /// Returns settings for a new task; the same as [`Task::builder`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let task = fast_async::TaskBuilder::new().name("load").spawn(|| 7);
+    /// assert_eq!(task.name(), Some("load"));
+    /// # task.wait()?;
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn new() -> TaskBuilder {
+        TaskBuilder::default()
+    }
+
     /// Names the task, for errors, debug output and tracing. A second call replaces the name.
     ///
     /// Where there is a `tracing` subscriber, the closure runs in a span `task` with this `name`,
-    /// inside the span in which it was started. See the example at [`TaskBuilder`].
+    /// inside the span in which it was started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::TaskBuilder;
+    ///
+    /// let load = TaskBuilder::new().name("load").attempt(|| Ok("x".parse::<i32>()?));
+    /// assert_eq!(load.wait().unwrap_err().task_name(), Some("load"));
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> TaskBuilder {
         self.name = Some(name.into().into());
         self
@@ -223,10 +246,10 @@ impl TaskBuilder {
 }
 
 impl Task<()> {
-    /// Returns settings for a new task.
+    /// Returns settings for a new task; the same as [`TaskBuilder::new`].
     ///
-    /// It stands on `Task<()>` so that `Task::builder()` needs no type; the closure decides the
-    /// type of the task's value.
+    /// It is a function of `Task<()>`, so that `Task::builder()` names no type. The closure that
+    /// [`spawn`](TaskBuilder::spawn) gets decides the type of the value.
     ///
     /// # Examples
     ///

@@ -49,6 +49,16 @@ pub trait IntoTask: sealed::Sealed {
     type Output: Send + 'static;
 
     /// Returns the task, or a settled one for a result.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{BoxError, IntoTask};
+    ///
+    /// let parsed: Result<u16, BoxError> = "8080".parse().map_err(Into::into);
+    /// assert_eq!(parsed.into_task().wait()?, 8080);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
     fn into_task(self) -> Task<Self::Output>;
 
     #[doc(hidden)]
