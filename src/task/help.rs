@@ -10,8 +10,8 @@ use crate::sync::{Arc, AtomicU64, Ordering};
 use crate::{dispatch, pool, unhandled};
 
 /// Runs what `cell` waits for, as far as it has not started, on this thread, a worker whose stack
-/// has room. Whatever else this thread has settled goes on elsewhere: what it had before, before
-/// the first closure is called, and what the awaited work has settled, after that.
+/// has room. All other tasks on the work list of this thread are handed off: those that are there
+/// now, before the first closure is called, and those that the awaited work settles, after it.
 pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
     let own = address(&**cell);
     dispatch::hand_off_others(own);
@@ -20,8 +20,8 @@ pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
             // Else this thread runs a cold task itself, and no queue needs to know.
             start_if_cold(cell);
         }
-        // Its closure, then the steps that came to wait meanwhile: then it follows another, or is
-        // done.
+        // The closure, then the steps that were registered meanwhile. After that the task follows
+        // another one, or is settled.
         let run_all = |cell: &Arc<dyn AnyCell>| {
             let mut has_run = false;
             while !done() && run_here(cell) {
@@ -48,8 +48,8 @@ pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
     dispatch::hand_off_all();
 }
 
-/// Has branches of a shared task that this very thread has yet to come to begun by another one:
-/// this one is about to sleep until they have run. Under a time limit it looks at `cell` alone.
+/// Sends branches of a shared task to the pool that this thread would start later in its dispatch:
+/// this thread will sleep until they have run. Under a time limit it considers `cell` alone.
 pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn Fn() -> bool) {
     let mut send = |cell: &Arc<dyn AnyCell>| {
         let is_branch = |source: Option<Arc<dyn Upstream>>| source.is_some_and(|it| it.is_ready());
@@ -57,7 +57,8 @@ pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn
         if !startable || !is_branch(source) {
             return false;
         }
-        // It needs this thread no longer, and whoever looks for a cycle must not find that it does.
+        // The branch no longer waits for this thread, and a search for a cycle must not find that
+        // it does.
         let sent = with_state(&**cell, State::queue_branch);
         if let Some(upstream) = sent {
             unhandled::drop_reporting(upstream);
@@ -91,21 +92,21 @@ fn each_above(
     let mut progress = false;
     let mut above: Vec<Arc<dyn Upstream>> = Vec::new();
     let mut pending = vec![cell.clone()];
-    // Which upstreams this round has come by: where fans meet again in a shared task, and fan out
-    // again above it, there are more ways up than anybody could walk.
+    // The upstreams visited in this round. Where fans join in a shared task and fan out again above
+    // it, the number of paths grows exponentially.
     let mut seen = HashSet::new();
     while let Some(cell) = pending.pop() {
         if done() {
             return progress;
         }
         LOOKS.fetch_add(1, Ordering::Relaxed);
-        // What has run may wait for another task now. To begin anew from `cell` each time would
-        // make a line of N such tasks cost N * N steps.
+        // What has run may wait for another task now. Starting again from `cell` each time would
+        // cost N * N steps for a line of N such tasks.
         progress |= f(&cell);
         cell.above(&mut above);
         // A fan may be wide: each of its members is looked at once in a round.
         while let Some(upstream) = above.pop() {
-            // A line needs no memory of where it has been; a fan does.
+            // A line visits no upstream twice, so only a fan is recorded.
             let is_line = above.is_empty() && pending.is_empty() && seen.is_empty();
             if !is_line && !seen.insert(Arc::as_ptr(&upstream).cast::<()>()) {
                 continue;
@@ -113,7 +114,7 @@ fn each_above(
             match upstream.clone().cell() {
                 Some(cell) => pending.push(cell),
                 None if upstream.needs_all() => upstream.above(&mut above),
-                // Any of them may do: none of them must hold this thread.
+                // One member is enough, so none of them may occupy this thread.
                 None => {}
             }
         }
@@ -121,12 +122,12 @@ fn each_above(
     progress
 }
 
-/// Runs the closure, or the waiting steps, of `cell` if nobody has begun to, and if they belong on
-/// this pool.
+/// Runs the closure, or the waiting steps, of `cell` if no thread has claimed them, and if they
+/// belong on this pool.
 fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
     let (startable, source) = with_state(&**cell, |state| is_startable(state));
-    // A branch of a shared task whose value is there, and whose turn in the list has not come: the
-    // thread among whose callbacks this is would come to it in a moment.
+    // A branch of a shared task: its value is published, and this thread is dispatching the source,
+    // so it may start the branch before its place in the list.
     let belongs_here = match source {
         Some(source) => source.is_ready(),
         None => cell.meta().pool().is_current(),
@@ -144,7 +145,7 @@ fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
     true
 }
 
-/// Whether nobody has begun with it; and what a branch of a shared task waits for.
+/// Whether no thread has claimed it; and what a branch of a shared task waits for.
 fn is_startable(state: &State) -> (bool, Option<Arc<dyn Upstream>>) {
     match state.phase() {
         Phase::Cold | Phase::Queued => (true, None),

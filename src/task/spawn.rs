@@ -14,8 +14,8 @@ use crate::pool::Pool;
 
 /// Runs `f` on a thread of the [global pool](Pool::global).
 ///
-/// Starts at once; does not block, and goes on when the task is dropped. When `main` returns, tasks
-/// that still run are lost: wait for one with [`wait`](Task::wait), or for all with
+/// Starts at once and does not block. The work continues when the task is dropped. When `main`
+/// returns, tasks that still run are lost: wait for one with [`wait`](Task::wait), or for all with
 /// [`Pool::global().wait_idle(..)`](Pool::wait_idle). A panic in `f` settles the task as
 /// [`Panicked`](crate::ErrorKind::Panicked).
 ///

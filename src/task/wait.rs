@@ -1,9 +1,9 @@
 //! Blocking until a task is settled.
 //!
-//! A thread that waits holds up nothing, and a worker that waits does not starve its own pool
-//! (Contract: W1). In this order: it gives away what is on its own work list; it runs the awaited
-//! work itself if that has not started and may run here; it lets another thread take its place and
-//! sleeps. Nothing but the awaited work ever runs on its stack.
+//! A thread that waits delays no other work, and a worker that waits does not starve its own pool
+//! (Contract: W1). In this order: it hands off its work list; it runs the awaited work itself if
+//! that has not started and may run here; it has a spare replace it, and sleeps. Nothing but the
+//! awaited work runs on its stack.
 
 use std::task::Waker;
 
@@ -21,8 +21,8 @@ use crate::sync::{
 use crate::turning::{self, Listener};
 use crate::{dispatch, pool, unhandled};
 
-/// Looks before a waiting thread goes to sleep; a few microseconds in all. To a model checker they
-/// are but more of the same.
+/// How often a waiting thread checks before it sleeps: a few microseconds in all. None under a model
+/// checker, to which each check is a further branch.
 const SPINS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 200 };
 const YIELDS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 4 };
 
@@ -35,8 +35,8 @@ impl<T: Send + 'static> Task<T> {
     /// [`PoolBuilder::inline_waits`](crate::pool::PoolBuilder::inline_waits) for a pool.
     ///
     /// May be called anywhere, inside tasks, continuations and other callbacks too: the pool stays
-    /// live at every size, and what the calling callback has settled before goes on on the pool
-    /// meanwhile. Only the awaited task, or one that it waits for in turn, may run on the calling
+    /// live at every size, and the continuations of what the calling callback has settled run on the
+    /// pool meanwhile. Only the awaited task, or one that it waits for in turn, may run on the calling
     /// thread: if it has not started, if that thread belongs to the task's pool, is not unwinding
     /// from a panic, and has used less than a quarter of its stack.
     ///
@@ -48,8 +48,8 @@ impl<T: Send + 'static> Task<T> {
     /// The task's failure; or one of kind [`Cycle`](ErrorKind::Cycle) when the task can only settle
     /// after the caller returns, as when a task waits for itself; or one of kind
     /// [`Rejected`](ErrorKind::Rejected) when all threads of the caller's pool wait, jobs are
-    /// queued in it, and no further thread can be created to run them. The task goes on in that
-    /// case.
+    /// queued in it, and no further thread can be created to run them. The task is not affected in
+    /// that case.
     ///
     /// # Examples
     ///
@@ -68,9 +68,8 @@ impl<T: Send + 'static> Task<T> {
 
     /// Blocks like [`wait`](Task::wait), and never runs the task on the calling thread.
     ///
-    /// For a closure that waits while it holds something of its thread: a thread-local that is
-    /// borrowed, or a lock that is not reentrant. Costs two switches of threads more where `wait`
-    /// would have run the task.
+    /// For a closure that holds a borrowed thread-local, or a lock that is not reentrant, while it
+    /// waits. Costs two more switches of threads where `wait` would have run the task.
     ///
     /// # Errors
     ///
@@ -103,8 +102,8 @@ impl<T: Send + 'static> Task<T> {
     /// Blocks until the task is settled or `timeout` is over. A timeout too long for the clock
     /// means that there is none.
     ///
-    /// Never runs the task on the calling thread, so that the limit holds. What the calling
-    /// callback has settled before goes on on the pool meanwhile. It never fails as
+    /// Never runs the task on the calling thread, so that the limit holds. The continuations of
+    /// what the calling callback has settled run on the pool meanwhile. It never fails as
     /// [`Cycle`](ErrorKind::Cycle): it ends by itself.
     ///
     /// # Errors
@@ -223,12 +222,12 @@ fn wait_for(cell: Option<Arc<dyn AnyCell>>, how: How, outcome: &mut dyn Slot) {
 fn lost(cell: Option<&dyn AnyCell>) -> TaskError {
     TaskError::noted(
         ErrorKind::Abandoned,
-        "its outcome was taken by somebody else; this is a bug in fast-async",
+        "another consumer has taken its outcome; this is a bug in fast-async",
         cell.map(|cell| cell.meta().at()),
     )
 }
 
-/// The caller stands between `cell` and its outcome.
+/// The failure of a wait that can only end after its own return.
 pub(super) fn cycle(cell: &dyn AnyCell) -> TaskError {
     TaskError::noted(
         ErrorKind::Cycle,
@@ -237,7 +236,7 @@ pub(super) fn cycle(cell: &dyn AnyCell) -> TaskError {
     )
 }
 
-/// No thread can be had to do the work of a pool whose threads all wait, the caller's included.
+/// The failure of a wait in a pool whose threads all wait, when no further one can be created.
 pub(super) fn unmanned(cell: Option<&dyn AnyCell>) -> TaskError {
     TaskError::noted(
         ErrorKind::Rejected,
