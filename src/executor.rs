@@ -1,12 +1,11 @@
-//! Who runs what: the erased piece of work that queues carry, and the executors a chain can be sent
-//! through.
+//! `Executor` and `Job`: where continuations run; and the type-erased work that queues carry.
 
 use std::fmt;
 
 use crate::error::ErrorKind;
 use crate::sync::{Arc, Mutex, ThreadId};
 
-/// What a run of a queued piece of work came to, for the pool's counters.
+/// The result of a run of queued work, for the pool's counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunResult {
     /// The closure of a task ran and succeeded.
@@ -22,27 +21,26 @@ pub(crate) enum RunResult {
 
 /// A piece of work as queues see it.
 pub(crate) trait Runnable: Send + Sync {
-    /// Does the work on this thread, unless it is done already.
+    /// Runs the work on this thread, unless it has run.
     fn run(self: Arc<Self>) -> RunResult;
 
-    /// Has the work done elsewhere: by the executor or the pool it belongs to.
+    /// Sends the work to the executor or the pool that it belongs to.
     fn hand_off(self: Arc<Self>);
 
-    /// The same for a thread that is about to block: work that would be run on the spot
-    /// ([`Inline`]) goes to its pool too.
+    /// The same for a thread that will block: work that [`Inline`] would run on this thread goes to
+    /// its pool too.
     fn hand_off_to_pool(self: Arc<Self>) {
         self.hand_off();
     }
 
-    /// The work will never run: settle whatever hangs on it. False when there was nothing left to
-    /// be settled.
+    /// Settles the tasks of this work, which will never run. False when they are settled already.
     fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool;
 
-    /// Work that goes on takes a place in the queue of a pool that has a limit.
+    /// Notes that this work holds a place in the queue of a pool that has a limit.
     fn take_place(&self) {}
 
-    /// It leaves such a queue. False: its place was given back before, when it was cancelled or run
-    /// by other means.
+    /// Gives that place back as it leaves the queue. False: it was given back before, when the work
+    /// was cancelled or run by other means.
     fn give_place_back(&self) -> bool {
         true
     }
@@ -50,18 +48,19 @@ pub(crate) trait Runnable: Send + Sync {
     /// A run would find nothing to do: a queue may drop this entry. Called under the lock of that
     /// queue, so it takes no lock of a cell.
     ///
-    /// The answer may be outdated, but not for this entry: whoever brings new work to the same cell
-    /// queues another entry after that.
+    /// The answer may be outdated, but not for this entry: new work of the same cell is queued as
+    /// another entry.
     fn is_spent(&self) -> bool {
         false
     }
 }
 
-/// Work that is handed to executors, perhaps several times. A hand-off id, the number of a handing
-/// over, is good for one run: a job that comes late finds its hand-off id used, or another one
-/// given out.
+/// Work that is handed off to executors, perhaps several times.
+///
+/// Each hand-off has an id. A job runs only if its id is the latest and has not been used, so late
+/// and duplicate jobs do nothing.
 pub(crate) trait Continuation: Send + Sync {
-    /// False when the hand-off id was not good.
+    /// False when the id was used, or is not the latest.
     fn run_with(self: Arc<Self>, handoff: u32) -> bool;
 
     fn reject_with(self: Arc<Self>, handoff: u32, kind: ErrorKind, why: &'static str) -> bool;
@@ -69,11 +68,11 @@ pub(crate) trait Continuation: Send + Sync {
     /// The job with this hand-off id lies in a loop, whose thread `queue` can name.
     fn lies_in(&self, handoff: u32, queue: Arc<dyn Executor>);
 
-    /// No pass that was given out so far is good any more. Takes no lock of a cell.
+    /// True when no id that was given out so far can run it. Takes no lock of a cell.
     fn is_over(&self) -> bool;
 }
 
-/// Runs the jobs of a chain: where and when is the executor's choice.
+/// Runs the jobs of a chain, on a thread and at a time of its choice.
 ///
 /// Implemented by [`Pool`](crate::Pool), [`Inline`], [`LoopQueue`](crate::LoopQueue), `Arc<E>`, and
 /// every `Fn(Job)`. [`Task::on`](crate::Task::on) keeps a clone, so an executor that is not `Clone`
@@ -87,7 +86,7 @@ pub(crate) trait Continuation: Send + Sync {
 ///
 /// # Examples
 ///
-/// A thread of one's own as executor:
+/// A new thread for each job:
 ///
 /// ```
 /// use fast_async::{spawn, Job};
@@ -179,8 +178,8 @@ pub trait Executor: Send + Sync {
         Arc::new(self.clone())
     }
 
-    /// The thread that runs the jobs, where there is one and it is known: if that thread waits for
-    /// one of them, nobody else will run it.
+    /// The thread that runs the jobs, if there is one and it is known: no other thread runs a job
+    /// for which that thread waits.
     #[doc(hidden)]
     fn turner(&self) -> Option<ThreadId> {
         None

@@ -58,9 +58,9 @@ impl<T: Send + 'static> Resolver<T> {
     /// Has the continuations and observers of the task run on its pool instead of on the thread
     /// that settles it.
     ///
-    /// For a thread that has more to do than to settle this task: one that reads replies from a
-    /// socket, say. A continuation may block until a later reply comes, and that thread must go on
-    /// to bring it. It costs a hand-over to the pool for a task that has continuations when it is
+    /// For a thread that has more to do than to settle this task, such as one that reads replies
+    /// from a socket. A continuation may block until a later reply arrives, which only that thread
+    /// can deliver. It costs a hand-off to the pool for a task that has continuations when it is
     /// settled, and nothing for others. A task that [`settle_with`](Resolver::settle_with) makes
     /// this one follow is treated alike. The consumer's own choice, [`Task::on`], comes after it.
     ///
@@ -121,9 +121,9 @@ impl<T: Send + 'static> Resolver<T> {
     /// Settles the task with a value.
     ///
     /// This thread runs the task's continuations and observers before the call returns, unless it
-    /// is inside one itself: then it runs them afterwards. A continuation that blocks holds the
-    /// thread up. A thread that must go on, because others wait for what it brings next, settles
-    /// by a resolver that runs them [on the pool](Resolver::on_pool).
+    /// is inside one itself: then it runs them afterwards. So a continuation that blocks also blocks
+    /// this thread. A thread that others depend on settles by a resolver that runs them
+    /// [on the pool](Resolver::on_pool).
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl<T: Send + 'static> Resolver<T> {
         let is_failure = error.is::<TaskError>();
         let error = TaskError::failed(error, cell.meta().at());
         match settle::<T>(&cell, Err(error)) {
-            // Made above, and seen by nobody: the box can be taken out again.
+            // Made above, and not shared: the box can be taken out again.
             Err(Err(error)) if !is_failure => Err(error.into_cause().unwrap_or_else(Into::into)),
             Err(Err(failure)) => Err(Box::new(failure)),
             _ => Ok(()),
@@ -197,14 +197,14 @@ impl<T: Send + 'static> Resolver<T> {
         outcome.settle(self)
     }
 
-    /// Settles the task as the one settles that `task` makes of `given`; hands that back when it is
+    /// Settles the task as the task settles that `task` makes of `given`; returns `given` when it is
     /// too late.
     pub(crate) fn follow<R>(mut self, given: R, task: impl FnOnce(R) -> Task<T>) -> Result<(), R> {
         let Some(cell) = self.cell.take() else {
             return Err(given);
         };
-        // This thread becomes the driver for as long as it takes to let go again. Before `given` is
-        // taken apart: what has lost a race goes back whole.
+        // This thread becomes the driver until the task follows the other. That is decided before
+        // `given` is taken apart: a caller that has lost a race gets it back whole.
         let claimed = with_state(&*cell, State::claim_open);
         let Some(epoch) = claimed else {
             return Err(given);
@@ -222,7 +222,7 @@ impl<T: Send + 'static> Resolver<T> {
             (state.epoch == epoch).then(|| state.set_upstream(upstream))
         });
         if tied.is_none() {
-            // Cancelled since, and what it was to follow goes with it.
+            // Cancelled since: what it was to follow is cancelled too.
             task.cancel();
             drop(task);
             stop::driver_is_back(&cell);
@@ -255,7 +255,7 @@ impl<T: Send + 'static> Resolver<T> {
             .is_some_and(|cell| with_state(&**cell, |state| state.phase() == Phase::Open))
     }
 
-    /// Settles the task; hands the outcome back when it is too late.
+    /// Settles the task; returns the outcome when it is too late.
     pub(crate) fn settle(mut self, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
         match self.cell.take() {
             Some(cell) => settle(&cell, outcome),
@@ -275,7 +275,7 @@ fn settle<T: Send + 'static>(
     }
     let in_callback = dispatch::is_open();
     if in_callback || thread::panicking() {
-        // Inside a callback the steps wait for their turn in this thread's list. On a thread that
+        // Inside a callback the steps are run from this thread's list, after it. On a thread that
         // unwinds none of them runs: it would find `thread::panicking()`.
         let postponed = with(&**cell, |state, head| {
             if state.phase() != Phase::Open || state.steps.is_empty() || state.is_on_pool() {
@@ -304,18 +304,18 @@ fn settle<T: Send + 'static>(
     if !settled {
         return settle_on_pool(cell, local);
     }
-    // Left over when a cancel came between.
+    // It is still here if a cancel came first.
     unhandled::drop_reporting(local);
     Ok(())
 }
 
-/// Settles an open cell whose steps are left to the pool; hands the outcome back when it is none.
+/// Settles an open cell whose steps run on the pool; returns the outcome for any other cell.
 #[cold]
 fn settle_on_pool<T: Send + 'static>(
     cell: &Arc<dyn AnyCell>,
     mut local: Option<Outcome<T>>,
 ) -> Result<(), Outcome<T>> {
-    // One look at the list: a step that is registered afterwards finds the task settled.
+    // The list is checked once: a step that is registered afterwards finds the task settled.
     let settled = with(&**cell, |state, head| {
         if state.phase() != Phase::Open || !state.is_on_pool() {
             return None;

@@ -1,4 +1,4 @@
-//! Failures that nobody looked at: reported once, to a hook, to `tracing`, or to stderr.
+//! Reports of unhandled failures: each once, to a hook, to `tracing`, or to stderr.
 
 mod places;
 
@@ -16,12 +16,12 @@ type Hook = Arc<dyn Fn(&TaskError) + Send + Sync>;
 crate::sync::statics! {
     static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
 
-    /// What the default report has said lately. No user code runs under the lock: what is to be
-    /// said is taken out and said afterwards.
+    /// The recent lines of the default report. No user code runs under the lock: lines are taken
+    /// out, and written without it.
     static PLACES: Mutex<Places> = Mutex::new(Places::new());
 
-    /// `PLACES` has counts that were not said. Written under its lock. A hint for threads that go
-    /// to sleep; one that misses it leaves the counts to the next.
+    /// `PLACES` has counts that were not written. Set under its lock. A hint for threads that go
+    /// to sleep; if one misses it, the next thread writes the counts.
     static COUNTING: AtomicBool = AtomicBool::new(false);
 }
 
@@ -29,7 +29,7 @@ crate::sync::thread_local! {
     static AT_EXIT: AtExit = const { AtExit };
 }
 
-/// Says the counts that are left when the main thread ends. Nothing of the crate comes after that.
+/// Writes the counts that are left when the main thread ends, after which no code of the crate runs.
 struct AtExit;
 
 impl Drop for AtExit {
@@ -59,9 +59,9 @@ pub(crate) fn watch_exit() {
 /// Observers do not count. It is reported when the last handle of its task is dropped, exactly
 /// once, on the thread where that happens. Tasks that were cancelled are not reported.
 ///
-/// The hook gets every failure. Panics in observers and in the `Drop` of values, which have no task
-/// to fail, take the same way. A panic in the hook itself is dropped; a failure that the hook
-/// leaves behind itself is reported as without a hook.
+/// The hook gets every failure. It also gets panics in observers and in the `Drop` of values, which
+/// have no task to fail. A panic in the hook itself is dropped; a failure that the hook itself
+/// leaves unhandled is reported as without a hook.
 ///
 /// # Without a hook
 ///
@@ -116,7 +116,7 @@ pub(crate) fn report(error: TaskError) {
         return;
     }
     // The hook, a tracing subscriber and the `Display` of the user's error are user code, and may
-    // leave failures behind in turn: those of a hook are reported as if there were none, those of
+    // leave failures unhandled in turn: those of a hook are reported as without a hook, those of
     // the others not at all.
     let Some(level) = Reporting::begin() else {
         return;
@@ -191,7 +191,7 @@ fn say_counts(counts: &[Count]) {
     }
 }
 
-/// Reports inside each other on this thread.
+/// How many reports may nest on one thread.
 const MAX_REPORTS: u32 = 2;
 
 crate::sync::thread_local! {
@@ -202,7 +202,7 @@ crate::sync::thread_local! {
 struct Reporting(u32);
 
 impl Reporting {
-    /// `None`: what reports it has failed itself, again and again.
+    /// `None`: the code that reports has itself failed [`MAX_REPORTS`] times, nested.
     fn begin() -> Option<Reporting> {
         let before = REPORTS.try_with(Cell::get).unwrap_or(0);
         if before == MAX_REPORTS {
@@ -231,7 +231,7 @@ pub(crate) fn drop_reporting<V>(value: V) {
     }
 }
 
-/// Calls `f`, which drops what is the user's; like [`discard`].
+/// The same for a function that drops values of the user's.
 pub(crate) fn discard_by(f: &mut dyn FnMut()) {
     if let Err(payload) = guard::catch(f) {
         report(TaskError::panicked_in_drop(payload));

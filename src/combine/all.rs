@@ -86,8 +86,8 @@ pub trait All<Kind>: Sealed<Kind> {
     fn all(self) -> Task<Self::Output>;
 }
 
-/// So many steps are made at once.
-const STEPS: usize = 32;
+/// The number of steps that are made before the first of them is registered.
+const STEP_BATCH: usize = 32;
 
 /// What the collecting steps share.
 struct Collector<P: Send + 'static, V: Send + 'static> {
@@ -96,9 +96,9 @@ struct Collector<P: Send + 'static, V: Send + 'static> {
 }
 
 struct Parts<P> {
-    /// The values that have come in.
+    /// The values that have been delivered.
     values: P,
-    /// How many are missing. Whoever brings the last one finishes.
+    /// The number of missing values. The thread that delivers the last one settles the task.
     missing: usize,
 }
 
@@ -117,7 +117,8 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
         (collector, task)
     }
 
-    /// Every member has its step now. What has happened meanwhile is made up for.
+    /// Every input has its step now. If the result was decided meanwhile, cancels the inputs, which
+    /// the deciding thread did not know.
     fn watch(&self, members: Vec<Arc<dyn AnyCell>>) {
         self.group.fill(members);
         if self.resolver.lock().is_none() {
@@ -209,9 +210,9 @@ fn all_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<Vec<T>> {
     };
     // Makes a batch of steps before it registers the first: a registered step may run, and then
     // other threads contend for the collector's reference count.
-    let mut steps: SmallVec<[_; STEPS]> = SmallVec::new();
-    for (part, cells) in cells.chunks(STEPS).enumerate() {
-        let first = part * STEPS;
+    let mut steps: SmallVec<[_; STEP_BATCH]> = SmallVec::new();
+    for (part, cells) in cells.chunks(STEP_BATCH).enumerate() {
+        let first = part * STEP_BATCH;
         steps.extend((first..first + cells.len()).map(step));
         for (cell, step) in cells.iter().zip(steps.drain(..)) {
             step.attach(cell);

@@ -71,7 +71,7 @@ fn any_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<T> {
     }
     first.group.fill(cells);
     if first.resolver.lock().is_none() {
-        // Decided meanwhile; the others are losers.
+        // Decided meanwhile: the others are not needed.
         first.group.cancel();
     }
     task
@@ -81,8 +81,8 @@ fn any_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<T> {
 ///
 /// Despite its name it is no `async fn`; in async code write `any(tasks).await`. The other tasks
 /// are cancelled, except [shielded](Task::shielded) ones. None of the tasks runs on the calling
-/// thread. What the calling callback, if there is one, has settled before goes on on the pool
-/// meanwhile.
+/// thread. The continuations of what the calling callback, if there is one, has settled run on the
+/// pool meanwhile.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ where
         })
 }
 
-/// What the racing steps share.
+/// What the steps on the inputs share.
 struct First<T: Send + 'static> {
     group: Arc<Group<Failures>>,
     resolver: Mutex<Option<Resolver<T>>>,
@@ -126,8 +126,8 @@ struct Failures {
 }
 
 impl<T: Send + 'static> First<T> {
-    /// A member has failed. If all that are left wait for the task of this combinator, none of them
-    /// can settle.
+    /// An input has failed. If all that are left wait for the task of this combinator, none of them
+    /// can settle, and the task fails as `Cycle`.
     fn give_up_in_a_cycle(&self) {
         if !self.group.is_at_risk() {
             return;

@@ -1,4 +1,4 @@
-//! The inputs of a combinator, as what its task waits for, and what has come in from them.
+//! The inputs of a combinator: what its task waits for, and the results they have delivered.
 
 use smallvec::SmallVec;
 
@@ -7,7 +7,7 @@ use crate::cell::raise::withdraw_all;
 use crate::cell::{AnyCell, Upstream, UpstreamRef, with_state};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
-/// The tasks whose outcomes a combinator collects, beside what it makes of them.
+/// The tasks whose outcomes a combinator collects, and its partial result.
 pub(super) struct Group<P> {
     /// False where one member's outcome may be enough.
     needs_all: bool,
@@ -21,18 +21,17 @@ struct Inner<P> {
     /// One member has decided the outcome. The combinator's task waits for no other, though it is
     /// settled only after this lock is free.
     is_decided: bool,
-    /// In the order of the inputs, once all of them have their step. One that has settled leaves
-    /// it, and goes while its memory is still at hand.
+    /// One entry per input, in order, once each has its step; `None` after it has settled.
     members: Vec<Option<Arc<dyn AnyCell>>>,
-    /// Inputs that have settled before the list was there.
+    /// The indices of inputs that settled before `members` was filled.
     early: Vec<usize>,
-    /// Members that have settled, and are let go together: an allocator that joins what is free
-    /// does so once for all of them.
+    /// Inputs that have settled, to be dropped in batches of `DROP_BATCH`: an allocator that merges
+    /// free blocks does so once for a batch.
     settled: Vec<Arc<dyn AnyCell>>,
 }
 
-/// So many members are let go at once.
-const TOGETHER: usize = 128;
+/// The number of settled inputs that are dropped at once.
+const DROP_BATCH: usize = 128;
 
 impl<P: Send + 'static> Group<P> {
     pub(super) fn new(needs_all: bool, parts: P) -> Arc<Group<P>> {
@@ -55,7 +54,7 @@ impl<P: Send + 'static> Group<P> {
         let mut inner = self.inner.lock();
         let early = std::mem::take(&mut inner.early);
         let settled: Vec<_> = early.iter().map(|index| members[*index].take()).collect();
-        inner.settled.reserve_exact(members.len().min(TOGETHER));
+        inner.settled.reserve_exact(members.len().min(DROP_BATCH));
         inner.members = members;
         drop(inner);
         drop(settled);
@@ -78,8 +77,8 @@ impl<P: Send + 'static> Group<P> {
             Some(member) => inner.settled.extend(member),
             None => inner.early.push(index),
         }
-        if inner.settled.len() >= TOGETHER {
-            let settled: SmallVec<[_; TOGETHER]> = inner.settled.drain(..).collect();
+        if inner.settled.len() >= DROP_BATCH {
+            let settled: SmallVec<[_; DROP_BATCH]> = inner.settled.drain(..).collect();
             drop(inner);
             drop(settled);
         }
@@ -157,7 +156,7 @@ impl<P: Send + 'static> Upstream for Group<P> {
         if inner.is_decided {
             return;
         }
-        // Last in, first out: whoever works through `found` meets the members in their order.
+        // A search takes from the end of `found`, so it visits the inputs in their order.
         for member in inner.members.iter().flatten().rev() {
             found.push(member.clone());
         }

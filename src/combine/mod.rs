@@ -1,4 +1,4 @@
-//! One task out of many.
+//! Combinators: one task out of many.
 
 mod all;
 mod any;

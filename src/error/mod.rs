@@ -1,4 +1,4 @@
-//! What a task fails with: the user's own error, a panic, or a reason of the crate's own.
+//! `TaskError`, the failure of a task: the user's own error, a panic, or one of the crate's own.
 
 mod aggregate;
 mod kind;
@@ -46,8 +46,8 @@ struct Inner {
     cause: Cause,
     task: Option<Arc<str>>,
     location: Option<&'static Location<'static>>,
-    /// Set by whoever reports this failure as unhandled, so that branches of one source report it
-    /// once.
+    /// Set by the thread that reports this failure as unhandled, so that branches of one source
+    /// report it once.
     reported: AtomicBool,
 }
 
@@ -66,7 +66,7 @@ enum Cause {
     PassedOn(TaskError),
 }
 
-/// Where a piece of user code belongs: what its errors will say.
+/// Where a closure was registered, and the name of its task: what its errors will say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At<'a> {
     pub(crate) location: &'static Location<'static>,
@@ -84,7 +84,7 @@ impl TaskError {
         }))
     }
 
-    /// The user's error, or the very same `TaskError` when that is what travelled through the box.
+    /// The user's error; or, if the box contains a `TaskError`, that one itself.
     pub(crate) fn failed(error: BoxError, at: At<'_>) -> TaskError {
         match error.downcast::<TaskError>() {
             Ok(same) => same.passed_on(),
@@ -98,7 +98,7 @@ impl TaskError {
     }
 
     fn caught(payload: Box<dyn Any + Send>, at: Option<At<'_>>) -> TaskError {
-        // `panic_any(task_error)` and a re-raised failure come out as themselves.
+        // The payload of `panic_any(task_error)`, or of a re-raised failure, is that failure.
         let payload = match payload.downcast::<TaskError>() {
             Ok(same) => return same.passed_on(),
             Err(payload) => payload,
@@ -123,8 +123,8 @@ impl TaskError {
         TaskError::build(kind, Cause::None, Some(at))
     }
 
-    /// The failure of a task whose closure has failed with it: the same to look at. A cancel is
-    /// told apart from one that was asked for at that task.
+    /// The failure of a task whose closure has failed with it: equal for a user. A cancel is marked,
+    /// so that it is not taken for a cancel of that task itself.
     fn passed_on(self) -> TaskError {
         if !self.is_cancelled() || self.is_passed_on() {
             return self;
@@ -156,7 +156,7 @@ impl TaskError {
         TaskError::build(kind, Cause::Note(note), at)
     }
 
-    /// Somebody asks for an outcome that somebody else has had: a task was polled to its end.
+    /// The failure of a second consumer: the outcome was taken when the task was awaited.
     #[cold]
     pub(crate) fn taken(at: Option<At<'_>>) -> TaskError {
         TaskError::noted(
@@ -211,7 +211,7 @@ impl TaskError {
 
     /// Returns the user's error, or the reason of a cancel, if it is an `E`.
     ///
-    /// Looks at the error itself, not at its [`source`](Error::source)s: an error that has an `E`
+    /// Compares the error itself, not its [`source`](Error::source)s: an error that has an `E`
     /// for a cause is another error, and handling it as an `E` would hide what it adds. To search
     /// the sources, walk them from `err.source()`.
     ///
@@ -240,7 +240,7 @@ impl TaskError {
     /// Returns the user's error by value, if it is an `E` and this is the only clone of the
     /// failure.
     ///
-    /// Looks at the error itself, as [`downcast_ref`](TaskError::downcast_ref) does.
+    /// Compares the error itself, as [`downcast_ref`](TaskError::downcast_ref) does.
     ///
     /// # Errors
     ///
@@ -265,7 +265,7 @@ impl TaskError {
         let error = self.into_cause()?;
         match error.downcast::<E>() {
             Ok(error) => Ok(*error),
-            // It was looked at above.
+            // Its type was checked above.
             Err(_) => unreachable!("an error does not change its type"),
         }
     }
@@ -380,7 +380,7 @@ impl TaskError {
         }
     }
 
-    /// True the first time only: whoever gets it reports the failure.
+    /// Returns true the first time only: that caller reports the failure.
     pub(crate) fn claim_report(&self) -> bool {
         !self.0.reported.swap(true, Ordering::Relaxed)
     }
@@ -388,7 +388,7 @@ impl TaskError {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // The user's error or payload may panic when it goes, and this may be the last clone, on
+        // The drop of the user's error or payload may panic, and this may be the last clone, on
         // any thread.
         match std::mem::replace(&mut self.cause, Cause::None) {
             Cause::Error(error) => drop_queue::flat(move || guard::drop_quietly(error)),

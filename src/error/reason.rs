@@ -25,7 +25,7 @@ impl Reason {
 
 impl Drop for Given {
     fn drop(&mut self) {
-        // The user's error may panic when it goes, and this may be the last clone, on any thread.
+        // The drop of the user's error may panic, and this may be the last clone, on any thread.
         let error = self.0.take();
         drop_queue::flat(move || guard::drop_quietly(error));
     }

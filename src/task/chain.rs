@@ -1,4 +1,4 @@
-//! Continuations: what becomes of a task's outcome.
+//! Continuations: `then`, `catch`, `finally` and the others that turn an outcome into the next one.
 
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -15,7 +15,7 @@ use crate::error::{At, TaskError};
 impl<T: Send + 'static> Task<T> {
     /// Calls `f` with the value, and returns a task for what `f` returns.
     ///
-    /// A failure passes by, and `f` is dropped. See [`Task`] for the thread that runs `f`. A panic
+    /// A failure is passed on, and `f` is dropped. See [`Task`] for the thread that runs `f`. A panic
     /// in it fails the new task.
     ///
     /// # Examples
@@ -40,7 +40,7 @@ impl<T: Send + 'static> Task<T> {
     }
 
     /// Calls `f` with the value; `f` may fail, or return another task, whose outcome becomes that
-    /// of the new one. A failure passes by, and `f` is dropped.
+    /// of the new one. A failure is passed on, and `f` is dropped.
     ///
     /// # Examples
     ///
@@ -66,7 +66,7 @@ impl<T: Send + 'static> Task<T> {
         })
     }
 
-    /// Turns a failure into a value. On success `f` is dropped and the value passes by.
+    /// Turns a failure into a value. On success `f` is dropped and the value is passed on.
     ///
     /// # Examples
     ///
@@ -94,7 +94,7 @@ impl<T: Send + 'static> Task<T> {
     }
 
     /// Replaces a failure by the outcome of `f`, which may fail again, or return a task. On success
-    /// `f` is dropped and the value passes by.
+    /// `f` is dropped and the value is passed on.
     ///
     /// # Examples
     ///
@@ -118,10 +118,10 @@ impl<T: Send + 'static> Task<T> {
         })
     }
 
-    /// Turns a failure into a value if the user's error is an `E`; other failures, and values, pass
-    /// by.
+    /// Turns a failure into a value if the user's error is an `E`; other failures, and values, are
+    /// passed on.
     ///
-    /// Looks at the error itself, as [`downcast_ref`](TaskError::downcast_ref) does: neither at its
+    /// Compares the error itself, as [`downcast_ref`](TaskError::downcast_ref) does: neither at its
     /// sources nor into an `anyhow::Error`.
     ///
     /// # Examples
@@ -298,8 +298,8 @@ where
     }
 }
 
-/// What passes by a closure that is not called. The closure goes first: were it to panic as the
-/// caller returns, what is returned would be leaked (rust-lang/rust#47949).
+/// Drops a closure that is not called, and then returns `value`. If the closure were dropped as the
+/// caller returns, a panic in its drop would leak the returned value (rust-lang/rust#47949).
 fn pass_by<F, V>(closure: F, value: V) -> V {
     drop(closure);
     value

@@ -1,4 +1,4 @@
-//! What a closure can ask about its own task.
+//! `TaskContext`: what a closure can ask about its own task.
 
 use crate::cancel::CancelToken;
 use crate::error::TaskError;

@@ -42,7 +42,7 @@ impl<F: FnOnce() + Send> Step for Finally<F> {
 }
 
 /// Runs on every outcome, a cancellation included; what the closure returns must succeed before the
-/// outcome goes on.
+/// outcome is passed on.
 pub(crate) struct AndFinally<T, F> {
     pub(crate) work: Option<F>,
     pub(crate) location: &'static Location<'static>,

@@ -12,8 +12,8 @@ use crate::guard;
 
 /// Resolves to what [`wait`](Task::wait) would return, in any async runtime.
 ///
-/// Polled again after it was ready, it gives a failure of kind
-/// [`Abandoned`](crate::ErrorKind::Abandoned), and so does everything else that asks it for its
+/// Polled again after it was ready, it returns a failure of kind
+/// [`Abandoned`](crate::ErrorKind::Abandoned), and so does every other method that returns the
 /// outcome.
 impl<T: Send + 'static> Future for Task<T> {
     type Output = Result<T, TaskError>;
@@ -37,7 +37,7 @@ impl<T: Send + 'static> Future for Task<T> {
         }
         take_outcome(&**cell).map_or_else(
             || {
-                // A step that was registered this moment has its turn first.
+                // A step that was registered meanwhile runs first.
                 context.waker().wake_by_ref();
                 Poll::Pending
             },

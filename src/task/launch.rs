@@ -27,7 +27,7 @@ where
     TaskCell::new(meta, phase, work)
 }
 
-/// The closure of a task that is being made is to run in the caller's tracing context.
+/// Notes the tracing context of the caller, in which the closure will run.
 fn note_context(meta: &mut TaskMeta) {
     if let Some(context) = trace::capture() {
         meta.set_context(context.of_task());

@@ -14,7 +14,8 @@ use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
 use crate::{guard, unhandled};
 
-/// The step that makes of an outcome another by `work`, which was registered at `location`.
+/// Returns the step that turns an outcome into another by `work`, which was registered at
+/// `location`.
 pub(crate) fn link<T, U, F>(location: &'static Location<'static>, work: F) -> Box<dyn Step>
 where
     T: Send + 'static,
@@ -36,14 +37,14 @@ where
     }
 }
 
-/// Makes of one outcome another, of another type, which it keeps.
+/// Turns an outcome into one of another type, which it keeps.
 struct Link<T, U, F> {
     work: Work<U, F>,
     location: &'static Location<'static>,
     _type: PhantomData<fn(T)>,
 }
 
-/// A closure, and then in its place what it came to.
+/// A closure; after it has run, its outcome.
 enum Work<U, F> {
     Waiting(F),
     /// `None` while a task is followed for the outcome, and when it was taken.
@@ -94,7 +95,7 @@ where
     }
 }
 
-/// Makes of one outcome another of the same type, which takes its place.
+/// Turns an outcome into another of the same type, which overwrites it.
 pub(super) struct InPlace<T, U, F> {
     pub(super) work: Option<F>,
     pub(super) location: &'static Location<'static>,
@@ -135,13 +136,13 @@ where
     }
 }
 
-// A closure is called behind a `dyn`, and gives nothing when it has been called before: what
-// follows is compiled for each pair of types, and not for each call site. A link in place, the
-// common one, calls its closure itself: that takes 50 instructions less, and no more code.
+// A closure is called behind a `dyn`, and returns `None` when it has been called before. So the
+// functions below are compiled for each pair of types, and not for each call site. A link in place,
+// the common one, calls its closure itself: that takes 50 instructions less, and no more code.
 
 type Call<'a, T, U> = &'a mut dyn FnMut(Outcome<T>, &At<'_>) -> Option<Returned<U>>;
 
-/// Takes an outcome and leaves what `work` makes of it in `output`.
+/// Takes an outcome and stores in `output` what `work` returns for it.
 fn change<T: Send + 'static, U: Send + 'static>(
     input: &mut dyn Slot,
     output: &mut Option<Outcome<U>>,
@@ -158,7 +159,7 @@ fn change<T: Send + 'static, U: Send + 'static>(
     Flow::Linked
 }
 
-/// Looks at the outcome and leaves it where it is.
+/// Borrows the outcome.
 pub(crate) struct Observe<T, F> {
     pub(crate) work: Option<F>,
     pub(crate) location: &'static Location<'static>,
@@ -205,7 +206,7 @@ fn look<T: Send + 'static>(
     }
 }
 
-/// Calls an observer. Its panic is nobody's failure, so it is reported (Contract: D4).
+/// Calls an observer. Its panic fails no task, so it is reported (Contract: D4).
 pub(crate) fn observe(
     location: &'static Location<'static>,
     task: Option<&Arc<str>>,
@@ -248,7 +249,7 @@ impl Step for Hop {
     }
 }
 
-/// Holds an outcome that no link made, for whoever has the handle.
+/// Holds an outcome that no link made, for the owner of the handle.
 pub(crate) struct HeldOutcome<T>(Option<Outcome<T>>);
 
 /// Makes a step that holds `error` as an outcome of type `T`.
@@ -268,10 +269,10 @@ impl<T: Send + 'static> Step for HeldOutcome<T> {
     fn cancel(&mut self, _: &TaskError) {}
 }
 
-/// Gives the outcome to `work` and leaves nothing: the end of a task whose handle was taken.
+/// Passes the outcome to `work` and leaves none: the last step of a task whose handle was taken.
 pub(crate) struct Sink<T, F> {
     work: Option<F>,
-    /// Steps may come after it all the same: they find the task settled only when it has run.
+    /// Steps may be registered behind it: they find the task settled only after it has run.
     keeps_listeners: bool,
     _type: PhantomData<fn(T)>,
 }
@@ -289,14 +290,15 @@ where
         })
     }
 
-    /// For a task that others listen to further.
+    /// For a task that gets further observers.
     pub(crate) fn keep_listeners(work: F) -> Box<Sink<T, F>> {
         let mut step = Sink::new(work);
         step.keeps_listeners = true;
         step
     }
 
-    /// Has the step get the outcome of `cell`, whose handle was taken: at once, if it is there.
+    /// Registers the step on `cell`, whose handle was taken. If the task is settled, passes the
+    /// outcome at once.
     pub(crate) fn attach(mut self: Box<Self>, cell: &Arc<dyn AnyCell>) {
         if cell.settled_flag().load(Ordering::Acquire)
             && let Some(outcome) = take_outcome::<T>(&**cell)
@@ -306,7 +308,7 @@ where
         cell::register(cell, self, Role::Closing);
     }
 
-    /// The closure is the crate's own, but it may come to drop values of the user's.
+    /// The closure is the crate's own, but it may drop values of the user's.
     pub(crate) fn give(&mut self, outcome: Outcome<T>) {
         if let Some(work) = self.work.take()
             && let Err(payload) = guard::catch(|| work(outcome))

@@ -67,7 +67,7 @@ use crate::sync::{Arc, ThreadId};
 /// ..) take the outcome and return a new task; observers ([`subscribe`](Task::subscribe), ..)
 /// borrow it first; [`wait`](Task::wait) blocks for it; `.await` works in any async runtime.
 ///
-/// Dropping a task detaches it: the work goes on. See [`cancel_on_drop`](Task::cancel_on_drop) for
+/// Dropping a task detaches it: the work continues. See [`cancel_on_drop`](Task::cancel_on_drop) for
 /// the opposite.
 ///
 /// # Which thread runs a continuation
@@ -89,7 +89,7 @@ use crate::sync::{Arc, ThreadId};
 /// ```
 #[must_use = "dropping a task detaches it and its failure is only reported; call `.wait()`, chain on it, or `.detach()` it"]
 pub struct Task<T> {
-    /// `None` only while a consuming method is at work.
+    /// `None` only while a consuming method runs.
     cell: Option<Arc<dyn AnyCell>>,
     _type: PhantomData<fn() -> T>,
 }
@@ -137,7 +137,7 @@ impl<T> Task<T> {
         }
     }
 
-    /// Lets the task go on without a handle; the same as dropping it, but stated.
+    /// Drops the handle, and says so: the work continues without it.
     ///
     /// # Examples
     ///
@@ -246,7 +246,7 @@ impl<T> Task<T> {
     }
 }
 
-/// Appends a step, in the caller's tracing context if somebody listens.
+/// Appends a step, with the tracing context of the caller if a subscriber is installed.
 fn append(cell: Option<&Arc<dyn AnyCell>>, step: Box<dyn Step>, role: Role) {
     let step = traced(step);
     if let Some(cell) = cell {
@@ -258,13 +258,13 @@ fn thread_of(cell: &dyn AnyCell) -> Option<ThreadId> {
     with_state(cell, |state| state.thread())
 }
 
-/// Takes the outcome of a settled task, which counts as looking at it. `None`: it is not settled.
+/// Takes the outcome of a settled task, which then counts as handled. `None`: it is not settled.
 pub(crate) fn take_outcome<T: Send + 'static>(cell: &dyn AnyCell) -> Option<Outcome<T>> {
     let taken = with(cell, take_settled::<T>)?;
     Some(taken.unwrap_or_else(|| Err(TaskError::taken(Some(cell.meta().at())))))
 }
 
-/// The same for a whole handle. Gives the handle back when the task is not settled.
+/// The same for a handle. Returns the handle when the task is not settled.
 fn redeem<T: Send + 'static>(mut task: Task<T>) -> Result<Outcome<T>, Task<T>> {
     let mut outcome: Option<Outcome<T>> = None;
     if !task
@@ -274,13 +274,13 @@ fn redeem<T: Send + 'static>(mut task: Task<T>) -> Result<Outcome<T>, Task<T>> {
     {
         return Err(task);
     }
-    // It is looked at and gone: a drop of the handle would have nothing to do.
+    // The outcome is handled and moved out: a drop of the handle would have nothing to do.
     drop(task.into_cell());
     Ok(outcome.unwrap_or_else(|| Err(TaskError::taken(None))))
 }
 
-/// Moves the outcome of a settled task into `outcome`; false when it is not settled. Most often
-/// nobody else has the cell any more, and no lock is needed.
+/// Moves the outcome of a settled task into `outcome`; false when it is not settled. Most often this
+/// is the only reference to the cell, and no lock is needed.
 fn redeem_into(cell: &mut Arc<dyn AnyCell>, outcome: &mut dyn Slot) -> bool {
     let alone = Arc::get_mut(cell).and_then(|cell| cell.shell_mut().get_mut_if_settled());
     let moved = match alone {
@@ -315,7 +315,7 @@ fn take_settled<T: Send + 'static>(
     Some(cast::<T>(state.outcome(head)).take())
 }
 
-/// Takes back a `take_outcome`, for whoever has the only handle. A failure is yet to be looked at.
+/// Undoes a `take_outcome`, for the owner of the only handle. A failure is unhandled again.
 fn put_back<T: Send + 'static>(cell: &dyn AnyCell, outcome: Outcome<T>) {
     with(cell, |state, head| {
         state.handled = false;

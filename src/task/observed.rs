@@ -5,7 +5,7 @@ use crate::cell::AnyCell;
 use crate::cell::step::Step;
 use crate::sync::{Arc, Mutex, Weak};
 
-/// Bytes of a cell from which on a subscription does without a weak reference of its own.
+/// A subscription to a cell of at least so many bytes has no weak reference of its own.
 const LARGE: usize = 512;
 
 /// A weak reference to the cell keeps the cell's allocation, and the value lies in that. So where

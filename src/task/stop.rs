@@ -1,4 +1,4 @@
-//! Cancelling a task, and keeping a cancel away from one.
+//! Cancelling a task, and shielding one from a cancel.
 
 use std::fmt;
 use std::future::Future;
@@ -93,7 +93,7 @@ impl<T: Send + 'static> Task<T> {
     /// ```
     /// let (resolver, task) = fast_async::deferred::<u32>();
     /// task.shielded().cancel();
-    /// assert!(resolver.resolve(1).is_ok(), "the source goes on");
+    /// assert!(resolver.resolve(1).is_ok(), "the source is not cancelled");
     /// ```
     #[track_caller]
     pub fn shielded(self) -> Task<T> {
@@ -112,7 +112,7 @@ impl<T: Send + 'static> Task<T> {
             let _ = cell::with_state(&*outer, |state| state.set_upstream(shield));
             let source = Arc::downgrade(&inner);
             let pass_on = move |outcome: Outcome<T>| {
-                // The shield was cancelled meanwhile: no one is left who would look at a failure.
+                // The shield was cancelled meanwhile: a failure has no consumer.
                 if let Err(Err(error)) = resolver.settle(outcome) {
                     let source = source.upgrade();
                     let was_asked_for = source.is_some_and(|source| {
@@ -129,7 +129,7 @@ impl<T: Send + 'static> Task<T> {
     }
 }
 
-/// What a shielded task waits for: it can be seen, but not cancelled, from below.
+/// What a shielded task waits for: a search for cycles sees it, and a cancel does not reach it.
 struct Shield(Arc<dyn AnyCell>);
 
 impl Withdraw for Shield {
@@ -186,7 +186,7 @@ impl<T: Send + 'static> CancelOnDrop<T> {
     }
 }
 
-/// Stands in for a task that was taken out; never seen from outside.
+/// Replaces a task that was taken out; no user sees it.
 fn empty<T: Send + 'static>() -> Task<T> {
     Task::from_cell(TaskCell::<NoWork<T>, T>::open(TaskMeta::here()))
 }

@@ -15,8 +15,8 @@ impl<T: Send + 'static> Task<T> {
     /// Returns a task that settles when no closure of this task runs any more and none of those
     /// registered by now will.
     ///
-    /// A [cancel](Task::cancel) settles a task at once, and a closure that is running goes on until
-    /// it looks at its token. This task settles when that closure has returned and what it captured
+    /// A [cancel](Task::cancel) settles a task at once, and a closure that is running continues
+    /// until it checks its token. This task settles when that closure has returned and what it captured
     /// and returned is dropped. For a task that was not cancelled, or was before it began, that is
     /// when it settles itself. If the closure had returned another task, which was cancelled with
     /// this one, that one's closures count too. The inputs of [`all`](crate::all) and

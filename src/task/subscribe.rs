@@ -1,4 +1,4 @@
-//! Observers: any number of them look at a task's outcome before its consumer takes it.
+//! Observers: any number of them borrow a task's outcome before its consumer takes it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -135,8 +135,8 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// # Panics
     ///
-    /// If the closure that is called panics: the panic goes on to the caller, and the outcome is
-    /// lost.
+    /// If the closure that is called panics: the panic reaches the caller, and the outcome is
+    /// dropped.
     ///
     /// # Examples
     ///
@@ -160,7 +160,7 @@ impl<T: Send + 'static> Task<T> {
     }
 }
 
-/// Appends an observer, in the caller's tracing context if somebody listens.
+/// Appends an observer, with the tracing context of the caller if a subscriber is installed.
 pub(super) fn observe_with(cell: Option<&Arc<dyn AnyCell>>, step: Box<dyn Step>) -> Subscription {
     let Some(cell) = cell else {
         return Subscription::none();

@@ -6,7 +6,7 @@ use crate::error::TaskError;
 use crate::trace::Captured;
 use crate::{guard, trace, unhandled};
 
-/// The step; in the caller's tracing context, when somebody listens.
+/// Returns the step, with the tracing context of the caller if a subscriber is installed.
 ///
 /// The context is entered around the whole step, so that a closure is compiled once, and not a
 /// second time for programs that have a subscriber.

@@ -43,7 +43,7 @@ impl Key {
 
 struct Place {
     key: Key,
-    /// To whom the first failure was said: a subscriber and stderr have different readers.
+    /// Where the first line was written: a subscriber and stderr have different readers.
     to_subscriber: bool,
     /// When the last line was said.
     said: Instant,

@@ -15,7 +15,7 @@ use crate::{dispatch, guard, trace, unhandled};
 
 impl<T: Send + Sync + 'static> SharedTask<T> {
     /// Calls `f` with a reference to the value, and returns a task for what `f` returns. A failure
-    /// passes by.
+    /// is passed on.
     ///
     /// # Examples
     ///
@@ -37,7 +37,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     }
 
     /// Calls `f` with a reference to the value; `f` may fail, or return another task, whose outcome
-    /// becomes that of the new one. A failure passes by.
+    /// becomes that of the new one. A failure is passed on.
     ///
     /// # Examples
     ///
@@ -145,9 +145,10 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         let mut meta = self.about_branch(location);
         let shared = self.shared.clone();
         let work = move |at: &At<'_>| {
-            // A failure that is handed on is looked at by whoever gets it.
+            // A failure is passed on to this branch, which reports it if its consumer does not
+            // receive it.
             shared.handled.store(true, Ordering::Release);
-            // From here on this branch is no consumer that could be waited for.
+            // A branch that has started no longer counts as a consumer.
             shared.interest.leave();
             match shared.value.get() {
                 Some(outcome) => f(outcome.as_ref(), at),
@@ -220,7 +221,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         location: &'static Location<'static>,
     ) -> Task<U> {
         let meta = self.about_branch(location);
-        // A failure that is handed on is looked at by whoever gets it.
+        // A failure is passed on to the branch, which reports it if its consumer does not receive
+        // it.
         self.shared.handled.store(true, Ordering::Release);
         let branch = TaskCell::<NoWork<U>, U>::settled(meta, outcome);
         if self.shared.is_sent {
@@ -231,8 +233,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     }
 }
 
-/// Starts a branch: its closure runs in its turn, the rest of it when this dispatch has come to an
-/// end.
+/// Starts a branch. Its closure runs now; its own steps run after this dispatch.
 struct StartBranch {
     branch: Option<Arc<dyn AnyCell>>,
 }
@@ -251,15 +252,15 @@ impl StartBranch {
     }
 }
 
-/// Starts a branch of a task that was sent elsewhere: the branch goes on there, too, whether it is
-/// chained on before or after.
+/// Starts a branch of a task that was sent to an executor. The branch runs there too, whether a
+/// continuation is registered on it before or after.
 struct StartThere {
     start: StartBranch,
     source: Arc<dyn AnyCell>,
 }
 
 impl StartThere {
-    /// The calling thread works for the executor that the source was sent to.
+    /// Takes over the route of the source. The calling thread works for that executor.
     fn inherit(&self) {
         if let Some(branch) = &self.start.branch {
             let route = with_state(&*self.source, |state| state.route().clone());

@@ -1,17 +1,17 @@
-//! Who still wants the value of a shared task.
+//! How many handles and branches still want the value of a shared task.
 
 use crate::sync::{AtomicUsize, Ordering};
 
-/// How many still want the value: handles, and branches that have not started; and, in the same
-/// word, what has been decided. So the last of them knows whether the value was there before it
-/// went, and whoever publishes the value knows whether the last had gone before: a failure is
-/// reported by exactly one of the two.
+/// The number of handles, and of branches that have not started, with two flags in the same word.
+///
+/// So exactly one of two sees the other: the last consumer that leaves, and the thread that
+/// publishes the value. That one reports a failure that no consumer has received.
 pub(super) struct Interest(AtomicUsize);
 
 impl Interest {
-    /// The value is there.
+    /// The value is published.
     const SETTLED: usize = 1 << (usize::BITS - 1);
-    /// The last consumer cancelled before that: nobody wants to hear of a failure.
+    /// The last consumer cancelled before that: a failure is not reported.
     const CANCELLED: usize = 1 << (usize::BITS - 2);
     const COUNT: usize = Self::CANCELLED - 1;
 
@@ -24,12 +24,12 @@ impl Interest {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One consumer goes.
+    /// One consumer leaves.
     pub(super) fn leave(&self) -> AfterLeave {
         AfterLeave::after(self.0.fetch_sub(1, Ordering::AcqRel))
     }
 
-    /// One consumer goes, and if it is the last, what it waited for is no longer wanted.
+    /// One consumer leaves. If it is the last, what it waited for is no longer wanted.
     pub(super) fn cancel(&self) -> AfterLeave {
         let update = |now: usize| {
             let cancels = now == 1;
@@ -41,8 +41,7 @@ impl Interest {
         AfterLeave::after(before.unwrap_or_else(|now| now))
     }
 
-    /// The value is there. True when it comes too late for the last consumer, who has gone without
-    /// cancelling.
+    /// The value is published. Returns true if the last consumer has left before, without a cancel.
     pub(super) fn settle(&self) -> bool {
         let before = if cfg!(planted = "plain_look") {
             let before = self.0.load(Ordering::Acquire);
@@ -55,13 +54,13 @@ impl Interest {
     }
 }
 
-/// What was left when a consumer went.
+/// What a consumer leaves behind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterLeave {
     Others,
-    /// It was the last, and the value is yet to come.
+    /// It was the last, and the value is not published.
     Nobody,
-    /// It was the last, and the value is there.
+    /// It was the last, and the value is published.
     Value,
 }
 

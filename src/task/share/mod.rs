@@ -30,8 +30,8 @@ use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering, ThreadId};
 use crate::{drop_queue, unhandled};
 
-/// A task that can be cloned: every clone borrows the one value, which is dropped with the last of
-/// them.
+/// A task that can be cloned: every clone borrows the one value, which is dropped with the last
+/// clone.
 ///
 /// Made by [`Task::share`]. `T` need not be `Clone`, but it must be `Sync`.
 ///
@@ -58,11 +58,12 @@ pub(crate) struct Shared<T> {
     cell: Arc<dyn AnyCell>,
     value: OnceLock<Outcome<T>>,
     interest: Interest,
-    /// Somebody has received a failure, or a branch has it.
+    /// A handle or a branch has received the failure.
     handled: AtomicBool,
     /// The task was sent elsewhere before it was shared; so are its branches.
     is_sent: bool,
-    /// Drops the value: made where it is known that `T` may be put off.
+    /// Drops the value. A function pointer, because only `share` knows that `T: 'static`, which a
+    /// deferred drop needs.
     bury: fn(Option<Outcome<T>>),
 }
 
@@ -128,13 +129,13 @@ impl<T> Shared<T> {
         }
     }
 
-    /// A consumer that was cancelled goes. If it was the last, and finds the value there, the
-    /// caller is the one to report a failure.
+    /// A consumer was cancelled. If it was the last, and the value is published, the caller reports
+    /// a failure.
     fn leave(&self) -> AfterLeave {
         self.interest.cancel()
     }
 
-    /// What is told to whoever has his turn though there is nothing to lend.
+    /// The failure that a consumer gets when there is no outcome to lend.
     fn without_outcome(&self) -> TaskError {
         TaskError::noted(
             ErrorKind::Abandoned,
@@ -154,7 +155,7 @@ impl<T> Shared<T> {
 impl<T: Send + Sync + 'static> SharedTask<T> {
     /// Drops this handle's interest, and cancels the task if no other handle or branch wants it.
     ///
-    /// Returns `None` while another one does: the task goes on then.
+    /// Returns `None` while another one does: the task is not cancelled then.
     ///
     /// # Examples
     ///
@@ -174,7 +175,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             return Some(CancelOutcome::TooLate);
         }
         let shared = self.shared.clone();
-        // The count of this handle goes below, with the question whether it was the last.
+        // The count of this handle is taken back by `leave`, which says whether it was the last.
         shared.interest.join();
         drop(self);
         match shared.leave() {
@@ -184,7 +185,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 Some(CancelOutcome::TooLate)
             }
             AfterLeave::Nobody => match withdraw_all([shared.source()]) {
-                // The value was on its way here, and nobody will have it.
+                // The value was being published, and no consumer is left to receive it.
                 Some(CancelOutcome::TooLate) => Some(CancelOutcome::Signalled),
                 outcome => outcome.or(Some(CancelOutcome::Prevented)),
             },

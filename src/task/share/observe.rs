@@ -171,7 +171,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     /// ```
     pub fn error(&self) -> Option<TaskError> {
         let failure = self.try_wait()?.err()?;
-        // Looked at for good, as by `Task::error`.
+        // It counts as handled wherever else the failure is passed, as for `Task::error`.
         let _ = failure.claim_report();
         Some(failure)
     }
@@ -186,8 +186,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     fn wait_as(&self, how: How) -> Option<Result<&T, TaskError>> {
         let cell = &self.shared.cell;
         if !cell.settled_flag().load(Ordering::Acquire) || self.shared.value.get().is_none() {
-            // A place in the list: the wait is over when everybody who subscribed before has had
-            // its turn (Contract: D7).
+            // A step in the list: the wait ends after all observers that subscribed before have run
+            // (Contract: D7).
             let turn = Arc::new(AtomicBool::new(false));
             let done = || turn.load(Ordering::Acquire);
             let me = thread::current();
@@ -210,8 +210,8 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 end @ (End::Cycle | End::Unmanned) => {
                     let step = with_state(&**cell, |state| state.remove(number));
                     drop(step);
-                    // Inside one of its own observers the value is there, though others have yet
-                    // to look.
+                    // Inside one of its own observers the value is published, though later
+                    // observers have not run.
                     return Some(match self.shared.value.get() {
                         Some(outcome) => self.give(outcome),
                         None if matches!(end, End::Cycle) => Err(wait::cycle(&**cell)),
@@ -224,7 +224,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     }
 }
 
-/// Lets an observer look at the published outcome.
+/// Calls an observer with the published outcome.
 struct ObserveShared<T, F> {
     shared: Arc<Shared<T>>,
     work: Option<F>,
@@ -264,7 +264,7 @@ where
     }
 }
 
-/// Wakes a thread when its turn has come.
+/// Wakes a thread when the steps before it have run.
 struct WakeWaiter {
     turn: Arc<AtomicBool>,
     sleeper: Option<Waker>,
