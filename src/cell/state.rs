@@ -4,16 +4,16 @@
 //! A transition never calls user code and never drops a user's value; it returns what the caller
 //! must do once the lock is gone.
 //!
-//! | phase     | who will act next                          | the outcome lies in             | left by                                   |
-//! |-----------|--------------------------------------------|---------------------------------|-------------------------------------------|
-//! | Cold      | nobody, until somebody asks                | nowhere yet                     | `start`, cancel                           |
-//! | Queued    | a pool thread, or a waiter that claims it  | nowhere yet                     | claim, cancel, refusal                    |
-//! | Open      | the owner of the resolver, or what is above | nowhere yet                     | resolve, resolver dropped, cancel         |
-//! | Driving   | the driver: the one thread running steps   | the driver's hands              | settle, follow, hand-over, cancel         |
-//! | Following | the task that was adopted                  | nowhere yet                     | delivery, cancel, being short-cut (Forwarded)  |
-//! | HandedOff    | a queue's thread, to go on with the steps  | `last`, or the head's slot      | claim, cancel, refusal                    |
-//! | Settled   | nobody; all steps have run                 | `last`, or the head's slot      | a late subscriber (HandedOff)                |
-//! | Forwarded      | nobody; its subscribers were moved away    | nowhere                         | never                                     |
+//! | phase | who acts next | the outcome is in | left by |
+//! |---|---|---|---|
+//! | `Cold` | no thread, until a step is registered | - | `run`, a step, cancel |
+//! | `Queued` | a pool thread, or a waiter that claims it | - | claim, cancel, rejection |
+//! | `Open` | the owner of the resolver, or what is upstream | - | resolve, resolver dropped, cancel |
+//! | `Driving` | the driver: the one thread that runs steps | the driver's stack | settle, follow, hand-off, cancel |
+//! | `Following` | the task that was adopted | - | delivery, cancel, path compression (`Forwarded`) |
+//! | `HandedOff` | a thread that takes the hand-off | `last`, or the head's slot | claim, cancel, rejection |
+//! | `Settled` | no thread: all steps have run | `last`, or the head's slot | a late step (`HandedOff`) |
+//! | `Forwarded` | no thread: its steps were moved away | - | never |
 
 mod duty;
 mod interrupt;
@@ -50,7 +50,7 @@ pub(crate) enum Phase {
     Forwarded,
 }
 
-/// The life of a task's head: its closure, or whoever settles it from outside.
+/// How far a task's head is: its closure, or the resolver that settles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadState {
     Waiting,
@@ -83,44 +83,43 @@ impl HeadState {
 pub(crate) struct State {
     /// Written by this file and by `transitions`.
     phase: Phase,
-    /// No handle is left, or a consumer has taken it: nobody will ask for the outcome.
+    /// No handle is left, or a consumer has taken it: no further consumer will come.
     pub(crate) detached: bool,
-    /// Somebody has received the outcome, or will: a failure needs no report.
+    /// A consumer has received the outcome, or will: a failure needs no report.
     pub(crate) handled: bool,
-    /// The outcome at the tail is a cancellation that was asked for.
+    /// The outcome is the failure with which a cancel settled this task.
     pub(crate) cancelled: bool,
-    /// A cancel was asked for at this task, at some time: a failure that says so is no surprise.
+    /// A cancel reached this task at some time: a failure of kind `Cancelled` is not reported.
     pub(crate) called_off: bool,
     /// It holds a place in the queue of a pool that has a limit.
     pub(crate) placed: bool,
-    /// The outcome was a failure when the driver last looked: for telling while the driver holds
-    /// it.
+    /// The outcome was a failure when the driver last stored its progress: for `status` while the
+    /// driver has the outcome on its stack.
     pub(crate) failed: bool,
-    /// Others may wait for it by a step of its list. Without that, only a thread that waits for it
+    /// Other tasks may wait for it, by a step in its list. Otherwise only a thread that waits for it
     /// can make it part of a cycle.
     pub(crate) has_dependents: bool,
-    /// Never lower than that of anything the task waits for; see `deadlock`. Changed under its
-    /// lock.
+    /// Never lower than the rank of anything the task waits for; see `deadlock`. Changed under
+    /// `GRAPH`.
     pub(super) rank: u32,
     /// How far the head is.
     pub(crate) head_state: HeadState,
-    /// Links that have yet to run, the head included. At 0 the outcome is decided, though observers
-    /// may still be running.
+    /// Links that have not run, the head included. At 0 the outcome is final, though observers may
+    /// still run.
     pub(crate) pending_links: u32,
-    /// The driver is among observers, or is telling them of a cancel.
+    /// The driver runs observers, with the outcome or with a cancel.
     pub(crate) observing: bool,
-    /// Raised when a cancel takes the task from its driver: a driver with an older number must let
-    /// go.
+    /// Raised when a cancel takes the task from its driver: a driver with an older epoch drops what
+    /// it has.
     pub(crate) epoch: u32,
     pub(crate) steps: Steps,
-    /// The step that holds the outcome in its output; `None`: it lies in the head's slot.
+    /// The step whose output is the outcome; `None`: the outcome is in the head's slot.
     pub(crate) last: Option<Box<dyn Step>>,
-    /// Who sleeps on this task: a thread in `wait`, or a future's task.
+    /// Wakes what waits for this task: a thread in `wait`, or a future.
     pub(crate) waiter: Option<Waker>,
-    /// What most tasks never have.
+    /// Fields that most tasks never need.
     rare: Option<Box<Rare>>,
-    /// The thread that became the driver last. While there was no other: the one that ran the
-    /// closure, if there is one.
+    /// The thread that became the driver last; the one that ran the closure, if no other has.
     pub(crate) driver: Option<ThreadId>,
 }
 
@@ -129,24 +128,24 @@ pub(crate) struct State {
 struct Rare {
     upstream: Option<UpstreamRef>,
     route: Route,
-    /// The number of the last handing over to an executor: the job that has it may run.
+    /// The id of the last hand-off to an executor: only the job with this id may run.
     handoff: u32,
     /// The loop in whose queue the job with that number lies, when another executor passed it on.
     queue: Option<Arc<dyn Executor>>,
     deferred_cancel: Option<DeferredCancel>,
     /// The route is not the pool, or a step that was registered will set another.
     sent: bool,
-    /// The steps are on the work list of a thread that works for their executor already, so they
-    /// need not be handed to it.
+    /// The steps are on the work list of a thread that runs a job of their executor, so they need
+    /// no hand-off.
     arrived: bool,
     due: Option<Due>,
-    /// While it is not settled: the tokens that it is under.
+    /// The tokens that cancel the task. `None` once it is settled.
     membership: Option<Box<Membership>>,
-    /// The thread that ran the closure, if another was the driver since.
+    /// The thread that ran the closure, if another has been the driver since.
     thread: Option<ThreadId>,
-    /// The steps run on the pool, not on the thread that brings the outcome. Set by the resolver.
+    /// The steps run on the pool, not on the thread that delivers the outcome. Set by the resolver.
     on_pool: bool,
-    /// What cancels have left running.
+    /// The closures that cancels have left running.
     stop: Stop,
 }
 
@@ -155,11 +154,11 @@ pub(crate) enum Handoff {
     Pool,
     Inline,
     Executor(Arc<dyn Executor>, u32),
-    /// Somebody has come to them meanwhile.
+    /// Another thread has taken them meanwhile.
     Nobody,
 }
 
-/// How far a driver has come without the lock.
+/// What a driver has done without the lock.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Progress {
     /// Links that have run, the head included.
@@ -168,7 +167,7 @@ pub(crate) struct Progress {
     pub(crate) place: usize,
 }
 
-/// Where the steps of a task run whose outcome has come in.
+/// Where the steps of a task run whose outcome was delivered.
 #[must_use = "the steps never run otherwise"]
 pub(crate) struct Arrival {
     belongs_elsewhere: bool,
@@ -200,19 +199,19 @@ impl Arrival {
 pub(crate) enum Role {
     /// It decides what the outcome is. On a cancel it is dropped.
     Link,
-    /// It decides what the outcome is, or takes it away, and has its turn on a cancel too.
+    /// It decides what the outcome is, or takes it, and also runs on a cancel.
     Closing,
-    /// It leaves the outcome alone.
+    /// It borrows the outcome.
     Observer,
 }
 
-/// What whoever registered a step must do when the lock is gone.
+/// What the caller that registered a step must do after it has released the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the step may never run otherwise"]
 pub(crate) enum Registered {
-    /// Somebody will come to the step.
+    /// Nothing: a thread will run the step.
     Pending,
-    /// The task was settled: hand it over, so that the step runs.
+    /// The task was settled: hand it off, so that the step runs.
     Late,
     /// The task is cold: start it.
     Cold,
