@@ -1,21 +1,22 @@
 //! The cell of a task: its closure, its outcome and its subscriber list, in one allocation.
 //!
 //! A `Task` has one consumer, so a chain of `then`s is a line: the derived task of a link needs no
-//! cell of its own, it is the same cell with one more entry in its subscriber list. A fork
-//! (`share`) is where new cells begin.
+//! cell of its own: it is the same cell with one more step in its list. A new cell begins at a fork
+//! (`share`).
 
 // Map for maintainers:
-//   state.rs   the phases and transitions, as a table        state/ what interrupts a driver
-//   steps.rs   the subscriber list            step.rs  what an entry is
-//   slot.rs    an outcome without its type         head.rs  a closure, then its outcome
-//   task_cell.rs  the cell itself: closure and outcome with types, the rest without
-//   work.rs    calls or drops a closure            tear.rs  drops what a cell leaves behind
-//   drive.rs   runs the steps: the only place that does
-//   adopt.rs   a task returned from a continuation   deadlock/  who waits for whom
-//   cancel.rs  takes a task from its driver     fail.rs  fails what a queue gave back
-//   call_off.rs fails a task where it stands    raise.rs tokens, and the second pass of a cancel
-//   stop.rs    counts the closures that a cancel left running   displaced.rs takes a closure out
-//   reach.rs   what cancels and searches see of a cell       queued.rs what queues see of it
+//   state.rs      phases and transitions, as a table; state/ what interrupts a driver
+//   steps/        the list of steps               step.rs      an entry of it
+//   slot.rs       an outcome without its type     head.rs      a closure, then its outcome
+//   task_cell.rs  the cell: closure and outcome with their types, the rest without
+//   work.rs       calls or drops a closure        displaced.rs takes a closure out
+//   drive.rs      runs the steps: the only file that does
+//   adopt.rs      follows a returned task         deadlock/    finds cycles of waiting
+//   cancel.rs     takes a task from its driver    fail.rs      fails what a queue rejected
+//   call_off.rs   fails a task where it stands    raise.rs     raises tokens; second pass of a cancel
+//   stop.rs       counts the closures that a cancel left running
+//   tear.rs       drops what a cell leaves behind
+//   reach.rs      the cell as cancels and searches see it    queued.rs  as queues see it
 //
 // Locks: deadlock::GRAPH -> one cell's lock. No thread holds the locks of two cells, and no user
 // code runs or is dropped under either.
@@ -58,7 +59,7 @@ use step::{Route, Step};
 use task_cell::{Erased, Locked};
 use work::Errand;
 
-/// What a task is called and where it belongs; never changes.
+/// The name of a task, its pool, its tokens and the place of its spawn; never changes.
 pub(crate) struct TaskMeta {
     pub(crate) location: &'static Location<'static>,
     /// `None`: the global pool.
@@ -111,7 +112,7 @@ impl TaskMeta {
             && !(self.parents().is_empty() && self.pool_tokens().is_empty())
     }
 
-    /// A token that cancels the task is raised. The thread that raised it comes to this task soon.
+    /// A token that cancels the task is raised. The thread that raised it will cancel this task.
     pub(crate) fn is_token_cancelled(&self) -> bool {
         self.parents().iter().any(WeakToken::is_cancelled)
             || self.pool_tokens().iter().any(CancelToken::is_cancelled)
@@ -146,7 +147,7 @@ impl TaskMeta {
         extra.context = Some(TakeOnce::new(context));
     }
 
-    /// The closure's tracing context, for whoever runs or drops the closure.
+    /// The closure's tracing context, for the thread that runs or drops the closure.
     #[inline]
     pub(crate) fn take_context(&self) -> Option<TaskContext> {
         self.extra.as_ref()?.context.as_ref()?.take()
@@ -164,15 +165,15 @@ impl TaskMeta {
     }
 }
 
-/// A cell as seen without the types of its closure and its outcome. Whatever does not need those
-/// types is done by functions that are compiled once, with the [`Erased`] cell.
+/// A cell without the types of its closure and its outcome. Functions that do not need those types
+/// are compiled once, for the [`Erased`] cell.
 pub(crate) trait AnyCell: Runnable + Continuation + Upstream + Member {
     fn shell(&self) -> &Erased;
 
     fn shell_mut(&mut self) -> &mut Erased;
 
-    /// Takes the closure out, lets go of the lock, and does the errand with the closure. Says what
-    /// a call came to.
+    /// Takes the closure out, releases the lock, and does the errand with the closure. Returns the
+    /// result of a call.
     fn work(&self, inner: Locked<'_>, errand: Errand<'_>) -> RunResult;
 
     /// Calls `f` with an empty slot for an outcome of the head's type, and drops what it leaves
@@ -186,7 +187,7 @@ impl dyn AnyCell + '_ {
         &self.shell().meta
     }
 
-    /// True while the phase is `Settled`; written under the lock, for looking without it.
+    /// True while the phase is `Settled`; written under the lock, to be read without it.
     #[inline]
     pub(crate) fn settled_flag(&self) -> &AtomicBool {
         &self.shell().settled
@@ -203,18 +204,18 @@ pub(crate) trait Upstream: Withdraw {
     /// Adds to `found` what this waits for in turn.
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>);
 
-    /// False where one of those above may be enough. A waiting thread runs none of them then: the
+    /// False if one of the upstreams may be enough. A waiting thread then runs none of them: the
     /// wait would last until that one ends.
     fn needs_all(&self) -> bool {
         true
     }
 
-    /// Adds to `found` the threads that run user code whose end this waits for, besides those that
-    /// drive what is above. To be asked while what `above` found is held.
+    /// Adds to `found` the threads that run user code whose end this waits for, besides the drivers
+    /// of its upstreams. Call it while the result of `above` is held.
     fn left_running(&self, _found: &mut Vec<ThreadId>) {}
 
-    /// A cycle leads through it, which is broken only while one of those above leads elsewhere:
-    /// from now on it looks for that itself whenever one of them is gone.
+    /// A cycle leads through it, which is broken only while one of its upstreams leads elsewhere.
+    /// From now on it searches for the cycle itself whenever one of them has failed.
     fn mark_at_risk(&self) {}
 
     /// The cell behind it, if it is one.
@@ -222,8 +223,7 @@ pub(crate) trait Upstream: Withdraw {
         None
     }
 
-    /// True when what waits for it could start, and whoever is about to tell it is this very
-    /// thread.
+    /// True if its value is published and this thread is the one that delivers it.
     fn is_ready(&self) -> bool {
         false
     }
@@ -233,7 +233,7 @@ pub(crate) trait Upstream: Withdraw {
 #[derive(Clone)]
 pub(crate) struct UpstreamRef {
     pub(crate) to: Arc<dyn Upstream>,
-    /// The number of the task's step in the list up there, where there is one.
+    /// The id of the task's step in the list of the upstream, if there is one; else 0.
     pub(crate) step_id: u64,
 }
 
