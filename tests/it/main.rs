@@ -33,6 +33,7 @@ mod resolver;
 mod settle;
 mod shape;
 mod share;
+mod shared_await;
 mod stopped;
 mod stopped_cycles;
 #[allow(

@@ -1,7 +1,5 @@
 //! Shared tasks in async code and on executors, and what `is_settled` says of every handle.
 
-mod support;
-
 use std::future::{Future, IntoFuture};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -9,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
+use crate::support::{Drops, Gate, Log, Token, isolated, within};
 use fast_async::task::SharedFuture;
 use fast_async::{
     ErrorKind, Inline, LoopQueue, Pool, SharedTask, Status, Task, deferred, set_unhandled_hook,
     spawn,
 };
-use support::{Drops, Gate, LIMIT, Log, Token, isolated, within};
 
 /// Counts its wake-ups, and its own end.
 struct Counted {
@@ -70,7 +68,7 @@ struct Single(u32);
 
 #[test]
 fn a_reference_is_awaited_for_a_reference() {
-    within(LIMIT, || {
+    within(|| {
         let shared = spawn(|| Single(7)).share();
         let (one, two) = block_on(async { ((&shared).await, (&shared).await) });
         assert!(std::ptr::eq(one.unwrap(), two.unwrap()));
@@ -82,7 +80,7 @@ fn a_reference_is_awaited_for_a_reference() {
 
 #[test]
 fn a_handle_is_awaited_for_a_clone() {
-    within(LIMIT, || {
+    within(|| {
         let shared = spawn(|| "text".to_string()).share();
         let other = shared.clone();
         assert_eq!(block_on(async { other.await }).unwrap(), "text");
@@ -93,7 +91,7 @@ fn a_handle_is_awaited_for_a_clone() {
 // Contract: W2
 #[test]
 fn the_last_waker_of_each_future_is_woken_once() {
-    within(LIMIT, || {
+    within(|| {
         let (resolver, task) = deferred();
         let shared = task.share();
         let drops = Drops::new();
@@ -115,7 +113,7 @@ fn the_last_waker_of_each_future_is_woken_once() {
 // Contract: W2
 #[test]
 fn a_dropped_future_leaves_nothing_behind() {
-    within(LIMIT, || {
+    within(|| {
         let (resolver, task) = deferred::<u32>();
         let shared = task.share();
         let drops = Drops::new();
@@ -132,7 +130,7 @@ fn a_dropped_future_leaves_nothing_behind() {
 // Contract: D7
 #[test]
 fn a_future_is_ready_after_the_observers_before_it() {
-    within(LIMIT, || {
+    within(|| {
         let (resolver, task) = deferred();
         let shared = task.share();
         let (running, go_on) = (Gate::new(), Gate::new());
@@ -196,7 +194,7 @@ fn kinds(shared: &SharedTask<u32>, pool: &Pool) -> Vec<String> {
 
 #[test]
 fn branches_of_an_executor_run_on_it() {
-    within(LIMIT, || {
+    within(|| {
         let pool = Pool::builder().name("there").build().unwrap();
         let (resolver, task) = deferred();
         let shared = task.share();
@@ -223,7 +221,7 @@ fn branches_of_an_executor_run_on_it() {
 // Contract: C2
 #[test]
 fn a_failure_reaches_the_branches_of_an_executor() {
-    within(LIMIT, || {
+    within(|| {
         let (resolver, task) = deferred::<u32>();
         let shared = task.share();
         let pool = Pool::new();
@@ -250,7 +248,7 @@ fn a_failure_reaches_the_branches_of_an_executor() {
 // Contract: D1, C1
 #[test]
 fn branches_of_a_queue_keep_their_order_and_may_be_cancelled() {
-    within(LIMIT, || {
+    within(|| {
         let (queue, log) = (LoopQueue::new(), Log::new());
         let (resolver, task) = deferred();
         let shared = task.share();
@@ -272,7 +270,7 @@ fn branches_of_a_queue_keep_their_order_and_may_be_cancelled() {
 // Contract: D6, C3
 #[test]
 fn the_last_branch_of_an_executor_cancels_the_source() {
-    within(LIMIT, || {
+    within(|| {
         let (resolver, task) = deferred::<u32>();
         let drops = Drops::new();
         let token = drops.token();
@@ -293,23 +291,26 @@ fn the_last_branch_of_an_executor_cancels_the_source() {
 // Contract: C5. Through an executor a failure is still one failure.
 #[test]
 fn a_failure_on_an_executor_is_reported_once() {
-    isolated("a_failure_on_an_executor_is_reported_once", || {
-        let reports = Arc::new(AtomicUsize::new(0));
-        let count = reports.clone();
-        set_unhandled_hook(move |_| {
-            count.fetch_add(1, Ordering::Relaxed);
-        });
-        let (resolver, task) = deferred::<u32>();
-        let shared = task.share();
-        let branches = [
-            shared.on(&Inline).then(|n| n + 1),
-            shared.on(&Inline).then(|n| n + 2),
-        ];
-        resolver.reject("no").unwrap();
-        drop(shared);
-        drop(branches);
-        assert_eq!(reports.load(Ordering::Relaxed), 1);
-    });
+    isolated(
+        "shared_await::a_failure_on_an_executor_is_reported_once",
+        || {
+            let reports = Arc::new(AtomicUsize::new(0));
+            let count = reports.clone();
+            set_unhandled_hook(move |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+            let (resolver, task) = deferred::<u32>();
+            let shared = task.share();
+            let branches = [
+                shared.on(&Inline).then(|n| n + 1),
+                shared.on(&Inline).then(|n| n + 2),
+            ];
+            resolver.reject("no").unwrap();
+            drop(shared);
+            drop(branches);
+            assert_eq!(reports.load(Ordering::Relaxed), 1);
+        },
+    );
 }
 
 /// An observer that waits at a gate, and how to see that it runs.
@@ -330,7 +331,7 @@ fn held(task: &Task<u32>) -> (Gate, Gate) {
 // Contract: S1
 #[test]
 fn settled_means_that_the_outcome_is_final() {
-    within(LIMIT, || {
+    within(|| {
         let (resolver, task) = deferred();
         let (running, go_on) = held(&task);
         let settler = thread::spawn(move || resolver.resolve(7).unwrap());
