@@ -121,9 +121,9 @@ impl<T: Send + 'static> Resolver<T> {
     /// Settles the task with a value.
     ///
     /// This thread runs the task's continuations and observers before the call returns, unless it
-    /// is inside one itself: then it runs them afterwards. So a continuation that blocks also blocks
-    /// this thread. A thread that others depend on settles by a resolver that runs them
-    /// [on the pool](Resolver::on_pool).
+    /// is inside one itself: then it runs them afterwards. So a continuation that blocks also
+    /// blocks this thread. A thread that others depend on settles by a resolver that runs them [on
+    /// the pool](Resolver::on_pool).
     ///
     /// # Errors
     ///
@@ -197,8 +197,8 @@ impl<T: Send + 'static> Resolver<T> {
         outcome.settle(self)
     }
 
-    /// Settles the task as the task settles that `task` makes of `given`; returns `given` when it is
-    /// too late.
+    /// Settles the task as the task settles that `task` makes of `given`; returns `given` when it
+    /// is too late.
     pub(crate) fn follow<R>(mut self, given: R, task: impl FnOnce(R) -> Task<T>) -> Result<(), R> {
         let Some(cell) = self.cell.take() else {
             return Err(given);

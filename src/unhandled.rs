@@ -29,7 +29,8 @@ crate::sync::thread_local! {
     static AT_EXIT: AtExit = const { AtExit };
 }
 
-/// Writes the counts that are left when the main thread ends, after which no code of the crate runs.
+/// Writes the counts that are left when the main thread ends, after which no code of the crate
+/// runs.
 struct AtExit;
 
 impl Drop for AtExit {

@@ -13,7 +13,7 @@
 //   drive.rs      runs the steps: the only file that does
 //   adopt.rs      follows a returned task         deadlock/    finds cycles of waiting
 //   cancel.rs     takes a task from its driver    fail.rs      fails what a queue rejected
-//   call_off.rs   fails a task where it stands    raise.rs     raises tokens; second pass of a cancel
+//   call_off.rs   fails a task where it stands    raise.rs     tokens; second pass of a cancel
 //   stop.rs       counts the closures that a cancel left running
 //   tear.rs       drops what a cell leaves behind
 //   reach.rs      the cell as cancels and searches see it    queued.rs  as queues see it

@@ -96,8 +96,8 @@ pub(crate) struct State {
     /// The outcome was a failure when the driver last stored its progress: for `status` while the
     /// driver has the outcome on its stack.
     pub(crate) failed: bool,
-    /// Other tasks may wait for it, by a step in its list. Otherwise only a thread that waits for it
-    /// can make it part of a cycle.
+    /// Other tasks may wait for it, by a step in its list. Otherwise only a thread that waits for
+    /// it can make it part of a cycle.
     pub(crate) has_dependents: bool,
     /// Never lower than the rank of anything the task waits for; see `deadlock`. Changed under
     /// `GRAPH`.

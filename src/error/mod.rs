@@ -123,8 +123,8 @@ impl TaskError {
         TaskError::build(kind, Cause::None, Some(at))
     }
 
-    /// The failure of a task whose closure has failed with it: equal for a user. A cancel is marked,
-    /// so that it is not taken for a cancel of that task itself.
+    /// The failure of a task whose closure has failed with it: equal for a user. A cancel is
+    /// marked, so that it is not taken for a cancel of that task itself.
     fn passed_on(self) -> TaskError {
         if !self.is_cancelled() || self.is_passed_on() {
             return self;

@@ -100,8 +100,8 @@ impl TaskBuilder {
     ///
     /// Later continuations see the failure: `then` is skipped; `catch` and `finally` run, and what
     /// they return is passed on as usual. A task that is settled when the token is raised stays so,
-    /// and so does what is chained to it later. A task that is started under a raised token fails at
-    /// once.
+    /// and so does what is chained to it later. A task that is started under a raised token fails
+    /// at once.
     ///
     /// A second call adds a token: each of them cancels the task.
     ///

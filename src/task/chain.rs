@@ -15,8 +15,8 @@ use crate::error::{At, TaskError};
 impl<T: Send + 'static> Task<T> {
     /// Calls `f` with the value, and returns a task for what `f` returns.
     ///
-    /// A failure is passed on, and `f` is dropped. See [`Task`] for the thread that runs `f`. A panic
-    /// in it fails the new task.
+    /// A failure is passed on, and `f` is dropped. See [`Task`] for the thread that runs `f`. A
+    /// panic in it fails the new task.
     ///
     /// # Examples
     ///

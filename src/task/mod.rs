@@ -67,8 +67,8 @@ use crate::sync::{Arc, ThreadId};
 /// ..) take the outcome and return a new task; observers ([`subscribe`](Task::subscribe), ..)
 /// borrow it first; [`wait`](Task::wait) blocks for it; `.await` works in any async runtime.
 ///
-/// Dropping a task detaches it: the work continues. See [`cancel_on_drop`](Task::cancel_on_drop) for
-/// the opposite.
+/// Dropping a task detaches it: the work continues. See [`cancel_on_drop`](Task::cancel_on_drop)
+/// for the opposite.
 ///
 /// # Which thread runs a continuation
 ///
@@ -279,8 +279,8 @@ fn redeem<T: Send + 'static>(mut task: Task<T>) -> Result<Outcome<T>, Task<T>> {
     Ok(outcome.unwrap_or_else(|| Err(TaskError::taken(None))))
 }
 
-/// Moves the outcome of a settled task into `outcome`; false when it is not settled. Most often this
-/// is the only reference to the cell, and no lock is needed.
+/// Moves the outcome of a settled task into `outcome`; false when it is not settled. Most often
+/// this is the only reference to the cell, and no lock is needed.
 fn redeem_into(cell: &mut Arc<dyn AnyCell>, outcome: &mut dyn Slot) -> bool {
     let alone = Arc::get_mut(cell).and_then(|cell| cell.shell_mut().get_mut_if_settled());
     let moved = match alone {

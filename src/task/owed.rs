@@ -54,7 +54,8 @@ fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
     let Some(_level) = nesting::enter() else {
         return false;
     };
-    // The job in the loop's queue finds its hand-off used, or is made after this and finds no steps.
+    // The job in the loop's queue finds its hand-off used, or is made after this and finds no
+    // steps.
     match with_state(&**cell, |state| state.last_pass()) {
         Some(pass) => cell.clone().run_with(pass),
         None => false,

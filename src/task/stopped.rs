@@ -16,11 +16,11 @@ impl<T: Send + 'static> Task<T> {
     /// registered by now will.
     ///
     /// A [cancel](Task::cancel) settles a task at once, and a closure that is running continues
-    /// until it checks its token. This task settles when that closure has returned and what it captured
-    /// and returned is dropped. For a task that was not cancelled, or was before it began, that is
-    /// when it settles itself. If the closure had returned another task, which was cancelled with
-    /// this one, that one's closures count too. The inputs of [`all`](crate::all) and
-    /// [`any`](crate::any), and the source of a [`SharedTask`](crate::SharedTask), do not.
+    /// until it checks its token. This task settles when that closure has returned and what it
+    /// captured and returned is dropped. For a task that was not cancelled, or was before it began,
+    /// that is when it settles itself. If the closure had returned another task, which was
+    /// cancelled with this one, that one's closures count too. The inputs of [`all`](crate::all)
+    /// and [`any`](crate::any), and the source of a [`SharedTask`](crate::SharedTask), do not.
     ///
     /// It settles with `()` on every outcome, and a failure does not count as handled. It may be
     /// called at any time and repeatedly, and does not start a cold task. Dropping or cancelling

@@ -21,8 +21,8 @@ use crate::sync::{
 use crate::turning::{self, Listener};
 use crate::{dispatch, pool, unhandled};
 
-/// How often a waiting thread checks before it sleeps: a few microseconds in all. None under a model
-/// checker, to which each check is a further branch.
+/// How often a waiting thread checks before it sleeps: a few microseconds in all. None under a
+/// model checker, to which each check is a further branch.
 const SPINS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 200 };
 const YIELDS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 4 };
 
@@ -35,10 +35,10 @@ impl<T: Send + 'static> Task<T> {
     /// [`PoolBuilder::inline_waits`](crate::pool::PoolBuilder::inline_waits) for a pool.
     ///
     /// May be called anywhere, inside tasks, continuations and other callbacks too: the pool stays
-    /// live at every size, and the continuations of what the calling callback has settled run on the
-    /// pool meanwhile. Only the awaited task, or one that it waits for in turn, may run on the calling
-    /// thread: if it has not started, if that thread belongs to the task's pool, is not unwinding
-    /// from a panic, and has used less than a quarter of its stack.
+    /// live at every size, and the continuations of what the calling callback has settled run on
+    /// the pool meanwhile. Only the awaited task, or one that it waits for in turn, may run on the
+    /// calling thread: if it has not started, if that thread belongs to the task's pool, is not
+    /// unwinding from a panic, and has used less than a quarter of its stack.
     ///
     /// Returns after every observer that subscribed before has run. Inside an async runtime
     /// `.await` the task instead.

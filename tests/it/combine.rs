@@ -80,31 +80,28 @@ mod all_of {
     // Contract: C5, M4
     #[test]
     fn a_panic_of_the_iterator_loses_no_failure() {
-        isolated(
-            "combine::all_of::a_panic_of_the_iterator_loses_no_failure",
-            || {
-                let reports = Arc::new(AtomicUsize::new(0));
-                let counted = reports.clone();
-                set_unhandled_hook(move |error| {
-                    assert!(error.to_string().starts_with("lost"), "{error}");
-                    counted.fetch_add(1, Ordering::Relaxed);
-                });
-                let tasks = || {
-                    (0..3).map(|n| match n {
-                        2 => std::panic::panic_any(()),
-                        _ => Task::<u32>::failed("lost"),
-                    })
-                };
-                let caught = |f: &dyn Fn()| {
-                    let f = std::panic::AssertUnwindSafe(f);
-                    assert!(std::panic::catch_unwind(f).is_err());
-                };
-                caught(&|| drop(all(tasks())));
-                caught(&|| drop(all_settled(tasks())));
-                caught(&|| drop(any(tasks())));
-                assert_eq!(reports.load(Ordering::Relaxed), 6);
-            },
-        );
+        isolated("all_of::a_panic_of_the_iterator_loses_no_failure", || {
+            let reports = Arc::new(AtomicUsize::new(0));
+            let counted = reports.clone();
+            set_unhandled_hook(move |error| {
+                assert!(error.to_string().starts_with("lost"), "{error}");
+                counted.fetch_add(1, Ordering::Relaxed);
+            });
+            let tasks = || {
+                (0..3).map(|n| match n {
+                    2 => std::panic::panic_any(()),
+                    _ => Task::<u32>::failed("lost"),
+                })
+            };
+            let caught = |f: &dyn Fn()| {
+                let f = std::panic::AssertUnwindSafe(f);
+                assert!(std::panic::catch_unwind(f).is_err());
+            };
+            caught(&|| drop(all(tasks())));
+            caught(&|| drop(all_settled(tasks())));
+            caught(&|| drop(any(tasks())));
+            assert_eq!(reports.load(Ordering::Relaxed), 6);
+        });
     }
 
     #[test]

@@ -291,26 +291,23 @@ fn the_last_branch_of_an_executor_cancels_the_source() {
 // Contract: C5. Through an executor a failure is still one failure.
 #[test]
 fn a_failure_on_an_executor_is_reported_once() {
-    isolated(
-        "shared_await::a_failure_on_an_executor_is_reported_once",
-        || {
-            let reports = Arc::new(AtomicUsize::new(0));
-            let count = reports.clone();
-            set_unhandled_hook(move |_| {
-                count.fetch_add(1, Ordering::Relaxed);
-            });
-            let (resolver, task) = deferred::<u32>();
-            let shared = task.share();
-            let branches = [
-                shared.on(&Inline).then(|n| n + 1),
-                shared.on(&Inline).then(|n| n + 2),
-            ];
-            resolver.reject("no").unwrap();
-            drop(shared);
-            drop(branches);
-            assert_eq!(reports.load(Ordering::Relaxed), 1);
-        },
-    );
+    isolated("a_failure_on_an_executor_is_reported_once", || {
+        let reports = Arc::new(AtomicUsize::new(0));
+        let count = reports.clone();
+        set_unhandled_hook(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let (resolver, task) = deferred::<u32>();
+        let shared = task.share();
+        let branches = [
+            shared.on(&Inline).then(|n| n + 1),
+            shared.on(&Inline).then(|n| n + 2),
+        ];
+        resolver.reject("no").unwrap();
+        drop(shared);
+        drop(branches);
+        assert_eq!(reports.load(Ordering::Relaxed), 1);
+    });
 }
 
 /// An observer that waits at a gate, and how to see that it runs.
