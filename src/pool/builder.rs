@@ -7,7 +7,7 @@ use super::settings::{ConfigError, Hook, Settings};
 use crate::cancel::CancelToken;
 use crate::sync::Duration;
 
-/// Settings for a [`Pool`]; made by [`Pool::builder`].
+/// Settings for a [`Pool`]; made by [`Pool::builder`] or [`PoolBuilder::new`].
 ///
 /// # Examples
 ///
@@ -47,6 +47,21 @@ impl Pool {
 }
 
 impl PoolBuilder {
+    /// Returns the default settings; the same as [`Pool::builder`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::pool::PoolBuilder;
+    ///
+    /// let pool = PoolBuilder::new().name("disk").build()?;
+    /// assert_eq!(pool.name(), "disk");
+    /// # Ok::<(), fast_async::pool::ConfigError>(())
+    /// ```
+    pub fn new() -> PoolBuilder {
+        PoolBuilder::default()
+    }
+
     /// Sets the prefix of the threads' names, `<name>-<number>`. Default: `fast-async`.
     ///
     /// A zero byte in the name is left out. A second call replaces the name.
