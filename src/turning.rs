@@ -96,8 +96,8 @@ pub(crate) fn unpark() {
 fn nudge_all() {
     let ears = EARS.lock().clone();
     for ear in ears {
-        // ORDERING: releases what was sent before. A swap, as in `is_nudged`: none of the two can be
-        // lost on the other.
+        // ORDERING: releases what was sent before. A swap, as in `is_nudged`: none of the two can
+        // be lost on the other.
         ear.is_nudged.swap(true, Ordering::AcqRel);
         thread_waker::wake(ear.waker.clone());
     }
