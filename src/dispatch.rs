@@ -11,13 +11,8 @@ use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 
 use crate::executor::Runnable;
+use crate::limits::{DISPATCH_BUDGET, DISPATCH_KEPT};
 use crate::sync::Arc;
-
-/// Subscribers that a worker runs in one dispatch before it asks whether other jobs wait. If some
-/// do, the rest is handed over, so that a long chain cannot hold a worker from them. A thread of
-/// the user's own has no other jobs: it runs what it has settled. A model checker's is small, so
-/// that it is used up.
-const BUDGET: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
 
 /// What is on the list.
 enum Item {
@@ -25,9 +20,6 @@ enum Item {
     /// For its executor, which is being called on this thread: see `hand_over_now`.
     HandOff(Arc<dyn Runnable>),
 }
-
-/// Places that an empty list keeps.
-const KEPT: usize = 64;
 
 struct Local {
     /// Empty whenever this thread blocks. Invariant: when it is empty and no scope is open, it has
@@ -52,7 +44,7 @@ crate::sync::thread_local! {
     /// other thread-locals are destroyed.
     static LOCAL: Local = const { Local {
         list: ManuallyDrop::new(RefCell::new(VecDeque::new())),
-        kept: Cell::new(KEPT),
+        kept: Cell::new(DISPATCH_KEPT),
         open: Cell::new(false),
         budget: Cell::new(0),
         waits: Cell::new(false),
@@ -119,7 +111,7 @@ fn open() -> bool {
         .try_with(|local| {
             let outermost = !local.open.replace(true);
             if outermost {
-                local.budget.set(BUDGET);
+                local.budget.set(DISPATCH_BUDGET);
             }
             outermost
         })
@@ -271,7 +263,7 @@ pub(crate) fn grant(wanted: usize) -> usize {
                 if local.open.get() && !renew(local) {
                     return 0;
                 }
-                left = BUDGET;
+                left = DISPATCH_BUDGET;
             }
             let granted = left.min(u32::try_from(wanted).unwrap_or(u32::MAX));
             local.budget.set(left - granted);
@@ -284,7 +276,7 @@ pub(crate) fn grant(wanted: usize) -> usize {
 fn renew(local: &Local) -> bool {
     let renewed = !local.is_wanted.get()();
     if renewed {
-        local.budget.set(BUDGET);
+        local.budget.set(DISPATCH_BUDGET);
     }
     renewed
 }

@@ -7,9 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 
 use crate::guard;
-
-/// So many drops may stand inside each other; deeper ones wait until the outermost is done.
-const MAX_DEPTH: u32 = 64;
+use crate::limits::MAX_DROP_DEPTH;
 
 /// Drops something that was put off.
 type Drops = Box<dyn FnOnce()>;
@@ -38,7 +36,7 @@ pub(crate) struct DropDepth(());
 pub(crate) fn enter() -> Option<DropDepth> {
     let entered = LOCAL.try_with(|local| {
         let depth = local.depth.get();
-        let fits = depth < MAX_DEPTH;
+        let fits = depth < MAX_DROP_DEPTH;
         local.depth.set(depth + u32::from(fits));
         // Not made where it does not fit: its drop would count down.
         fits.then(|| DropDepth(()))

@@ -75,6 +75,7 @@
 // dispatch -> wake. Imports go down this list only; `tests/tidy.rs` keeps it so.
 //
 //   sync.rs          locks, atomics, threads, channels and clocks: the only file that names them
+//   limits.rs        the numbers that may be tuned
 //   guard.rs         calls user code and catches its panics
 //   drop_queue.rs    drops without recursion
 //   error/           TaskError and its kinds
@@ -114,6 +115,7 @@ mod drop_queue;
 pub mod error;
 pub mod executor;
 mod guard;
+mod limits;
 pub mod loop_queue;
 #[cfg(all(test, any(loom, shuttle)))]
 mod model;

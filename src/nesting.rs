@@ -2,12 +2,7 @@
 
 use std::cell::Cell;
 
-/// A job may turn a loop, whose jobs may turn it again; an executor may run its jobs on the spot,
-/// and their callbacks may come to that executor again. So many such calls may stand on one stack.
-const MAX_DEPTH: u32 = 64;
-
-/// And together they may use so many bytes of it: the frames between them are the user's.
-const MAX_BYTES: usize = 256 << 10;
+use crate::limits::{MAX_NESTED_BYTES, MAX_NESTED_CALLS};
 
 struct Local {
     depth: Cell<u32>,
@@ -35,8 +30,8 @@ pub(crate) fn enter() -> Option<Level> {
         }
         let used = local.base.get().abs_diff(here);
         // A checker moves its threads between stacks.
-        let has_room = cfg!(any(loom, shuttle, miri)) || used <= MAX_BYTES;
-        let fits = depth < MAX_DEPTH && has_room;
+        let has_room = cfg!(any(loom, shuttle, miri)) || used <= MAX_NESTED_BYTES;
+        let fits = depth < MAX_NESTED_CALLS && has_room;
         local.depth.set(depth + u32::from(fits));
         fits.then(|| Level(()))
     });

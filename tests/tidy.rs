@@ -15,6 +15,7 @@ use quote::ToTokens;
 /// one line may use each other.
 const ORDER: &[&[&str]] = &[
     &["sync"],
+    &["limits"],
     &["guard"],
     &["drop_queue"],
     &["error"],

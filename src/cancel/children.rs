@@ -1,13 +1,12 @@
 //! The tokens directly below one.
 
+use crate::limits::CHILDREN_KEPT;
 use crate::sync::{Arc, Weak};
-
-/// Dead entries that a list may keep, however short it is.
-const KEPT: usize = 16;
 
 /// A dead token keeps its allocation for as long as its entry is here.
 ///
-/// Invariant: of the entries, at most `KEPT` and one half are those of tokens whose drop is over.
+/// Invariant: of the entries, at most `CHILDREN_KEPT` and one half are those of tokens whose drop
+/// is over.
 pub(super) struct Children<T> {
     list: Vec<Weak<T>>,
     /// Tokens that have died since the last sweep. Some of them may have left the list already.
@@ -35,7 +34,7 @@ impl<T> Children<T> {
     /// entries as there were calls since the last.
     pub(super) fn count_dead(&mut self) {
         self.dead += 1;
-        if self.dead > KEPT && self.dead > self.list.len() / 2 {
+        if self.dead > CHILDREN_KEPT && self.dead > self.list.len() / 2 {
             self.sweep();
             if self.list.len() < self.list.capacity() / 4 {
                 self.list.shrink_to(2 * self.list.len());

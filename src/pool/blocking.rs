@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::counts::{REFUSAL_PAUSE, ThreadCounts};
+use super::counts::ThreadCounts;
 use super::current::{Worker, WorkerStage, with_current};
 use super::queue::Work;
 use super::registry::Registry;
 use crate::dispatch;
 use crate::executor::RunResult;
+use crate::limits::REFUSAL_PAUSE;
 use crate::sync::{Duration, Instant, Ordering, thread};
 
 /// True on a thread of some pool.

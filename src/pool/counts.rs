@@ -1,13 +1,9 @@
 //! The counts of a pool's threads: plain data, changed under one lock.
 
+use crate::limits::{REFUSAL_GRACE, REFUSAL_PAUSE};
 use crate::sync::{Arc, AtomicBool, Duration, Instant, JoinHandle, Ordering, Thread};
 
 use super::bound;
-
-/// How long no thread is asked for after the system refused one.
-pub(super) const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
-/// For how long the system must have refused threads before a `wait` that needs one fails.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// Invariant: `threads == active + idle.len() + blocked + leaving`.
 ///
@@ -199,15 +195,16 @@ impl ThreadCounts {
     /// count on one.
     pub(super) fn is_hopeless(&self) -> bool {
         let since = self.refused_since;
-        let is_long =
-            since.is_some_and(|since| Instant::now().saturating_duration_since(since) >= GRACE);
+        let is_long = since
+            .is_some_and(|since| Instant::now().saturating_duration_since(since) >= REFUSAL_GRACE);
         (is_long || self.refused_for_good) && self.is_refused()
     }
 
     /// Notes that a thread was refused at `now`. `for_good`: asking again will not help.
     pub(super) fn reject(&mut self, now: Instant, for_good: bool) {
         let last = self.refused_until;
-        let is_recent = last.is_some_and(|last| now.saturating_duration_since(last) < GRACE);
+        let is_recent =
+            last.is_some_and(|last| now.saturating_duration_since(last) < REFUSAL_GRACE);
         let since = self.refused_since.filter(|_| is_recent);
         self.refused_since = since.or(Some(now));
         self.refused_for_good = for_good;
@@ -311,10 +308,10 @@ mod tests {
         counts.reject(now, true);
         assert!(counts.is_hopeless());
         counts.reject(now, false);
-        counts.refused_since = now.checked_sub(GRACE);
+        counts.refused_since = now.checked_sub(REFUSAL_GRACE);
         assert!(counts.is_hopeless());
         // An earlier refusal has passed, whether a thread was granted since or not.
-        counts.reject(now + GRACE + REFUSAL_PAUSE, false);
+        counts.reject(now + REFUSAL_GRACE + REFUSAL_PAUSE, false);
         assert!(!counts.is_hopeless());
         counts.grant();
         assert!(!counts.is_refused() && counts.refused_since.is_none());

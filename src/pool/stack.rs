@@ -3,13 +3,7 @@
 //! A task that is run inside a wait stands on the waiter's frames. Their size is the user's, so it
 //! is measured: a count of the tasks on a stack says nothing about the bytes.
 
-/// The part of a stack, one in so many, beyond which no further task is put on it.
-///
-/// A task may need as much stack as a pool's thread has, and nothing tells how much it will need.
-/// With a quarter in use at the most, a task finds at least three quarters of the stack size,
-/// whether it runs inside a wait or on a thread of its own. Half would double the number of nested
-/// waits that one thread carries, and halve what a task may rely on.
-const SHARE: usize = 4;
+use crate::limits::STACK_SHARE;
 
 /// The stack of the thread that made it.
 pub(super) struct Stack {
@@ -37,7 +31,7 @@ impl Stack {
     /// another stack: a coroutine's, of which nothing is known.
     fn has_room_at(&self, address: usize) -> bool {
         let used = self.base.checked_sub(address);
-        used.is_some_and(|used| used <= self.size / SHARE)
+        used.is_some_and(|used| used <= self.size / STACK_SHARE)
     }
 }
 

@@ -12,14 +12,9 @@ use super::registry::Registry;
 use super::settings::Hook;
 use super::stack::Stack;
 use crate::error::{At, TaskError};
+use crate::limits::{SEARCH_ROUNDS, SPINS_PER_ROUND, YIELD_AFTER_ROUND};
 use crate::sync::{Arc, AtomicBool, Ordering, spin_hint, thread};
 use crate::{dispatch, guard, unhandled};
-
-/// Looks before a worker without work goes to sleep, with a pause before each: some twenty
-/// microseconds in all. To a model checker one says it all.
-const LOOKS: u32 = if cfg!(shuttle) { 1 } else { 12 };
-const PAUSE: u32 = if cfg!(shuttle) { 1 } else { 32 };
-const YIELD_FROM: u32 = 9;
 
 /// True on a worker whose pool has jobs queued.
 fn is_wanted_elsewhere() -> bool {
@@ -93,13 +88,13 @@ fn search(registry: &Arc<Registry>, local: &LocalQueue, turn: u64) -> Option<Wor
         return None;
     }
     let mut job = None;
-    for round in 0..LOOKS {
+    for round in 0..SEARCH_ROUNDS {
         // A look takes the queue's cache lines away from the pushing threads, so each comes after a
         // pause.
-        for _ in 0..PAUSE {
+        for _ in 0..SPINS_PER_ROUND {
             spin_hint();
         }
-        if round > YIELD_FROM {
+        if round > YIELD_AFTER_ROUND {
             thread::yield_now();
         }
         job = registry.find(local, turn);

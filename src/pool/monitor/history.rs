@@ -2,15 +2,8 @@
 
 use super::os::ThreadState;
 
-/// Jobs that a worker begins between two looks above which it is not blocked, whatever it does
-/// in between.
-pub(super) const MAX_STARTS_WHILE_BLOCKED: u64 = 4;
-/// Looks in a row that must find a worker asleep.
-const PROOF: u32 = 2;
-/// For how long a worker must have been asleep, in nanoseconds, before the jobs that lie behind its
-/// own are taken first. Until then most queues have come to an end, and whoever is free takes them
-/// anyway.
-const STUCK_NANOS: u64 = 20_000_000;
+use crate::limits::{BLOCKED_SAMPLES, MAX_STARTS_WHILE_BLOCKED, STUCK_NANOS};
+
 /// What is remembered of one worker from look to look.
 #[derive(Clone, Copy, Default)]
 pub(super) struct WorkerHistory {
@@ -46,7 +39,7 @@ impl WorkerHistory {
     }
 
     pub(super) fn is_blocked(&self) -> bool {
-        self.asleep >= PROOF
+        self.asleep >= BLOCKED_SAMPLES
     }
 
     /// The last look has not found it asleep.

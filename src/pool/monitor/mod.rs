@@ -23,15 +23,8 @@ use sampler::Sampler;
 pub(super) use os::own_system_id;
 
 use super::registry::Registry;
-use crate::sync::{Arc, Duration, Weak, thread};
-
-/// How often it looks while there is a backlog.
-const TICK: Duration = Duration::from_millis(1);
-/// How often while it can do nothing about it: the pool is as large as it may be.
-const LONG_TICK: Duration = Duration::from_millis(16);
-/// Looks without a backlog before it goes to sleep, and such as could do nothing before they become
-/// rarer.
-const IDLE_TICKS: u32 = 20;
+use crate::limits::{MONITOR_IDLE_TICKS, MONITOR_LONG_TICK, MONITOR_TICK};
+use crate::sync::{Arc, Weak, thread};
 
 /// What it remembers between two looks.
 struct MonitorState {
@@ -72,9 +65,9 @@ pub(super) fn monitor_main(registry: &Weak<Registry>) {
             _ => return,
         };
         match next {
-            Next::Soon => me.park_timeout(TICK),
+            Next::Soon => me.park_timeout(MONITOR_TICK),
             Next::Resign => return,
-            Next::Later => me.park_timeout(LONG_TICK),
+            Next::Later => me.park_timeout(MONITOR_LONG_TICK),
             Next::WhenNotified => {
                 me.park();
                 state = MonitorState::new();
@@ -95,13 +88,13 @@ fn tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
     if active < target {
         // The system refuses threads, or all the spares there may be are there.
         state.futile += 1;
-        if state.futile >= IDLE_TICKS && registry.idle.lock().lacks_a_worker() {
+        if state.futile >= MONITOR_IDLE_TICKS && registry.idle.lock().lacks_a_worker() {
             // Perhaps a worker could be had in its place.
             registry.watch.remove_thread();
             registry.resign_monitor();
             return Next::Resign;
         }
-        return if state.futile < IDLE_TICKS {
+        return if state.futile < MONITOR_IDLE_TICKS {
             Next::Soon
         } else {
             Next::Later
@@ -138,7 +131,7 @@ fn idle_tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
     state.policy.relax();
     state.sampler.forget();
     state.quiet += 1;
-    if state.quiet < IDLE_TICKS {
+    if state.quiet < MONITOR_IDLE_TICKS {
         return Next::Soon;
     }
     state.quiet = 0;

@@ -11,27 +11,11 @@
 //! time, and the pool grows by the same steps while a processor lies idle (`probe.rs`).
 
 use super::probe::{Answer, Asker};
+use crate::limits::{
+    FIRST_STEP, FIRST_STEP_SAMPLES, FLOOD_SAMPLES, NEXT_STEP_SAMPLES, RESET_SAMPLES, STALL,
+    STANDSTILL,
+};
 use crate::sync::Duration;
-
-/// The first growth; each of the next is twice as large, for as long as the shortage goes on.
-const FIRST_STEP: usize = 2;
-/// Looks in a row that must find a shortage while some thread of the process runs, before the first
-/// growth, and before each of the next.
-const FIRST_STEP_SAMPLES: u32 = 16;
-const NEXT_STEP_SAMPLES: u32 = 4;
-/// For how many looks it is remembered that the queue flowed. A shortage in the middle of a flood
-/// of short jobs is most likely none: while some thread runs, it is worth `FIRST_STEP` workers
-/// beyond the cores and no more.
-const FLOOD_SAMPLES: u32 = 40;
-/// Looks in a row without a shortage after which the next one begins small again. The threads of
-/// the last growth need a few to be found blocked.
-const RESET_SAMPLES: u32 = 8;
-/// Where the system does not tell about threads, and no processor is idle: for how long no job must
-/// have begun before a worker is added. `STALL` holds up to the first step, `STANDSTILL` beyond it:
-/// it adds one worker, then two, four, and so on. It is for jobs that wait for a queued one while
-/// other processes keep all processors busy.
-const STALL: Duration = Duration::from_millis(10);
-const STANDSTILL: Duration = Duration::from_secs(5);
 
 /// What a look has found.
 pub(super) struct Sample {

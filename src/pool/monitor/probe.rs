@@ -4,21 +4,8 @@
 //! For systems that do not tell what a thread does. It cannot tell this process's threads from
 //! others': on a machine that is busy with something else, no processor lies idle either.
 
-use crate::sync::{Duration, Instant, thread};
-
-/// For how long it must not have been kept from running. A thread that has slept is owed some time,
-/// and may run for two or three milliseconds before a busy machine gives its processor to another.
-const LIMIT: Duration = Duration::from_millis(3);
-/// What counts as being kept from running: less than any system's time slice, and more than an
-/// interrupt takes.
-const GAP: Duration = Duration::from_micros(500);
-
-/// Looks between two probes, doubled each time that no processor is idle, up to the second number.
-/// A probe on a busy machine takes time from those that compute.
-const FIRST_PAUSE: u32 = 2;
-const LAST_PAUSE: u32 = 64;
-/// Probes in a row that must find an idle processor where one alone would prove too little.
-const PROOF: u32 = 2;
+use crate::limits::{PROBE_FIRST_PAUSE, PROBE_GAP, PROBE_LAST_PAUSE, PROBE_PROOF, PROBE_TIME};
+use crate::sync::{Instant, thread};
 
 /// When to probe, and what the last probes have found.
 #[derive(Default)]
@@ -47,14 +34,14 @@ impl Asker {
             return Answer::Later;
         }
         if !probe() {
-            self.pause = (2 * self.pause).clamp(FIRST_PAUSE, LAST_PAUSE);
+            self.pause = (2 * self.pause).clamp(PROBE_FIRST_PAUSE, PROBE_LAST_PAUSE);
             self.left = self.pause;
             self.idle = 0;
             return Answer::Busy;
         }
         self.pause = 0;
         self.idle += 1;
-        if surely && self.idle < PROOF {
+        if surely && self.idle < PROBE_PROOF {
             return Answer::Later;
         }
         self.idle = 0;
@@ -67,11 +54,11 @@ impl Asker {
 pub(super) fn has_idle_processor() -> bool {
     let start = Instant::now();
     let mut last = start;
-    while last.saturating_duration_since(start) < LIMIT {
+    while last.saturating_duration_since(start) < PROBE_TIME {
         // On a processor with another runnable thread this returns after a time slice of it.
         thread::yield_now();
         let now = Instant::now();
-        if now.saturating_duration_since(last) > GAP {
+        if now.saturating_duration_since(last) > PROBE_GAP {
             return false;
         }
         last = now;

@@ -3,16 +3,12 @@
 
 use std::collections::HashMap;
 
-use super::history::{MAX_STARTS_WHILE_BLOCKED, WorkerHistory};
+use super::history::WorkerHistory;
 use super::os::{self, ThreadState};
 use super::policy::Sample;
+use crate::limits::{MAX_QUERIES, MAX_RECHECKS, MAX_STARTS_WHILE_BLOCKED};
 use crate::pool::queue::{LocalQueue, Queues};
 use crate::sync::{Arc, Duration, Instant, Ordering};
-
-/// How many workers it asks the system about in one look; of those that were found blocked before,
-/// and of those that matter only because jobs lie behind theirs.
-const MAX_QUERIES: usize = 64;
-const MAX_RECHECKS: usize = 8;
 
 /// What is remembered from look to look.
 pub(super) struct Sampler {

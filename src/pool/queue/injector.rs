@@ -6,10 +6,8 @@
 
 use super::jobs::{Jobs, Swept, Work};
 use super::local::LocalQueue;
+use crate::limits::INJECTOR_BATCH;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
-
-/// Jobs that one worker takes at once; the others can steal them from its local queue.
-const BATCH: usize = 64;
 
 // Lock order: injector -> local queue.
 pub(super) struct Injector {
@@ -59,7 +57,7 @@ impl Injector {
         }
         let mut jobs = self.jobs.lock();
         let first = jobs.pop()?;
-        let more = (jobs.len() / 2).min(BATCH);
+        let more = (jobs.len() / 2).min(INJECTOR_BATCH);
         if more > 0 {
             jobs.take(more, |taken| local.fill(taken));
         }

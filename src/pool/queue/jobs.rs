@@ -3,18 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::executor::Runnable;
+use crate::limits::{QUEUE_KEPT, SWEEP_FROM, UNPUSH_WINDOW};
 use crate::sync::Arc;
 
 pub(crate) type Work = Arc<dyn Runnable>;
-
-/// Places that an empty queue keeps.
-const KEPT: usize = 1024;
-/// Jobs that a queue holds before a push looks for spent ones. In a model every push beside another
-/// job looks.
-const SWEEP_FROM: usize = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
-/// How far from each end a waiting worker looks for the job that it waits for: as many siblings as
-/// a task commonly spawns before it waits.
-const UNPUSH_WINDOW: usize = 8;
 
 /// Jobs, the oldest first.
 ///
@@ -118,14 +110,14 @@ impl Jobs {
     /// each of them.
     #[inline]
     fn shrink(&mut self) {
-        if self.queue.capacity() > KEPT && self.queue.len() <= self.queue.capacity() / 4 {
+        if self.queue.capacity() > QUEUE_KEPT && self.queue.len() <= self.queue.capacity() / 4 {
             self.give_room_back();
         }
     }
 
     #[cold]
     fn give_room_back(&mut self) {
-        self.queue.shrink_to((2 * self.queue.len()).max(KEPT));
+        self.queue.shrink_to((2 * self.queue.len()).max(QUEUE_KEPT));
         self.sweep_at = (2 * self.queue.len()).max(SWEEP_FROM);
     }
 }
@@ -164,18 +156,18 @@ mod tests {
     #[test]
     fn a_queue_gives_back_what_a_flood_has_left() {
         let mut jobs = Jobs::new();
-        filled(&mut jobs, 64 * KEPT);
+        filled(&mut jobs, 64 * QUEUE_KEPT);
         let capacity = jobs.queue.capacity();
-        while jobs.len() > 32 * KEPT {
+        while jobs.len() > 32 * QUEUE_KEPT {
             jobs.pop();
         }
         assert_eq!(jobs.queue.capacity(), capacity, "the flood may go on");
-        while jobs.len() > KEPT {
+        while jobs.len() > QUEUE_KEPT {
             jobs.pop();
         }
-        assert!((KEPT..=8 * KEPT).contains(&jobs.queue.capacity()));
+        assert!((QUEUE_KEPT..=8 * QUEUE_KEPT).contains(&jobs.queue.capacity()));
         while jobs.pop().is_some() {}
-        assert!((KEPT..4 * KEPT).contains(&jobs.queue.capacity()));
+        assert!((QUEUE_KEPT..4 * QUEUE_KEPT).contains(&jobs.queue.capacity()));
     }
 
     #[test]

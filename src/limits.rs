@@ -1,0 +1,139 @@
+//! The numbers that may be tuned, each with its unit and the reason for its value.
+//!
+//! Where a model needs another value, the constant has it: a model has few jobs and steps.
+
+use crate::sync::Duration;
+
+// pool/worker.rs
+
+/// Looks before a worker without work goes to sleep, with a pause before each: some twenty
+/// microseconds in all. To a model checker one says it all.
+pub(crate) const SEARCH_ROUNDS: u32 = if cfg!(shuttle) { 1 } else { 12 };
+pub(crate) const SPINS_PER_ROUND: u32 = if cfg!(shuttle) { 1 } else { 32 };
+pub(crate) const YIELD_AFTER_ROUND: u32 = 9;
+
+// pool/queue/injector.rs
+
+/// Jobs that one worker takes at once; the others can steal them from its local queue.
+pub(crate) const INJECTOR_BATCH: usize = 64;
+
+// pool/queue/jobs.rs
+
+/// Places that an empty queue keeps.
+pub(crate) const QUEUE_KEPT: usize = 1024;
+/// Jobs that a queue holds before a push looks for spent ones. In a model every push beside another
+/// job looks.
+pub(crate) const SWEEP_FROM: usize = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
+/// How far from each end a waiting worker looks for the job that it waits for: as many siblings as
+/// a task commonly spawns before it waits.
+pub(crate) const UNPUSH_WINDOW: usize = 8;
+
+// pool/monitor/mod.rs
+
+/// The time between two ticks of the monitor while there is a backlog.
+pub(crate) const MONITOR_TICK: Duration = Duration::from_millis(1);
+/// The same while the monitor can do nothing: the pool is as large as it may be.
+pub(crate) const MONITOR_LONG_TICK: Duration = Duration::from_millis(16);
+/// Ticks without a backlog before the monitor sleeps, and ticks without effect before they become
+/// rarer.
+pub(crate) const MONITOR_IDLE_TICKS: u32 = 20;
+
+// pool/monitor/sampler.rs
+
+/// How many workers it asks the system about in one look; of those that were found blocked before,
+/// and of those that matter only because jobs lie behind theirs.
+pub(crate) const MAX_QUERIES: usize = 64;
+pub(crate) const MAX_RECHECKS: usize = 8;
+
+// pool/monitor/policy.rs
+
+/// The first growth; each of the next is twice as large, for as long as the shortage goes on.
+pub(crate) const FIRST_STEP: usize = 2;
+/// Looks in a row that must find a shortage while some thread of the process runs, before the first
+/// growth, and before each of the next.
+pub(crate) const FIRST_STEP_SAMPLES: u32 = 16;
+pub(crate) const NEXT_STEP_SAMPLES: u32 = 4;
+/// For how many looks it is remembered that the queue flowed. A shortage in the middle of a flood
+/// of short jobs is most likely none: while some thread runs, it is worth `FIRST_STEP` workers
+/// beyond the cores and no more.
+pub(crate) const FLOOD_SAMPLES: u32 = 40;
+/// Looks in a row without a shortage after which the next one begins small again. The threads of
+/// the last growth need a few to be found blocked.
+pub(crate) const RESET_SAMPLES: u32 = 8;
+/// Where the system does not tell about threads, and no processor is idle: for how long no job must
+/// have begun before a worker is added. `STALL` holds up to the first step, `STANDSTILL` beyond it:
+/// it adds one worker, then two, four, and so on. It is for jobs that wait for a queued one while
+/// other processes keep all processors busy.
+pub(crate) const STALL: Duration = Duration::from_millis(10);
+pub(crate) const STANDSTILL: Duration = Duration::from_secs(5);
+
+// pool/monitor/probe.rs
+
+/// For how long it must not have been kept from running. A thread that has slept is owed some time,
+/// and may run for two or three milliseconds before a busy machine gives its processor to another.
+pub(crate) const PROBE_TIME: Duration = Duration::from_millis(3);
+/// What counts as being kept from running: less than any system's time slice, and more than an
+/// interrupt takes.
+pub(crate) const PROBE_GAP: Duration = Duration::from_micros(500);
+/// Looks between two probes, doubled each time that no processor is idle, up to the second number.
+/// A probe on a busy machine takes time from those that compute.
+pub(crate) const PROBE_FIRST_PAUSE: u32 = 2;
+pub(crate) const PROBE_LAST_PAUSE: u32 = 64;
+/// Probes in a row that must find an idle processor where one alone would prove too little.
+pub(crate) const PROBE_PROOF: u32 = 2;
+
+// pool/monitor/history.rs
+
+/// Jobs that a worker begins between two looks above which it is not blocked, whatever it does
+/// in between.
+pub(crate) const MAX_STARTS_WHILE_BLOCKED: u64 = 4;
+/// Looks in a row that must find a worker asleep.
+pub(crate) const BLOCKED_SAMPLES: u32 = 2;
+/// For how long a worker must have been asleep, in nanoseconds, before the jobs that lie behind its
+/// own are taken first. Until then most queues are empty, and a free worker takes them anyway.
+pub(crate) const STUCK_NANOS: u64 = 20_000_000;
+
+// pool/counts.rs
+
+/// How long no thread is asked for after the system refused one.
+pub(crate) const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
+/// For how long the system must have refused threads before a `wait` that needs one fails.
+pub(crate) const REFUSAL_GRACE: Duration = Duration::from_secs(1);
+
+// pool/stack.rs
+
+/// The part of a stack, one in so many, beyond which no further task is put on it.
+///
+/// A task may need as much stack as a pool's thread has, and nothing tells how much it will need.
+/// With a quarter in use at the most, a task finds at least three quarters of the stack size,
+/// whether it runs inside a wait or on a thread of its own. Half would double the number of nested
+/// waits that one thread carries, and halve what a task may rely on.
+pub(crate) const STACK_SHARE: usize = 4;
+
+// dispatch.rs
+
+/// Subscribers that a worker runs in one dispatch before it asks whether other jobs wait. If some
+/// do, the rest is handed over, so that a long chain cannot hold a worker from them. A thread of
+/// the user's own has no other jobs: it runs what it has settled. A model checker's is small, so
+/// that it is used up.
+pub(crate) const DISPATCH_BUDGET: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
+/// Places that an empty list keeps.
+pub(crate) const DISPATCH_KEPT: usize = 64;
+
+// cancel/children.rs
+
+/// Dead entries that a list may keep, however short it is.
+pub(crate) const CHILDREN_KEPT: usize = 16;
+
+// drop_queue.rs
+
+/// So many drops may stand inside each other; deeper ones wait until the outermost is done.
+pub(crate) const MAX_DROP_DEPTH: u32 = 64;
+
+// nesting.rs
+
+/// A job may turn a loop, whose jobs may turn it again; an executor may run its jobs on the spot,
+/// and their callbacks may come to that executor again. So many such calls may stand on one stack.
+pub(crate) const MAX_NESTED_CALLS: u32 = 64;
+/// And together they may use so many bytes of it: the frames between them are the user's.
+pub(crate) const MAX_NESTED_BYTES: usize = 256 << 10;
