@@ -5,7 +5,7 @@ use std::time::Duration;
 use fast_async::Task;
 
 use crate::bytes::live_bytes;
-use crate::support::{Gate, isolated};
+use crate::support::{Count, Gate, isolated};
 use crate::{ROUNDS, comes_down_to, one_thread, stays_small};
 
 // Contract: W1
@@ -56,9 +56,15 @@ fn jobs_cancelled_in_the_queue_of_a_pool_that_is_held_up() {
         "jobs_cancelled_in_the_queue_of_a_pool_that_is_held_up",
         || {
             let pool = one_thread();
-            let gate = Gate::default();
-            let held = gate.clone();
-            pool.spawn(move || held.pass()).detach();
+            let (begun, gate) = (Count::default(), Gate::default());
+            let (counted, held) = (begun.clone(), gate.clone());
+            let hold = move || {
+                counted.add();
+                held.pass();
+            };
+            pool.spawn(hold).detach();
+            // A worker that comes later takes a batch of what follows into its own queue.
+            begun.reach(1);
             let captured = [1_u8; 256];
             // One that stays, in front of all the others.
             let kept = pool.spawn(|| 1);
