@@ -289,7 +289,8 @@ std::thread_local! {
 
 /// A moment of the model's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Instant(Duration);
+#[allow(unreachable_pub, reason = "public functions take and return it")]
+pub struct Instant(Duration);
 
 /// A model's threads have no end of a process to see to.
 pub(crate) fn is_main_thread() -> bool {

@@ -7,27 +7,36 @@ use std::cell::OnceCell;
 use std::io;
 use std::task::{Wake, Waker};
 
-use super::{Arc, Condvar, Duration, Mutex, deadline_after, system, thread_id, wait_until};
+use super::{
+    Arc, Condvar, Duration, Instant, Mutex, deadline_after, system, thread_id, wait_until,
+};
 pub(crate) use std::thread::panicking;
 pub(crate) use system::{ThreadId, yield_now};
 
 /// Holds at most one call, as the token of `std::thread::park` does.
 struct Parker {
-    /// Set by a call, taken by the thread that sleeps here.
-    is_called: Mutex<bool>,
+    state: Mutex<ParkerState>,
     called: Condvar,
+}
+
+#[derive(Default)]
+struct ParkerState {
+    /// Set by a call, taken by the thread that sleeps here.
+    is_called: bool,
+    /// The thread sleeps, or has been called and is yet to wake.
+    is_parked: bool,
 }
 
 impl Parker {
     fn new() -> Arc<Parker> {
         Arc::new(Parker {
-            is_called: Mutex::new(false),
+            state: Mutex::new(ParkerState::default()),
             called: Condvar::new(),
         })
     }
 
     fn call(&self) {
-        *self.is_called.lock() = true;
+        self.state.lock().is_called = true;
         self.called.notify_one();
     }
 }
@@ -80,25 +89,32 @@ impl Thread {
         Waker::from(self.parker.clone())
     }
 
+    /// True while the thread sleeps here and no call is under way to it.
+    pub(crate) fn is_asleep(&self) -> bool {
+        let state = self.parker.state.lock();
+        state.is_parked && !state.is_called
+    }
+
     /// Sleeps until it is woken. Only the thread itself calls it.
     pub(crate) fn park(&self) {
-        let mut is_called = self.parker.is_called.lock();
-        while !std::mem::take(&mut *is_called) {
-            wait_until(&self.parker.called, &mut is_called, None);
-        }
+        self.park_until(None);
     }
 
     /// Sleeps until it is woken or `limit` is over. Only the thread itself calls it.
     pub(crate) fn park_timeout(&self, limit: Duration) {
-        let deadline = deadline_after(limit);
-        let mut is_called = self.parker.is_called.lock();
-        while !std::mem::take(&mut *is_called) {
-            if wait_until(&self.parker.called, &mut is_called, deadline) {
-                // A call that came with the deadline is heard with it.
-                *is_called = false;
-                return;
+        self.park_until(deadline_after(limit));
+    }
+
+    fn park_until(&self, deadline: Option<Instant>) {
+        let mut state = self.parker.state.lock();
+        state.is_parked = true;
+        while !state.is_called {
+            if wait_until(&self.parker.called, &mut state, deadline) {
+                break;
             }
         }
+        // A call that came with the deadline is heard with it.
+        *state = ParkerState::default();
     }
 }
 
