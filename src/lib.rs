@@ -47,6 +47,7 @@
 //! | choose the thread | [`on`](Task::on) with a [`Pool`], [`Inline`], a [`LoopQueue`] or any `Fn(Job)` |
 //! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`](loop_queue::LocalLoop) for closures that are not `Send` |
 //! | combine | [`all`], [`all_settled`], [`any`], [`await_all`], [`await_first`] |
+//! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within); see [`time`] |
 //! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |
@@ -85,6 +86,7 @@
 //   nesting.rs       bounds how deep calls that run other work may nest on one stack
 //   thread_waker.rs  wakes a thread, or a future, that waits for a task
 //   turning.rs       threads that wait while a loop relies on them
+//   timer/           what is due at a time: the wheel, the clocks, the timers' thread
 //   cancel/          CancelToken, and what a cancel reaches
 //   dispatch.rs      the list of settled tasks whose steps this thread runs
 //   pool/            the threads
@@ -92,6 +94,7 @@
 //   promise.rs       Resolver, and task/: the two halves of a promise; they know each other
 //   combine/         all, all_settled, any
 //   loop_queue/      an executor that the owner of a loop turns
+//   time/            delays and time limits; it imports `cell` and `timer`
 //   unwind.rs        which handles may be used after a caught panic
 //   prelude.rs       the names that most programs use
 //   private.rs       what the code that `#[make_async]` writes needs
@@ -100,7 +103,6 @@
 // `tests/tidy.rs`. They import `task`, `promise`, `combine`, `cancel`, `error`, `executor`, `sync`
 // and those above their own line here: never `cell`, never the inside of `pool`.
 //
-//   time/    delay, timeout, interval; clocks     imports none of the other families
 //   flow/    map_limit, reduce, retry             imports time
 //   group/   scopes of tasks                      imports time
 //   queue/   TaskQueue, Semaphore                 imports time
@@ -126,6 +128,8 @@ pub mod promise;
 mod sync;
 pub mod task;
 mod thread_waker;
+pub mod time;
+mod timer;
 mod trace;
 mod turning;
 pub mod unhandled;
@@ -156,6 +160,8 @@ pub use task::{
     IntoTask, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, attempt,
     attempt_with, spawn, spawn_with,
 };
+#[doc(inline)]
+pub use time::{Clock, delay, delay_until};
 #[doc(inline)]
 pub use unhandled::set_unhandled_hook;
 

@@ -12,6 +12,7 @@ use crate::error::TaskError;
 use crate::pool::Pool;
 use crate::promise::{Resolver, SharedResolver};
 use crate::task::{SharedTask, Subscription, Task};
+use crate::timer::Clock;
 
 impl<T> UnwindSafe for Task<T> {}
 impl<T> RefUnwindSafe for Task<T> {}
@@ -40,3 +41,6 @@ impl RefUnwindSafe for CancelCallback {}
 
 impl UnwindSafe for Subscription {}
 impl RefUnwindSafe for Subscription {}
+
+impl UnwindSafe for Clock {}
+impl RefUnwindSafe for Clock {}

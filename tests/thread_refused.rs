@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use fast_async::{ErrorKind, Pool, Shutdown, Status, Task, all, deferred};
+use fast_async::{ErrorKind, Pool, Shutdown, Status, Task, all, deferred, delay};
 use support::{Count, Gate, until, watched};
 
 /// No system has room for such a stack.
@@ -278,6 +278,42 @@ mod by_limit {
         assert_eq!(metrics.completed + metrics.failed, 8_000);
         let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
         assert!(report.is_complete(), "{report:?}");
+    }
+
+    // Contract: P2, T2
+    #[test]
+    fn a_timer_without_a_thread_fails_and_the_next_may_not() {
+        const NAME: &str = "by_limit::a_timer_without_a_thread_fails_and_the_next_may_not";
+        if !is_child(NAME) {
+            // Two are the test's own; the others are those of a worker and of the timers.
+            run_limited(NAME, 4);
+            return;
+        }
+        let moment = Duration::from_millis(1);
+        let gates = [Gate::default(), Gate::default()];
+        let hogs = gates
+            .clone()
+            .map(|gate| std::thread::spawn(move || gate.pass()));
+        assert!(!can_have_a_thread(), "the limit has no effect");
+        let error = delay(moment).wait().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Rejected);
+        assert!(error.to_string().contains("timers"), "{error}");
+        let (resolver, reply) = deferred::<u8>();
+        let error = reply.timeout(moment).wait().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Rejected);
+        assert!(
+            resolver.resolve(7).is_err(),
+            "what has no limit does not go on"
+        );
+        // What needs no timer is not refused.
+        assert!(delay(Duration::ZERO).wait().is_ok());
+        assert_eq!(Task::ready(7).timeout(moment).wait().unwrap(), 7);
+
+        gates.iter().for_each(Gate::open);
+        for hog in hogs {
+            hog.join().unwrap();
+        }
+        delay(moment).wait().unwrap();
     }
 
     // Contract: P2, W1

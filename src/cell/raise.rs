@@ -107,10 +107,10 @@ pub(crate) fn withdraw_all(
 }
 
 /// A piece of the second pass.
-struct Deferred<F>(Mutex<Option<F>>);
+pub(super) struct Deferred<F>(Mutex<Option<F>>);
 
 impl<F: FnOnce() + Send + 'static> Deferred<F> {
-    fn new(f: F) -> Arc<Deferred<F>> {
+    pub(super) fn new(f: F) -> Arc<Deferred<F>> {
         Arc::new(Deferred(Mutex::new(Some(f))))
     }
 
@@ -195,7 +195,7 @@ impl Runnable for Callbacks {
 }
 
 /// Has it run on the global pool, which never closes; here if the system has no thread for that.
-fn on_the_pool(work: Arc<dyn Runnable>) {
+pub(super) fn on_the_pool(work: Arc<dyn Runnable>) {
     if let Err(rejected) = Pool::global().resubmit(work) {
         rejected.settle();
     }

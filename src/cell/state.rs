@@ -187,6 +187,11 @@ impl Arrival {
         }
     }
 
+    /// The route before, for a caller that has the steps run by other means.
+    pub(super) fn into_left(self) -> Route {
+        self.left
+    }
+
     /// The same on a thread that must run none of them: those from the list go to the pool.
     pub(crate) fn proceed_elsewhere(self, cell: Arc<dyn AnyCell>) {
         crate::unhandled::drop_reporting(self.left);

@@ -313,6 +313,7 @@ impl LoopQueue {
     /// the deadline came first, or when the pool of the calling worker needs its thread.
     fn sleep(&self, deadline: Option<Instant>, wakes: impl Fn(u64) -> bool) -> bool {
         pool::blocking(|place| {
+            place.wait_unseen();
             loop {
                 // Before the lock is taken: it may come to start a thread.
                 let Ok(pause) = place.ensure_worker(deadline) else {

@@ -33,6 +33,7 @@ mod search;
 mod settle;
 mod share;
 mod subscribe;
+mod timer;
 mod token;
 mod wait;
 

@@ -82,6 +82,15 @@ impl BlockedSection {
         Ok(Some(REFUSAL_PAUSE))
     }
 
+    /// The calling thread is about to sleep on a condition of its own. A virtual clock counts it as
+    /// asleep from now on.
+    pub(crate) fn wait_unseen(&self) {
+        if let Some(blocked) = &self.0 {
+            let local = &blocked.worker.local;
+            local.waits_unseen.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Jobs are queued, and no worker is active; `counts` is that of `registry`.
     pub(super) fn has_no_worker(&self, counts: &ThreadCounts, registry: &Registry) -> bool {
         let is_here = |blocked: &Blocked| std::ptr::eq(&*blocked.worker.registry, registry);
@@ -135,6 +144,7 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&BlockedSection) -> R) -> R {
         registry.notify_monitor();
     }
     let result = f(&place);
+    local.waits_unseen.store(false, Ordering::Relaxed);
     local.blocked.store(false, Ordering::Relaxed);
     if let Some(blocked) = &place.0 {
         blocked.come_back(&mut registry.idle.lock());

@@ -6,6 +6,7 @@ use super::handle::Pool;
 use super::settings::{ConfigError, Hook, Settings};
 use crate::cancel::CancelToken;
 use crate::sync::Duration;
+use crate::timer::Clock;
 
 /// Settings for a [`Pool`]; made by [`Pool::builder`] or [`PoolBuilder::new`].
 ///
@@ -239,6 +240,29 @@ impl PoolBuilder {
     /// ```
     pub fn cancel_token(mut self, token: &CancelToken) -> PoolBuilder {
         self.0.cancel_tokens.push(token.clone());
+        self
+    }
+
+    /// Has the delays, time limits and intervals of the pool's tasks go by a virtual clock.
+    /// Default: the system's time.
+    ///
+    /// For tests; see [`Clock`]. A second call replaces the clock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{Clock, Pool};
+    ///
+    /// let clock = Clock::manual();
+    /// let pool = Pool::builder().clock(&clock).build()?;
+    /// let tomorrow = pool.delay(Duration::from_secs(24 * 3600));
+    /// clock.advance(Duration::from_secs(24 * 3600));
+    /// tomorrow.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clock(mut self, clock: &Clock) -> PoolBuilder {
+        self.0.clock = Some(clock.clone());
         self
     }
 

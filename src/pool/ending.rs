@@ -40,13 +40,14 @@ pub(super) fn wait_idle(registry: &Arc<Registry>, deadline: Option<Instant>) -> 
 /// Waits until `done`, which is asked whenever something may have changed, or until `deadline`;
 /// says whether it is done. `place` is that of the calling thread. Without a deadline the wait
 /// ends, not done, when the queued jobs need this very thread.
-fn await_change<'a>(
+pub(super) fn await_change<'a>(
     registry: &'a Registry,
     place: &BlockedSection,
     mut counts: MutexGuard<'a, ThreadCounts>,
     deadline: Option<Instant>,
     mut done: impl FnMut(&mut ThreadCounts) -> bool,
 ) -> (MutexGuard<'a, ThreadCounts>, bool) {
+    place.wait_unseen();
     let mut slice = None;
     let mut asked = false;
     loop {

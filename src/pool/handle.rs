@@ -8,7 +8,8 @@ use super::shutdown::{self, Shutdown, ShutdownReport};
 use super::{PoolMetrics, blocking, current, ending, monitor, worker};
 use crate::cancel::CancelToken;
 use crate::executor::{Executor, Job, Runnable};
-use crate::sync::{Arc, Duration, OnceLock, deadline_after};
+use crate::sync::{Arc, Duration, OnceLock, Weak, deadline_after};
+use crate::timer::{Still, TimeSource};
 use crate::{dispatch, unhandled};
 
 /// A pool of threads.
@@ -95,9 +96,13 @@ impl Pool {
             worker: worker::worker_main,
             monitor: monitor::monitor_main,
         };
-        Pool(Arc::new(Handle {
-            registry: Registry::new(settings, mains),
-        }))
+        let clock = settings.clock.clone();
+        let registry = Registry::new(settings, mains);
+        if let Some(clock) = clock {
+            let pool: Weak<dyn Still> = Arc::<Registry>::downgrade(&registry);
+            clock.watch(pool);
+        }
+        Pool(Arc::new(Handle { registry }))
     }
 
     /// Queues work that begins, after `acquire_slot` or `try_acquire_slot`.
@@ -115,6 +120,16 @@ impl Pool {
     /// The tokens that cancel every task of this pool.
     pub(crate) fn cancel_tokens(&self) -> &[CancelToken] {
         &self.0.registry.settings.cancel_tokens
+    }
+
+    /// The time that the tasks of this pool go by.
+    pub(crate) fn time(&self) -> TimeSource {
+        TimeSource::of(self.0.registry.settings.clock.as_ref())
+    }
+
+    /// The pool goes by a virtual clock.
+    pub(crate) fn has_clock(&self) -> bool {
+        self.0.registry.settings.clock.is_some()
     }
 
     /// True on this pool's own threads.

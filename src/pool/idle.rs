@@ -86,6 +86,10 @@ impl Idle {
         );
         self.active.store(counts.active, Ordering::Relaxed);
         self.target.store(counts.target, Ordering::Relaxed);
+        if counts.active == 0 {
+            // A virtual clock may wait for that.
+            self.changed.notify_all();
+        }
     }
 
     // ORDERING: relaxed, for `active`, `target` and `searching`. A worker writes that it is no

@@ -16,6 +16,7 @@
 //                 capacity and the monitor: the way of a job from a push to a worker
 //   current.rs    the worker of the calling thread
 //   blocking.rs   what a worker does before it blocks in a `wait`
+//   still.rs      waiting until nothing goes on, for a virtual clock
 //   ending.rs     waiting until the pool is idle, or until its threads have ended
 //   shutdown.rs   closing, discarding, reporting
 //   worker.rs     the main loop of a worker
@@ -39,6 +40,7 @@ mod settings;
 mod shrink;
 mod shutdown;
 mod stack;
+mod still;
 mod watch;
 mod worker;
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::cancel::CancelToken;
 use crate::sync::{Arc, Duration, cores};
+use crate::timer::Clock;
 use crate::{drop_queue, unhandled};
 
 /// A hook that runs on a worker thread; it gets the thread's number.
@@ -45,6 +46,8 @@ pub(super) struct Settings {
     pub(super) inline_waits: bool,
     pub(super) queue_limit: Option<usize>,
     pub(super) cancel_tokens: Vec<CancelToken>,
+    /// `None`: the pool goes by the system's time.
+    pub(super) clock: Option<Clock>,
     /// Whether the monitor asks the system what threads do.
     pub(super) asks_system: bool,
     pub(super) on_start: Option<Hook>,
@@ -75,6 +78,7 @@ impl Default for Settings {
             inline_waits: true,
             queue_limit: None,
             cancel_tokens: Vec::new(),
+            clock: None,
             asks_system: true,
             on_start: None,
             on_stop: None,

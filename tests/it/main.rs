@@ -43,4 +43,5 @@ mod stopped_cycles;
 )]
 #[path = "../support/mod.rs"]
 mod support;
+mod time;
 mod wait;

@@ -20,6 +20,9 @@ pub(crate) struct LocalQueue {
     /// The owner's present job alternates spawn and wait, so it is likely to take a single job in
     /// this queue back. Other workers do not steal that job while this is set. The monitor clears
     /// this at its next tick.
+    /// The owner is blocked and does not sleep by its [`Thread`], so that nobody can see whether it
+    /// is about to wake.
+    pub(crate) waits_unseen: AtomicBool,
     ///
     /// Invariant: while this is set and `jobs` is not empty, the monitor is awake, or the thread
     /// that could not wake it has cleared this. Both ways into that state notify the monitor:
@@ -45,6 +48,7 @@ impl LocalQueue {
             counters: Counters::default(),
             busy: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
+            waits_unseen: AtomicBool::new(false),
             reserved: AtomicBool::new(false),
             owner_blocked: AtomicBool::new(false),
             system_id: AtomicU64::new(0),

@@ -1,0 +1,285 @@
+//! A task that waits for another under a time limit: which comes first, the outcome or the end.
+
+use std::panic::Location;
+
+use super::upstream::Limited;
+use super::{When, refused, time_of};
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::call_off::enlist;
+use crate::cell::slot::{Outcome, Slot, cast};
+use crate::cell::task_cell::{NoWork, TaskCell};
+use crate::cell::{AnyCell, ExtraMeta, TaskMeta, UpstreamRef, due, with_state};
+use crate::error::{ErrorKind, Reason, TaskError};
+use crate::promise::Resolver;
+use crate::sync::{Arc, Instant};
+use crate::task::{Sink, Task};
+use crate::timer::{Due, TimeSource};
+use crate::unhandled;
+
+/// A task and the end of the time that it may take.
+pub(super) struct Limit {
+    /// The task that may take so long. Its handle was taken.
+    pub(super) inner: Arc<dyn AnyCell>,
+    time: TimeSource,
+    deadline: Instant,
+}
+
+/// A task that needs no timer.
+pub(super) enum Untimed<T> {
+    /// Its outcome is there, or the end of the limit never comes.
+    Free(Task<T>),
+    /// The end of the limit has come already.
+    Over(Task<T>),
+}
+
+impl Limit {
+    /// Takes the handle of `task`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the task if it needs no timer.
+    pub(super) fn new<T>(task: Task<T>, when: When) -> Result<Limit, Untimed<T>> {
+        let Some(inner) = task.cell().cloned() else {
+            return Err(Untimed::Free(task));
+        };
+        if with_state(&*inner, |state| state.is_decided()) {
+            return Err(Untimed::Free(task));
+        }
+        let time = time_of(inner.meta().pool.as_ref());
+        let Some(deadline) = when.deadline(&time) else {
+            return Err(Untimed::Free(task));
+        };
+        if deadline <= time.now() {
+            return Err(Untimed::Over(task));
+        }
+        drop(task.into_cell());
+        Ok(Limit {
+            inner,
+            time,
+            deadline,
+        })
+    }
+
+    /// Makes the task that waits for the limited one, as yet open.
+    pub(super) fn open<U>(
+        &self,
+        location: &'static Location<'static>,
+    ) -> (Arc<dyn AnyCell>, Arc<Limited>)
+    where
+        U: Send + 'static,
+    {
+        let meta = meta_like(&*self.inner, location);
+        let outer = TaskCell::<NoWork<U>, U>::open(meta);
+        let limited = Limited::new(self.inner.clone());
+        let is_sent = self.is_sent();
+        with_state(&*outer, |state| {
+            let to = limited.clone();
+            let _ = state.set_upstream(UpstreamRef { to, step_id: 0 });
+            if is_sent {
+                state.expect_route();
+            }
+        });
+        (outer, limited)
+    }
+
+    /// The chain of the limited task was sent elsewhere.
+    pub(super) fn is_sent(&self) -> bool {
+        with_state(&*self.inner, |state| state.is_sent())
+    }
+
+    /// Has `settle` called with the outcome of the limited task, after the timer was taken back,
+    /// and `end` fired at the end of the time.
+    pub(super) fn begin<T: Send + 'static>(
+        self,
+        outer: &Arc<dyn AnyCell>,
+        limited: Arc<Limited>,
+        end: Box<dyn Due>,
+        settle: impl FnOnce(Outcome<T>) + Send + 'static,
+    ) {
+        let timer = limited.clone();
+        let on_outcome = move |outcome: Outcome<T>| {
+            let end = timer.finish();
+            settle(outcome);
+            // It holds tasks, and values of the user's.
+            unhandled::drop_reporting(end);
+        };
+        // Before the timer is armed: a task that was cancelled without a handle has no outcome of
+        // the type that a step which comes late would look for.
+        Sink::new(on_outcome).attach(&self.inner);
+        if limited.is_over() {
+            unhandled::drop_reporting(end);
+            return;
+        }
+        if let Some(armed) = self.time.arm(self.deadline, end) {
+            unhandled::drop_reporting(limited.set(armed));
+        }
+        // The limited task may be shielded from them.
+        if outer.meta().is_under_tokens() {
+            enlist(outer);
+        }
+    }
+}
+
+/// The name and the pool of `inner`.
+pub(super) fn meta_like(inner: &dyn AnyCell, location: &'static Location<'static>) -> TaskMeta {
+    let name = inner.meta().name().cloned();
+    let extra = name.map(|name| ExtraMeta {
+        name: Some(name),
+        ..ExtraMeta::default()
+    });
+    TaskMeta {
+        location,
+        pool: inner.meta().pool.clone(),
+        extra: extra.map(Box::new),
+    }
+}
+
+/// The outcome of the limited task is there, though observers may have yet to see it: it comes
+/// before the end.
+pub(super) fn is_decided(inner: &Arc<dyn AnyCell>) -> bool {
+    with_state(&**inner, |state| {
+        // The step that takes the outcome counts as a link. It took the place of the handle.
+        let own = u32::from(state.detached);
+        state.pending_links <= own
+    })
+}
+
+/// Settles a task with the outcome of `inner`; it goes on where that was sent. A failure that comes
+/// too late, and that nobody asked for, is reported.
+pub(super) fn pass_on<T, U: Send + 'static>(
+    inner: &Arc<dyn AnyCell>,
+    is_sent: bool,
+    resolver: Resolver<U>,
+    outcome: Outcome<T>,
+    f: impl FnOnce(T) -> U,
+) {
+    // On a cancel this thread does not work for the executor.
+    let is_cancelled = outcome.as_ref().is_err_and(TaskError::is_cancelled);
+    if let (true, Some(outer)) = (is_sent && !is_cancelled, resolver.cell()) {
+        let route = with_state(&**inner, |state| state.route().clone());
+        let passed = with_state(&*outer, |state| state.arrive_at(route));
+        // An executor is the user's to drop.
+        unhandled::drop_reporting(passed);
+    }
+    if let Err(Err(error)) = resolver.settle(outcome.map(f))
+        && !with_state(&**inner, |state| state.was_asked_for(&error))
+    {
+        unhandled::report(error);
+    }
+}
+
+/// Has what waits for the end of a limit go on: where `inner` was sent, or on its pool.
+pub(super) fn proceed(
+    inner: &Arc<dyn AnyCell>,
+    is_sent: bool,
+    outer: &Arc<dyn AnyCell>,
+    left: due::Left,
+    sweep: &mut Sweep,
+) {
+    match left {
+        due::Left::Alone => {}
+        left if is_sent => due::go_where(inner, outer, left, sweep),
+        due::Left::Waiting => due::go_on(outer),
+        due::Left::Settled => {}
+    }
+}
+
+/// Drops what a limit leaves behind when its end came too late.
+pub(super) fn pass_over(outer: Arc<dyn AnyCell>, left: impl Send + 'static) {
+    let mut sweep = Sweep::new(None);
+    sweep.keep(left);
+    due::elsewhere(outer, sweep);
+}
+
+/// Returns a task for the outcome of `task`. If that has not come by then, `task` is cancelled, and
+/// the outcome is `fallback`, or `TimedOut` where there is none.
+pub(super) fn limit<T: Send + 'static>(
+    task: Task<T>,
+    when: When,
+    fallback: Option<T>,
+    location: &'static Location<'static>,
+) -> Task<T> {
+    let limit = match Limit::new(task, when) {
+        Ok(limit) => limit,
+        Err(Untimed::Free(task)) => return task,
+        Err(Untimed::Over(task)) => return over(task, fallback, location),
+    };
+    let (outer, limited) = limit.open::<T>(location);
+    let task = Task::from_cell(outer.clone());
+    let end = Box::new(End {
+        outer: outer.clone(),
+        inner: limit.inner.clone(),
+        is_sent: limit.is_sent(),
+        fallback,
+    });
+    let (inner, is_sent) = (limit.inner.clone(), limit.is_sent());
+    let resolver = Resolver::<T>::new(outer.clone());
+    limit.begin(&outer, limited, end, move |outcome: Outcome<T>| {
+        pass_on(&inner, is_sent, resolver, outcome, |value| value);
+    });
+    task
+}
+
+/// The time of `task` is over from the start.
+fn over<T: Send + 'static>(
+    task: Task<T>,
+    fallback: Option<T>,
+    location: &'static Location<'static>,
+) -> Task<T> {
+    let Some(cell) = task.cell().cloned() else {
+        return task;
+    };
+    let meta = meta_like(&*cell, location);
+    let error = TaskError::of(ErrorKind::TimedOut, meta.at());
+    match task.cancel_with(error.clone()) {
+        // It has settled meanwhile.
+        CancelOutcome::TooLate => task,
+        _ => {
+            let outcome = fallback.ok_or(error);
+            Task::from_cell(TaskCell::<NoWork<T>, T>::settled(meta, outcome))
+        }
+    }
+}
+
+/// Ends the wait for a task.
+struct End<T> {
+    outer: Arc<dyn AnyCell>,
+    inner: Arc<dyn AnyCell>,
+    is_sent: bool,
+    fallback: Option<T>,
+}
+
+impl<T: Send + 'static> End<T> {
+    /// Settles the outer task and cancels the inner one; `why` is for the closures of that one.
+    fn settle(self, outcome: Outcome<T>, why: TaskError) {
+        let mut sweep = Sweep::new(Some(Reason::new(why)));
+        let mut outcome = Some(outcome);
+        let mut put = |slot: &mut dyn Slot| *cast(slot) = outcome.take();
+        let left = due::settle(&self.outer, &mut put, &mut sweep);
+        if left != due::Left::Alone {
+            sweep.unwanted([(self.inner.clone() as Arc<dyn Withdraw>, 0)]);
+            sweep.take_all();
+        }
+        proceed(&self.inner, self.is_sent, &self.outer, left, &mut sweep);
+        // What has not found its place, and the inner task, are the user's to drop.
+        sweep.keep((outcome, self.inner));
+        due::elsewhere(self.outer, sweep);
+    }
+}
+
+impl<T: Send + 'static> Due for End<T> {
+    fn fire(mut self: Box<Self>) {
+        if is_decided(&self.inner) {
+            // What brings the outcome is on its way.
+            return pass_over(self.outer, (self.fallback, self.inner));
+        }
+        let error = TaskError::of(ErrorKind::TimedOut, self.outer.meta().at());
+        let outcome = self.fallback.take().map_or_else(|| Err(error.clone()), Ok);
+        self.settle(outcome, error);
+    }
+
+    fn refuse(self: Box<Self>) {
+        let error = refused(&*self.outer);
+        self.settle(Err(error.clone()), error);
+    }
+}

@@ -1,0 +1,95 @@
+//! Limits for tasks: `timeout`, `timeout_at`, `timeout_or`.
+
+use std::panic::Location;
+
+use super::When;
+use super::limit::limit;
+use crate::sync::{Duration, Instant};
+use crate::task::Task;
+
+impl<T: Send + 'static> Task<T> {
+    /// Returns a task for the same outcome, which fails as
+    /// [`TimedOut`](crate::ErrorKind::TimedOut) if the outcome has not come after `duration`.
+    ///
+    /// This task is cancelled then, unless it is [shielded](Task::shielded): what has not started
+    /// never will, and the token of a closure that is running is raised, with the `TimedOut`
+    /// failure as its [reason](crate::TaskContext::reason). What the closure returns later is
+    /// dropped. The new task settles at the end of the time also when all threads of the pool are
+    /// busy; what is chained on it needs one of them.
+    ///
+    /// If the outcome is there, it comes before the end of the time. With a duration of zero the
+    /// outcome must be there at the call. The time begins with this call, for a cold task too,
+    /// which the call starts. Cancelling the new task cancels this one.
+    /// [`stopped`](Task::stopped) of the new task does not wait for closures of this one.
+    /// [`time`](crate::time) says what holds for all timers.
+    ///
+    /// # Errors
+    ///
+    /// This task's failure, or one of kind [`TimedOut`](crate::ErrorKind::TimedOut), with the name
+    /// of this task and the place of this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{spawn_with, ErrorKind};
+    ///
+    /// let slow = spawn_with(|ctx| {
+    ///     while !ctx.is_cancelled() {
+    ///         std::thread::yield_now(); // or a piece of work
+    ///     }
+    /// });
+    /// let error = slow.timeout(Duration::from_millis(5)).wait().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TimedOut);
+    /// ```
+    #[track_caller]
+    pub fn timeout(self, duration: Duration) -> Task<T> {
+        limit(self, When::After(duration), None, Location::caller())
+    }
+
+    /// The same with a deadline, by the clock of the task's pool; see [`timeout`](Task::timeout).
+    ///
+    /// # Errors
+    ///
+    /// As for [`timeout`](Task::timeout).
+    ///
+    /// # Examples
+    ///
+    /// Several steps under one deadline:
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use fast_async::spawn;
+    ///
+    /// let deadline = Instant::now() + Duration::from_secs(60);
+    /// let task = spawn(|| 20)
+    ///     .timeout_at(deadline)
+    ///     .and_then(move |n| spawn(move || n + 1).timeout_at(deadline));
+    /// assert_eq!(task.wait()?, 21);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn timeout_at(self, deadline: Instant) -> Task<T> {
+        limit(self, When::At(deadline), None, Location::caller())
+    }
+
+    /// Returns a task for the same outcome, or for `value` if the outcome has not come after
+    /// `duration`.
+    ///
+    /// Like [`timeout`](Task::timeout) in all else: this task is cancelled then. A failure of this
+    /// task, one of kind `TimedOut` too, is no reason to take `value`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (_resolver, reply) = fast_async::deferred::<u32>();
+    /// assert_eq!(reply.timeout_or(Duration::from_millis(5), 0).wait()?, 0);
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[track_caller]
+    pub fn timeout_or(self, duration: Duration, value: T) -> Task<T> {
+        limit(self, When::After(duration), Some(value), Location::caller())
+    }
+}

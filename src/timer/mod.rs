@@ -1,0 +1,37 @@
+//! Timers: what is due at a time is called then, on a thread that runs no user code.
+//!
+//! [`TimeSource`] is the interface: the system's time, or a virtual [`Clock`].
+
+// Map for maintainers:
+//   mod.rs      what a timer calls             source.rs   which time a pool goes by
+//   wheel.rs    the entries, by deadline       system.rs   the system's time, and its one thread
+//   clock.rs    a virtual clock
+//
+// Lock order: the lock of one wheel, and no other lock under it. What is due is called, and
+// whatever was taken out is dropped, without it.
+
+mod clock;
+mod source;
+mod system;
+mod wheel;
+
+pub use clock::Clock;
+pub(crate) use source::{Armed, TimeSource};
+
+/// What a timer calls.
+pub(crate) trait Due: Send {
+    /// The time has come. Runs no user code, drops nothing of the user's, and does not block: other
+    /// timers wait for its end.
+    fn fire(self: Box<Self>);
+
+    /// The time will not be told: the system refuses the thread for that. Called by the thread that
+    /// arms the timer.
+    fn refuse(self: Box<Self>);
+}
+
+/// What a virtual clock waits for before it goes on: a pool.
+pub(crate) trait Still: Send + Sync {
+    /// Blocks until nothing is queued or runs, but for threads that sleep in waits of this crate.
+    /// Returns true when it had to wait for that.
+    fn await_still(&self) -> bool;
+}
