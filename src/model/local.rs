@@ -2,7 +2,8 @@
 //! D6), and waits of that thread.
 
 use super::{Counted, Counter, explore, go, open};
-use crate::{ErrorKind, Executor, Job, LocalLoop, Pool};
+use crate::loop_queue::LocalLoop;
+use crate::{ErrorKind, Executor, Job, Pool};
 
 #[test]
 fn a_local_closure_that_is_cancelled_is_dropped_in_a_turn() {

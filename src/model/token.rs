@@ -1,11 +1,12 @@
 //! Tokens that are raised while others hang something on them.
 
 use super::{Counted, Counter, explore, go};
+use crate::cancel::CancelCallback;
 use crate::cell::call_off::enlist;
 use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{AnyCell, ExtraMeta, TaskMeta};
 use crate::sync::Arc;
-use crate::{CancelCallback, CancelToken, Task};
+use crate::{CancelToken, Task};
 
 #[test]
 fn a_child_is_raised_with_its_parent() {
