@@ -63,7 +63,7 @@ use crate::sync::{Arc, ThreadId};
 ///
 /// Made by [`spawn`], [`attempt`], [`Task::new`], [`deferred`](crate::deferred) and
 /// [`Pool::spawn`](crate::Pool::spawn). A task settles once, as a value or as a
-/// [`TaskError`](crate::TaskError). Continuations ([`then`](Task::then), [`catch`](Task::catch),
+/// [`TaskError`]. Continuations ([`then`](Task::then), [`catch`](Task::catch),
 /// ..) take the outcome and return a new task; observers ([`subscribe`](Task::subscribe), ..)
 /// borrow it first; [`wait`](Task::wait) blocks for it; `.await` works in any async runtime.
 ///

@@ -22,14 +22,14 @@
 //! | give up | [`Task::timeout`](crate::Task::timeout), [`Task::timeout_at`](crate::Task::timeout_at) |
 //! | take something else | [`Task::timeout_or`](crate::Task::timeout_or) |
 //! | look again later | [`Task::within`](crate::Task::within) |
-//! | test | [`Clock`], [`PoolBuilder::clock`](crate::PoolBuilder::clock) |
+//! | test | [`Clock`], [`PoolBuilder::clock`](crate::pool::PoolBuilder::clock) |
 //!
 //! # Which clock
 //!
 //! A task goes by the clock of its pool: the system's monotonic time, or a virtual [`Clock`]. The
 //! functions of this module, and tasks that belong to no pool of their own, go by the system's.
 //! Monotonic time does not jump when the date is set. Whether it goes on while the machine sleeps
-//! depends on the system; see [`Instant`](std::time::Instant).
+//! depends on the system; see [`Instant`].
 //!
 //! # What holds for all of them
 //!
