@@ -11,9 +11,9 @@ use crate::sync::{Arc, Duration, Instant, Mutex, Weak};
 /// A virtual clock for tests: time that stands still until [`advance`](Clock::advance) moves it.
 ///
 /// A pool that is built [with a clock](crate::pool::PoolBuilder::clock) goes by it: the delays,
-/// time limits and intervals of its tasks. Other pools go by the system's time. So tests of timing need
-/// no sleep, and tests with clocks of their own run in parallel. Cloning gives another handle of
-/// the same clock; several pools may share one.
+/// time limits and intervals of its tasks. Other pools go by the system's time. So tests of timing
+/// need no sleep, and tests with clocks of their own run in parallel. Cloning gives another handle
+/// of the same clock; several pools may share one.
 ///
 /// Blocking calls with a limit, as [`Task::wait_timeout`](crate::Task::wait_timeout), go by the
 /// system's time.
