@@ -6,9 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use super::SharedTask;
-use crate::cell::slot::Slot;
+use super::signal::Signal;
 use crate::cell::state::Role;
-use crate::cell::step::{Flow, Step};
 use crate::cell::{self, with_state};
 use crate::error::TaskError;
 use crate::guard;
@@ -100,7 +99,8 @@ impl<'a, T: Send + Sync + 'static> Future for SharedFuture<'a, T> {
                 is_over: false,
                 waker: Some(context.waker().clone()),
             }));
-            let step = Box::new(WakeFuture(wait.clone()));
+            let called = wait.clone();
+            let step = Box::new(Signal::new(move || end(&called)));
             let step_id = cell::register(cell, step, Role::Observer);
             self.place = Some(Place { step_id, wait });
             return Poll::Pending;
@@ -139,33 +139,14 @@ impl<T> fmt::Debug for SharedFuture<'_, T> {
     }
 }
 
-/// Wakes a future when the observers before it have run.
-struct WakeFuture(Arc<Mutex<Wait>>);
-
-impl WakeFuture {
-    fn call(&self) {
-        let waker = {
-            let mut wait = self.0.lock();
-            wait.is_over = true;
-            wait.waker.take()
-        };
-        if let Some(waker) = waker {
-            thread_waker::wake(waker);
-        }
-    }
-}
-
-impl Step for WakeFuture {
-    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
-        self.call();
-        Flow::Observed
-    }
-
-    fn cancel(&mut self, _: &TaskError) {
-        self.call();
-    }
-
-    fn reject(&mut self, _: &TaskError) {
-        self.call();
+/// The observers before the future's place have run.
+fn end(wait: &Mutex<Wait>) {
+    let waker = {
+        let mut wait = wait.lock();
+        wait.is_over = true;
+        wait.waker.take()
+    };
+    if let Some(waker) = waker {
+        thread_waker::wake(waker);
     }
 }

@@ -5,6 +5,7 @@
 //   branch.rs     then, and_then, handle, and_handle, cloned
 //   on.rs         branches on an executor
 //   observe.rs    observers, and threads that wait    future.rs  async code that waits
+//   signal.rs     tells that the steps before it are done
 //   interest.rs   counts the handles and branches that want the value
 
 mod branch;
@@ -12,6 +13,7 @@ mod future;
 mod interest;
 mod observe;
 mod on;
+mod signal;
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! Observers of a shared task, and threads that wait for it.
 
 use std::panic::Location;
-use std::task::Waker;
 
+use super::signal::Signal;
 use super::{Shared, SharedTask};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::Role;
@@ -191,11 +191,12 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             let turn = Arc::new(AtomicBool::new(false));
             let done = || turn.load(Ordering::Acquire);
             let me = thread::current();
-            let number = cell::register(
-                cell,
-                Box::new(WakeWaiter::new(turn.clone(), me.waker())),
-                Role::Observer,
-            );
+            let (reached, waker) = (turn.clone(), me.waker());
+            let step = Signal::new(move || {
+                reached.store(true, Ordering::Release);
+                thread_waker::wake(waker);
+            });
+            let number = cell::register(cell, Box::new(step), Role::Observer);
             wait::help_first(cell, &done, how);
             let end = wait::block_on(cell, &me, &done, Some(&turn), how, |waiter| {
                 if waiter.is_none() {
@@ -261,42 +262,5 @@ where
         if let Some(work) = self.work.take() {
             observe(self.location, None, || work(Err(error)));
         }
-    }
-}
-
-/// Wakes a thread when the steps before it have run.
-struct WakeWaiter {
-    turn: Arc<AtomicBool>,
-    sleeper: Option<Waker>,
-}
-
-impl WakeWaiter {
-    fn new(turn: Arc<AtomicBool>, sleeper: Waker) -> WakeWaiter {
-        WakeWaiter {
-            turn,
-            sleeper: Some(sleeper),
-        }
-    }
-
-    fn call(&mut self) {
-        self.turn.store(true, Ordering::Release);
-        if let Some(sleeper) = self.sleeper.take() {
-            thread_waker::wake(sleeper);
-        }
-    }
-}
-
-impl Step for WakeWaiter {
-    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
-        self.call();
-        Flow::Observed
-    }
-
-    fn cancel(&mut self, _: &TaskError) {
-        self.call();
-    }
-
-    fn reject(&mut self, _: &TaskError) {
-        self.call();
     }
 }

@@ -1,0 +1,38 @@
+//! A step that tells that the steps before it are done, whatever became of the outcome.
+
+use crate::cell::slot::Slot;
+use crate::cell::step::{Flow, Step};
+use crate::error::TaskError;
+use crate::sync::Arc;
+
+/// Calls its closure once: when the steps before it have run, or when none of them ever will.
+///
+/// The closure is the crate's own: it does not panic.
+pub(super) struct Signal<F>(Option<F>);
+
+impl<F: FnOnce() + Send> Signal<F> {
+    pub(super) fn new(call: F) -> Signal<F> {
+        Signal(Some(call))
+    }
+
+    fn send(&mut self) {
+        if let Some(call) = self.0.take() {
+            call();
+        }
+    }
+}
+
+impl<F: FnOnce() + Send> Step for Signal<F> {
+    fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
+        self.send();
+        Flow::Observed
+    }
+
+    fn cancel(&mut self, _: &TaskError) {
+        self.send();
+    }
+
+    fn reject(&mut self, _: &TaskError) {
+        self.send();
+    }
+}
