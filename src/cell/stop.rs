@@ -29,7 +29,7 @@ pub(super) struct Stop {
     threads: Threads,
     /// The task that was followed when the cancel came, and was cancelled with this one.
     followed: Option<Arc<dyn AnyCell>>,
-    /// ThreadState when `drivers` falls to 0. Empty while it is 0.
+    /// Called when `drivers` falls to 0. Empty while it is 0.
     waiting: Vec<OnStop>,
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn when_stopped(mut cell: Arc<dyn AnyCell>, told: OnStop) -> Option<O
 
 /// The step that calls `told` when its turn has come and `cell` has stopped.
 pub(crate) fn step(cell: &Arc<dyn AnyCell>, told: OnStop) -> Box<dyn Step> {
-    Box::new(ThreadState {
+    Box::new(Told {
         cell: Arc::downgrade(cell),
         told: Some(told),
     })
@@ -227,13 +227,13 @@ impl Upstream for StopOf {
     }
 }
 
-struct ThreadState {
+struct Told {
     /// Weak: the cell holds this step.
     cell: Weak<dyn AnyCell>,
     told: Option<OnStop>,
 }
 
-impl ThreadState {
+impl Told {
     fn tell(&mut self) {
         let Some(told) = self.told.take() else { return };
         match self.cell.upgrade() {
@@ -243,7 +243,7 @@ impl ThreadState {
     }
 }
 
-impl Step for ThreadState {
+impl Step for Told {
     fn run(&mut self, _: &mut dyn Slot, _: Option<&Arc<str>>) -> Flow {
         self.tell();
         Flow::Observed
