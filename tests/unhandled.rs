@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::process::Output;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use fast_async::{
     CancelToken, ErrorKind, Inline, Pool, Shutdown, Task, TaskError, all, any, attempt, deferred,
     set_unhandled_hook, spawn, unhandled::clear_unhandled_hook,
 };
-use support::{Count, Gate, child, is_child, until, watched};
+use support::{Count, Gate, block_on, child, is_child, until, watched};
 
 #[derive(Debug)]
 struct Broken;
@@ -181,26 +181,6 @@ enum Look {
     Blocks(fn(Task<u32>)),
     /// Returns at once, before the task is settled too.
     Passes(fn(Task<u32>)),
-}
-
-struct Sleeper(thread::Thread);
-
-impl Wake for Sleeper {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Sleeper(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        thread::park();
-    }
 }
 
 /// What is done with the task, and how many reports follow when that is done before the failure and

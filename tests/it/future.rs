@@ -1,64 +1,17 @@
 //! Awaiting: a task is a future for any executor of futures.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Duration;
 
-use crate::support::{Drops, Gate, Token, assert_still_dispatches, every_case, expected, within};
-use fast_async::{ErrorKind, Status, Subscription, Task, TaskError, attempt, deferred, spawn};
-
-/// Runs a future on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(&waker);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
-/// Counts its wake-ups, and its own end.
-struct Counted {
-    wakes: AtomicUsize,
-    _token: Token,
-}
-
-impl Counted {
-    fn new(drops: &Drops) -> Arc<Counted> {
-        Arc::new(Counted {
-            wakes: AtomicUsize::new(0),
-            _token: drops.token(),
-        })
-    }
-
-    fn wakes(&self) -> usize {
-        self.wakes.load(Ordering::SeqCst)
-    }
-}
-
-impl Wake for Counted {
-    fn wake(self: Arc<Self>) {
-        self.wakes.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-fn poll<T: Send + 'static>(task: &mut Task<T>, waker: &Arc<Counted>) -> Poll<Result<T, TaskError>> {
-    let waker = Waker::from(waker.clone());
-    Pin::new(task).poll(&mut Context::from_waker(&waker))
-}
+use crate::support::{
+    Counted, Drops, Gate, Token, assert_still_dispatches, block_on, every_case, expected, poll,
+    within,
+};
+use fast_async::{ErrorKind, Status, Subscription, Task, attempt, deferred, spawn};
 
 #[test]
 fn awaiting_gives_what_waiting_would() {

@@ -1,66 +1,17 @@
 //! Shared tasks in async code and on executors, and what `is_settled` says of every handle.
 
-use std::future::{Future, IntoFuture};
-use std::pin::{Pin, pin};
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 use std::thread;
 
-use crate::support::{Drops, Gate, Log, Token, isolated, within};
+use crate::support::{Counted, Drops, Gate, Log, block_on, isolated, poll, within};
 use fast_async::task::SharedFuture;
 use fast_async::{
     ErrorKind, Inline, LoopQueue, Pool, SharedTask, Status, Task, deferred, set_unhandled_hook,
     spawn,
 };
-
-/// Counts its wake-ups, and its own end.
-struct Counted {
-    wakes: AtomicUsize,
-    _token: Token,
-}
-
-impl Counted {
-    fn new(drops: &Drops) -> Arc<Counted> {
-        Arc::new(Counted {
-            wakes: AtomicUsize::new(0),
-            _token: drops.token(),
-        })
-    }
-
-    fn wakes(&self) -> usize {
-        self.wakes.load(Ordering::SeqCst)
-    }
-}
-
-impl Wake for Counted {
-    fn wake(self: Arc<Self>) {
-        self.wakes.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-fn poll<F: Future + Unpin>(future: &mut F, waker: &Arc<Counted>) -> Poll<F::Output> {
-    let waker = Waker::from(waker.clone());
-    Pin::new(future).poll(&mut Context::from_waker(&waker))
-}
-
-/// Runs a future on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
 
 /// Neither `Clone` nor `Copy`.
 #[derive(Debug, PartialEq)]

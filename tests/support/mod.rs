@@ -3,6 +3,7 @@
 
 mod cases;
 mod drops;
+mod futures;
 mod gate;
 mod isolate;
 mod jam;
@@ -13,6 +14,7 @@ mod watch;
 
 pub(crate) use cases::{Case, Place, When, every_case};
 pub(crate) use drops::{Bomb, Dropped, Drops, OnDrop, Token};
+pub(crate) use futures::{Counted, block_on, poll};
 pub(crate) use gate::{Count, Gate, Latch, Log};
 pub(crate) use isolate::{as_child, child, child_command, is_child, isolated, passed};
 pub(crate) use jam::Jam;
