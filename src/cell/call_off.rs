@@ -1,4 +1,6 @@
 //! Fails a task where it stands, because one of its tokens is raised.
+//!
+//! `cancel.rs` is the other place where a cancel meets a driver: there the whole task is cancelled.
 
 use smallvec::SmallVec;
 

@@ -1,4 +1,7 @@
-//! Takes a task from its driver or its queue: cancelling its tail, withdrawing from it.
+//! Cancels a task at its tail, also one that is driven: takes it from its driver or its queue.
+//!
+//! `call_off.rs` is the other place where a cancel meets a driver: there a token is raised, and the
+//! task fails at the link where it stands.
 
 use super::displaced::{Displaced, keeping};
 use super::drive::{Driver, drive};
@@ -218,8 +221,8 @@ impl Taken {
     }
 }
 
-/// Takes everything from a task that is not settled. `carrier` makes a step that holds the failure
-/// for the owner of the handle. `None`: too late.
+/// Takes everything from a task that is not settled. `held_outcome` makes a step that holds the
+/// failure for the owner of the handle. `None`: too late.
 #[inline]
 fn take(
     cell: &dyn AnyCell,
@@ -246,8 +249,8 @@ fn take(
     Some(taken)
 }
 
-/// Cancels the task at its tail. `carrier` makes a step that holds the failure for the owner of the
-/// handle.
+/// Cancels the task at its tail. `held_outcome` makes a step that holds the failure for the owner
+/// of the handle.
 pub(crate) fn cancel(
     cell: &Arc<dyn AnyCell>,
     held_outcome: fn(TaskError) -> Box<dyn Step>,

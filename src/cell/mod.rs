@@ -10,10 +10,10 @@
 //   slot.rs       an outcome without its type     head.rs      a closure, then its outcome
 //   task_cell.rs  the cell: closure and outcome with their types, the rest without
 //   work.rs       calls or drops a closure        displaced.rs takes a closure out
-//   drive.rs      runs the steps: no other does   due.rs       settles on the timers' thread
+//   drive.rs      runs the steps                  due.rs       settles on the timers' thread
 //   adopt.rs      follows a returned task         deadlock/    finds cycles of waiting
-//   cancel.rs     takes a task from its driver    fail.rs      fails what a queue rejected
-//   call_off.rs   fails a task where it stands    raise.rs     tokens; second pass of a cancel
+//   cancel.rs     a cancel meets the driver       fail.rs      fails what a queue rejected
+//   call_off.rs   a token meets the driver        raise.rs     tokens; second pass of a cancel
 //   stop.rs       counts closures left running    tear.rs      drops what a cell leaves behind
 //   reach.rs      the cell as cancels and searches see it    queued.rs  as queues see it
 //

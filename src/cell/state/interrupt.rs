@@ -122,7 +122,7 @@ impl State {
         deferred_cancel.take_if(|deferred_cancel| deferred_cancel.driver == driver)
     }
 
-    /// Whoever comes next to drive a task in `Handed` has this epoch.
+    /// Whoever comes next to drive a task in `HandedOff` has this epoch.
     pub(crate) fn pass_deferred_cancel_to(&mut self, driver: u32) {
         if let Some(deferred_cancel) = self
             .rare

@@ -1,4 +1,5 @@
-//! The transitions from one phase to another. No other file writes the phase.
+//! The transitions of a cell's phase, except those that register a step or settle the cell: these
+//! are in `state.rs`. No file outside `state` writes the phase.
 //!
 //! Each is called under the cell's lock. What it returns is what the caller must do, or drop,
 //! without that lock.

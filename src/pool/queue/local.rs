@@ -17,12 +17,12 @@ pub(crate) struct LocalQueue {
     pub(crate) busy: AtomicBool,
     /// True while the owner is blocked in a `wait`; it counts as no worker then.
     pub(crate) blocked: AtomicBool,
-    /// The owner's present job alternates spawn and wait, so it is likely to take a single job in
-    /// this queue back. Other workers do not steal that job while this is set. The monitor clears
-    /// this at its next tick.
     /// The owner is blocked and does not sleep by its [`Thread`], so that nobody can see whether it
     /// is about to wake.
     pub(crate) waits_unseen: AtomicBool,
+    /// The owner's present job alternates spawn and wait, so it is likely to take a single job in
+    /// this queue back. Other workers do not steal that job while this is set. The monitor clears
+    /// this at its next tick.
     ///
     /// Invariant: while this is set and `jobs` is not empty, the monitor is awake, or the thread
     /// that could not wake it has cleared this. Both ways into that state notify the monitor:
