@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 fn settle(count: u64) {
     for i in 0..count {
         let (resolver, task) = deferred::<u64>();
-        resolver.resolve(i).expect("nobody else settles it");
+        resolver.resolve(i).expect("no other resolver settles it");
         assert_eq!(black_box(task).wait().expect("it has a value"), i);
     }
 }
@@ -78,7 +78,7 @@ fn ready(count: u64) {
 fn chain(count: u64) {
     let (resolver, task) = deferred::<u64>();
     let end = (0..count).fold(task, |task, _| task.then(|value| black_box(value) + 1));
-    resolver.resolve(0).expect("nobody else settles it");
+    resolver.resolve(0).expect("no other resolver settles it");
     assert_eq!(end.wait().expect("no link fails"), count);
 }
 
@@ -97,7 +97,7 @@ fn fanout(count: u64) {
             black_box((i, outcome.is_ok()));
         });
     }
-    resolver.resolve(0).expect("nobody else settles it");
+    resolver.resolve(0).expect("no other resolver settles it");
 }
 
 /// An observer of one pending task, unsubscribed in the order of subscription.
@@ -113,7 +113,7 @@ fn unsubscribe(count: u64) {
     for subscription in subscriptions {
         assert!(subscription.unsubscribe());
     }
-    resolver.resolve(0).expect("nobody else settles it");
+    resolver.resolve(0).expect("no other resolver settles it");
 }
 
 /// A task made, joined with the others while pending, and settled.
@@ -121,7 +121,7 @@ fn fanin(count: u64) {
     let (resolvers, tasks): (Vec<_>, Vec<_>) = (0..count).map(|_| deferred::<u64>()).unzip();
     let joined = all(tasks);
     for resolver in resolvers {
-        resolver.resolve(1).expect("nobody else settles it");
+        resolver.resolve(1).expect("no other resolver settles it");
     }
     let values = joined.wait().expect("none fails");
     assert_eq!(values.iter().sum::<u64>(), count);
@@ -133,8 +133,8 @@ fn adopt(count: u64) {
         let (outer, task) = deferred::<u64>();
         let (inner, adopted) = deferred::<u64>();
         let flat = task.and_then(move |_| adopted);
-        outer.resolve(0).expect("nobody else settles it");
-        inner.resolve(i).expect("nobody else settles it");
+        outer.resolve(0).expect("no other resolver settles it");
+        inner.resolve(i).expect("no other resolver settles it");
         assert_eq!(flat.wait().expect("it has a value"), i);
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use fast_async::{Pool, Task, spawn};
 
-/// A run that takes longer hangs: somebody waits for a task that is lost.
+/// A run that takes longer hangs: a thread waits for a lost task.
 const LIMIT: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
@@ -220,7 +220,7 @@ fn no_ops_behind_naps(table: &mut Table, n: usize) {
     table.gather(tasks);
     let each = milliseconds(start) * 1e6 / n as f64;
     table.gather(naps);
-    // All threads nap: nobody can be done before the first nap is over, which is 500 ns of it.
+    // All threads nap: none is done before the first nap is over, which is 500 ns of the figure.
     table.row(
         &format!("{n} no-ops behind 64 naps of 50 ms: ns per no-op"),
         each,

@@ -271,7 +271,7 @@ fn pending(n: usize) -> (Vec<Resolver<u64>>, Vec<Task<u64>>) {
 
 fn resolve_all(resolvers: Vec<Resolver<u64>>) {
     for resolver in resolvers {
-        resolver.resolve(1).expect("nobody else settles it");
+        resolver.resolve(1).expect("no other resolver settles it");
     }
 }
 
@@ -287,7 +287,7 @@ fn a_deferred_task() -> Spent {
     let mut made = Vec::with_capacity(N);
     let (spent, ()) = count(|| made.extend((0..N).map(|_| deferred::<u64>())));
     for (resolver, task) in made {
-        resolver.resolve(1).expect("nobody else settles it");
+        resolver.resolve(1).expect("no other resolver settles it");
         assert_eq!(task.wait().expect("it has a value"), 1);
     }
     spent
@@ -330,7 +330,7 @@ fn a_first_link() -> Spent {
 fn a_pending_chain<const LINKS: usize>() -> Spent {
     let (resolver, task) = deferred::<u64>();
     let (spent, end) = count(|| (0..LINKS).fold(task, |task, _| task.then(adding(1))));
-    resolver.resolve(0).expect("nobody else settles it");
+    resolver.resolve(0).expect("no other resolver settles it");
     assert_eq!(end.wait().expect("no link fails"), LINKS as u64);
     spent
 }
@@ -339,7 +339,7 @@ fn settling_a_chain() -> Spent {
     let (resolver, task) = deferred::<u64>();
     let end = (0..N).fold(task, |task, _| task.then(adding(1)));
     let (spent, value) = count(|| {
-        resolver.resolve(0).expect("nobody else settles it");
+        resolver.resolve(0).expect("no other resolver settles it");
         end.wait().expect("no link fails")
     });
     assert_eq!(value, N as u64);
@@ -356,7 +356,7 @@ fn a_late_link() -> Spent {
 fn a_chain_of_catches() -> Spent {
     let (resolver, task) = deferred::<u64>();
     let (spent, end) = count(|| (0..N as u64).fold(task, |task, i| task.catch(move |_| i)));
-    resolver.resolve(1).expect("nobody else settles it");
+    resolver.resolve(1).expect("no other resolver settles it");
     assert_eq!(end.wait().expect("it has a value"), 1);
     spent
 }
@@ -370,7 +370,7 @@ fn a_chain_of_finallies() -> Spent {
             })
         })
     });
-    resolver.resolve(1).expect("nobody else settles it");
+    resolver.resolve(1).expect("no other resolver settles it");
     assert_eq!(end.wait().expect("it has a value"), 1);
     spent
 }
@@ -403,7 +403,7 @@ fn observers() -> Spent {
             observe(&task, i);
         }
     });
-    resolver.resolve(1).expect("nobody else settles it");
+    resolver.resolve(1).expect("no other resolver settles it");
     assert_eq!(task.wait().expect("it has a value"), 1);
     spent
 }
@@ -414,7 +414,7 @@ fn settling_observers() -> Spent {
         observe(&task, i);
     }
     let (spent, value) = count(|| {
-        resolver.resolve(1).expect("nobody else settles it");
+        resolver.resolve(1).expect("no other resolver settles it");
         task.wait().expect("it has a value")
     });
     assert_eq!(value, 1);
@@ -432,7 +432,7 @@ fn unsubscribing() -> Spent {
             assert!(subscription.unsubscribe());
         }
     });
-    resolver.resolve(1).expect("nobody else settles it");
+    resolver.resolve(1).expect("no other resolver settles it");
     assert_eq!(task.wait().expect("it has a value"), 1);
     spent
 }
@@ -480,7 +480,7 @@ fn branching() -> Spent {
     let (spent, ()) = count(|| {
         branches.extend((0..N as u64).map(|i| shared.then(move |value| value + i)));
     });
-    resolver.resolve(1).expect("nobody else settles it");
+    resolver.resolve(1).expect("no other resolver settles it");
     wait_for_all(branches);
     spent
 }

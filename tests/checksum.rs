@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// A program that opens a pipe nobody writes to would hang: that fails the test instead.
+/// A program that opens a pipe without a writer would hang. The deadline makes that a failure.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 fn program() -> PathBuf {
@@ -215,7 +215,7 @@ fn an_empty_directory_is_fine() {
     assert_eq!(line(&ran.stdout, "errors"), "0");
 }
 
-/// A path beyond the system's limit: the walk lists the file, and nobody, root included, can open
+/// A path beyond the system's limit: the walk lists the file, and no user, root included, can open
 /// it by that path.
 #[cfg(target_os = "linux")]
 #[test]
@@ -287,7 +287,7 @@ fn a_file_that_has_become_a_pipe_is_no_wait_but_an_error() {
 }
 
 #[test]
-fn what_permissions_forbid_is_reported() {
+fn a_file_without_read_permission_is_reported() {
     let tree = tree();
     let at = |name: &str| tree.path().join(name);
     write(at("locked"), b"secret");
@@ -299,8 +299,8 @@ fn what_permissions_forbid_is_reported() {
         allow(name, 0o000);
     }
 
-    // Root may read everything: then somebody else has to run the program, from where they can
-    // reach it.
+    // Root may read everything: then another user runs the program, from a folder that user can
+    // reach.
     let privileged = File::open(at("locked")).is_ok();
     let ran = if privileged {
         let elsewhere = TempDir::new().unwrap();

@@ -90,7 +90,7 @@ struct Use {
     name: &'static str,
     on_value: Runs,
     on_failure: Runs,
-    /// Failures that nobody looks at.
+    /// True if a failure is unhandled.
     reports: bool,
     attach: Attach,
 }
@@ -132,7 +132,7 @@ impl Use {
         }
     }
 
-    /// Leaves a failure that nobody looks at.
+    /// Leaves an unhandled failure.
     const fn reported(self) -> Use {
         Use {
             reports: true,

@@ -1,4 +1,4 @@
-//! The default report of failures that nobody looked at: the exact lines, and how few they are.
+//! The default report of unhandled failures: the exact lines, and their bounded number.
 
 #[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
 mod support;
@@ -169,7 +169,7 @@ fn a_thousand_places_are_a_bounded_number_of_lines() {
     assert!(lines.len() <= 70 * (1 + took(&output)), "{lines:?}");
 }
 
-/// A million promises that nobody keeps and nobody looks at.
+/// A million dropped resolvers whose tasks have no consumer.
 #[test]
 fn a_million_dropped_resolvers_are_a_handful_of_lines() {
     const NAME: &str = "a_million_dropped_resolvers_are_a_handful_of_lines";

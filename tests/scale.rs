@@ -163,8 +163,8 @@ mod chains {
     // Contract: D2, C4
     // Case: 62
     #[test]
-    fn a_million_links_that_nobody_holds() {
-        alone("a million links that nobody holds", |memory| {
+    fn a_million_links_without_a_handle() {
+        alone("a million links without a handle", |memory| {
             let drops = Drops::new();
             let (resolver, mut task) = deferred::<usize>();
             for _ in 0..MILLION {
@@ -194,7 +194,7 @@ mod chains {
         });
     }
 
-    // Contract: D2. Nobody settles them, and nobody is left who could.
+    // Contract: D2. Their resolvers are gone, so no code can settle them.
     #[test]
     fn a_million_links_of_a_cold_task_on_a_pool_that_is_shut_down() {
         alone("a million links of a job that its pool discards", |_| {
@@ -490,7 +490,7 @@ mod subscribers {
             for number in 0..MILLION {
                 let next = next.clone();
                 task.on_settled(move |_| {
-                    // In order, or it would not be its turn.
+                    // The observers run in order, so this one is next.
                     if next.load(Ordering::Relaxed) == number {
                         next.store(number + 1, Ordering::Relaxed);
                     }

@@ -1,7 +1,7 @@
-//! Everything at once for a while: whatever happens in whatever order, each task settles once and
-//! nothing is left.
+//! Runs every kind of operation at once for a while: in every order each task settles once, and no
+//! memory is left.
 //!
-//! `FAST_ASYNC_STRESS_SECONDS` says how long, `FAST_ASYNC_STRESS_SEED` which run to repeat.
+//! `FAST_ASYNC_STRESS_SECONDS` sets the time, `FAST_ASYNC_STRESS_SEED` the run to repeat.
 
 #[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
 mod support;
@@ -58,7 +58,7 @@ impl Dice {
 /// What must be equal in the end.
 #[derive(Default)]
 struct Books {
-    /// Tasks whose end somebody is to be told, and how often somebody was.
+    /// The number of observed tasks, and the number of observer calls.
     watched: AtomicU64,
     told: AtomicU64,
     /// `finally` closures registered, and run.

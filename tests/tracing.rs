@@ -23,13 +23,13 @@ struct Log(Arc<Mutex<Vec<(String, String)>>>);
 const CLOSED: &str = "closed";
 
 impl Log {
-    /// A subscriber for this thread, and for whatever it starts.
+    /// A subscriber for this thread and for the threads that it starts.
     fn install(&self) -> tracing::subscriber::DefaultGuard {
         tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
     }
 
-    fn push(&self, what: &str, whom: &str) {
-        self.0.lock().unwrap().push((what.into(), whom.into()));
+    fn push(&self, what: &str, span: &str) {
+        self.0.lock().unwrap().push((what.into(), span.into()));
     }
 
     /// The span around the event with this text.
@@ -45,8 +45,7 @@ impl Log {
 
     fn is_closed(&self, span: &str) -> bool {
         let log = self.0.lock().unwrap();
-        log.iter()
-            .any(|(what, whom)| what == CLOSED && whom == span)
+        log.iter().any(|(what, of)| what == CLOSED && of == span)
     }
 }
 
@@ -244,7 +243,7 @@ fn subscribers_of_two_threads_do_not_mix() {
             .collect();
         for (log, name) in logs.iter().zip(["left", "right"]) {
             let log = log.0.lock().unwrap();
-            assert_eq!(log.len(), 200, "all of its own events, on whatever thread");
+            assert_eq!(log.len(), 200, "all of its own events, on every thread");
             assert!(log.iter().all(|(event, _)| event.starts_with(name)));
         }
         // A job without a context leaves none behind, and finds none.

@@ -1,4 +1,4 @@
-//! Failures that nobody looked at: what counts as looking, and that each is reported once.
+//! Unhandled failures: what counts as handling one, and that each is reported once.
 
 #[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
 mod support;
@@ -32,7 +32,7 @@ impl std::error::Error for Broken {}
 static REPORTS: Mutex<Vec<TaskError>> = Mutex::new(Vec::new());
 
 /// Makes the hook of this process one that keeps every report. Tests that look at them hold the
-/// guard: the hook is everybody's.
+/// guard: the hook is global to the process.
 struct Reports(#[allow(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
 
 impl Reports {
@@ -584,7 +584,7 @@ fn failures_that_a_race_has_left_behind() {
         let winner = any(vec![failed, slow, Task::ready(7)]);
         assert_eq!(winner.wait().unwrap(), 7);
         until(|| !resolver.is_wanted());
-        assert!(resolver.reject(Broken).is_err(), "nobody hears it");
+        assert!(resolver.reject(Broken).is_err(), "no consumer is left");
         assert!(reports.take(&pool).is_empty());
     });
 }

@@ -31,7 +31,7 @@ Exit status: 0 all is well, 1 something could not be read or written,
 
 pub(crate) struct Args {
     pub(crate) root: PathBuf,
-    /// With links resolved: whoever names a link means what it points to.
+    /// With links resolved: a link on the command line stands for its target.
     pub(crate) root_kind: FileType,
     pub(crate) one_file_system: bool,
     pub(crate) output: Output,

@@ -29,7 +29,7 @@ pub(crate) fn hash_file(path: PathBuf) -> io::Result<Checked> {
     })
 }
 
-/// Does not wait for somebody who writes, should the file have become a pipe since it was found.
+/// Does not wait for a writer if the file has become a pipe since it was found.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     #[cfg(unix)]

@@ -40,7 +40,7 @@ pub(crate) fn walk(args: &Args, bar: &ProgressBar, report: &mut Report) -> Vec<T
     tasks
 }
 
-/// The task holds a path until its turn comes, and only then an open file and a buffer.
+/// The task holds only a path until it starts, then an open file and a buffer.
 fn checked(path: PathBuf, size: u64, bar: &ProgressBar) -> Task<Outcome> {
     let file = path.clone();
     let hashing = attempt(move || Ok(hash_file(file)?));

@@ -15,7 +15,7 @@ pub(crate) struct Stage {
     /// Takes few jobs at a time.
     pub(crate) narrow: Pool,
     pub(crate) main_loop: LoopQueue,
-    /// Whoever settles what is sent here.
+    /// The thread that settles each resolver sent here.
     pub(crate) settler: Sender<Resolver<Value>>,
 }
 
@@ -154,7 +154,7 @@ impl Actor {
             let tasks: Vec<Task<u64>> = (0..width)
                 .map(|_| {
                     let (inner, held) = (stage.clone(), Held::new());
-                    // Of another pool than the one that waits: nobody can do it in passing.
+                    // From another pool than the waiting one, so that no waiter can run it.
                     let pool = [&stage.pool, Pool::global()][(depth % 2) as usize];
                     let task = pool.spawn(move || {
                         let _held = held;

@@ -1,6 +1,5 @@
-//! Everything at once, for as long as one likes, and then the books: what was started has settled,
-//! every observer was called once and in its turn, nothing is left in memory, and the threads have
-//! gone home.
+//! Runs every kind of operation at once for a given time, then checks: each task has settled, each
+//! observer was called once and in order, no memory is left, and the threads have ended.
 
 mod actors;
 mod books;
@@ -185,7 +184,7 @@ fn build(builder: PoolBuilder) -> Pool {
     builder.build().expect("a valid pool")
 }
 
-/// A failure that nobody looked at: some actors leave one, and some settle what nobody waits for.
+/// Counts an unhandled failure: some actors leave one, and some settle tasks without a waiter.
 fn note_report(error: &TaskError) {
     match (error.panic_message(), error.kind()) {
         (Some("unseen"), _) => UNSEEN.close(),

@@ -79,7 +79,7 @@ use syn::parse::Parser;
 /// ```
 /// use fast_async::make_async;
 ///
-/// /// Greets somebody, slowly.
+/// /// Builds a greeting.
 /// #[make_async]
 /// pub fn greet(name: String) -> String {
 ///     format!("hello {name}")

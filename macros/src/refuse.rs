@@ -35,7 +35,7 @@ fn qualifiers(signature: &Signature, reasons: &mut Vec<Error>) {
     if let Some(token) = &signature.asyncness {
         refuse(
             token,
-            "the body runs on a thread of a pool and nobody polls it: remove `async`, or keep the `async fn` and block \
+            "the body runs on a thread of a pool, which polls no future: remove `async`, or keep the `async fn` and block \
              on its future inside `spawn`",
         );
     }

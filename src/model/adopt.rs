@@ -130,7 +130,7 @@ fn a_cancel_reaches_what_is_adopted_or_comes_too_late() {
 
 /// The inner task settles on its executor while it is adopted.
 #[test]
-fn what_is_adopted_late_is_handed_to_its_executor() {
+fn a_task_adopted_late_is_handed_to_its_executor() {
     explore(&["done"], || {
         let (inner, adopted) = open::<u32>();
         let adopted = adopted.on(&|job: Job| job.run());

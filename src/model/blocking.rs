@@ -59,7 +59,7 @@ fn all_that_a_callback_has_settled_goes_on_while_it_waits() {
 /// A task is handed off by the thread that blocks while another settles what it goes on to wait
 /// for, or cancels it.
 #[test]
-fn what_is_handed_off_is_run_once_or_cancelled() {
+fn a_handed_off_step_runs_once_or_is_cancelled() {
     explore(&["ran", "cancelled"], || {
         let (first, one) = open();
         let (second, two) = open();
@@ -96,7 +96,7 @@ fn what_is_handed_off_is_run_once_or_cancelled() {
 /// Another thread ends the wait, and does so only when what the callback has settled before has
 /// run.
 #[test]
-fn who_ends_the_wait_waits_for_what_is_handed_off() {
+fn a_settle_that_waits_for_handed_off_steps() {
     explore(&["done"], || {
         let (first, one) = open();
         let (second, two) = open();
@@ -117,7 +117,7 @@ fn who_ends_the_wait_waits_for_what_is_handed_off() {
 
 /// The wait may be over before it begins: then nothing is handed off.
 #[test]
-fn what_is_handed_off_meets_the_settle_that_ends_the_wait() {
+fn handed_off_steps_race_the_settle_that_ends_the_wait() {
     explore(&["on the pool", "behind the callback"], || {
         let (first, one) = open();
         let (second, two) = open();

@@ -74,7 +74,7 @@ fn two_cancels_are_one() {
 
 /// A thread of the model runs the closure as a worker would; no pool has a part in it.
 #[test]
-fn a_closure_that_is_cancelled_before_its_turn_never_runs() {
+fn a_closure_that_is_cancelled_before_it_starts_never_runs() {
     explore(&["prevented", "signalled", "too late"], || {
         let (ran, captured) = (Counter::default(), Counter::default());
         let returned = Counter::default();
@@ -109,7 +109,7 @@ fn a_closure_that_is_cancelled_before_its_turn_never_runs() {
 
 /// A worker that the raise of a token has set free comes to the next task before the raise does.
 #[test]
-fn what_a_raise_sets_free_begins_nothing_that_it_is_to_prevent() {
+fn a_cancel_starts_no_step_that_it_prevents() {
     explore(&["told", "prevented", "ran"], || {
         let token = CancelToken::new();
         let ran = Counter::default();
@@ -158,7 +158,7 @@ fn what_a_raise_sets_free_begins_nothing_that_it_is_to_prevent() {
 
 /// A closure that returns, a cancel and one who asks: he is told once, and after the closure.
 #[test]
-fn who_asks_is_told_when_a_cancelled_closure_has_returned() {
+fn stopped_settles_when_a_cancelled_closure_has_returned() {
     explore(&["before", "signalled", "too late"], || {
         let (ran, dropped) = (Counter::default(), Counter::default());
         let (calls, captured) = (ran.clone(), Counted(dropped.clone()));

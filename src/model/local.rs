@@ -6,7 +6,7 @@ use crate::loop_queue::LocalLoop;
 use crate::{ErrorKind, Executor, Job, Pool};
 
 #[test]
-fn a_local_closure_that_is_cancelled_is_dropped_in_a_turn() {
+fn a_cancelled_local_closure_is_dropped_by_a_run_of_the_loop() {
     explore(&["in the turn", "in the next"], || {
         let here = LocalLoop::new();
         let (_resolver, task) = open::<u8>();

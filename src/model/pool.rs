@@ -259,7 +259,7 @@ fn a_pool_without_handles_finishes_what_it_has() {
 }
 
 #[test]
-fn who_waits_for_a_pool_to_be_idle_is_woken() {
+fn wait_idle_is_woken_when_the_pool_is_idle() {
     explore(&["done"], || {
         let pool = pool(1, 1);
         let ran = Counter::default();
@@ -272,7 +272,7 @@ fn who_waits_for_a_pool_to_be_idle_is_woken() {
 }
 
 #[test]
-fn who_waits_for_room_gets_it() {
+fn a_released_slot_wakes_a_thread_that_waits_for_capacity() {
     explore(&["done"], || {
         let builder = Pool::builder().core_threads(1).max_threads(1);
         let pool = builder.queue_limit(1).build().expect("none is 0");

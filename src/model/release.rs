@@ -3,7 +3,7 @@
 use super::{Counter, explore, go, open, reports};
 
 #[test]
-fn a_failure_that_nobody_sees_is_reported_once() {
+fn an_unhandled_failure_is_reported_once() {
     explore(&["reported"], || {
         let reports = reports();
         let (resolver, task) = open::<u8>();
@@ -48,7 +48,7 @@ fn the_last_of_two_handles_reports_it() {
 }
 
 #[test]
-fn a_failure_that_somebody_waits_for_is_not_reported() {
+fn a_failure_with_a_waiter_is_not_reported() {
     explore(&["seen"], || {
         let reports = reports();
         let (resolver, task) = open::<u8>();

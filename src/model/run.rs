@@ -38,7 +38,7 @@ fn observers_keep_their_order_when_a_cancel_comes_between() {
 }
 
 #[test]
-fn who_unsubscribes_from_the_middle_is_called_or_dropped() {
+fn a_subscriber_removed_from_the_middle_is_called_or_dropped() {
     explore(&["called", "dropped"], || {
         let (resolver, task) = open();
         let (calls, drops) = (Counter::default(), Counter::default());
@@ -61,7 +61,7 @@ fn who_unsubscribes_from_the_middle_is_called_or_dropped() {
 }
 
 #[test]
-fn a_cancel_takes_the_links_that_have_not_had_their_turn() {
+fn a_cancel_removes_the_links_that_have_not_run() {
     explore(&["value", "cancelled"], || {
         let (resolver, task) = open();
         let (runs, drops) = (Counter::default(), Counter::default());

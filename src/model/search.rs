@@ -30,7 +30,7 @@ impl Gate {
 /// Pushes leave the queue to the one worker that looks around. It has to call the next before it
 /// runs what it found.
 #[test]
-fn who_finds_a_job_passes_on() {
+fn a_worker_that_finds_a_job_notifies_another() {
     explore(&["done"], || {
         let pool = pool(2, 2);
         pool.spawn(|| ()).wait().unwrap();

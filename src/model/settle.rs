@@ -80,7 +80,7 @@ fn one_winner_among_clones_of_a_resolver() {
 /// The one step runs once, on the pool's thread or on that of the call that came late, and never on
 /// the settling one while that is settling.
 #[test]
-fn steps_left_to_the_pool_against_one_who_subscribes_and_one_who_cancels() {
+fn steps_left_to_the_pool_race_a_subscribe_and_a_cancel() {
     explore(&["value", "cancelled"], || {
         let (resolver, task) = open::<u8>();
         let resolver = resolver.on_pool();

@@ -158,7 +158,7 @@ fn a_branch_goes_on_where_its_source_was_sent() {
 
 /// Polls the task as a runtime would, and sleeps in the queue until the waker is called.
 #[test]
-fn whoever_polls_a_task_is_woken() {
+fn a_polled_task_wakes_its_waker() {
     explore(&["woken"], || {
         let (resolver, task) = open();
         let here = LoopQueue::new();

@@ -5,7 +5,7 @@ use crate::ErrorKind;
 use crate::sync::{Arc, AtomicBool, Ordering};
 
 #[test]
-fn a_late_observer_overtakes_nobody() {
+fn a_late_observer_runs_after_earlier_ones() {
     explore(&["the settler ran it", "the subscriber ran it"], || {
         let (resolver, task) = open();
         let seen = Log::new();
@@ -111,7 +111,7 @@ fn who_unsubscribes_in_time_is_never_called() {
 }
 
 #[test]
-fn whoever_subscribes_hears_of_a_dropped_resolver() {
+fn a_subscriber_is_told_of_a_dropped_resolver() {
     explore(&["done"], || {
         let (resolver, task) = open::<u8>();
         let settler = go(move || drop(resolver));

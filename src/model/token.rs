@@ -117,7 +117,7 @@ fn a_callback_that_is_taken_back_while_another_runs_never_runs() {
 
 /// A child, a callback and a task come to a token that is being raised.
 #[test]
-fn what_is_registered_while_a_token_is_raised_hears_of_it() {
+fn a_callback_registered_during_a_cancel_is_called() {
     explore(&["heard"], || {
         let token = CancelToken::new();
         let raised = token.clone();

@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_quiet_when_all_who_are_there_wait_for_that() {
+    fn it_is_idle_when_only_idle_waiters_are_active() {
         let mut counts = ThreadCounts::new(2, 8);
         counts.idle_waiters = 3;
         let mut is_quiet = |active, blocked| {

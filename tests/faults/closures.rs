@@ -70,8 +70,8 @@ fn check(when: When, &(name, on_value, hits, hang): &Verb, charge: Charge) {
     let outcome = task.wait().expect("handled");
     let wanted = match (hits, on_value) {
         (Hits::Task, _) => Err(ErrorKind::Panicked),
-        (Hits::Nobody, true) => Ok(7),
-        (Hits::Nobody, false) => Err(ErrorKind::Failed),
+        (Hits::NoTask, true) => Ok(7),
+        (Hits::NoTask, false) => Err(ErrorKind::Failed),
     };
     assert_eq!(outcome, wanted, "{case}");
     assert_eq!(seen.take(), ["before", "after"], "{case}");
@@ -101,7 +101,7 @@ fn is_passed_over((name, ..): &Verb) -> bool {
 }
 
 #[test]
-fn a_closure_that_is_cancelled_before_its_turn() {
+fn a_closure_that_is_cancelled_before_it_starts() {
     stand("cancelled", |ground| {
         for (name, _, _, hang) in VERBS {
             let (resolver, task) = deferred();

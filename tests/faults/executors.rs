@@ -104,7 +104,7 @@ const RESTS: &[Rest] = &[
 
 // Contract: S3. With or without a link of its own behind the executor, everything settles.
 #[test]
-fn whatever_hangs_behind_an_executor_that_does_its_worst() {
+fn steps_behind_an_executor_that_misbehaves() {
     stand("behind", |ground| {
         for pending in [false, true] {
             for (&(name, _, bad), (rest, hang)) in BADS
@@ -185,7 +185,7 @@ fn an_executor_that_panics_when_it_is_dropped() {
             assert_eq!(task.wait().unwrap(), 9);
         }
         ground.drops.wait_for(2);
-        // With nobody to replace it, it goes with its task.
+        // Without a replacement it is dropped with its task.
         let grenade = Arc::new(ground.grenade());
         let task = ground.pool.spawn(|| 1).on(&move |job: Job| {
             let _ = &grenade;

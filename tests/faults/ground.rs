@@ -70,7 +70,7 @@ impl Ground {
         Grenade(self.name, self.drops.token())
     }
 
-    /// The grenades that went off when nobody's task could fail were reported.
+    /// Panics that could fail no task were reported.
     #[track_caller]
     pub(crate) fn check_reports(&self, count: usize) {
         assert_eq!(reports(&format!("{} went off", self.name)), count);

@@ -1,5 +1,5 @@
-//! A fault at every place where user code is called or dropped, in turn. Whatever it is: what
-//! should settle settles, nothing hangs, no thread is lost, and threads go on to dispatch what they
+//! Injects a fault at each place where user code is called or dropped. After each fault every task
+//! settles, no call hangs, no thread is lost, and threads still dispatch the tasks that they
 //! settle.
 //!
 //! Contract: S2, S3, D2, D4, C5, P1, P2

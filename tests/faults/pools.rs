@@ -47,8 +47,8 @@ fn hooks_of_a_pool_that_panic() {
     });
 }
 
-// A pool at its maximum whose threads block for long has its watcher ask for more in vain, again
-// and again.
+// A pool at its maximum whose threads stay blocked: its monitor asks for more threads repeatedly
+// and gets none.
 #[test]
 fn a_pool_that_was_blocked_for_long_still_grows() {
     stand("blocked", |_| {

@@ -63,8 +63,8 @@ fn an_unhandled_hook_that_panics() {
             fail_unseen(ground);
             assert!(ground.pool.wait_idle(PATIENCE));
             assert!(Pool::global().wait_idle(PATIENCE));
-            // All that nobody looked at, the observer and the task it looked at, and the value's
-            // drop.
+            // Every unhandled failure, the observer and the task it observed, and the drop of the
+            // value.
             assert_eq!(calls.load(Ordering::Relaxed), 8);
             // The hook that goes panics too.
             set_unhandled_hook(|_| ());

@@ -7,7 +7,7 @@ use fast_async::{CancelOutcome, ErrorKind, Job, LoopQueue, Task, all, any, defer
 use crate::ground::{Grenade, Ground, stand};
 use crate::support::{Gate, PATIENCE, assert_still_dispatches, expected};
 
-/// Settles a task with a grenade, in some way in which nobody takes it.
+/// Settles a task with a grenade in one of the ways that leave it without a consumer.
 type Waste = (&'static str, fn(&Ground, Grenade));
 
 const WASTES: &[Waste] = &[
@@ -116,7 +116,7 @@ const WASTES: &[Waste] = &[
     ("any, the second", |_, grenade| {
         let (first, one) = deferred();
         let (second, other) = deferred();
-        // The second is settled, but its turn comes when the first has won.
+        // The second is settled, but its observer runs after the first has won.
         let one = one.inspect(move |_: &Option<Grenade>| {
             assert!(second.resolve(Some(grenade)).is_ok());
         });
@@ -157,7 +157,7 @@ const WASTES: &[Waste] = &[
 
 // Each on a thread of the user's own, where a panic that came through would be seen.
 #[test]
-fn a_value_or_an_error_that_nobody_takes() {
+fn a_value_or_an_error_without_a_consumer() {
     stand("value", |ground| {
         for (name, waste) in WASTES {
             let before = ground.drops.count();
@@ -176,7 +176,7 @@ fn a_value_or_an_error_that_nobody_takes() {
 
 // The same on a worker: it is none the worse for it.
 #[test]
-fn a_value_or_an_error_that_nobody_takes_on_a_worker() {
+fn a_value_or_an_error_without_a_consumer_on_a_worker() {
     stand("value on a worker", |ground| {
         for (name, waste) in WASTES {
             let inner = Ground {

@@ -37,7 +37,7 @@ impl Charge {
 pub(crate) enum Hits {
     Task,
     /// It is reported, and the outcome stays what it was.
-    Nobody,
+    NoTask,
 }
 
 /// How the source of a chain gets its outcome.
@@ -81,8 +81,8 @@ pub(crate) fn settle(resolver: Resolver<u32>, value: bool) {
     }
 }
 
-/// A verb with a closure: whether it is called with a value, whom its panic hits, and how it is
-/// hung on a task.
+/// A verb with a closure: whether it is called with a value, which task its panic fails, and how it
+/// is registered on a task.
 pub(crate) type Verb = (&'static str, bool, Hits, fn(Task<u32>, Charge) -> Task<u32>);
 
 pub(crate) const VERBS: &[Verb] = &[
@@ -116,25 +116,25 @@ pub(crate) const VERBS: &[Verb] = &[
     ("share, handle", true, Hits::Task, |task, charge| {
         task.share().handle(move |_| charge.go())
     }),
-    ("inspect", true, Hits::Nobody, |task, charge| {
+    ("inspect", true, Hits::NoTask, |task, charge| {
         task.inspect(move |_| charge.go_off())
     }),
-    ("inspect_err", false, Hits::Nobody, |task, charge| {
+    ("inspect_err", false, Hits::NoTask, |task, charge| {
         task.inspect_err(move |_| charge.go_off())
     }),
-    ("subscribe, success", true, Hits::Nobody, |task, charge| {
+    ("subscribe, success", true, Hits::NoTask, |task, charge| {
         task.subscribe(move |_| charge.go_off(), |_| ());
         task
     }),
-    ("subscribe, failure", false, Hits::Nobody, |task, charge| {
+    ("subscribe, failure", false, Hits::NoTask, |task, charge| {
         task.subscribe(|_| (), move |_| charge.go_off());
         task
     }),
-    ("on_settled", true, Hits::Nobody, |task, charge| {
+    ("on_settled", true, Hits::NoTask, |task, charge| {
         task.on_settled(move |_| charge.go_off());
         task
     }),
-    ("share, on_settled", true, Hits::Nobody, |task, charge| {
+    ("share, on_settled", true, Hits::NoTask, |task, charge| {
         let shared = task.share();
         shared.on_settled(move |_| charge.go_off());
         shared.cloned()

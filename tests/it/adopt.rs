@@ -39,7 +39,7 @@ mod outcome {
     // Contract: S5
     // Case: 12
     #[test]
-    fn a_returned_task_is_adopted_whatever_its_state() {
+    fn a_returned_task_is_adopted_in_every_state() {
         within(|| {
             every_case(|case| {
                 let n = case.run(Ok(1), |task| task.and_then(|n| Task::ready(n + 1)));
@@ -196,10 +196,10 @@ mod outcome {
         });
     }
 
-    // Contract: S5. An inner task that follows another itself has links and observers of its own:
-    // they have their turn.
+    // Contract: S5. An inner task that follows another has links and observers of its own. They run
+    // too.
     #[test]
-    fn what_hangs_on_an_adopted_task_that_follows_another_has_its_turn() {
+    fn steps_of_an_adopted_task_that_follows_another_run() {
         within(|| {
             let (source, first) = deferred::<u32>();
             let (inner, second) = deferred::<u32>();
@@ -213,8 +213,8 @@ mod outcome {
         });
     }
 
-    // Contract: S5, C3. Built from its end: what only carries is left out of the line, and nobody
-    // misses it.
+    // Contract: S5, C3. A line built from its end: a task that only forwards is left out of the
+    // line without a visible effect.
     #[test]
     fn a_line_that_is_built_from_its_end_carries_values_and_cancels() {
         let line = || {
@@ -232,7 +232,7 @@ mod outcome {
 
             let (source, task) = line();
             task.cancel();
-            assert_eq!(source.resolve(7), Err(7), "nobody wants it any more");
+            assert_eq!(source.resolve(7), Err(7), "no consumer is left");
 
             let (source, task) = line();
             let seen = watch(&task);
@@ -270,7 +270,7 @@ mod outcome {
                     assert!(outer.settle_with(inner).is_ok());
                     job.run();
                 }
-                assert_eq!(Arc::strong_count(&hoard), 1, "nobody needs the one between");
+                assert_eq!(Arc::strong_count(&hoard), 1, "the task between is released");
                 source.resolve(7).unwrap();
                 assert_eq!(task.wait().unwrap(), 7);
             }
@@ -280,7 +280,7 @@ mod outcome {
     // Contract: C3. The task was cancelled while it followed one whose observer still looks; when
     // that one delivers, it is to another life of the task.
     #[test]
-    fn what_a_task_followed_before_its_cancel_has_no_say_in_what_it_follows_after() {
+    fn a_task_followed_before_a_cancel_does_not_settle_what_is_followed_after() {
         within(|| {
             let (looking, go_on) = (Gate::new(), Gate::new());
             let (at, until) = (looking.clone(), go_on.clone());
@@ -446,9 +446,9 @@ mod rings {
         });
     }
 
-    // Contract: S5. Where the task of the ring has a list of steps, `all` hears of its failure
-    // while it is among them; whatever `all` gives up then, it is not what it was to be settled
-    // with.
+    // Contract: S5. Where the task in the cycle has a list of steps, `all` is told of its failure
+    // while its own step is in that list. `all` then drops its inputs, but not the task that it was
+    // to be settled with.
     #[test]
     fn a_ring_through_a_task_with_many_steps_is_a_cycle() {
         within(|| {

@@ -31,7 +31,7 @@ fn finished() -> Task<u32> {
     task
 }
 
-// There: spins for ever.
+// There: spins without end.
 #[test]
 fn waiting_for_a_finished_task_returns() {
     within(|| {
@@ -200,7 +200,7 @@ fn the_first_of_nothing_is_a_clear_error() {
 
 // There: raises when the slow one is done.
 #[test]
-fn awaiting_all_fails_with_the_first_failure_and_waits_for_nobody() {
+fn awaiting_all_fails_with_the_first_failure_at_once() {
     within(|| {
         let (hold, running) = (Gate::new(), Gate::new());
         let (pass, open) = (hold.clone(), running.clone());

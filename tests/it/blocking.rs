@@ -1,5 +1,5 @@
-//! A callback that blocks holds up nothing: what it has settled before goes on elsewhere, whatever
-//! it blocks in and wherever it runs.
+//! A callback that blocks delays no other task: other threads dispatch the tasks that it has
+//! settled, in every blocking call and on every thread.
 
 mod places;
 mod stack;
@@ -18,7 +18,7 @@ const SHORT: Duration = Duration::from_millis(20);
 
 // Contract: W1
 #[test]
-fn a_limit_holds_whatever_the_callback_has_settled_before() {
+fn a_limit_holds_after_the_callback_has_settled_other_tasks() {
     within(|| {
         let (first, one) = deferred::<()>();
         let (second, two) = deferred::<()>();
@@ -41,7 +41,7 @@ fn a_limit_holds_whatever_the_callback_has_settled_before() {
 
 // Contract: W1, W3
 #[test]
-fn there_is_no_cycle_where_nobody_waits_in_a_cycle() {
+fn no_cycle_is_reported_where_waits_form_none() {
     within(|| {
         let (first, one) = deferred::<()>();
         let (second, two) = deferred::<()>();
@@ -69,7 +69,7 @@ fn there_is_no_cycle_where_nobody_waits_in_a_cycle() {
 
 // Contract: W1
 #[test]
-fn what_belongs_to_an_executor_is_handed_over_at_once() {
+fn steps_of_an_executor_are_handed_over_at_once() {
     let sends: [fn(Task<u32>) -> Task<u32>; 3] = [
         |task| task.on(Pool::global()),
         |task| task.on(&pool_of(1)),
@@ -213,7 +213,7 @@ fn an_inline_continuation_that_is_pending_goes_to_the_pool() {
 
 // Contract: W1. What the awaited task has settled is no part of it.
 #[test]
-fn what_awaited_work_settles_does_not_hold_up_the_waiter() {
+fn steps_settled_by_awaited_work_do_not_delay_the_waiter() {
     within(|| {
         let pool = pool_of(1);
         let own = pool.clone();

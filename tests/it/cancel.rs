@@ -41,7 +41,7 @@ mod outcome {
     // Contract: C1
     // Case: 55
     #[test]
-    fn what_has_not_started_never_runs_and_lets_go_at_once() {
+    fn a_task_not_started_never_runs_and_drops_its_closure_at_once() {
         within(|| {
             let (pool, gate) = held_pool();
             let (ran, freed) = (Count::default(), Count::default());
@@ -75,7 +75,7 @@ mod outcome {
 
     // Contract: C1
     #[test]
-    fn what_runs_is_told_and_its_result_is_dropped() {
+    fn a_running_task_is_told_and_its_result_is_dropped() {
         within(|| {
             let pool = Pool::new();
             let (running, leave, freed) = (Count::default(), Gate::default(), Count::default());
@@ -97,14 +97,14 @@ mod outcome {
             leave.open();
             assert_eq!(told.recv().unwrap(), (true, true));
             assert!(pool.wait_idle(Duration::MAX));
-            assert_eq!(freed.get(), 1, "the value nobody gets is dropped");
+            assert_eq!(freed.get(), 1, "a value without a consumer is dropped");
         });
     }
 
     // Contract: C1
     // Case: 49
     #[test]
-    fn what_is_settled_stays() {
+    fn a_settled_task_is_unchanged() {
         within(|| {
             let task = Task::ready(String::from("kept"));
             assert_eq!(task.cancel(), CancelOutcome::TooLate);
@@ -470,7 +470,7 @@ mod upstream {
             two.cancel();
             assert!(resolver.is_wanted(), "a handle is left");
             other.cancel();
-            assert!(!resolver.is_wanted(), "nobody is left");
+            assert!(!resolver.is_wanted(), "no consumer is left");
             assert_eq!(resolver.resolve(1), Err(1));
 
             let running = Count::default();
@@ -658,7 +658,7 @@ mod token {
 
     // Contract: C1
     #[test]
-    fn tokens_in_the_middle_that_nobody_holds_pass_it_on() {
+    fn inner_tokens_without_a_handle_pass_the_cancel_on() {
         let root = CancelToken::new();
         let mut leaf = root.child();
         for _ in 0..100_000 {
@@ -810,7 +810,7 @@ mod token {
 
     // Contract: C1
     #[test]
-    fn what_a_raise_sets_free_begins_nothing_that_it_is_to_prevent() {
+    fn a_cancel_starts_no_step_that_it_prevents() {
         within(|| {
             let one_thread = || Pool::builder().max_threads(1);
             let (quit, pool) = (CancelToken::new(), one_thread().build().unwrap());

@@ -412,7 +412,8 @@ mod never_and_once {
         });
     }
 
-    // Contract: S1, D1. Registering races with settling; the continuation runs once, whoever wins.
+    // Contract: S1, D1. Registering races with settling; the continuation runs once in either
+    // order.
     // Case: 10
     #[test]
     fn a_continuation_that_races_with_settling_runs_once() {

@@ -367,7 +367,7 @@ mod any_of {
         });
     }
 
-    // Whoever walks the sources of an error comes to the user's own.
+    // A walk along `source()` reaches the user's own error.
     #[test]
     fn the_first_failure_is_the_source_of_the_aggregate() {
         use std::error::Error;
@@ -534,7 +534,7 @@ mod any_of {
                 hand.send(resolver).unwrap();
                 start.wait();
                 assert_eq!(any(race).wait().unwrap(), 7);
-                // Whoever comes last cancels the losers, perhaps a moment later.
+                // The last thread to arrive cancels the losers, perhaps a moment later.
                 drops.wait_for(2 * (round + 1));
             }
             drop(hand);
@@ -576,8 +576,7 @@ mod any_of {
 mod both {
     use super::*;
 
-    // No user code runs in the collecting: it needs no executor, and no loop that nobody turns
-    // meanwhile.
+    // Collecting runs no user code: it needs no executor, and no loop that is not running.
     #[test]
     fn collecting_settled_tasks_does_not_go_through_their_executor() {
         within(|| {

@@ -1,5 +1,5 @@
-//! Cycles: whatever closes one, and in whichever order, is told so; what is no cycle is left alone;
-//! and the search for cycles takes steps in proportion to the size of the graph.
+//! Cycles: the call that closes one fails as `Cycle`, in every order; waits that form no cycle are
+//! not affected; and the search takes steps in proportion to the size of the graph.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};

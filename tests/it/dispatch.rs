@@ -228,10 +228,10 @@ mod order {
         (looking, go_on)
     }
 
-    // Contract: D1, C1. The outcome that they subscribed to is there, and their turn has come: the
-    // cancel is of what comes after them.
+    // Contract: D1, C1. The outcome that they subscribed to is there and they are due, so the
+    // cancel affects only later steps.
     #[test]
-    fn observers_whose_turn_has_come_see_the_value_and_later_ones_the_cancel() {
+    fn observers_that_are_due_see_the_value_and_later_ones_the_cancel() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             let seen = Log::new();
@@ -241,7 +241,7 @@ mod order {
             };
             let (looking, go_on) = look(&task);
             (0..5).for_each(|_| watch(&task));
-            let task = task.then(|_| unreachable!("cancelled before its turn"));
+            let task = task.then(|_| unreachable!("cancelled before it starts"));
             (0..5).for_each(|_| watch(&task));
             let settler = thread::spawn(move || resolver.resolve(1).unwrap());
             looking.pass();
@@ -276,7 +276,7 @@ mod order {
     // comes in the order in which it was registered, and not at all when it was unsubscribed
     // meanwhile.
     #[test]
-    fn what_is_cancelled_again_and_again_has_its_turn_once_and_in_order() {
+    fn steps_cancelled_repeatedly_run_once_and_in_order() {
         within(|| {
             let (resolver, mut task) = deferred::<u32>();
             let (looking, go_on) = look(&task);
@@ -583,8 +583,8 @@ mod threads {
         });
     }
 
-    // Contract: D2, D5. Where `Inline` says that there is nobody to hand over to, the chain goes
-    // on, and the stack stays flat.
+    // Contract: D2, D5. With `Inline` there is no other thread to hand over to: the chain
+    // continues, and the stack stays flat.
     #[test]
     fn a_long_inline_chain_on_a_busy_worker_keeps_its_stack_flat() {
         isolated(

@@ -1,5 +1,4 @@
-//! When closures and values are dropped: as soon as nobody can use them any more, and outside every
-//! lock.
+//! When closures and values are dropped: as soon as no task can use them, and outside every lock.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -168,7 +167,7 @@ fn cancelling_drops_what_can_no_longer_run_while_an_observer_looks() {
                 let token = drops.token();
                 task.then(move |_| {
                     token.hold();
-                    unreachable!("cancelled before its turn")
+                    unreachable!("cancelled before it starts")
                 })
             });
             assert_eq!(task.cancel(), CancelOutcome::Signalled);
@@ -180,9 +179,9 @@ fn cancelling_drops_what_can_no_longer_run_while_an_observer_looks() {
     });
 }
 
-// Contract: D6. The link that was to take the value is cancelled, so nobody can have it any more.
+// Contract: D6. The link that was to take the value is cancelled, so no consumer can take it.
 #[test]
-fn cancelling_drops_the_value_that_nobody_can_have_any_more() {
+fn cancelling_drops_a_value_that_no_consumer_can_take() {
     within(|| {
         let jobs = Log::new();
         let keep = {
@@ -295,7 +294,7 @@ fn a_value_replaced_by_a_panic_is_dropped_outside_the_lock() {
 
 // Contract: D2, D6
 #[test]
-fn a_value_that_nobody_takes_is_dropped_outside_the_lock() {
+fn a_value_without_a_consumer_is_dropped_outside_the_lock() {
     drops_outside_the_lock(|probe| {
         let held = probe.value();
         probe.map(|task| task.then(move |()| held).then(|_| ()));
@@ -306,7 +305,7 @@ fn a_value_that_nobody_takes_is_dropped_outside_the_lock() {
 
 // Contract: D2, D6
 #[test]
-fn an_error_that_nobody_takes_is_dropped_outside_the_lock() {
+fn an_error_without_a_consumer_is_dropped_outside_the_lock() {
     drops_outside_the_lock(|probe| {
         let held = probe.value();
         probe.map(|task| task.and_then(move |()| Err(Held(Mutex::new(held)).into())));

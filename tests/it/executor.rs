@@ -72,7 +72,7 @@ mod choice {
     }
 
     #[test]
-    fn what_was_registered_before_stays_where_it_was() {
+    fn steps_registered_before_keep_their_executor() {
         within(|| {
             let other = pool("other");
             let (resolver, task) = deferred();

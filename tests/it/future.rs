@@ -152,7 +152,7 @@ fn a_task_that_is_cancelled_on_drop_may_be_awaited() {
 
 // Contract: W2
 #[test]
-fn a_task_whose_outcome_was_awaited_says_so_to_whoever_asks_again() {
+fn polling_again_after_the_outcome_panics_with_a_message() {
     fn spent() -> Task<u32> {
         let mut task = Task::ready(1);
         let mut context = Context::from_waker(Waker::noop());
@@ -246,7 +246,7 @@ fn dropping_a_future_detaches_its_task() {
 
 // Contract: S2. A waker is foreign code.
 #[test]
-fn a_waker_that_panics_harms_nobody() {
+fn a_waker_that_panics_affects_no_other_waiter() {
     struct Panics;
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {

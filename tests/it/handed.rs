@@ -1,5 +1,5 @@
-//! Work that was handed on: nobody runs it but whom it belongs to now, and nobody runs it in a
-//! stranger's place.
+//! Work that was handed off: only its present owner runs it, and no thread runs it in place of
+//! another task's work.
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -66,8 +66,7 @@ mod stale {
         });
     }
 
-    // Contract: W1, P4. The entry that a waiting worker has left in the queue is nobody's to
-    // refuse.
+    // Contract: W1, P4. The entry that a waiting worker has left in the queue is not rejected.
     #[test]
     fn a_pool_does_not_refuse_what_a_waiting_worker_runs() {
         within(|| {
@@ -239,11 +238,11 @@ mod cancelled {
             let task = Task::ready(1).on(&here);
             watch(&task, &seen);
             watch(&task, &seen);
-            let task = task.then(|_| unreachable!("cancelled before its turn"));
+            let task = task.then(|_| unreachable!("cancelled before it starts"));
             watch(&task, &seen);
             assert_eq!(task.cancel(), CancelOutcome::Prevented);
             // So is what was chained on the cancelled task, before its executor comes to any of it.
-            let task = task.catch(|_| unreachable!("cancelled before its turn"));
+            let task = task.catch(|_| unreachable!("cancelled before it starts"));
             assert_eq!(task.cancel(), CancelOutcome::Prevented);
             here.run_pending();
             assert_eq!(seen.take(), [Ok(1), Ok(1), Err(ErrorKind::Cancelled)]);
@@ -258,7 +257,7 @@ mod cancelled {
             let (here, seen) = (LoopQueue::new(), Log::new());
             let task = Task::ready(1).on(&here);
             watch(&task, &seen);
-            let task = task.then(|_| unreachable!("cancelled before its turn"));
+            let task = task.then(|_| unreachable!("cancelled before it starts"));
             watch(&task, &seen);
             task.cancel();
             drop(here);
@@ -293,7 +292,7 @@ mod refused {
 
     // Contract: D3
     #[test]
-    fn what_a_dead_executor_refuses_does_not_run_in_the_call_that_registers_it() {
+    fn a_step_rejected_by_an_executor_does_not_run_in_the_call_that_registers_it() {
         within(|| {
             let queue = LoopQueue::new();
             let task = Task::ready(1).on(&queue);
@@ -359,7 +358,7 @@ mod taken {
 
     // Contract: S3
     #[test]
-    fn whatever_hangs_on_a_task_that_was_awaited_settles() {
+    fn steps_of_an_awaited_task_settle() {
         within(|| {
             let abandoned = |outcome: Result<u32, fast_async::TaskError>| {
                 assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Abandoned);

@@ -34,8 +34,8 @@ mod nesting {
     use super::*;
 
     #[test]
-    fn jobs_that_turn_their_loop_do_not_nest_without_bound() {
-        let name = "nesting::jobs_that_turn_their_loop_do_not_nest_without_bound";
+    fn jobs_that_run_their_own_loop_have_bounded_nesting() {
+        let name = "nesting::jobs_that_run_their_own_loop_have_bounded_nesting";
         on_a_small_stack(name, || {
             let queue = LoopQueue::new();
             let ran = Arc::new(AtomicUsize::new(0));
@@ -73,8 +73,8 @@ mod nesting {
     }
 
     #[test]
-    fn jobs_that_turn_their_loop_until_a_task_is_settled_get_its_value() {
-        let name = "nesting::jobs_that_turn_their_loop_until_a_task_is_settled_get_its_value";
+    fn jobs_that_run_their_own_loop_until_a_task_settles_get_its_value() {
+        let name = "nesting::jobs_that_run_their_own_loop_until_a_task_settles_get_its_value";
         on_a_small_stack(name, || {
             let queue = LoopQueue::new();
             let log = Log::new();
@@ -92,8 +92,8 @@ mod nesting {
     }
 
     #[test]
-    fn a_turn_that_is_too_deep_for_what_it_waits_for_fails_as_a_cycle() {
-        let name = "nesting::a_turn_that_is_too_deep_for_what_it_waits_for_fails_as_a_cycle";
+    fn a_run_too_deep_for_what_it_waits_for_fails_as_a_cycle() {
+        let name = "nesting::a_run_too_deep_for_what_it_waits_for_fails_as_a_cycle";
         on_a_small_stack(name, || {
             let queue = LoopQueue::new();
             let log = Log::new();
@@ -121,8 +121,8 @@ mod nesting {
     }
 
     #[test]
-    fn loops_that_turn_each_other_do_not_nest_without_bound() {
-        let name = "nesting::loops_that_turn_each_other_do_not_nest_without_bound";
+    fn loops_that_run_each_other_have_bounded_nesting() {
+        let name = "nesting::loops_that_run_each_other_have_bounded_nesting";
         on_a_small_stack(name, || {
             let loops: Vec<_> = (0..DEEP).map(|_| LoopQueue::new()).collect();
             for pair in loops.windows(2) {
@@ -200,8 +200,8 @@ mod nesting {
     }
 
     #[test]
-    fn a_hook_whose_own_failures_nobody_looks_at_does_not_nest_without_bound() {
-        let name = "nesting::a_hook_whose_own_failures_nobody_looks_at_does_not_nest_without_bound";
+    fn a_hook_with_unhandled_failures_of_its_own_has_bounded_nesting() {
+        let name = "nesting::a_hook_with_unhandled_failures_of_its_own_has_bounded_nesting";
         on_a_small_stack(name, || {
             let calls = Arc::new(AtomicUsize::new(0));
             let count = calls.clone();
@@ -530,7 +530,7 @@ mod local {
     }
 
     #[test]
-    fn a_cancelled_closure_is_dropped_in_the_next_turn() {
+    fn a_cancelled_closure_is_dropped_by_the_next_run_of_the_loop() {
         within(|| {
             let here = LocalLoop::new();
             let (token, dropped) = tells_where();

@@ -90,7 +90,7 @@ mod free_functions {
     fn without_a_return_type_give_a_task_of_nothing() {
         let (to, threads) = mpsc::channel();
         let task: Task<()> = send_thread(to);
-        // Received before anybody waits: the call alone has started the body.
+        // Received before any wait: the call alone has started the body.
         assert_ne!(threads.recv().unwrap(), thread::current().id());
         let () = task.wait().unwrap();
     }
@@ -603,7 +603,7 @@ mod head {
     #[make_async]
     fn with_inner_attributes() -> u8 {
         #![allow(unused_variables)]
-        let nobody_reads = 1;
+        let unread = 1;
         2
     }
 

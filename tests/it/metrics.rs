@@ -24,7 +24,7 @@ fn counters_agree_after_a_mixed_run() {
                 // Succeeds; one that waits for another makes two.
                 let own = pool.clone();
                 tasks.push(pool.spawn(move || own.spawn(|| ()).wait().unwrap()));
-                // Succeeds, whatever its continuations do; those count for nothing.
+                // Succeeds for any outcome of its continuations, which are not counted.
                 let links = pool.spawn(|| ()).then(|()| panic!("in a continuation"));
                 tasks.push(links.catch(|_| ()));
                 // Adopts a task that fails: the closure itself succeeds.

@@ -189,7 +189,7 @@ fn an_error_or_a_payload_that_panics_when_dropped_does_no_harm() {
             .wait()
             .unwrap();
         assert_eq!(drops.count(), 2);
-        // Nobody looks at these: they go with the last handle.
+        // These are unhandled: they are dropped with the last handle.
         let (bad_error, bad_payload) = (drops.bomb(), drops.bomb());
         pool.attempt(move || Err::<(), _>(bad_error.into()))
             .detach();
@@ -200,10 +200,9 @@ fn an_error_or_a_payload_that_panics_when_dropped_does_no_harm() {
     });
 }
 
-// Contract: S2. Values that nobody is left to take are dropped by the crate: on the thread that
-// settles.
+// Contract: S2. The crate drops values without a consumer on the thread that settles.
 #[test]
-fn a_value_that_nobody_takes_may_panic_when_dropped() {
+fn a_value_without_a_consumer_may_panic_when_dropped() {
     within(|| {
         let drops = Drops::new();
 

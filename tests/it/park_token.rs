@@ -1,5 +1,5 @@
-//! The token of `std::thread::park` belongs to whoever runs code on a thread: no call of ours takes
-//! one away or leaves one behind.
+//! The token of `std::thread::park` belongs to the user's code on a thread: no call of this crate
+//! consumes one or leaves one behind.
 
 use std::cell::RefCell;
 use std::sync::mpsc;
@@ -11,7 +11,7 @@ use fast_async::{
     LoopQueue, Pool, Resolver, Shutdown, Task, await_all, await_first, deferred, spawn,
 };
 
-/// Long enough for whoever waits to fall asleep.
+/// Long enough for the waiting thread to fall asleep.
 const NAP: Duration = Duration::from_millis(2);
 
 fn slow() -> Task<u32> {
@@ -263,7 +263,7 @@ fn no_blocking_call_leaves_a_token_behind() {
     });
 }
 
-// Contract: W1. Somebody who has the handle of a thread may wake it at any time.
+// Contract: W1. Any owner of a thread's handle may unpark it at any time.
 #[test]
 fn no_blocking_call_ends_with_a_foreign_unpark() {
     within(|| {

@@ -40,7 +40,7 @@ mod passes {
 
     // Contract: W1, D8
     #[test]
-    fn what_a_finally_waits_for_is_cancelled_already() {
+    fn a_task_that_a_finally_waits_for_is_cancelled_already() {
         within(|| {
             let token = CancelToken::new();
             let builder = || Task::builder().cancel_token(&token);
@@ -56,7 +56,7 @@ mod passes {
 
     // Contract: W1, D8
     #[test]
-    fn what_a_callback_waits_for_is_cancelled_already() {
+    fn a_task_that_a_callback_waits_for_is_cancelled_already() {
         within(|| {
             let token = CancelToken::new();
             let (send, receive) = mpsc::channel::<Task<()>>();
@@ -74,7 +74,7 @@ mod passes {
 
     // Contract: W1, D8. The losers of a combinator.
     #[test]
-    fn what_a_loser_waits_for_is_cancelled_already() {
+    fn a_task_that_a_loser_waits_for_is_cancelled_already() {
         within(|| {
             let (begun, told) = (Count::default(), Count::default());
             let (begin, tell) = (begun.clone(), told.clone());
@@ -508,7 +508,7 @@ mod places {
         });
     }
 
-    // Contract: P3. The number of places is the same whatever was cancelled, run or refused.
+    // Contract: P3. The number of slots is the same after cancels, runs and rejections.
     #[test]
     fn places_are_neither_lost_nor_made() {
         within(|| {
@@ -622,7 +622,7 @@ mod whole_chain {
 
     // Contract: S1, C1
     #[test]
-    fn what_was_settled_stays_and_goes_on() {
+    fn settled_tasks_keep_their_outcome_and_run_their_steps() {
         within(|| {
             let token = CancelToken::new();
             let pool = Pool::builder().cancel_token(&token).build().unwrap();
@@ -724,9 +724,9 @@ mod reports {
 
     // Contract: C5
     #[test]
-    fn what_fails_with_the_cancel_of_another_is_reported() {
+    fn a_failure_by_the_cancel_of_another_task_is_reported() {
         isolated(
-            "reports::what_fails_with_the_cancel_of_another_is_reported",
+            "reports::a_failure_by_the_cancel_of_another_task_is_reported",
             || {
                 let reports = Arc::new(Mutex::new(Vec::new()));
                 let found = reports.clone();
@@ -749,7 +749,7 @@ mod reports {
                 assert_eq!(found.len(), 1, "{found:?}");
                 assert!(found[0].starts_with("was cancelled"), "{found:?}");
 
-                // One that is cancelled itself is not, whatever its closure comes to.
+                // A task that is cancelled itself is not, for any outcome of its closure.
                 let token = CancelToken::new();
                 Task::builder()
                     .cancel_token(&token)

@@ -37,7 +37,7 @@ fn a_callback_may_drop_the_last_handle_of_its_own_task() {
         *handle.lock().unwrap() = Some(task);
         resolver.resolve(drops.token()).unwrap();
         assert_eq!(log.take(), ["first", "second"]);
-        assert_eq!(drops.count(), 1, "with nobody left the value goes");
+        assert_eq!(drops.count(), 1, "without a consumer the value is dropped");
     });
 }
 

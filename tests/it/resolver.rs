@@ -136,9 +136,9 @@ fn of_many_threads_one_wins_and_the_others_have_their_values_back() {
 /// A thread that brings two values; what follows the first one waits for the second.
 // Contract: W1
 #[test]
-fn who_brings_two_values_is_not_held_up_by_what_follows_the_first() {
+fn a_thread_that_settles_twice_is_not_delayed_by_the_steps_of_the_first() {
     isolated(
-        "who_brings_two_values_is_not_held_up_by_what_follows_the_first",
+        "a_thread_that_settles_twice_is_not_delayed_by_the_steps_of_the_first",
         || {
             let (r1, t1) = deferred();
             let (r2, t2) = deferred::<u32>();
@@ -157,7 +157,7 @@ fn who_brings_two_values_is_not_held_up_by_what_follows_the_first() {
 
 /// The thread that runs a continuation, for every way to settle.
 #[test]
-fn whatever_settles_it_the_steps_run_on_the_pool() {
+fn the_steps_run_on_the_pool_for_every_way_of_settling() {
     within(|| {
         type Settle = fn(fast_async::Resolver<u32>);
         let ways: [(&str, Settle); 7] = [

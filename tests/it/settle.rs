@@ -1,4 +1,4 @@
-//! Settling: once, whatever happens to the code that should have done it, and with the user's own
+//! A task settles once, even if the code that should settle it fails, and with the user's own
 //! error.
 
 use std::error::Error;
@@ -250,7 +250,7 @@ mod once {
 
     // Contract: S1
     #[test]
-    fn what_is_settled_stays_as_it_is() {
+    fn a_settled_task_keeps_its_outcome() {
         within(|| {
             let (resolver, task) = deferred();
             resolver.resolve(5).unwrap();

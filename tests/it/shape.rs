@@ -24,7 +24,7 @@ assert_eq_size!(Option<TaskError>, TaskError);
 assert_eq_size!(Result<(), TaskError>, usize);
 assert_eq_size!(Result<Box<u8>, TaskError>, [usize; 2]);
 
-// A handle is a pointer to something whose type is not named, whatever its value is.
+// A handle is a pointer to an erased type, for every type of value.
 const_assert_eq!(size_of::<Task<()>>(), 2 * POINTER);
 assert_eq_size!(Task<()>, Task<[u64; 100]>);
 const_assert_eq!(size_of::<SharedTask<[u64; 100]>>(), POINTER);
@@ -40,8 +40,8 @@ const_assert_eq!(size_of::<ErrorKind>(), 1);
 const_assert_eq!(size_of::<Status>(), 1);
 const_assert_eq!(size_of::<CancelOutcome>(), 1);
 
-// A handle may go anywhere, be looked at from anywhere, and be moved while it is polled, whatever
-// its value is: only one thread gets that.
+// A handle is `Send`, `Sync` and `Unpin` for every type of value, because only one thread takes the
+// value.
 assert_impl_all!(Task<u8>: Send, Sync, Unpin);
 assert_impl_all!(Task<Cell<u8>>: Send, Sync, Unpin);
 assert_impl_all!(Task<std::marker::PhantomPinned>: Send, Sync, Unpin);
@@ -78,8 +78,8 @@ assert_impl_all!(CancelToken: Clone, Default, Send, Sync, Unpin);
 assert_impl_all!(TaskContext: Clone, Send, Sync, Unpin);
 assert_impl_all!(TaskBuilder: Clone, Default, Send, Sync, Unpin);
 
-// What may be used on after a caught panic: handles whatever their value is, a shared value only if
-// a reference to it may be.
+// What may be used after a caught panic: handles for every type of value, a shared value only if a
+// reference to it may be.
 assert_impl_all!(Task<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Resolver<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(SharedResolver<RefCell<u8>>: UnwindSafe, RefUnwindSafe);

@@ -218,7 +218,7 @@ fn waiting_that_races_with_settling_loses_no_wake_up() {
 
 // Contract: W2
 #[test]
-fn a_timed_wait_that_expires_harms_nobody() {
+fn a_timed_wait_that_expires_affects_no_other_waiter() {
     within(|| {
         let (resolver, task) = deferred();
         let shared = task.share();

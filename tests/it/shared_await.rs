@@ -99,7 +99,10 @@ fn a_future_is_ready_after_the_observers_before_it() {
         let settler = thread::spawn(move || resolver.resolve(7).unwrap());
         running.pass();
         assert!(shared.is_settled());
-        assert!(poll(&mut future, &waker).is_pending(), "it is not its turn");
+        assert!(
+            poll(&mut future, &waker).is_pending(),
+            "an earlier step is due first"
+        );
         go_on.open();
         settler.join().unwrap();
         assert!(poll(&mut future, &waker).is_ready());

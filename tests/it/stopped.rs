@@ -23,7 +23,7 @@ fn running(log: &Log<&'static str>, gate: &Gate) -> Task<u32> {
 /// A writer that has been cancelled writes once more: what removes its file must come after that.
 // Contract: C1
 #[test]
-fn what_is_to_come_after_the_last_write_comes_after_it() {
+fn a_step_after_stopped_runs_after_the_last_write() {
     within(|| {
         let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
         let path = file.to_path_buf();
@@ -100,7 +100,7 @@ fn asked_after_the_return_it_is_there() {
 
 // Contract: C1, D6
 #[test]
-fn what_was_captured_and_returned_is_dropped_before() {
+fn captures_and_result_are_dropped_before_stopped_settles() {
     within(|| {
         let drops = Drops::new();
         let (captured, returned) = (drops.token(), drops.token());
@@ -257,7 +257,7 @@ fn a_closure_that_returns_a_task_when_it_is_cancelled_has_returned() {
 }
 
 #[test]
-fn without_a_cancel_it_runs_in_its_turn() {
+fn without_a_cancel_it_runs_in_queue_order() {
     within(|| {
         let log = Log::new();
         let (one, two, three) = (log.clone(), log.clone(), log.clone());

@@ -86,7 +86,7 @@ fn a_closure_that_asks_after_the_cancel_is_told() {
 
 /// What a cancel before the beginning drops waits until it is dropped.
 #[test]
-fn what_a_closure_has_captured_is_told() {
+fn a_closure_whose_drop_waits_for_its_own_stop_is_told() {
     struct Waits(
         mpsc::Receiver<Task<()>>,
         mpsc::Sender<Result<(), ErrorKind>>,
@@ -134,7 +134,7 @@ fn what_a_closure_has_captured_is_told() {
     });
 }
 
-/// Two closures that wait for each other, one for the other's return: whoever comes last is told.
+/// Two closures that wait for each other, one for the other's return: the second wait fails.
 #[test]
 fn two_tasks_are_told_in_either_order() {
     for asks_first in [true, false] {
@@ -177,7 +177,7 @@ fn two_tasks_are_told_in_either_order() {
 /// The task that was followed, and is cancelled with the one that follows it, waits for the stop
 /// of both.
 #[test]
-fn what_was_followed_is_told() {
+fn a_followed_task_that_waits_for_both_stops_is_told() {
     within(|| {
         let (tell, told) = mpsc::channel();
         let (hand, given) = mpsc::channel::<Task<()>>();
@@ -212,7 +212,7 @@ fn a_closure_that_returns_its_own_stop_is_told() {
 
 /// A cancelled closure that waits for something else, and one that has returned, are no cycle.
 #[test]
-fn who_waits_for_another_is_left_alone() {
+fn waiting_for_another_task_is_no_cycle() {
     within(|| {
         let pool = Pool::builder().max_threads(4).build().unwrap();
         let (resolver, awaited) = deferred::<()>();

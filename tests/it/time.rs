@@ -395,7 +395,7 @@ mod limits {
 
     // Contract: T4
     #[test]
-    fn what_comes_after_the_end_is_dropped_once() {
+    fn an_outcome_after_the_limit_is_dropped_once() {
         within(|| {
             let (clock, pool) = virtual_pool();
             let drops = Drops::new();
@@ -464,7 +464,7 @@ mod limits {
 
     // Contract: T4
     #[test]
-    fn a_failure_that_nobody_looks_at_is_reported() {
+    fn an_unhandled_failure_is_reported() {
         within(|| {
             let (clock, pool) = virtual_pool();
             let (_resolver, never) = deferred::<u8>();
@@ -685,7 +685,7 @@ mod clocks {
 
     // Contract: K1
     #[test]
-    fn what_is_made_on_the_way_fires_at_its_own_time() {
+    fn a_timer_made_by_a_callback_fires_at_its_own_time() {
         within(|| {
             let (clock, pool) = virtual_pool();
             let times = Log::new();

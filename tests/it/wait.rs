@@ -384,7 +384,7 @@ fn waits_for_itself<U: Send + 'static>(
 
 // Contract: W3
 #[test]
-fn whoever_waits_for_himself_is_told_what_to_do_instead() {
+fn waiting_for_oneself_fails_with_a_remedy() {
     const REMEDY: &str =
         "waits for itself (return the task or chain it with `and_then` instead of waiting for it)";
     within(|| {
@@ -625,7 +625,7 @@ fn many_tasks_wait_for_a_shared_task_at_one_thread() {
                 pool.spawn(move || *source.wait().unwrap())
             })
             .collect();
-        // Last in the queue: all the others block before it gets its turn.
+        // Last in the queue: all the others block before it runs.
         own.spawn(move || resolver.resolve(3).unwrap()).detach();
         assert_eq!(all(waiters).wait().unwrap().into_iter().sum::<u32>(), 300);
     });
@@ -819,7 +819,7 @@ fn a_thread_that_waits_long_sleeps() {
             .build()
             .unwrap();
         let span = Duration::from_millis(400);
-        // The wait itself is the measured piece of time; nobody settles the task.
+        // The wait itself is measured; the task never settles.
         let (_resolver, never) = deferred::<()>();
         let wait = |shared: SharedTask<()>| {
             move || {

@@ -1,7 +1,7 @@
-//! Random programs against a model: whatever is done to tasks, in whatever order and however many
-//! threads at once, what is seen of it can be explained by small steps that the contract allows.
+//! Random programs against a model. The programs act on tasks in random order from several threads;
+//! each observation must be explained by small steps that the contract allows.
 //!
-//! Contract: S1-S5, D1-D4, D6-D8, W2, C1-C5, as far as one sees them from outside.
+//! Contract: S1-S5, D1-D4, D6-D8, W2, C1-C5, as far as a caller can see them.
 //!
 //! `FAST_ASYNC_PROGRAMS` is another number of programs, `FAST_ASYNC_SEED` another seed. A longer
 //! run, of some minutes:
@@ -11,8 +11,8 @@
 //!     cargo test --release --test machine -- --nocapture
 //! ```
 //!
-//! A program that cannot be explained is made smaller until no part of it can go, and printed. What
-//! such programs have shown lies in `found`.
+//! A program that cannot be explained is shrunk and printed. The tests in `found` are such
+//! programs.
 
 mod found;
 mod model;
@@ -90,7 +90,7 @@ impl Crew {
     }
 }
 
-/// Lets everybody through when everybody is there: as close together as two cores allow.
+/// A spinning barrier: lets all threads pass at once, as close together as two cores allow.
 fn meet(missing: &AtomicUsize) {
     missing.fetch_sub(1, Ordering::AcqRel);
     let mut looks = 0;

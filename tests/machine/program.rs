@@ -34,7 +34,7 @@ impl Verb {
         matches!(self, Verb::Inspect | Verb::InspectErr | Verb::Observe)
     }
 
-    /// Whether its closure is dropped when its task is cancelled before its turn.
+    /// Whether its closure is dropped when its task is cancelled before it is due.
     pub(crate) fn is_passed_over(self) -> bool {
         !self.is_observer() && self != Verb::Finally
     }

@@ -29,7 +29,7 @@ impl Gate {
     pub(crate) fn pass(&self) {
         let mut open = self.0.0.lock();
         self.0.1.wait_while_for(&mut open, |open| !*open, PATIENCE);
-        assert!(*open, "nobody opened the gate");
+        assert!(*open, "the gate was not opened in time");
     }
 }
 
@@ -55,7 +55,7 @@ impl Latch {
             .1
             .wait_while_for(&mut left, |left| *left > 0, PATIENCE);
         let left = *left;
-        assert_eq!(left, 0, "not everybody arrived");
+        assert_eq!(left, 0, "not all threads arrived");
     }
 }
 

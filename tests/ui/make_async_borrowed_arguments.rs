@@ -35,7 +35,7 @@ fn lifetimes<'a>(text: Cow<'a, str>, bytes: Iter<'_, u8>, call: Box<dyn Fn() + S
     text.len() + bytes.len()
 }
 
-// Borrowed for ever, or only when it is called: nothing to say.
+// `'static`, or borrowed only by a later call: accepted.
 #[make_async]
 fn fine(text: &'static str, call: Box<dyn Fn(&str) -> usize + Send>) -> usize {
     call(text)

@@ -3,7 +3,7 @@
 use fast_async::{Task, make_async, spawn};
 
 #[make_async]
-#[must_use = "the page is loaded for somebody"]
+#[must_use = "the page is loaded for a reader"]
 fn load() -> u8 {
     1
 }

@@ -1,4 +1,4 @@
-// Case: 1, 4, 5. Whoever settles a task gives the means away, so a second outcome cannot even be written down.
+// Case: 1, 4, 5. Settling consumes the resolver, so a second outcome does not compile.
 
 use fast_async::{deferred, spawn};
 

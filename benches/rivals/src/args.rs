@@ -181,7 +181,7 @@ mod tests {
             &["--only", "nothing"][..],
             &["--rounds", "0"],
             &["--fast"],
-            &["--serve", "mix", "nobody"],
+            &["--serve", "mix", "no-such-contestant"],
         ] {
             assert!(
                 read(lexopt::Parser::from_args(args)).is_err(),

@@ -81,7 +81,8 @@ impl Child {
         let (sender, answers) = mpsc::channel();
         std::thread::spawn(move || {
             let lines = BufReader::new(output).lines();
-            // Both ends of it are noticed by whoever asks: nothing comes any more.
+            // Closing the pipe and reaching its end look the same to the reader: no more lines
+            // come.
             lines
                 .map_while(Result::ok)
                 .try_for_each(|line| sender.send(line))

@@ -36,6 +36,10 @@ fn from_rest_each_round_is_a_process() {
 }
 
 #[test]
-fn a_contestant_nobody_knows_is_refused() {
-    assert!(!rivals(&["--serve", "chain", "nobody"]).status.success());
+fn an_unknown_contestant_is_rejected() {
+    assert!(
+        !rivals(&["--serve", "chain", "no-such-contestant"])
+            .status
+            .success()
+    );
 }

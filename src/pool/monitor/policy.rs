@@ -216,14 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_its_time_while_somebody_runs() {
+    fn growth_is_slow_while_a_thread_runs() {
         let sizes = jam(2, 40, true, &mut GrowthPolicy::new());
         let grown = |size| sizes.iter().filter(|other| **other <= size).count();
         assert_eq!((grown(2), grown(4), grown(8)), (16, 21, 26), "{sizes:?}");
     }
 
     #[test]
-    fn it_takes_no_time_when_those_who_run_matter_to_too_few() {
+    fn growth_is_fast_when_few_threads_run() {
         let grown = |core, blocked: usize, maybe_lock_blocked| {
             let sample = Sample {
                 active: blocked,

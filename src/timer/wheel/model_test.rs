@@ -194,7 +194,7 @@ fn equal_deadlines_come_in_the_order_of_arming() {
 }
 
 #[test]
-fn what_was_disarmed_leaves_no_memory() {
+fn a_disarmed_timer_leaves_no_memory() {
     let mut wheel = Wheel::new();
     let hour = 3_600_000_000_000;
     let keys: Vec<_> = (0..100_000)

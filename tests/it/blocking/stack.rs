@@ -25,8 +25,8 @@ fn frames(n: u32) -> u32 {
 
 // Contract: W1
 #[test]
-fn waits_nest_whatever_the_size_of_their_frames() {
-    isolated("waits_nest_whatever_the_size_of_their_frames", || {
+fn waits_nest_with_frames_of_any_size() {
+    isolated("waits_nest_with_frames_of_any_size", || {
         assert_eq!(spawn(|| frames(100)).wait().unwrap(), 100);
     });
 }
@@ -167,7 +167,7 @@ fn no_task_runs_on_a_thread_that_unwinds() {
     });
 }
 
-// Contract: W1, S3. Settling is no wait, but what it sets going is somebody else's work too.
+// Contract: W1, S3. Settling is no wait, but it starts the work of other tasks too.
 #[test]
 fn no_continuation_runs_on_a_thread_that_unwinds() {
     within(|| {

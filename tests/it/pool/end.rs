@@ -39,7 +39,7 @@ fn drain_runs_all_that_was_accepted() {
         assert_eq!(pool.metrics().threads, 0);
         assert!(
             pool.wait_idle(Duration::ZERO),
-            "nobody is left in its books"
+            "no thread is counted any more"
         );
     });
 }
@@ -446,7 +446,7 @@ fn a_thread_that_will_not_end_is_left_at_the_deadline() {
         pool.spawn(move || SLOW.set(Some(held))).wait().unwrap();
         let report = pool.shutdown(Shutdown::Drain, Duration::from_millis(20));
         assert_eq!((report.queued, report.threads), (0, 1), "{report:?}");
-        // Somebody waits for it without a deadline, others must not follow.
+        // One caller waits for it without a deadline; the others must return.
         let pools = [pool.clone(), pool.clone()];
         let closers =
             pools.map(|pool| thread::spawn(move || pool.shutdown(Shutdown::Drain, Duration::MAX)));

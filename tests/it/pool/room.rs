@@ -224,7 +224,7 @@ fn jobs_cancelled_in_the_queue_free_their_places_in_the_end() {
 
 // Contract: P3, P4
 #[test]
-fn a_shutdown_frees_those_who_wait_for_room() {
+fn a_shutdown_wakes_threads_that_wait_for_capacity() {
     within(|| {
         let pool = limited(1);
         let jam = Jam::of(&pool, 1);
@@ -245,9 +245,9 @@ fn a_shutdown_frees_those_who_wait_for_room() {
     });
 }
 
-// Contract: P3, P4. The worker is held, so there will be no room; nobody waits for that.
+// Contract: P3, P4. The worker is held, so no slot becomes free, and no call waits for one.
 #[test]
-fn a_shutdown_that_runs_nothing_frees_those_who_wait_for_room_too() {
+fn a_cancelling_shutdown_wakes_threads_that_wait_for_capacity() {
     within(|| {
         for _ in 0..5 {
             let pool = limited(1);

@@ -163,7 +163,7 @@ fn the_global_pool_starts_with_its_first_use_and_stays_as_it_is() {
             let task = task.then(|n| n + 1);
             resolver.resolve(1).unwrap();
             task.wait().unwrap();
-            assert_eq!(threads_named("fast-async"), 0, "nobody has used it yet");
+            assert_eq!(threads_named("fast-async"), 0, "it has not been used yet");
             spawn(|| ()).wait().unwrap();
             let global = Pool::global();
             assert_eq!((global.name(), global.max_threads()), ("fast-async", 64));

@@ -11,8 +11,8 @@ use fast_async::{
 use super::{LONG, held_up, panics, reports};
 use crate::alone;
 
-// Contract: D6, S5. A subscription that a cancel has used up stands for nothing, whatever comes
-// onto the list later.
+// Contract: D6, S5. A subscription that a cancel has consumed refers to no step, even after more
+// are registered.
 #[test]
 fn a_used_up_subscription_removes_nothing_that_came_after_a_cancel() {
     let _alone = alone();
@@ -116,7 +116,7 @@ fn try_spawn_on_a_worker_gives_its_room_back() {
 
 // Contract: D1. Who was to be told of a cancel is told, also when there is another one.
 #[test]
-fn a_second_cancel_takes_no_turn_away() {
+fn a_second_cancel_removes_no_step() {
     let _alone = alone();
     let (task, go_on, held) = held_up();
     let (seen, saw) = channel();
@@ -182,7 +182,7 @@ fn a_link_that_comes_to_its_end_late_does_not_disturb_a_second_cancel() {
     task.cancel();
     end.send(()).unwrap();
     assert!(late.join().unwrap());
-    assert!(saw.try_recv().is_err(), "somebody else has the turn");
+    assert!(saw.try_recv().is_err(), "another step is due");
     go.send(()).unwrap();
     assert!(task.wait().unwrap_err().is_cancelled());
     assert_eq!(saw.iter().collect::<Vec<_>>(), [true, true]);
@@ -206,9 +206,9 @@ fn a_cancelled_task_whose_executor_drops_the_job_settles() {
     assert_eq!(saw.iter().collect::<Vec<_>>(), [true]);
 }
 
-// Contract: C1, D1. The same, with a second cancel before anybody came.
+// Contract: C1, D1. The same, with a second cancel before a driver came.
 #[test]
-fn a_second_cancel_before_the_executor_comes_takes_no_turn_away() {
+fn a_second_cancel_before_the_executor_runs_removes_no_step() {
     let _alone = alone();
     let queue = LoopQueue::new();
     let (resolver, task) = deferred::<u32>();
@@ -228,7 +228,8 @@ fn a_second_cancel_before_the_executor_comes_takes_no_turn_away() {
     assert_eq!(saw.iter().collect::<Vec<_>>(), [true, false]);
 }
 
-// Contract: D2. Whoever has not had his turn can go, also when a cancel waits for the driver.
+// Contract: D2. A step that has not run can be removed, also while a deferred cancel waits for the
+// driver.
 #[test]
 fn an_observer_sends_others_away_after_a_cancel() {
     let _alone = alone();

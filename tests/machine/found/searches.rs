@@ -57,8 +57,8 @@ fn a_cancel_comes_between_an_unsubscribe_and_the_drop() {
     assert!(may_come_to(&program, Standing::Pending, &seen));
 }
 
-// Contract: C1, C5. The last who wants a shared task goes while it is being settled: the outcome
-// comes before the cancel, and observers see it; nobody else will, and it is not reported.
+// Contract: C1, C5. The last consumer of a shared task leaves while the task is being settled. The
+// outcome comes before the cancel: observers see it, no one else does, and it is not reported.
 #[test]
 fn the_outcome_comes_between_the_last_consumer_and_the_cancel() {
     let program = Program {
@@ -87,7 +87,7 @@ fn the_outcome_comes_between_the_last_consumer_and_the_cancel() {
 // Contract: C1, C2. A driver has taken a closure and has not called it yet when a cancel comes: the
 // observers behind it hear of the cancel before the closure begins.
 #[test]
-fn a_cancel_comes_between_the_turn_of_a_closure_and_its_call() {
+fn a_cancel_comes_between_the_claim_of_a_closure_and_its_call() {
     let program = Program {
         rounds: vec![
             vec![Deferred(0)],

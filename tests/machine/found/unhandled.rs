@@ -1,4 +1,4 @@
-//! Failures that nobody has looked at.
+//! Unhandled failures.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -47,8 +47,7 @@ fn a_failure_that_comes_after_one_that_was_looked_at_is_reported() {
     assert_eq!(reports(), [Failure(Kind::Panicked, 0)]);
 }
 
-// Contract: C5. Cancelling what has failed already is too late, so the failure is still one that
-// nobody looked at.
+// Contract: C5. Cancelling what has failed already is too late, so the failure is still unhandled.
 #[test]
 fn a_failure_is_reported_when_its_last_shared_handle_goes_by_a_cancel() {
     let _alone = alone();
@@ -60,8 +59,7 @@ fn a_failure_is_reported_when_its_last_shared_handle_goes_by_a_cancel() {
     assert_eq!(reports(), [Failure(Kind::Abandoned, 0)]);
 }
 
-// Contract: C5. Whoever asked for a failure and got it has looked at it, whatever becomes of the
-// task.
+// Contract: C5. A failure that a caller has received is handled, for any later outcome of the task.
 #[test]
 fn a_failure_that_was_asked_for_is_not_reported() {
     let _alone = alone();
@@ -95,10 +93,10 @@ fn the_source_is_cancelled_before_the_closure_of_the_last_branch_is_dropped() {
     assert_eq!(reports(), []);
 }
 
-// Contract: C5. Whatever the moment at which a failing task is consumed, there is somebody who will
-// look.
+// Contract: C5. A failing task that is consumed at any moment has a consumer that handles its
+// failure.
 #[test]
-fn a_failure_is_not_reported_while_somebody_takes_the_task() {
+fn a_failure_is_not_reported_while_the_task_is_being_consumed() {
     let _alone = alone();
     reports();
     let (give, given) = channel::<(Resolver<u32>, Arc<AtomicUsize>)>();

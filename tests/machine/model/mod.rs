@@ -21,32 +21,31 @@ pub(crate) enum Phase {
     Queued(Body),
     /// Waits for the shared task whose branch it is.
     Branch(Body),
-    /// Waits for whoever will settle it.
+    /// Waits for its outcome.
     Open,
     Following,
     /// The outcome is in `out`, on its way along `steps`.
     Ready,
-    /// The closure has its turn, and has not begun: a cancel may come between, and what that tells
-    /// others may be seen first. `true`: for a task that was cancelled before the turn of this
-    /// closure.
+    /// The closure is due and has not begun. A cancel may come in between, and its effects may be
+    /// seen first. `true`: the task was cancelled before the closure was due.
     Beginning(Body, bool, Saw),
     /// As in `Beginning`.
     Running(Body, bool),
-    /// The closure is not called, but dropped in its turn; as in `Beginning`.
+    /// The closure is due and is dropped instead of called; as in `Beginning`.
     Skipping(Body, bool),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     Call(Body),
-    /// From here on the task is cancelled: the outcome was, when observers had their turn already.
+    /// The task is cancelled. Observers have already run with the outcome if there was one.
     Cancelled,
     /// Makes one value of those that `all` has gathered.
     Fold,
     Start(Line),
     Publish,
-    /// The value is there to be borrowed. A cancel may still come in between: it is told to those
-    /// who have not had their turn.
+    /// The value is there to be borrowed. A cancel may still come in between: steps that have not
+    /// run are told of it.
     Published,
     /// Carries the outcome to a combinator, as that of its n-th task.
     Member(Line, usize),
@@ -71,11 +70,11 @@ pub(crate) struct LineState {
     pub(crate) phase: Phase,
     pub(crate) out: Option<Outcome>,
     pub(crate) steps: VecDeque<Step>,
-    /// So many of the steps were there when the task was cancelled: their turn is to be told so.
+    /// The number of steps present when the task was cancelled. They are told of the cancel.
     doomed: usize,
     up: Option<Up>,
     pub(crate) handle: bool,
-    /// Somebody has looked at the failure in `out`.
+    /// The failure in `out` is handled.
     looked: bool,
     shared: Shared,
     /// Of a combinator: what has come in, and whether it still waits.
@@ -90,10 +89,10 @@ struct Shared {
     looked: bool,
 }
 
-/// What somebody has begun and will go on with.
+/// What an actor has begun and will continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Todo {
-    /// A closure whose task was cancelled between its turn and its first step begins.
+    /// A closure begins whose task was cancelled after it was due.
     Begin(Body, Saw),
     /// A closure whose task was cancelled while it ran comes to its end.
     Zombie(Body),

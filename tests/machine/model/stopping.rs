@@ -1,4 +1,4 @@
-//! Cancelling, dropping, and failures that nobody has looked at.
+//! Cancelling, dropping, and unhandled failures.
 
 use super::{Machine, Phase, Step, Todo, Up};
 use crate::program::{Body, Deed, Ends, Line};
@@ -18,7 +18,7 @@ impl Machine<'_> {
             _ => false,
         });
         let observers = observers.count();
-        // Observers who have their turn see the outcome that they subscribed to.
+        // Observers that are due see the outcome that they subscribed to.
         let observing = match cancelled.phase {
             Phase::Beginning(body, doomed, _)
             | Phase::Running(body, doomed)
@@ -26,7 +26,7 @@ impl Machine<'_> {
             Phase::Ready => observers > 0,
             _ => false,
         };
-        // Links go at once, and with them what they have captured; the others have their turn.
+        // Links are dropped at once with their captures; the other steps run.
         let todo = &mut self.state.todo;
         cancelled.steps.retain(|step| match *step {
             Step::Call(body) if program.closures[body].verb.is_passed_over() => {
@@ -101,8 +101,8 @@ impl Machine<'_> {
     }
 
     /// A consumer of a shared task is cancelled. True for the last, if the value is not there yet:
-    /// nobody wants the task then, nor hears of its failure, though the outcome may come before the
-    /// cancel does.
+    /// the task has no consumer then, and its failure is not reported, though the outcome may come
+    /// before the cancel.
     pub(super) fn leave(&mut self, source: Line) -> bool {
         let shared = &mut self.at(source).shared;
         shared.consumers -= 1;
@@ -114,8 +114,8 @@ impl Machine<'_> {
         is_unwanted
     }
 
-    /// Somebody was given a task and does not want it. An outcome that it has already is dropped
-    /// like any value.
+    /// A task was passed to a consumer that does not want it. An outcome that it has already is
+    /// dropped like any value.
     pub(super) fn ignore(&mut self, line: Line) {
         self.at(line).looked |= self.at(line).is_settled();
         self.release(line);
@@ -182,8 +182,8 @@ impl Machine<'_> {
     }
 
     /// Whether the line is about to bring its outcome to a combinator that waits no more. It has
-    /// neither a handle nor steps behind that one, so nobody can tell, whatever is done to it
-    /// meanwhile.
+    /// neither a handle nor steps behind that one, so no observation can tell what is done to it in
+    /// between.
     fn is_left_alone(&self, line: Line) -> bool {
         let line = &self.state.lines[line];
         match line.steps.front() {
@@ -201,7 +201,7 @@ impl Machine<'_> {
         !is_idle || matches!(closure.ends, Ends::Task(_))
     }
 
-    /// Reports what lies there without anybody who could look at it.
+    /// Reports each failure that no handle and no step can handle any more.
     pub(crate) fn report_unseen(&mut self) {
         let is_unseen = |outcome: Option<Outcome>| outcome?.err();
         for line in 0..self.state.lines.len() {

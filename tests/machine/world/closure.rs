@@ -120,7 +120,7 @@ impl Closure {
             let outcome =
                 outcome.expect("a task that settles without this closure does so in time");
             let is_cycle = outcome.is_err_and(|error| error.kind() == ErrorKind::Cycle);
-            assert!(!is_cycle, "nobody waits for this closure in turn");
+            assert!(!is_cycle, "no cycle leads back to this closure");
         }
         match closure.ends {
             Ends::Panic => panic!("{PANIC}{}", self.body),

@@ -52,7 +52,7 @@ fn fast_async(n: usize) -> Duration {
     for i in 1..=n as u64 {
         task = task.then(move |value| (value + 1).min(i));
     }
-    resolver.resolve(0).expect("nobody else settles it");
+    resolver.resolve(0).expect("no other resolver settles it");
     let value = task.wait().expect("no link fails");
     let spent = start.elapsed();
     assert_eq!(value, n as u64);

@@ -54,7 +54,7 @@ fn fast_async(n: usize) -> Duration {
     let joined = ::fast_async::all(tasks);
     elsewhere(move || {
         for (i, resolver) in (0..).zip(resolvers) {
-            resolver.resolve(i).expect("nobody else settles it");
+            resolver.resolve(i).expect("no other resolver settles it");
         }
     });
     let sum = joined.wait().expect("none fails").into_iter().sum();

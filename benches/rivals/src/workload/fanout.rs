@@ -4,9 +4,9 @@
 //! settled; all have seen the value at the end. Threads: the one that registers and settles; 2
 //! workers for those that need an executor. Contestants: clones of futures' `Shared`, all polled
 //! once, then awaited in turn or together, or each by a task of an executor; tokio tasks watching
-//! one channel. Some tasks may come to look only after the value is there, which is to their
-//! advantage. The promise crates have no observers: theirs is consumed by whoever comes first; so
-//! is the value of a channel on rayon or threadpool. The floor calls a list of boxed closures.
+//! one channel. Some tasks may subscribe only after the value is there, which favours them. The
+//! promise crates have no observers: the first reader consumes theirs; so does the first reader of
+//! a channel on rayon or threadpool. The floor calls a list of boxed closures.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +59,7 @@ fn fast_async(n: usize) -> Duration {
     for i in 0..n {
         task.subscribe(move |value| see(*value, i), |_| {});
     }
-    resolver.resolve(1).expect("nobody else settles it");
+    resolver.resolve(1).expect("no other resolver settles it");
     // The consumer's turn comes after all observers.
     task.wait().expect("it is resolved");
     let spent = start.elapsed();

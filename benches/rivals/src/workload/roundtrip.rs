@@ -3,7 +3,7 @@
 //! N: 10 000 closures, each spawned when the one before has been waited for: mostly the price of
 //! waking a thread, twice. Threads: 2 workers, and the one outside. Contestants: every pool. The
 //! crates that start a thread for every promise run at 2 000. The floor queues and runs one boxed
-//! closure at a time, and wakes nobody.
+//! closure at a time, and wakes no thread.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! What does it cost to wait, on a worker, for work that has not started?
 //!
-//! N: 10 000 closures, each spawned by the one worker there is and waited for before the next:
-//! nobody else could start them. Threads: 1 worker; the thread outside sleeps. Contestants:
+//! N: 10 000 closures, each spawned by the one worker there is and waited for before the next: no
+//! other thread could start them. Threads: 1 worker; the thread outside sleeps. Contestants:
 //! executors of futures, which suspend the parent and run the child; pools whose waiters block
 //! would never return. A rayon scope runs what it waits for, but has no handle to wait for. The
 //! floor runs one boxed closure at a time.
