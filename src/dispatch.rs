@@ -168,7 +168,7 @@ impl Drop for Before {
     }
 }
 
-/// A burst does not keep its room for ever.
+/// Releases the capacity that a burst has left behind.
 #[cold]
 fn give_back(local: &Local) {
     let mut list = local.list.borrow_mut();

@@ -84,8 +84,7 @@ pub(crate) const PROBE_PROOF: u32 = 2;
 
 // pool/monitor/history.rs
 
-/// Jobs that a worker begins between two looks above which it is not blocked, whatever it does
-/// in between.
+/// A worker that starts more jobs than this between two samples is not blocked.
 pub(crate) const MAX_STARTS_WHILE_BLOCKED: u64 = 4;
 /// Looks in a row that must find a worker asleep.
 pub(crate) const BLOCKED_SAMPLES: u32 = 2;

@@ -30,7 +30,7 @@ fn is_none(dispatch: &Dispatch) -> bool {
     dispatch.is::<tracing::subscriber::NoSubscriber>()
 }
 
-/// The current context, or `None` when nobody listens: one load then.
+/// The current context. Without a subscriber `None`, at the cost of one load.
 #[inline]
 pub(crate) fn capture() -> Option<Captured> {
     if is_listening() { capture_now() } else { None }

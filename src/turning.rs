@@ -60,9 +60,9 @@ pub(crate) fn listen(waker: impl FnOnce() -> Waker) -> Option<Listener> {
         waker: waker(),
     });
     EARS.lock().push(ear.clone());
-    // ORDERING: relaxed is enough. Whoever changes what this thread is about to look at does so
-    // under the lock of a cell, and so does the look: it sees the change, or the change comes after
-    // this and its author sees the number.
+    // ORDERING: relaxed is enough. A change and the read of it by this thread are both under the
+    // lock of a cell. Either this thread sees the change, or the change comes later and its author
+    // sees the count.
     LISTENING.fetch_add(1, Ordering::Relaxed);
     Some(Listener(ear))
 }

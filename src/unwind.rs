@@ -26,7 +26,7 @@ impl<T: Send + 'static> RefUnwindSafe for Resolver<T> {}
 impl<T: Send + 'static> UnwindSafe for SharedResolver<T> {}
 impl<T: Send + 'static> RefUnwindSafe for SharedResolver<T> {}
 
-// It lends the user's error, which nobody can change any more but through a lock of its own.
+// It lends the user's error, which can change only through a lock of its own.
 impl UnwindSafe for TaskError {}
 impl RefUnwindSafe for TaskError {}
 

@@ -1,4 +1,4 @@
-//! A cancel against whoever settles or runs the task (Contract: C1, D6, S1).
+//! A cancel races the thread that settles or runs the task (Contract: C1, D6, S1).
 
 use super::{Counted, Counter, explore, go, open};
 use crate::cell::call_off::enlist;
@@ -39,7 +39,7 @@ fn a_cancel_or_a_value_but_not_both() {
                 assert!(error.is_cancelled());
                 assert_ne!(cancelled, CancelOutcome::TooLate);
                 if settled.is_ok() {
-                    // The closure may have run, but nobody gets what it has returned.
+                    // The closure may have run, but its result has no consumer.
                     "cancelled amid"
                 } else {
                     assert_eq!(ran.get(), 0);

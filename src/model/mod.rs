@@ -172,7 +172,7 @@ fn open<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
     (resolver, task)
 }
 
-/// Counts reports of failures that nobody looked at, until the end of the execution.
+/// Counts reports of unhandled failures, until the end of the execution.
 fn reports() -> Counter {
     let reports = Counter::default();
     let count = reports.clone();

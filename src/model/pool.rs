@@ -1,6 +1,6 @@
 //! The threads of a pool, which sleep, wake, block, retire and end (Contract: W1, P1, P3, P4, C1).
 //!
-//! The monitor has no part in these models: whatever it would repair late shows here as a hang.
+//! The monitor has no part in these models: what it would repair late shows here as a hang.
 
 use super::{Counted, Counter, explore, go, open};
 use crate::sync::Duration;
@@ -95,7 +95,7 @@ fn a_job_is_run_or_cancelled() {
         });
         let cancelled = task.cancel();
         let outcome = task.wait();
-        // Whatever is left of the cancelled job must not be in the way of the next.
+        // The remains of the cancelled job must not block the next job.
         assert_eq!(pool.spawn(|| 7).wait().unwrap(), 7);
         assert_eq!(dropped.get(), 1);
         assert_eq!(outcome.is_ok(), cancelled == CancelOutcome::TooLate);

@@ -27,7 +27,7 @@ fn observers_keep_their_order_when_a_cancel_comes_between() {
             assert_eq!(names, [0, 1, 2, 3]);
             assert!(
                 seen.is_sorted_by_key(|(_, value)| !value),
-                "nobody sees the value after somebody was told of the cancel: {seen:?}"
+                "the value is not seen after the cancel: {seen:?}"
             );
             match seen.iter().all(|(_, value)| *value) {
                 true => "all saw the value",

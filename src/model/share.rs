@@ -48,7 +48,7 @@ fn the_last_branch_to_be_cancelled_takes_the_source_with_it() {
         let _ = one.cancel();
         rival.join().unwrap();
         assert!(wanted_early || !resolver.is_wanted());
-        assert!(!resolver.is_wanted(), "nobody is left who wants it");
+        assert!(!resolver.is_wanted(), "no consumer is left");
         "done"
     });
 }

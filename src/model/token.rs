@@ -88,7 +88,7 @@ fn a_callback_that_is_taken_back_while_another_runs_never_runs() {
         token.on_cancel(move || {
             let later = own.lock().unwrap().take();
             if let Some(later) = later {
-                assert!(later.unregister(), "its turn has not come");
+                assert!(later.unregister(), "it has not been called");
                 took.up();
             }
         });

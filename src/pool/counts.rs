@@ -217,7 +217,7 @@ impl ThreadCounts {
         self.refused_since = None;
     }
 
-    /// Nobody works, because the system refused a thread: the next it grants should be a worker.
+    /// No worker is active because the system refused a thread. The next thread must be a worker.
     pub(super) fn lacks_a_worker(&self) -> bool {
         self.active == 0 && self.threads > 0 && self.refused_until.is_some()
     }

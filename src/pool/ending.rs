@@ -120,7 +120,7 @@ pub(super) fn await_end(registry: &Arc<Registry>, deadline: Option<Instant>) -> 
         counts.joining += handles.len();
         drop(counts);
         join(registry, handles, deadline.is_some());
-        // Somebody else may be joining others.
+        // Another thread may be joining the rest.
         let counts = registry.idle.lock();
         let is_joined = |counts: &mut ThreadCounts| counts.joining == 0;
         let (counts, _) = await_change(registry, place, counts, deadline, is_joined);

@@ -123,7 +123,7 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
     }
 }
 
-/// Written once. What was done before is seen by whoever finds the value.
+/// Written once. A thread that finds the value sees what was done before the write.
 pub(crate) struct OnceLock<T> {
     value: std::sync::OnceLock<T>,
     is_there: AtomicBool,
@@ -250,8 +250,8 @@ impl<T> Receiver<T> {
     }
 }
 
-/// A place where a thread may lose its turn for long, once in a while: what takes two long pauses
-/// at the right places would hardly ever happen by the throw of a coin at each step.
+/// A place where the scheduler sometimes delays a thread for long. A failure that needs two long
+/// pauses at particular places is too rare if each step is random by itself.
 #[cfg(shuttle)]
 pub(super) fn linger() {
     let mut chance = shuttle::rand::thread_rng();

@@ -1,4 +1,4 @@
-//! A value that is taken once, by whoever comes first.
+//! A value that is taken once, by the first caller.
 
 #[cfg(not(all(test, any(loom, shuttle))))]
 use super::Mutex;
@@ -26,7 +26,7 @@ impl<T> TakeOnce<T> {
         taken
     }
 
-    /// True when somebody has asked for the value.
+    /// True after a thread has taken the value.
     #[cfg(not(all(test, any(loom, shuttle))))]
     pub(crate) fn is_taken(&self) -> bool {
         self.0.is_locked()

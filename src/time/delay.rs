@@ -159,7 +159,7 @@ pub(super) fn settles(when: When, meta: TaskMeta) -> Task<()> {
     let task = Task::from_cell(cell.clone());
     let wake = || Box::new(Wake { cell: cell.clone() });
     if let Some(armed) = deadline.and_then(|deadline| time.arm(deadline, wake())) {
-        // Whoever cancels the task takes the timer back.
+        // A cancel of the task disarms the timer.
         with_state(&*cell, |state| {
             if state.phase() == Phase::Open {
                 let to = Arc::new(Timer(armed));

@@ -144,8 +144,8 @@ pub(super) fn is_decided(inner: &Arc<dyn AnyCell>) -> bool {
     })
 }
 
-/// Settles a task with the outcome of `inner`; it goes on where that was sent. A failure that comes
-/// too late, and that nobody asked for, is reported.
+/// Settles a task with the outcome of `inner`; its steps run where those of `inner` run. A failure
+/// that comes after the limit and is no cancel is reported.
 pub(super) fn pass_on<T, U: Send + 'static>(
     inner: &Arc<dyn AnyCell>,
     is_sent: bool,

@@ -32,7 +32,7 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// let (resolver, reply) = fast_async::deferred();
     /// let reply = match reply.within(Duration::from_millis(5)).wait()? {
-    ///     Ok(reply) => unreachable!("nobody has sent {reply}"),
+    ///     Ok(reply) => unreachable!("no reply was sent: {reply}"),
     ///     Err(late) => late,
     /// };
     /// println!("no reply yet");

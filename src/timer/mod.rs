@@ -7,8 +7,8 @@
 //   wheel.rs    the entries, by deadline       system.rs   the system's time, and its one thread
 //   clock.rs    a virtual clock
 //
-// Lock order: the lock of one wheel, and no other lock under it. What is due is called, and
-// whatever was taken out is dropped, without it.
+// Lock order: the lock of one wheel, and no other lock under it. Due timers are called and removed
+// timers are dropped without it.
 
 mod clock;
 mod source;

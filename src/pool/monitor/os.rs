@@ -28,8 +28,8 @@ impl ThreadState {
 }
 
 /// The system calls in which threads wait for one another: those behind locks, condition variables
-/// and parked threads, and those that change the memory of the process, of which one runs at a
-/// time. Whoever sleeps in any other waits for the world outside: for time, a device, a peer.
+/// and parked threads, and those that change the memory map of the process, which run one at a
+/// time. A thread asleep in any other call waits for something outside this process.
 const LOCK_SYSCALLS: &[u64] = if cfg!(target_arch = "x86_64") {
     // futex; mmap, mprotect, munmap, brk, mremap, madvise; futex_waitv, futex_wait
     &[202, 9, 10, 11, 12, 25, 28, 449, 455]

@@ -61,7 +61,7 @@ impl GrowthPolicy {
         }
     }
 
-    /// There is no backlog: whatever comes next is another matter.
+    /// The backlog is gone: forgets what was observed about it.
     pub(super) fn relax(&mut self) {
         *self = GrowthPolicy {
             since_flow: self.since_flow.saturating_add(1),
@@ -162,7 +162,7 @@ impl GrowthPolicy {
 mod tests {
     use super::*;
 
-    /// By how much it grows where everybody who is blocked may wait for a lock.
+    /// Returns the growth when every blocked worker may be waiting for a lock.
     fn grow(
         policy: &mut GrowthPolicy,
         core: usize,

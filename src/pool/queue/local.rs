@@ -17,7 +17,7 @@ pub(crate) struct LocalQueue {
     pub(crate) busy: AtomicBool,
     /// True while the owner is blocked in a `wait`; it counts as no worker then.
     pub(crate) blocked: AtomicBool,
-    /// The owner is blocked and does not sleep by its [`Thread`], so that nobody can see whether it
+    /// The owner is blocked and does not sleep by its [`Thread`], so no other thread can see whether it
     /// is about to wake.
     pub(crate) waits_unseen: AtomicBool,
     /// The owner's present job alternates spawn and wait, so it is likely to take a single job in

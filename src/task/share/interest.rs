@@ -59,7 +59,7 @@ impl Interest {
 pub(super) enum AfterLeave {
     Others,
     /// It was the last, and the value is not published.
-    Nobody,
+    Unwanted,
     /// It was the last, and the value is published.
     Value,
 }
@@ -67,7 +67,7 @@ pub(super) enum AfterLeave {
 impl AfterLeave {
     fn after(before: usize) -> AfterLeave {
         match (before & Interest::COUNT, before & Interest::SETTLED) {
-            (1, 0) => AfterLeave::Nobody,
+            (1, 0) => AfterLeave::Unwanted,
             (1, _) => AfterLeave::Value,
             _ => AfterLeave::Others,
         }

@@ -186,7 +186,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                 shared.report_unseen();
                 Some(CancelOutcome::TooLate)
             }
-            AfterLeave::Nobody => match withdraw_all([shared.source()]) {
+            AfterLeave::Unwanted => match withdraw_all([shared.source()]) {
                 // The value was being published, and no consumer is left to receive it.
                 Some(CancelOutcome::TooLate) => Some(CancelOutcome::Signalled),
                 outcome => outcome.or(Some(CancelOutcome::Prevented)),
@@ -307,7 +307,7 @@ impl<T: Send + Sync + 'static> Withdraw for Shared<T> {
         match self.leave() {
             AfterLeave::Others => {}
             AfterLeave::Value => sweep.later(move || self.report_unseen()),
-            AfterLeave::Nobody => sweep.unwanted([self.source().parts()]),
+            AfterLeave::Unwanted => sweep.unwanted([self.source().parts()]),
         }
         CancelOutcome::Prevented
     }

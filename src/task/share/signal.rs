@@ -1,4 +1,4 @@
-//! A step that tells that the steps before it are done, whatever became of the outcome.
+//! A step that signals that the steps before it are done, for every outcome.
 
 use crate::cell::slot::Slot;
 use crate::cell::step::{Flow, Step};
