@@ -1,10 +1,10 @@
 //! A task returned from a continuation: the outer task takes over its outcome.
 //!
-//! The inner task gets one more subscriber, which carries its outcome to the outer one. A loop that
-//! returns its next round from `and_then` would build a line of forwarders, a round each; so an
-//! outer task that does nothing but carry, and to which nobody holds a handle, is short-cut: its
-//! own forwarder moves to the inner task. So is an inner task that does nothing but follow a third
-//! one. That keeps the line one long (path compression, as Scala's promises do with their links).
+//! The inner task gets one more subscriber, which forwards its outcome to the outer one. A loop
+//! that returns its next round from `and_then` would build a line of forwarders, one for each
+//! round. So an outer task without a handle that only forwards is skipped: its own forwarder moves
+//! to the inner task. An inner task that only follows a third one is skipped too. The line stays
+//! one task long (path compression, as in Scala's promises).
 
 use smallvec::SmallVec;
 
@@ -22,14 +22,14 @@ enum Adopted {
     Yes(Registered),
     /// The outer task was cancelled while its continuation ran.
     Superseded,
-    /// Whoever was to get the outcome of this task was cancelled.
+    /// The task that was to get the outcome of this task was cancelled.
     Unwanted(Arc<dyn AnyCell>),
     /// The inner task waits for the outer one, or is it.
     Cycle(Arrival),
 }
 
-/// The driver of `outer` lets go of it until `inner` is settled. `held` is the step in whose output
-/// the outcome will lie; `None`: it will lie in the head's slot.
+/// The driver of `outer` stops driving it until `inner` is settled. `held` is the step whose output
+/// will have the outcome; `None`: the head's slot will.
 pub(crate) fn follow(
     outer: &Arc<dyn AnyCell>,
     epoch: u32,
@@ -41,8 +41,8 @@ pub(crate) fn follow(
     // Dropped when the locks are gone.
     let mut removed = DropLater::default();
     let adopted = {
-        // One adoption at a time, and no wait begins meanwhile: looking for a cycle and adding the
-        // edge must be one act. Only adoptions of unsettled tasks come here.
+        // This lock excludes other adoptions and new waits: the search for a cycle and the new edge
+        // must be one atomic act. Only adoptions of unsettled tasks come here.
         let mut graph = deadlock::lock();
         let link = Link {
             outer,
@@ -72,8 +72,8 @@ pub(crate) fn follow(
     }
 }
 
-/// Has the steps of a task whose phase is `HandedOff` run when this thread's list comes to them, or
-/// where they belong.
+/// Has the steps of a task whose phase is `HandedOff` run from this thread's list, or by their
+/// route.
 fn schedule(cell: Arc<dyn AnyCell>) {
     match with_state(&*cell, |state| {
         state.belongs_elsewhere() || state.is_on_pool()
@@ -86,13 +86,13 @@ fn schedule(cell: Arc<dyn AnyCell>) {
 #[derive(Default)]
 struct DropLater {
     cells: SmallVec<[Arc<dyn AnyCell>; 4]>,
-    /// What a search for a cycle has come by; most adoptions need none.
+    /// The cells that a search for a cycle has visited; most adoptions need no search.
     trail: Option<Box<Trail>>,
     ties: SmallVec<[Option<UpstreamRef>; 2]>,
     steps: SmallVec<[Box<dyn Step>; 2]>,
 }
 
-/// What is to be adopted by whom.
+/// The two tasks of an adoption.
 struct Link<'a> {
     outer: &'a Arc<dyn AnyCell>,
     /// The epoch of the outer task's driver.
@@ -122,7 +122,7 @@ fn attach(
         state.note(progress);
         state.last = held;
         if is_cycle {
-            // What was tied to it beforehand is not followed after all.
+            // The upstream that was set before is not followed.
             removed.ties.push(state.take_upstream());
             let error = TaskError::of(ErrorKind::Cycle, outer.meta().at());
             state.outcome(head).fail(error);
@@ -177,9 +177,9 @@ fn attach(
     }
 }
 
-/// The other end: an inner task that follows a third one, and that nobody else listens to, is left
-/// out, so that a line which is built from its end stays one long too. Gives what is to be
-/// followed, and the forwarder unless it has its place there already.
+/// If `inner` only follows a third task and has no other subscriber, skips it, so that a line built
+/// from its end stays one long too. Returns the task to follow, and the forwarder unless it is
+/// installed already.
 fn compress_inner(
     inner: &Arc<dyn AnyCell>,
     forwarder: Box<dyn Step>,
@@ -200,8 +200,8 @@ fn compress_inner(
     let Some((source, epoch)) = followed else {
         return (inner.clone(), Some(forwarder));
     };
-    // One forwarder takes the other's place under one lock: without a subscriber, a failure of the
-    // source would be nobody's for a moment, and reported.
+    // One forwarder replaces the other under one lock. Without a subscriber in between, a failure
+    // of the source would be reported as unhandled.
     let mut forwarder = Some(forwarder);
     with_state(&*source, |state| {
         let carries_to_inner = state
@@ -218,7 +218,7 @@ fn compress_inner(
         removed.cells.push(source);
         return (inner.clone(), forwarder);
     }
-    // Whoever cancels the inner task before this cancels the source with it.
+    // A cancel of the inner task before this point cancels the source with it.
     with_state(&**inner, |state| {
         if state.phase() == Phase::Following && state.epoch == epoch {
             let (tie, step) = state.forward();
@@ -229,8 +229,8 @@ fn compress_inner(
     (source, None)
 }
 
-/// The task that is to get the outcome in the end, and its forwarder, if tasks that only carry were
-/// left out.
+/// Returns the task that gets the outcome in the end, and its forwarder if tasks that only forward
+/// were skipped.
 fn compress_outer(
     outer: &Arc<dyn AnyCell>,
     removed: &mut DropLater,
@@ -272,13 +272,13 @@ fn upstream(inner: &Arc<dyn AnyCell>) -> UpstreamRef {
     }
 }
 
-/// The subscriber that carries an inner task's outcome to the task that adopted it.
+/// The subscriber that forwards an inner task's outcome to the task that adopted it.
 ///
-/// Both have the same type, which `IntoTask` and `Resolver` see to; it need not be known here.
+/// `IntoTask` and `Resolver` ensure that both have the same type, which is not known here.
 struct Forwarder {
     target: Arc<dyn AnyCell>,
-    /// The target's epoch when it began to follow. A cancel raises it; what the target follows
-    /// after that is no business of this step's.
+    /// The target's epoch when it began to follow. A cancel raises it: this step then delivers
+    /// nothing.
     epoch: u32,
 }
 
@@ -288,7 +288,7 @@ fn forward(target: Arc<dyn AnyCell>, epoch: u32) -> Box<dyn Step> {
 }
 
 impl Forwarder {
-    /// `put` fills the slot of the target, unless that was cancelled meanwhile.
+    /// `put` fills the slot of the target, unless the target was cancelled in between.
     fn deliver(&self, put: impl FnOnce(&mut dyn Slot)) {
         let upstream = with(&*self.target, |state, head| {
             if state.phase() != Phase::Following || state.epoch != self.epoch {
@@ -311,7 +311,7 @@ impl Step for Forwarder {
         self.deliver(|slot| {
             input.move_into(slot);
         });
-        // What the target has no use for.
+        // The target did not take the outcome.
         input.clear();
         Flow::Observed
     }

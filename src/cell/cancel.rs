@@ -14,17 +14,17 @@ use crate::error::{Reason, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, unhandled};
 
-/// What was taken out of a cancelled cell, to be dealt with when the lock is gone.
+/// What was taken out of a cancelled cell, to be run or dropped without the lock.
 struct Detached {
     outcome: CancelOutcome,
     last: Option<Box<dyn Step>>,
     links: Vec<Box<dyn Step>>,
     upstream: Option<UpstreamRef>,
-    /// What an earlier cancel would have left to whoever has the handle.
+    /// The placeholder step of an earlier cancel.
     replaced: Option<Box<dyn Step>>,
-    /// `None`: the driver is among observers, and carries the rest out itself.
+    /// `None`: the driver is running observers, and applies the cancel itself.
     deferred_cancel: Option<DeferredCancel>,
-    /// The raise of a token that this comes before.
+    /// The raise of a token, over which this cancel has precedence.
     due: Option<TaskError>,
     placed: bool,
     /// As in [`Prevented`].
@@ -33,7 +33,7 @@ struct Detached {
 }
 
 impl Detached {
-    /// The second pass: drops what will not run, runs what has its turn on a cancel, and settles.
+    /// The second pass: drops the links, runs the steps that run on a cancel, and settles.
     fn carry_out(self, cell: &Arc<dyn AnyCell>) {
         if self.counted {
             stop::drop_begins(&**cell);
@@ -59,12 +59,12 @@ impl Detached {
     }
 }
 
-/// A task that nothing hung on: it is settled, and this is what is left to do.
+/// What remains to be done for a task without steps, which is settled.
 struct Prevented {
     duty: Duty,
     upstream: Option<UpstreamRef>,
     work: Option<Displaced>,
-    /// The drop of `work` is waited for by those who ask whether the task has stopped.
+    /// The drop of `work` counts for `stopped`.
     counted: bool,
     placed: bool,
 }
@@ -91,7 +91,7 @@ fn detach_steps(
     with_state(cell, |state| {
         let before = state.epoch;
         let epoch = before.wrapping_add(1);
-        // The driver to whom the cancel is left.
+        // The driver that applies the cancel.
         let left_to = match state.phase() {
             Phase::Driving if state.observing => {
                 Some(state.deferred_cancel_driver().unwrap_or(before))
@@ -135,7 +135,7 @@ fn detach_steps(
             error,
         });
         let (last, replaced) = match left_to {
-            // What observers are about to see stays where it is.
+            // The outcome that observers are about to see stays in place.
             Some(_) => (
                 None,
                 deferred_cancel
@@ -159,8 +159,8 @@ fn detach_steps(
     })
 }
 
-/// The common case, a task that has not begun and on which nothing hangs: it is settled at one go.
-/// Gives `error` back in any other.
+/// The common case, a task that has not begun and has no steps: settles it under one lock. Returns
+/// `error` in every other case.
 fn cancel_unstarted(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError> {
     let (prevented, work) = keeping(cell, |state, head| {
         let has_begun = !matches!(state.phase(), Phase::Cold | Phase::Queued | Phase::Open);
@@ -168,7 +168,7 @@ fn cancel_unstarted(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, T
             return Err(error);
         }
         let counted = state.leave_unbegun();
-        // No link was ever hung on it, so its outcome is the head's.
+        // No link was ever registered, so its outcome is the head's.
         head.fail(error);
         state.epoch = state.epoch.wrapping_add(1);
         state.cancelled = true;
@@ -289,21 +289,20 @@ pub(super) fn withdraw(cell: &Arc<dyn AnyCell>, sweep: &mut Sweep) -> CancelOutc
 fn add_to(sweep: &mut Sweep, cell: &Arc<dyn AnyCell>, mut taken: Taken) {
     sweep.unwanted(taken.upstream().take().map(UpstreamRef::parts));
     if let (Taken::Seized(_), Some(token)) = (&taken, cell.meta().token()) {
-        // The closure, and whatever it has passed its token on to, is told that the result is no
-        // longer wanted.
+        // The closure, and all code that has its token, learn that the result is no longer wanted.
         sweep.raise(token.clone());
     }
     let cell = cell.clone();
     sweep.later(move || taken.carry_out(&cell));
 }
 
-/// The driver finds that it was superseded: if by a cancel that left the rest to it, it carries
-/// that out, after the observers of the outcome in its hands.
+/// The driver finds that it was superseded. If the cancel was deferred to it, it applies the cancel
+/// after the observers of the outcome that it holds.
 pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut Driver<'_>) {
     let before = || with_state(&**cell, |state| state.deferred_cancel(driver)?.before.pop());
     while let Some((mut step, _)) = before() {
         if let Flow::Hop(route) = step.run(driver_state.slot(), cell.meta().name()) {
-            // Those behind it go elsewhere only when the task is settled: they are to see this
+            // Later steps are sent elsewhere only after the task is settled: the observers see this
             // outcome first.
             let left = with_state(&**cell, |state| state.set_route(route));
             unhandled::drop_reporting(left);
@@ -314,7 +313,7 @@ pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut
         let deferred_cancel = state.take_deferred_cancel(driver)?;
         Some((state.epoch, deferred_cancel))
     });
-    // The outcome in this driver's hands is nobody's now, and the user's to drop.
+    // The outcome that this driver holds has no consumer. It is a user value.
     match deferred_cancel {
         Some((epoch, deferred_cancel)) => {
             finish_cancel(cell, epoch, deferred_cancel);
@@ -328,7 +327,7 @@ pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut
     }
 }
 
-/// Runs what has its turn on a cancel, and settles.
+/// Runs the steps that run on a cancel, and settles.
 fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredCancel) {
     let DeferredCancel {
         mut steps,
@@ -343,7 +342,7 @@ fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredC
         unhandled::drop_reporting(step);
     }
     if let Some(route) = route {
-        // What comes later goes where the chain was sent, cancelled or not.
+        // Later steps run where the chain was sent, cancelled or not.
         let left = with_state(&**cell, |state| match state.epoch == epoch {
             true => state.set_route(route),
             false => route,
@@ -359,8 +358,8 @@ fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredC
     }
 }
 
-/// Settles a cell to which there is no handle, and whose outcome no one wants any more. Those who
-/// have asked since the first pass when it has stopped are told as the others were.
+/// Settles a cell without a handle and without a consumer. A `stopped` task that was made since the
+/// first pass settles like the earlier ones.
 fn settle_empty(cell: &dyn AnyCell, epoch: u32, error: &TaskError) {
     loop {
         let late = with_state(cell, |state| {

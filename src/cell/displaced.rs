@@ -6,15 +6,14 @@ use super::slot::Slot;
 use super::state::State;
 use crate::trace::TaskContext;
 
-/// A closure that a cancel has put a failure in the place of, with its tracing context; the user's
-/// to drop.
+/// A closure that a cancel has replaced by a failure, with its tracing context. It is a user value.
 pub(super) struct Displaced {
     _work: Box<dyn Body>,
     _context: Option<TaskContext>,
 }
 
 /// Like [`with`](super::with), for the first pass of a cancel: returns the closure that `f` has
-/// failed the head in the place of, instead of dropping it.
+/// replaced by a failure, instead of dropping it.
 pub(super) fn keeping<R>(
     cell: &dyn AnyCell,
     f: impl FnOnce(&mut State, &mut dyn Slot) -> R,

@@ -1,8 +1,8 @@
 //! Runs the steps of a task, one after another, on the thread that settled it.
 //!
-//! The driver is the one thread for which the phase is `Driving`. It holds the outcome in its own
-//! hands, so that observers can borrow it and links can take it without a lock: first in `local`,
-//! the head's outcome, then in `held`, the last link that ran.
+//! The driver is the one thread for which the phase is `Driving`. It owns the outcome, so that
+//! observers can borrow it and links can take it without a lock: first in `local`, the head's
+//! outcome, then in `held`, the last link that ran.
 
 use super::head::Body;
 use super::slot::Slot;
@@ -14,15 +14,15 @@ use crate::error::TaskError;
 use crate::sync::{Arc, chaos_point};
 use crate::{dispatch, guard, unhandled};
 
-/// The outcome in the driver's hands.
+/// The outcome that the driver holds.
 pub(crate) struct Driver<'a> {
-    /// Where the head's outcome lies until the first link with an output takes it.
+    /// The slot of the head's outcome, until the first link with an output takes it.
     pub(crate) local: &'a mut dyn Slot,
     /// The last link that ran and has an output; that is the outcome.
     pub(crate) held: Option<Box<dyn Step>>,
-    /// What was done since the lock was held.
+    /// What the driver has done since it last held the lock.
     pub(crate) progress: Progress,
-    /// What is to be done when the lock is gone, once the task is settled.
+    /// What the driver must do without the lock after the task is settled.
     pub(crate) duty: Duty,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// The head has just come to the outcome in `local`.
+    /// The head has just produced the outcome in `local`.
     pub(crate) fn of_head(local: &'a mut dyn Slot) -> Driver<'a> {
         let mut driver_state = Driver::new(local, None);
         driver_state.progress.links = 1;
@@ -59,7 +59,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Drops what is left, which is nothing as a rule: cheaper than a drop that the compiler makes.
+    /// Drops what is left, which is mostly nothing. Cheaper than the compiler's drop.
     #[inline]
     pub(crate) fn leave(self) {
         if self.held.is_none() && self.duty.is_none() {
@@ -84,7 +84,7 @@ impl<'a> Driver<'a> {
 #[must_use = "a step that is not run is lost"]
 pub(crate) enum NextAction {
     Run(Box<dyn Step>),
-    /// Steps that it may take without the lock, up to this place.
+    /// Steps that it may take without the lock, up to this index.
     Many(Batch, usize),
     /// The last step takes the outcome with it; the task is settled already.
     Last(Box<dyn Step>),
@@ -143,7 +143,7 @@ pub(super) fn next(
 
 /// What comes next, if the budget allows.
 fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<NextAction> {
-    // `Inline` says that there is nobody to hand over to.
+    // `Inline`: there is no other thread to hand off to.
     let unbounded = matches!(state.route(), Route::Inline);
     if let Some(run) = state.steps.run() {
         let left = run.steps.len() - run.from;
@@ -164,7 +164,7 @@ fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<NextAction>
     }
     let (step, role) = state.steps.pop()?;
     if state.detached && step.takes_outcome() && state.steps.is_empty() {
-        // Nobody holds a handle: no step can come after this one, so one look will do for both.
+        // No handle is left, so no step can come after this one: one lock covers both.
         state.pending_links = 0;
         state.settle_with(None, &mut driver_state.duty);
         return Some(NextAction::Last(step));
@@ -173,16 +173,16 @@ fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<NextAction>
     Some(NextAction::Run(step))
 }
 
-/// Steps of this role have their turn now.
+/// Steps of this role run now.
 fn begin(state: &mut State, driver_state: &mut Driver<'_>, role: Role) {
     state.observing = role == Role::Observer;
     if state.observing && state.is_decided() {
-        // Whoever asks meanwhile cannot see what the driver has in its hands.
+        // `status` cannot see the outcome while the driver holds it.
         state.failed = driver_state.slot().failure().is_some();
     }
 }
 
-/// Runs the steps there are, and those that arrive meanwhile, until none is left.
+/// Runs all steps, including those that are registered in the process, until none is left.
 pub(crate) fn drive(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>) {
     let next = cell.shell().next(driver_state, epoch);
     drive_from(cell, epoch, driver_state, next);
@@ -229,7 +229,7 @@ pub(crate) fn drive_from(
     }
 }
 
-/// Notes what a step came to. False: this driver is done.
+/// Records the result of a step. False: this driver is done.
 #[inline]
 fn accept(
     cell: &Arc<dyn AnyCell>,
@@ -242,7 +242,7 @@ fn accept(
         Flow::Observed => {}
         Flow::Passed => driver_state.progress.links += 1,
         Flow::Linked => {
-            // The link that was held until now is empty and goes.
+            // The link that was held until now is empty and is dropped.
             driver_state.held = Some(step);
             driver_state.progress.links += 1;
         }
@@ -251,7 +251,7 @@ fn accept(
     true
 }
 
-/// The step wants more than to go on. False: this driver is done.
+/// The step asks for more than the next step. False: this driver is done.
 #[inline(never)]
 fn leave(
     cell: &Arc<dyn AnyCell>,
@@ -282,7 +282,7 @@ fn run_last(driver_state: &mut Driver<'_>, mut last: Box<dyn Step>, meta: &TaskM
     unhandled::drop_reporting(driver_state.held.take());
 }
 
-/// Fails the task, whose outcome is the user's to drop.
+/// Fails the task. Its outcome, a user value, is dropped.
 #[cold]
 fn overwrite(driver_state: &mut Driver<'_>, error: TaskError) {
     if let Err(payload) = guard::catch(|| driver_state.slot().fail(error)) {
@@ -308,13 +308,13 @@ fn drive_batch(
     if meta.is_under_tokens() && meta.is_token_cancelled() {
         call_off::catch_up(cell);
     }
-    // The run is dropped behind this, without the lock: it may be large.
+    // The batch is dropped after this, without the lock: it may be large.
     Some(cell.shell().next(driver_state, epoch))
 }
 
-/// Takes and runs one step after the other without the cell's lock. Stops at the end of the run, or
-/// behind a step that wants more than to go on; gives that. Also stops when a token of the task is
-/// raised.
+/// Takes and runs one step after the other without the cell's lock. Stops at the end of the batch,
+/// or after a step that asks for more than the next step; returns that step's request. Also stops
+/// when a token of the task is raised.
 fn run_batch(
     run: &Batch,
     to: usize,
@@ -349,7 +349,7 @@ fn run_batch(
     None
 }
 
-/// Later steps belong elsewhere. True when this driver is done.
+/// Later steps run elsewhere. True when this driver is done.
 fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>, route: Route) -> bool {
     let stays = !matches!(route, Route::Executor(_));
     let (hops, left) = with(&**cell, |state, head| {
@@ -363,7 +363,7 @@ fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>, route
         }
         (!stays, left)
     });
-    // The last executor is the user's to drop.
+    // The previous executor is a user value.
     unhandled::drop_reporting(left);
     if hops {
         dispatch::hand_over_now(cell.clone());
@@ -371,7 +371,7 @@ fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>, route
     hops
 }
 
-/// The steps are somebody else's to run after all.
+/// Returns the steps to the cell, so that another thread runs them.
 pub(super) fn requeue(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>) {
     let kept = with(&**cell, |state, head| {
         let kept = state.epoch == epoch;

@@ -1,7 +1,7 @@
 //! Settles a task on a thread that runs no user code: that of the timers.
 //!
-//! The outcome is put in place, and what sleeps on the task is woken. The steps of the task, and
-//! all that is left to be dropped, go to its pool.
+//! The outcome is stored, and waiting threads and futures are woken. The task's pool runs the steps
+//! and drops the rest.
 
 use super::raise::Deferred;
 use super::slot::Slot;
@@ -16,16 +16,16 @@ use crate::{thread_waker, unhandled};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "steps that wait never run otherwise"]
 pub(crate) enum Left {
-    /// It was not open any more: nothing was done.
+    /// The task was not open any more: nothing was done.
     Alone,
-    /// It is settled.
+    /// The task is settled.
     Settled,
     /// Its steps wait for [`go_on`] or [`go_where`].
     Waiting,
 }
 
-/// Settles an open task with what `put` puts into its slot; `put` only moves. What is left to do is
-/// added to `sweep`, for [`elsewhere`].
+/// Settles an open task with what `put` puts into its slot; `put` only moves. The rest of the work
+/// is added to `sweep`, for [`elsewhere`].
 pub(crate) fn settle(
     cell: &Arc<dyn AnyCell>,
     put: &mut dyn FnMut(&mut dyn Slot),
@@ -61,13 +61,13 @@ pub(crate) fn settle(
         thread_waker::wake(waiter);
     }
     if !duty.is_none() {
-        // It may call the hook for failures, or drop callbacks.
+        // The duty may call the hook for failures, or drop callbacks.
         sweep.later(move || duty.carry_out());
     }
     Left::Settled
 }
 
-/// Has the steps that wait run by the pool, or sent on by it.
+/// Has the pool run the waiting steps, or hand them to their executor.
 pub(crate) fn go_on(cell: &Arc<dyn AnyCell>) {
     match with_state(&**cell, |state| matches!(state.route(), Route::Pool)) {
         true => resubmit(cell.clone()),
@@ -76,8 +76,8 @@ pub(crate) fn go_on(cell: &Arc<dyn AnyCell>) {
     }
 }
 
-/// Has the steps that wait, and those to come, run where `source` was sent. That is known when
-/// `sweep` has been carried out as far as it is now.
+/// Has the waiting steps, and later ones, run where `source` was sent. That is known once the
+/// present content of `sweep` has been carried out.
 pub(crate) fn go_where(
     source: &Arc<dyn AnyCell>,
     cell: &Arc<dyn AnyCell>,
@@ -89,7 +89,7 @@ pub(crate) fn go_where(
         let route = with_state(&*source, |state| state.route().clone());
         let passed = with_state(&*cell, |state| match state.route() {
             Route::Pool => state.set_route(route),
-            // It was sent elsewhere itself.
+            // The task was sent elsewhere itself.
             _ => route,
         });
         unhandled::drop_reporting(passed);
@@ -99,11 +99,11 @@ pub(crate) fn go_where(
     });
 }
 
-/// Has what is left carried out by a pool. The calling thread drops no reference to the cell: it
-/// might be the last.
+/// Has a pool carry out the rest. The calling thread drops no reference to the cell, which might be
+/// the last.
 pub(crate) fn elsewhere(cell: Arc<dyn AnyCell>, mut sweep: Sweep) {
     if cell.meta().pool().has_clock() {
-        // Its clock waits for that. It is the user's thread that moves it.
+        // The virtual clock waits for that. The user's thread moves the clock.
         return queue(&cell, Deferred::new(move || raise::carry_out(sweep)));
     }
     sweep.keep(cell);

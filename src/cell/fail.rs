@@ -1,4 +1,4 @@
-//! Fails what a queue gave back: a task's head, or the rest of its steps.
+//! Fails what a queue rejected: a task's head, or the rest of its steps.
 
 use super::drive::{Driver, drive, requeue};
 use super::raise::withdraw_all;
@@ -12,12 +12,12 @@ use crate::error::TaskError;
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, guard, unhandled};
 
-/// What has given a task back.
+/// What has rejected a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
-    /// A pool's queue has given the cell back.
+    /// A pool's queue has rejected the cell.
     Pool,
-    /// An executor has dropped the job with this pass.
+    /// An executor has dropped the job with this id.
     Executor(u32),
 }
 
@@ -34,19 +34,18 @@ enum Taken {
     TooLate,
     /// The head, unsettled.
     Head(Option<UpstreamRef>),
-    /// Steps that an executor would not run, with the outcome they were to get.
+    /// Steps that an executor rejected, with their outcome.
     Rest(Option<Box<dyn Step>>),
-    /// Observers that a pool without threads gives back: there is nobody but this thread to run
-    /// them.
+    /// Observers that a pool without threads rejected: only this thread can run them.
     Observed(Option<Box<dyn Step>>),
-    /// Observers that an executor would not run. The outcome is not to blame.
+    /// Observers that an executor rejected. The outcome stays.
     Observers(Steps, Duty),
 }
 
-/// Settles the head with `error`, if it is unsettled; what follows sees it as a failure.
+/// Settles the head with `error`, if it is unsettled; later steps see a failure.
 ///
-/// When a queue or an executor has given the cell back, what cannot run is either the head or the
-/// rest of the steps, and both fail.
+/// When a queue or an executor has rejected the cell, either the head or the rest of the steps
+/// cannot run. Both fail.
 pub(crate) fn fail_head(cell: &Arc<dyn AnyCell>, error: TaskError, by: By) -> CancelOutcome {
     let mut error = Some(error);
     let mut outcome = CancelOutcome::TooLate;
@@ -59,7 +58,7 @@ pub(crate) fn fail_head(cell: &Arc<dyn AnyCell>, error: TaskError, by: By) -> Ca
 }
 
 fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By) -> CancelOutcome {
-    // An executor is the user's to drop, without the lock.
+    // An executor is a user value, to be dropped without the lock.
     let mut old_route = Route::Pool;
     let (taken, epoch) = with(&**cell, |state, head| {
         let taken = match state.phase() {
@@ -83,7 +82,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
                     if by_pool && state.is_decided() {
                         Taken::Observed(held)
                     } else {
-                        // Its executor is out of the game; what comes after runs where it can.
+                        // Its executor rejects jobs: later steps run on the pool.
                         old_route = state.set_route(Route::Pool);
                         Taken::Rest(held)
                     }
@@ -122,7 +121,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
         Taken::Observed(held) => (CancelOutcome::TooLate, held, false),
         Taken::Rest(Some(mut step)) => {
             if let Some(slot) = step.output() {
-                // The outcome that is overwritten is the user's to drop.
+                // The overwritten outcome is a user value.
                 if let Err(payload) = guard::catch(|| slot.fail(error)) {
                     guard::drop_quietly(payload);
                 }

@@ -1,4 +1,4 @@
-//! The head of a task: its closure, and then in the same place what that came to.
+//! The head of a task: its closure, then in the same place its outcome.
 
 use std::any::Any;
 
@@ -6,16 +6,16 @@ use super::slot::{Outcome, Slot};
 use super::step::Follow;
 use crate::error::TaskError;
 
-/// What a closure that starts or continues a task came to.
+/// The result of a closure that starts or continues a task.
 pub(crate) enum Returned<T> {
     Outcome(Outcome<T>),
     /// A task to adopt.
     Task(Follow),
 }
 
-/// A cell's closure, and then in its place what it came to.
+/// A cell's closure, then in the same place its outcome.
 pub(crate) enum Head<F, T> {
-    /// Until it is claimed or drop_head.
+    /// The closure, until it is claimed or dropped.
     Work(F),
     Outcome(Option<Outcome<T>>),
 }
@@ -35,7 +35,7 @@ impl<F, T> Head<F, T> {
 
 /// A head as seen without its types.
 pub(crate) trait Body: Any + Send {
-    /// Where the outcome lies, or `None` while there is a closure in its place.
+    /// Returns the slot of the outcome, or `None` while the closure is in its place.
     fn slot(&mut self) -> Option<&mut dyn Slot>;
 
     /// Drops the closure or the outcome, which may panic.
@@ -68,8 +68,8 @@ impl<F: Send + 'static, T: Send + 'static> Body for Head<F, T> {
     }
 }
 
-/// What takes the place of an outcome while there is a closure in it: only a failure can come, and
-/// it means that the closure will never run.
+/// Stands for the slot of the outcome while the closure is in its place. Only a failure can be put
+/// there, and it means that the closure will never run.
 pub(super) struct UnclaimedSlot(pub(super) Option<TaskError>);
 
 impl Slot for UnclaimedSlot {

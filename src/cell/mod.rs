@@ -59,7 +59,7 @@ use step::{Route, Step};
 use task_cell::{Erased, Locked};
 use work::Errand;
 
-/// The name of a task, its pool, its tokens and the place of its spawn; never changes.
+/// The name of a task, its pool, its tokens and the location of its spawn. Never changes.
 pub(crate) struct TaskMeta {
     pub(crate) location: &'static Location<'static>,
     /// `None`: the global pool.
@@ -105,14 +105,15 @@ impl TaskMeta {
         self.pool.as_ref().map_or(&[], Pool::cancel_tokens)
     }
 
-    /// Some token cancels the task.
+    /// Returns true if the task has a token that may cancel it.
     #[inline]
     pub(crate) fn is_under_tokens(&self) -> bool {
         (self.extra.is_some() || self.pool.is_some())
             && !(self.parents().is_empty() && self.pool_tokens().is_empty())
     }
 
-    /// A token that cancels the task is raised. The thread that raised it will cancel this task.
+    /// Returns true if a token of the task is raised. The thread that raised it will cancel this
+    /// task.
     pub(crate) fn is_token_cancelled(&self) -> bool {
         self.parents().iter().any(WeakToken::is_cancelled)
             || self.pool_tokens().iter().any(CancelToken::is_cancelled)
@@ -172,8 +173,8 @@ pub(crate) trait AnyCell: Runnable + Continuation + Upstream + Member {
 
     fn shell_mut(&mut self) -> &mut Erased;
 
-    /// Takes the closure out, releases the lock, and does the errand with the closure. Returns the
-    /// result of a call.
+    /// Takes the closure out, releases the lock, and calls or drops the closure, as `errand` says.
+    /// Returns the result of a call.
     fn work(&self, inner: Locked<'_>, errand: Errand<'_>) -> RunResult;
 
     /// Calls `f` with an empty slot for an outcome of the head's type, and drops what it leaves
@@ -193,7 +194,7 @@ impl dyn AnyCell + '_ {
         &self.shell().settled
     }
 
-    /// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
+    /// Drops the closure if it has not been claimed, and the head's outcome if `outcome` is true.
     fn drop_head(&self, outcome: bool) {
         task_cell::drop_head(self, outcome);
     }
@@ -201,21 +202,21 @@ impl dyn AnyCell + '_ {
 
 /// Something that a task waits for.
 pub(crate) trait Upstream: Withdraw {
-    /// Adds to `found` what this waits for in turn.
+    /// Adds to `found` what this itself waits for.
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>);
 
-    /// False if one of the upstreams may be enough. A waiting thread then runs none of them: the
-    /// wait would last until that one ends.
+    /// False if one of the upstreams may be enough. A waiting thread then runs none of them,
+    /// because it could not return before that one ends.
     fn needs_all(&self) -> bool {
         true
     }
 
-    /// Adds to `found` the threads that run user code whose end this waits for, besides the drivers
-    /// of its upstreams. Call it while the result of `above` is held.
+    /// Adds to `found` the threads whose user code this waits for, besides the drivers of its
+    /// upstreams. Call it while the result of `above` is held.
     fn left_running(&self, _found: &mut Vec<ThreadId>) {}
 
-    /// A cycle leads through it, which is broken only while one of its upstreams leads elsewhere.
-    /// From now on it searches for the cycle itself whenever one of them has failed.
+    /// A cycle leads through this, which is broken only while one of its upstreams leads elsewhere.
+    /// From now on this searches for the cycle each time one of them fails.
     fn mark_at_risk(&self) {}
 
     /// The cell behind it, if it is one.
@@ -238,7 +239,7 @@ pub(crate) struct UpstreamRef {
 }
 
 impl UpstreamRef {
-    /// As a sweep takes it.
+    /// Returns the reference in the form that a sweep takes.
     pub(crate) fn parts(self) -> (Arc<dyn Withdraw>, u64) {
         (self.to, self.step_id)
     }
@@ -258,8 +259,7 @@ pub(crate) fn with<R>(cell: &dyn AnyCell, f: impl FnOnce(&mut State, &mut dyn Sl
     result
 }
 
-/// Calls `f` with the state of the locked cell. Cheaper than [`with`] where the outcome is not
-/// looked at.
+/// Calls `f` with the state of the locked cell. Cheaper than [`with`] if the outcome is not needed.
 #[inline]
 pub(crate) fn with_state<R>(cell: &dyn AnyCell, f: impl FnOnce(&mut State) -> R) -> R {
     f(&mut cell.shell().inner.lock().state)
@@ -272,12 +272,12 @@ pub(crate) fn is_driven_here(cell: &dyn AnyCell) -> bool {
     })
 }
 
-/// The address that tells one cell from another.
+/// Returns the address, which identifies a cell.
 pub(crate) fn address(cell: &dyn AnyCell) -> *const () {
     std::ptr::from_ref(cell).cast()
 }
 
-/// Registers a step and sees to it that it will run. Returns its number. For functions that are
+/// Registers a step and ensures that it will run. Returns its number. For functions that are
 /// compiled once.
 #[inline(always)]
 pub(crate) fn register(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>, role: Role) -> u64 {
@@ -288,7 +288,7 @@ pub(crate) fn register(cell: &Arc<dyn AnyCell>, step: Box<dyn Step>, role: Role)
     number
 }
 
-/// A step has come to a task that no thread is to come to.
+/// Ensures that a thread runs a step registered on a task without a driver.
 #[inline(never)]
 fn begin_again(cell: &Arc<dyn AnyCell>, registered: Registered) {
     match registered {
@@ -309,7 +309,7 @@ fn begin_again(cell: &Arc<dyn AnyCell>, registered: Registered) {
     }
 }
 
-/// Gives a cold task's closure, whose phase is `Queued` already, to its pool.
+/// Queues a cold task's closure in its pool. The phase is `Queued` already.
 pub(crate) fn enqueue(cell: &Arc<dyn AnyCell>) {
     enqueue_in(cell.meta().pool(), cell);
 }
@@ -325,8 +325,8 @@ pub(crate) fn enqueue_in(pool: &Pool, cell: &Arc<dyn AnyCell>) {
     }
 }
 
-/// Notes that a task holds a place in its pool's queue. False: it was cancelled meanwhile, and the
-/// place is given back.
+/// Records that a task holds a slot in its pool's queue. Returns false if the task was cancelled
+/// first; the caller then releases the slot.
 pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
     let is_queued = with_state(&**cell, |state| {
         state.placed = state.phase() == state::Phase::Queued;
@@ -338,11 +338,11 @@ pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
     is_queued
 }
 
-/// Has the steps of a task whose phase is `HandedOff` run where they belong.
+/// Has the steps of a task whose phase is `HandedOff` run by their route.
 ///
-/// That may be here, and they may come here again: where this is deep in such calls, the list has
-/// to do, or a thread of the pool where there is none: a wait runs what it waits for without the
-/// list.
+/// They may run inside this call and call it again. If the nesting is deep, the work list of this
+/// thread takes the task. A thread without a list, which is one that runs a task in a wait, leaves
+/// it to the pool.
 pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
     let shell = cell.shell();
     let mut inner = shell.inner.lock();
@@ -376,8 +376,8 @@ pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
     }
 }
 
-/// The same for a thread that is about to block: steps that belong to whoever settles the task go
-/// to its pool.
+/// The same for a thread that is about to block: steps that would run on the settling thread go to
+/// the task's pool.
 pub(crate) fn hand_off_to_pool(cell: Arc<dyn AnyCell>) {
     let Some(_level) = nesting::enter() else {
         return queue(&cell, Arc::new(Detour(cell.clone())));
@@ -390,12 +390,13 @@ fn hand_to(to: Handoff, cell: Arc<dyn AnyCell>) {
     match to {
         Handoff::Nobody => {}
         Handoff::Executor(executor, handoff) => {
-            // A job that is lost in a panic rejects its task as it is dropped.
+            // A job that is lost in a panic rejects its task in its drop.
             let job = Job::new(cell, handoff);
             if let Err(payload) = guard::catch(|| executor.execute(job)) {
                 guard::drop_quietly(payload);
             }
-            // The job may have been the last of its task, and so may this.
+            // The job may have held the last reference to its task, and `executor` may be the last
+            // one too.
             unhandled::drop_reporting(executor);
         }
         Handoff::Pool | Handoff::Inline => resubmit(cell),
@@ -419,7 +420,7 @@ fn queue(cell: &Arc<dyn AnyCell>, work: Arc<dyn Runnable>) {
     }
 }
 
-/// Has a task handed over by a thread whose stack is not deep in such calls.
+/// Hands a task off from a thread with a shallow stack.
 struct Detour(Arc<dyn AnyCell>);
 
 impl Runnable for Detour {
@@ -433,19 +434,19 @@ impl Runnable for Detour {
     }
 
     fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
-        // Without any other thread it has to be this one.
+        // The system grants no other thread, so this one does it.
         let to = with_state(&*self.0, |state| state.begin_handoff());
         hand_to(to, self.0.clone());
         false
     }
 }
 
-/// The last handle of a task has gone. A failure that nobody has looked at is reported here, or
-/// when the task is settled.
+/// The last handle of a task is dropped. An unhandled failure is reported here, or when the task is
+/// settled.
 pub(crate) fn release(cell: &dyn AnyCell) {
     let (unseen, waiter) = with(cell, |state, head| {
         state.detached = true;
-        // Nobody is left to be woken; a future's waker may hold much.
+        // No waiter is left to be woken, and a future's waker may own much memory.
         let waiter = state.waiter.take();
         if state.phase() != state::Phase::Settled || state.handled {
             return (None, waiter);

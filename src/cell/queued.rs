@@ -11,7 +11,7 @@ use crate::sync::{Arc, Ordering};
 fn run(cell: Arc<dyn AnyCell>) -> RunResult {
     let shell = cell.shell();
     if shell.meta.is_under_tokens() && shell.meta.is_token_cancelled() {
-        // A thread that the raise has set free is here before the raise is.
+        // A thread that the raise has unblocked may arrive here before the raise does.
         call_off::catch_up(&cell);
     }
     claim(&cell, shell, None).unwrap_or(RunResult::Other)
@@ -30,7 +30,7 @@ fn give_place_back(cell: &dyn AnyCell) -> bool {
 }
 
 fn lies_in(cell: &dyn AnyCell, handoff: u32, queue: Arc<dyn Executor>) {
-    // What it replaces belongs to this crate: no user code is dropped with it.
+    // The replaced queue belongs to this crate: no user code is dropped with it.
     with_state(cell, |state| state.note_queue(handoff, queue));
 }
 
@@ -39,7 +39,7 @@ fn reject(cell: Arc<dyn AnyCell>, by: By, kind: ErrorKind, why: &'static str) ->
     fail_head(&cell, error, by) != CancelOutcome::TooLate
 }
 
-// What follows is compiled for every call site: each function hands on to one that is not.
+// What follows is compiled for every call site: each function calls one that is not.
 
 impl<F, T> Runnable for TaskCell<F, T>
 where

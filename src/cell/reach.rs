@@ -19,7 +19,7 @@ fn call_off(cell: Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut Sweep) {
     call_off::call_off(&cell, token, sweep);
 }
 
-// What follows is compiled for every call site: each function hands on to one that is not.
+// What follows is compiled for every call site: each function calls one that is not.
 
 impl<F, T> Withdraw for TaskCell<F, T>
 where

@@ -1,17 +1,17 @@
-//! A place for one outcome, seen without its type.
+//! A slot for one outcome, whose type is erased.
 
 use std::any::Any;
 
 use crate::error::{At, TaskError};
 use crate::unhandled;
 
-/// What a task came to.
+/// The outcome of a task.
 pub(crate) type Outcome<T> = Result<T, TaskError>;
 
 /// An `Option<Outcome<T>>` whose `T` is known only to the step that fills it and the step that
 /// empties it.
 pub(crate) trait Slot: Any + Send {
-    /// Moves what is in here into an empty slot of the same type. False: there was nothing.
+    /// Moves the outcome into an empty slot of the same type. False: there was none.
     fn move_into(&mut self, to: &mut dyn Slot) -> bool;
 
     /// Fills an empty slot with a failure.
@@ -19,7 +19,7 @@ pub(crate) trait Slot: Any + Send {
 
     fn failure(&self) -> Option<&TaskError>;
 
-    /// Drops what is in here, which is the user's.
+    /// Drops the outcome, which is a user value.
     fn clear(&mut self);
 
     fn is_empty(&self) -> bool;
@@ -56,7 +56,7 @@ pub(crate) fn with_slot<T: Send + 'static>(f: &mut dyn FnMut(&mut dyn Slot)) {
     unhandled::drop_reporting(local);
 }
 
-/// The outcome in the slot, or, if it was taken out before, a failure that says so.
+/// Takes the outcome out of the slot. If it was taken before, returns a failure that says so.
 #[inline]
 pub(crate) fn take<T: Send + 'static>(slot: &mut dyn Slot, at: Option<At<'_>>) -> Outcome<T> {
     match cast::<T>(slot).take() {
@@ -65,7 +65,7 @@ pub(crate) fn take<T: Send + 'static>(slot: &mut dyn Slot, at: Option<At<'_>>) -
     }
 }
 
-/// The slot with its type again. The types along a chain are fixed by the methods of `Task`, so
+/// Returns the slot with its type. The types along a chain are fixed by the methods of `Task`, so
 /// this cannot fail.
 #[inline(always)]
 pub(crate) fn cast<T: Send + 'static>(slot: &mut dyn Slot) -> &mut Option<Outcome<T>> {

@@ -50,7 +50,7 @@ pub(crate) enum Phase {
     Forwarded,
 }
 
-/// How far a task's head is: its closure, or the resolver that settles it.
+/// The progress of a task's head: its closure, or the resolver that settles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadState {
     Waiting,
@@ -58,7 +58,7 @@ pub(crate) enum HeadState {
     Running,
     /// The closure has run, and the head has its outcome or will never have one of its own.
     Ran,
-    /// The same without a closure, or before it was claimed.
+    /// The head was settled without a closure, or before its closure was claimed.
     Over,
 }
 
@@ -99,10 +99,10 @@ pub(crate) struct State {
     /// Other tasks may wait for it, by a step in its list. Otherwise only a thread that waits for
     /// it can make it part of a cycle.
     pub(crate) has_dependents: bool,
-    /// Never lower than the rank of anything the task waits for; see `deadlock`. Changed under
+    /// At least the rank of everything that the task waits for; see `deadlock`. Changed under
     /// `GRAPH`.
     pub(super) rank: u32,
-    /// How far the head is.
+    /// The progress of the head.
     pub(crate) head_state: HeadState,
     /// Links that have not run, the head included. At 0 the outcome is final, though observers may
     /// still run.
@@ -119,7 +119,7 @@ pub(crate) struct State {
     pub(crate) waiter: Option<Waker>,
     /// Fields that most tasks never need.
     rare: Option<Box<Rare>>,
-    /// The thread that became the driver last; the one that ran the closure, if no other has.
+    /// The most recent driver, or the thread that ran the closure if there was no other.
     pub(crate) driver: Option<ThreadId>,
 }
 
@@ -130,10 +130,10 @@ struct Rare {
     route: Route,
     /// The id of the last hand-off to an executor: only the job with this id may run.
     handoff: u32,
-    /// The loop in whose queue the job with that number lies, when another executor passed it on.
+    /// The loop that holds the job with that id, if another executor passed the job on.
     queue: Option<Arc<dyn Executor>>,
     deferred_cancel: Option<DeferredCancel>,
-    /// The route is not the pool, or a step that was registered will set another.
+    /// The route is not the pool, or a registered step will set another.
     sent: bool,
     /// The steps are on the work list of a thread that runs a job of their executor, so they need
     /// no hand-off.
@@ -145,40 +145,40 @@ struct Rare {
     thread: Option<ThreadId>,
     /// The steps run on the pool, not on the thread that delivers the outcome. Set by the resolver.
     on_pool: bool,
-    /// The closures that cancels have left running.
+    /// The closures that were still running when a cancel took the task.
     stop: Stop,
 }
 
-/// To whom the steps of a task are handed.
+/// What runs the steps of a task after a hand-off.
 pub(crate) enum Handoff {
     Pool,
     Inline,
     Executor(Arc<dyn Executor>, u32),
-    /// Another thread has taken them meanwhile.
+    /// Nothing: another thread has taken the steps.
     Nobody,
 }
 
-/// What a driver has done without the lock.
+/// The steps that a driver has run without the lock.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Progress {
     /// Links that have run, the head included.
     pub(crate) links: u32,
-    /// The place in the front of the list before which all steps have been taken.
+    /// The index in the front of the list. All steps before it are taken.
     pub(crate) place: usize,
 }
 
-/// Where the steps of a task run whose outcome was delivered.
+/// Where the steps of a task run after its outcome was delivered.
 #[must_use = "the steps never run otherwise"]
 pub(crate) struct Arrival {
     belongs_elsewhere: bool,
-    /// The route before, to be dropped without the lock.
+    /// The previous route, to be dropped without the lock.
     left: Route,
 }
 
 impl Arrival {
-    /// Has the steps run: from this thread's list, or by the executor they were sent to, and by
-    /// that before the next branch of a shared task starts: branches that are sent to one executor
-    /// arrive there in their order (Contract: D1).
+    /// Has the steps run from this thread's list, or by the executor that they were sent to. The
+    /// executor gets them before the next branch of a shared task starts, so branches that are sent
+    /// to one executor arrive there in their order (Contract: D1).
     pub(crate) fn proceed(self, cell: Arc<dyn AnyCell>) {
         crate::unhandled::drop_reporting(self.left);
         match self.belongs_elsewhere {
@@ -187,24 +187,25 @@ impl Arrival {
         }
     }
 
-    /// The route before, for a caller that has the steps run by other means.
+    /// Returns the previous route, for a caller that runs the steps by other means.
     pub(super) fn into_left(self) -> Route {
         self.left
     }
 
-    /// The same on a thread that must run none of them: those from the list go to the pool.
+    /// The same on a thread that must run none of them: the pool gets those that the list would
+    /// have.
     pub(crate) fn proceed_elsewhere(self, cell: Arc<dyn AnyCell>) {
         crate::unhandled::drop_reporting(self.left);
         cell.hand_off_to_pool();
     }
 }
 
-/// What a step means for the outcome.
+/// The effect of a step on the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It decides what the outcome is. On a cancel it is dropped.
+    /// It produces a new outcome. On a cancel it is dropped.
     Link,
-    /// It decides what the outcome is, or takes it, and also runs on a cancel.
+    /// It produces or takes the outcome, and also runs on a cancel.
     Closing,
     /// It borrows the outcome.
     Observer,
@@ -251,7 +252,7 @@ impl State {
         self.phase
     }
 
-    /// Appends a step; says its number and what to do.
+    /// Appends a step. Returns its number and what the caller must do.
     #[inline(always)]
     pub(crate) fn register(&mut self, step: Box<dyn Step>, role: Role) -> (u64, Registered) {
         debug_assert!(
@@ -260,7 +261,7 @@ impl State {
         );
         self.pending_links += u32::from(role != Role::Observer);
         if role == Role::Closing {
-            // Whoever registers a step that takes the outcome has taken the handle apart.
+            // A step that takes the outcome comes from a method that consumed the handle.
             self.detached |= step.takes_outcome();
             self.has_dependents = true;
         }
@@ -276,7 +277,7 @@ impl State {
         (number, Registered::Pending)
     }
 
-    /// A step has come to a task that nobody is about to come to.
+    /// A step was registered on a task without a driver.
     #[cold]
     fn wake_up(&mut self) -> Registered {
         if self.phase == Phase::Settled {
@@ -288,8 +289,8 @@ impl State {
         }
     }
 
-    /// So many links, or the head, have come to an outcome: what was known of the one before says
-    /// nothing about it.
+    /// `links` links, or the head, have produced a new outcome: resets what was recorded about the
+    /// previous one.
     #[inline]
     pub(crate) fn decide(&mut self, links: u32) {
         if links > 0 {
@@ -299,9 +300,9 @@ impl State {
         }
     }
 
-    /// The head, or the link that the task followed another for, has come to an outcome, which lies
-    /// in the cell: somebody is to come to the steps, as [`Arrival`] says. An executor that all
-    /// of them were sent to has them at once.
+    /// The head, or the link that followed another task, has an outcome, which is in the cell. The
+    /// caller must have the steps run, as [`Arrival`] says. If all of them were sent to one
+    /// executor, they are handed to it now.
     pub(crate) fn outcome_is_in(&mut self) -> Arrival {
         self.head_state.finish();
         self.decide(1);
@@ -320,7 +321,7 @@ impl State {
         }
     }
 
-    /// What the driver has done since it last held the lock.
+    /// Records what the driver has done since it last held the lock.
     #[inline]
     pub(crate) fn note(&mut self, progress: Progress) {
         self.decide(progress.links);
@@ -329,7 +330,7 @@ impl State {
         }
     }
 
-    /// Where the outcome lies while no driver has it in its hands; `head` is the head's slot.
+    /// Returns the slot of the outcome while no driver holds it. `head` is the head's slot.
     pub(crate) fn outcome<'a>(&'a mut self, head: &'a mut dyn Slot) -> &'a mut dyn Slot {
         match self.last.as_mut().and_then(|step| step.output()) {
             Some(slot) => slot,
@@ -356,7 +357,7 @@ impl State {
         }
     }
 
-    /// The task has been taken from its driver, and the next one is yet to come.
+    /// The task was taken from its driver, and has no other yet.
     pub(crate) fn drive_nowhere(&mut self) {
         if self.head_state.had_closure() {
             self.remember_thread();
@@ -377,14 +378,14 @@ impl State {
         rare.and_then(|rare| rare.thread).or(self.driver)
     }
 
-    /// All steps have run and the outcome lies where `failure` was looked up.
+    /// All steps have run. `failure` is the failure in the outcome's slot.
     pub(crate) fn settle(&mut self, failure: Option<&TaskError>) -> Duty {
         let mut duty = Duty::default();
         self.settle_with(failure, &mut duty);
         duty
     }
 
-    /// Like `settle`. Adds what is to be done to `duty`, which most often stays as it is.
+    /// Like `settle`. Adds to `duty` what the caller must do, which is mostly nothing.
     #[inline]
     pub(super) fn settle_with(&mut self, failure: Option<&TaskError>, duty: &mut Duty) {
         self.phase = Phase::Settled;
@@ -421,12 +422,12 @@ impl State {
         self.phase = Phase::Settled;
     }
 
-    /// Whatever this task waits for, to be cancelled with it.
+    /// What this task waits for, to be cancelled with it.
     pub(crate) fn upstream(&self) -> Option<&UpstreamRef> {
         self.rare.as_ref()?.upstream.as_ref()
     }
 
-    /// Ties the task to what it waits for from now on; gives back what it was tied to.
+    /// Sets what the task waits for from now on. Returns the previous reference.
     pub(crate) fn set_upstream(&mut self, upstream: UpstreamRef) -> Option<UpstreamRef> {
         self.rare.get_or_insert_default().upstream.replace(upstream)
     }
@@ -435,8 +436,8 @@ impl State {
         self.rare.as_mut()?.upstream.take()
     }
 
-    /// A cancel takes the task from its driver, which is counted until it comes back, or from the
-    /// task that it follows, which is cancelled with it.
+    /// A cancel takes the task from its driver, which is counted until it returns, or from the task
+    /// that it follows, which is cancelled too.
     #[cold]
     pub(super) fn leave_running(&mut self) {
         let rare = self.rare.get_or_insert_default();
@@ -447,8 +448,8 @@ impl State {
         }
     }
 
-    /// A cancel has taken the closure away, and is counted as a driver until it has dropped it.
-    /// False: there was none that had not begun.
+    /// A cancel has removed the closure, and counts as a driver until it has dropped the closure.
+    /// False: there was no closure that had not begun.
     pub(super) fn leave_unbegun(&mut self) -> bool {
         let has_closure = matches!(self.phase, Phase::Cold | Phase::Queued);
         if has_closure {
@@ -470,19 +471,19 @@ impl State {
         })
     }
 
-    /// Nothing in here is anybody's to drop.
+    /// Returns true if the state owns nothing that must be dropped.
     #[inline]
     pub(crate) fn is_bare(&mut self) -> bool {
         let holds_none = self.last.is_none() && self.waiter.is_none() && self.rare.is_none();
         holds_none && self.steps.is_empty()
     }
 
-    /// What is left to be dropped with the cell.
+    /// Returns what must be dropped with the cell.
     pub(crate) fn take_rare(&mut self) -> Option<impl Sized + use<>> {
         self.rare.take()
     }
 
-    /// Settled as far as a user is concerned: the outcome is decided.
+    /// The outcome is decided: users see the task as settled.
     pub(crate) fn is_decided(&self) -> bool {
         self.pending_links == 0
     }

@@ -6,45 +6,43 @@ use crate::error::TaskError;
 use crate::executor::Executor;
 use crate::sync::Arc;
 
-/// A subscriber: a link that turns the outcome into another, an observer that looks at it, or a
-/// mechanism that passes it on.
+/// A subscriber: a link that turns the outcome into another, an observer that borrows it, or a
+/// forwarder.
 ///
-/// Whatever user code a step holds is called and dropped behind the wall of `guard`, in `run`,
-/// `cancel` or the step's own drop.
+/// A step calls and drops its user code inside `guard`, in `run`, `cancel` or its own drop.
 pub(crate) trait Step: Send {
-    /// Runs with the outcome that lies in `input`. `name` is the task's, for errors.
+    /// Runs with the outcome in `input`. `name` is the task's, for errors.
     fn run(&mut self, input: &mut dyn Slot, name: Option<&Arc<str>>) -> Flow;
 
-    /// Where a link has left its own outcome; `None` for steps that left the outcome in their
+    /// Returns the slot of a link's own outcome; `None` for steps that left the outcome in their
     /// input.
     fn output(&mut self) -> Option<&mut dyn Slot> {
         None
     }
 
-    /// The task was cancelled before this step's turn.
+    /// The task was cancelled before this step ran.
     fn cancel(&mut self, error: &TaskError);
 
-    /// An executor would not have this step's turn. An observer goes unheard; what others wait for
-    /// must settle all the same.
+    /// An executor rejected this step. An observer is dropped; a step that another task waits for
+    /// must still settle that task.
     fn reject(&mut self, _: &TaskError) {}
 
-    /// Where it would have sent the rest of the chain, for a step that was cancelled.
+    /// For a cancelled step: where it would have sent the rest of the chain.
     fn route(&mut self) -> Option<Route> {
         None
     }
 
-    /// True for a step that does nothing but send the rest of the chain to an executor.
+    /// True for a step that only sends the rest of the chain to an executor.
     fn is_hop(&self) -> bool {
         false
     }
 
-    /// True for a step that takes the outcome away and that no other follows: behind it there is
-    /// nothing left to settle.
+    /// True for a step that takes the outcome and is the last: after it there is nothing to settle.
     fn takes_outcome(&self) -> bool {
         false
     }
 
-    /// The task that this step hands the outcome to, for a step that does nothing else.
+    /// For a step that only forwards the outcome: the task that gets it.
     fn forwards_to(&self) -> Option<&Arc<dyn AnyCell>> {
         None
     }
@@ -52,7 +50,7 @@ pub(crate) trait Step: Send {
 
 /// What the dispatcher does after a step.
 pub(crate) enum Flow {
-    /// An observer has looked; the outcome is what it was.
+    /// An observer has run; the outcome is unchanged.
     Observed,
     /// A link has run, and has left the outcome in its output.
     Linked,
@@ -60,7 +58,7 @@ pub(crate) enum Flow {
     Passed,
     /// Waits for another task, whose outcome is this step's.
     Follow(Follow),
-    /// Goes on with the next step on this executor, as do all later steps.
+    /// The next step and all later ones run on this executor.
     Hop(Route),
 }
 

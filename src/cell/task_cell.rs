@@ -2,7 +2,7 @@
 //! none.
 //!
 //! What is generic over the closure here is compiled for every call site of a user's program. It
-//! takes the closure out and calls it, and nothing else; all the rest works on [`Erased`].
+//! takes the closure out and calls it. Everything else works on [`Erased`].
 
 use std::any::Any;
 use std::mem::ManuallyDrop;
@@ -20,12 +20,12 @@ use crate::executor::RunResult;
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering};
 use crate::{dispatch, unhandled};
 
-/// A cell whose head is an `H`. The head gives the first outcome; the steps make of it what they
-/// will.
+/// A cell whose head is an `H`. The head produces the first outcome, and the steps turn it into the
+/// final one.
 pub(crate) struct Shell<H: Body + ?Sized> {
     /// Emptied in `drop`.
     pub(super) meta: ManuallyDrop<TaskMeta>,
-    /// True while the phase is `Settled`; written under the lock, for looking without it.
+    /// True while the phase is `Settled`; written under the lock, read without it.
     pub(super) settled: AtomicBool,
     pub(super) inner: Mutex<Inner<H>>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Inner<H: Body + ?Sized> {
 /// A cell whose closure is an `F`.
 pub(crate) type TaskCell<F, T> = Shell<Head<F, T>>;
 
-/// A cell as seen without the types of its closure and its outcome.
+/// A cell without the types of its closure and its outcome.
 pub(crate) type Erased = Shell<dyn Body>;
 
 /// A cell while it is locked.
@@ -126,9 +126,9 @@ impl Erased {
         pushed
     }
 
-    /// Makes the calling thread the driver of an open cell, whose outcome it has in its hands, and
-    /// takes the first step. `None`: the cell is not open any more, or its steps belong on the
-    /// pool. Says the driver's epoch.
+    /// Makes the calling thread, which holds the outcome, the driver of an open cell, and takes the
+    /// first step. Returns the driver's epoch. `None`: the cell is not open any more, or its steps
+    /// run on the pool.
     pub(crate) fn settle(&self, driver_state: &mut Driver<'_>) -> Option<(u32, NextAction)> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
@@ -141,8 +141,8 @@ impl Erased {
         Some((epoch, next))
     }
 
-    /// Settles an open cell with the outcome in `local` when there is nothing else to do: the cell
-    /// has no step, no waiter, no tie and no token, and the outcome is a value. False: nothing was
+    /// Settles an open cell with the outcome in `local` if that is all there is to do: the cell has
+    /// no step, no waiter, no upstream and no token, and the outcome is a value. False: nothing was
     /// done.
     pub(crate) fn settle_alone(&self, local: &mut dyn Slot) -> bool {
         let mut inner = self.inner.lock();
@@ -172,14 +172,14 @@ impl Erased {
     }
 }
 
-/// Puts a failure where the closure is, which will never run.
+/// Replaces the closure, which will never run, by a failure.
 #[cold]
 pub(super) fn replace_closure(cell: &dyn AnyCell, inner: Locked<'_>, error: TaskError) {
     cell.work(inner, Errand::Drop(Some(error)));
     unhandled::drop_reporting(cell.meta().take_context());
 }
 
-/// Drops the closure, if it has not been claimed, and, if asked to, the head's outcome.
+/// Drops the closure if it has not been claimed, and the head's outcome if `outcome` is true.
 pub(super) fn drop_head(cell: &dyn AnyCell, outcome: bool) {
     let mut inner = cell.shell().inner.lock();
     match inner.head.slot() {
@@ -199,12 +199,12 @@ pub(super) fn drop_head(cell: &dyn AnyCell, outcome: bool) {
     }
 }
 
-/// Does what is to be done and whose turn it is: the closure, or the steps of a settled task. A
-/// queue's entry may come by late: it does not run what belongs to an executor by now, and an
-/// executor's job runs nothing but what its `handoff` was given out for. `None`: there was nothing
-/// to do.
+/// Claims and runs what is due: the closure, or the steps of a settled task. A stale queue entry
+/// runs nothing that was sent to an executor since. An executor's job runs only the hand-off with
+/// the id `handoff`. `None`: there was nothing to do.
 ///
-/// `shell` is the cell's own, here as in what it calls: to ask the cell for it is a virtual call.
+/// `shell` is the shell of `cell`, here and in the functions that this calls. It saves a virtual
+/// call.
 pub(super) fn claim(
     cell: &Arc<dyn AnyCell>,
     shell: &Erased,
@@ -214,7 +214,7 @@ pub(super) fn claim(
     let inner_now = &mut *inner;
     let state = &mut *inner_now.state;
     match state.phase() {
-        // An open cell with a closure is a branch of a shared task whose value is there.
+        // An open cell with a closure is a branch of a shared task whose value is published.
         Phase::Queued | Phase::Cold | Phase::Open
             if handoff.is_none() && inner_now.head.slot().is_none() =>
         {
@@ -229,7 +229,8 @@ pub(super) fn claim(
             Some(cell.work(inner, Errand::Run(running)))
         }
         Phase::HandedOff if state.may_run(handoff) => {
-            // Whatever closure has run an executor's job on this thread goes on after it.
+            // A closure on this thread may have run this executor's job. It continues after this
+            // call.
             resume(cell, shell, inner, handoff.is_none());
             Some(RunResult::Other)
         }
@@ -237,8 +238,8 @@ pub(super) fn claim(
     }
 }
 
-/// Makes the calling thread the driver of steps that wait, and runs them. `is_job`: this thread
-/// came by them as a job.
+/// Makes the calling thread the driver of waiting steps, and runs them. `is_job`: the thread got
+/// them as a job.
 pub(super) fn resume(cell: &Arc<dyn AnyCell>, shell: &Erased, mut inner: Locked<'_>, is_job: bool) {
     let state = &mut *inner.state;
     state.resume();
@@ -263,8 +264,8 @@ pub(super) fn resume(cell: &Arc<dyn AnyCell>, shell: &Erased, mut inner: Locked<
     });
 }
 
-/// The head has its outcome, in `local`: settle, or run the steps that wait for it. `ran`: what the
-/// closure came to.
+/// The head has its outcome, in `local`: settles the task, or runs the steps that wait for it.
+/// `ran`: how the closure ended.
 pub(super) fn finish(
     cell: &Arc<dyn AnyCell>,
     shell: &Erased,
@@ -273,7 +274,7 @@ pub(super) fn finish(
     ran: RunResult,
 ) -> RunResult {
     if shell.meta.is_under_tokens() && shell.meta.is_token_cancelled() {
-        // The closure may have seen it: no link begins behind it.
+        // The closure may have seen the raise: no link begins after it.
         call_off::catch_up(cell);
     }
     let mut driver_state = Driver::of_head(local);
@@ -281,8 +282,8 @@ pub(super) fn finish(
     let inner_now = &mut *inner;
     inner_now.state.head_state.finish();
     if dispatch::is_open() && !inner_now.state.steps.is_empty() && inner_now.state.epoch == epoch {
-        // A step of another task runs this closure: the steps wait for their turn in the list, or
-        // the stack would grow with every fork.
+        // A step of another task runs this closure. The steps wait in the list, or the stack would
+        // grow with each fork.
         driver_state.local.move_into(inner_now.slot());
         let arrival = inner_now.state.outcome_is_in();
         drop(inner);
@@ -294,7 +295,7 @@ pub(super) fn finish(
     if matches!(next, NextAction::Settled) {
         driver_state.carry_out();
         driver_state.leave();
-        // There is nothing in it, which the compiler does not know.
+        // It is empty, which the compiler cannot see.
         std::mem::forget(next);
         return ran;
     }
@@ -312,13 +313,13 @@ pub(super) fn finish(
     }
 }
 
-/// The closure has returned a task, whose outcome the head's will be.
+/// The closure has returned a task. The head will have its outcome.
 pub(super) fn follow(cell: &Arc<dyn AnyCell>, follow: Follow, epoch: u32) -> RunResult {
     dispatch::scope_of_job(|| adopt::follow(cell, epoch, None, Progress::default(), follow));
     RunResult::Completed
 }
 
-// What follows is compiled for every call site: each function hands on to one that is not.
+// What follows is compiled for every call site: each function calls one that is not.
 
 impl<F, T> AnyCell for TaskCell<F, T>
 where

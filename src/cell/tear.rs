@@ -5,7 +5,7 @@ use super::head::Body;
 use super::state::{Phase, State};
 use crate::{drop_queue, unhandled};
 
-/// What is left of a cell whose drop had to wait.
+/// The rest of a cell whose drop had to wait.
 struct Remains {
     meta: TaskMeta,
     state: State,
@@ -18,10 +18,10 @@ impl Drop for Remains {
     }
 }
 
-/// Drops what is in a cell, whose last reference has gone.
+/// Drops the contents of a cell whose last reference is dropped.
 ///
-/// That may happen anywhere, even while a panic unwinds; a panicking `Drop` of the user's must not
-/// get past here.
+/// That may happen on any thread, even while a panic unwinds. A panic of the user's `Drop` must not
+/// leave this function.
 pub(super) fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) {
     let is_bare =
         meta.extra.is_none() && state.is_bare() && head.slot().is_some_and(|slot| slot.is_empty());
@@ -51,7 +51,7 @@ pub(super) fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) 
         unhandled::drop_reporting(step);
     }
     unhandled::drop_reporting(state.waiter.take());
-    // Executors, callbacks of tokens and hooks of pools are the user's too.
+    // Executors, callbacks of tokens and hooks of pools are user values too.
     unhandled::drop_reporting(state.take_rare());
     unhandled::drop_reporting(meta.extra.take());
     unhandled::drop_reporting(meta.pool.take());

@@ -1,4 +1,4 @@
-//! What is done with a closure once it is out of its cell: it is called or dropped.
+//! Calls or drops a closure that was taken out of its cell.
 
 use super::head::Returned;
 use super::slot::Outcome;
@@ -10,9 +10,9 @@ use crate::executor::RunResult;
 use crate::sync::Arc;
 use crate::{guard, unhandled};
 
-/// What is to be done with a closure.
+/// What to do with a closure.
 pub(crate) enum Errand<'a> {
-    /// Call it; what it comes to is the head's outcome.
+    /// Call it; its result is the head's outcome.
     Run(Running<'a>),
     /// Drop it; the failure takes its place.
     Drop(Option<TaskError>),
@@ -25,12 +25,13 @@ pub(crate) struct Running<'a> {
     pub(super) epoch: u32,
     /// What the task waited for.
     pub(super) detached: Option<UpstreamRef>,
-    /// The task held a place in its pool's queue: a waiting thread has come to it before the queue.
+    /// The task held a slot in its pool's queue: a waiting thread claimed it before a worker popped
+    /// it.
     pub(super) placed: bool,
 }
 
 impl Errand<'_> {
-    /// The closure is out of the cell: lets go of the lock.
+    /// The closure is out of the cell: releases the lock.
     pub(super) fn leave(&mut self, mut inner: Locked<'_>) {
         if let Errand::Drop(error) = self
             && let Some(error) = error.take()
@@ -40,7 +41,7 @@ impl Errand<'_> {
         }
     }
 
-    /// `work` calls the closure, or drops it when it gets no place.
+    /// `work` calls the closure, or drops it if it gets no slot.
     pub(super) fn carry_out<T: Send + 'static>(
         self,
         work: &mut dyn FnMut(Option<&At<'_>>) -> Option<Returned<T>>,
@@ -81,12 +82,12 @@ impl Running<'_> {
             Some(task) => task_cell::follow(self.cell, task, self.epoch),
             None => task_cell::finish(self.cell, self.shell, &mut local, self.epoch, came_to),
         };
-        // Whatever a superseded driver still holds.
+        // A superseded driver may still hold an outcome.
         unhandled::drop_reporting(local);
         ran
     }
 
-    /// Behind the wall, and in the closure's tracing context if it has one.
+    /// Calls inside `guard`, and in the closure's tracing context if it has one.
     fn guarded(&mut self, call: &mut dyn FnMut()) -> Result<(), guard::Payload> {
         unhandled::drop_reporting(self.detached.take());
         let meta = &self.shell.meta;

@@ -1,4 +1,4 @@
-//! What the thread that settled a task does when it has let go of the lock.
+//! What the thread that settled a task does after it has released the lock.
 
 use std::task::Waker;
 
@@ -7,21 +7,21 @@ use crate::cell::UpstreamRef;
 use crate::error::TaskError;
 use crate::{thread_waker, unhandled};
 
-/// What whoever settled a task must do when the lock is gone.
+/// What the thread that settled a task must do after it has released the lock.
 #[derive(Default)]
 #[must_use = "waiters sleep until it is carried out"]
 pub(crate) struct Duty {
     pub(crate) wake: Option<Waker>,
-    /// A failure that nobody looked at and nobody will.
+    /// An unhandled failure that no step and no handle can receive any more.
     pub(crate) report: Option<TaskError>,
-    /// What the task waited for; held on to no longer.
+    /// The reference to what the task waited for, to be dropped.
     pub(crate) detached: Option<UpstreamRef>,
-    /// The tokens it was under.
+    /// The membership in the tokens of the task, to be dropped.
     pub(crate) left: Option<Box<Membership>>,
 }
 
 impl Duty {
-    /// Nothing is to be done.
+    /// Returns true if there is nothing to do.
     #[inline]
     pub(crate) fn is_none(&self) -> bool {
         let has_none = self.wake.is_none() && self.report.is_none();
@@ -31,7 +31,7 @@ impl Duty {
     pub(crate) fn carry_out(self) {
         drop(self.detached);
         if let Some(left) = self.left {
-            // The last handles of tokens may go, and their callbacks are the user's to drop.
+            // These may be the last handles of tokens, whose callbacks are user values.
             unhandled::drop_reporting(left);
         }
         if let Some(waiter) = self.wake {

@@ -1,4 +1,4 @@
-//! What interrupts a driver: a cancel that is left to it, or the raise of a token.
+//! What interrupts a driver: a deferred cancel, or the raise of a token.
 
 use super::{Phase, State};
 use crate::cancel::Membership;
@@ -6,36 +6,36 @@ use crate::cell::step::Step;
 use crate::cell::steps::Steps;
 use crate::error::TaskError;
 
-/// A cancel that came while observers had their turn, or were about to: their driver carries it
-/// out, so that they see the outcome that they subscribed to, and do not run beside each other.
+/// A cancel that arrived while observers were running or next. The driver applies it after them, so
+/// that they see the outcome that they subscribed to and never overlap.
 pub(crate) struct DeferredCancel {
-    /// The epoch of the driver it is left to: others, whom an earlier cancel has superseded, may
-    /// come by.
+    /// The epoch of the driver that applies it. Drivers that an earlier cancel has superseded must
+    /// not.
     pub(crate) driver: u32,
-    /// These still see the outcome in the driver's hands.
+    /// These steps still see the outcome that the driver holds.
     pub(crate) before: Steps,
-    /// These are told of the cancel.
+    /// These steps are told of the cancel.
     pub(crate) steps: Steps,
     pub(crate) held: Option<Box<dyn Step>>,
     pub(crate) error: TaskError,
 }
 
-/// The raise of a token that came while links were running: their driver fails the task.
+/// The raise of a token that arrived while links were running. The driver fails the task.
 pub(super) struct Due {
     error: TaskError,
-    /// Observers were running, or next: they see the outcome that they subscribed to.
+    /// Observers were running or next. They see the outcome that they subscribed to.
     spares_observers: bool,
 }
 
 impl State {
-    /// The failure says that the task was cancelled, and that was asked for: at this task, or at
-    /// one whose outcome it has taken over. A cancelled failure that the task's own code has
-    /// received elsewhere and passed on is a failure like others.
+    /// Returns true if `error` is the failure of a cancel that was requested of this task, or of a
+    /// task whose outcome it has adopted. A `Cancelled` failure that the task's own code received
+    /// elsewhere and returned is an ordinary failure.
     pub(crate) fn was_asked_for(&self, error: &TaskError) -> bool {
         error.is_cancelled() && (self.called_off || !error.is_passed_on())
     }
 
-    /// Puts the task under tokens. Gives back what it was under.
+    /// Puts the task under tokens. Returns its previous membership.
     pub(crate) fn enlist(&mut self, membership: Box<Membership>) -> Option<Box<Membership>> {
         let rare = self.rare.get_or_insert_default();
         rare.membership.replace(membership)
@@ -45,7 +45,7 @@ impl State {
         self.rare.as_mut()?.membership.as_deref_mut()
     }
 
-    /// Leaves the raise of a token to the driver. Gives back what another raise has left.
+    /// Leaves the raise of a token to the driver. Returns the failure of an earlier raise.
     pub(crate) fn fail_later(&mut self, error: TaskError) -> Option<TaskError> {
         let spares_observers = match self.phase {
             Phase::Driving => self.observing,
@@ -59,13 +59,13 @@ impl State {
         before.map(|before| before.error)
     }
 
-    /// Another cancel comes before it.
+    /// Another cancel has precedence. Returns the failure of the raise.
     pub(crate) fn clear_due(&mut self) -> Option<TaskError> {
         let due = self.rare.as_mut()?.due.take()?;
         Some(due.error)
     }
 
-    /// What the driver fails the task with now.
+    /// Returns the failure that the driver applies now.
     pub(crate) fn take_due(&mut self) -> Option<TaskError> {
         let observer_is_next = self.steps.begins_with_observer();
         let due = &mut self.rare.as_mut()?.due;
@@ -75,7 +75,7 @@ impl State {
         Some(due.error)
     }
 
-    /// A cancel or the raise of a token is left to the driver.
+    /// Returns true if a cancel or the raise of a token is left to the driver.
     #[inline]
     pub(crate) fn is_interrupted(&self) -> bool {
         let rare = self.rare.as_ref();
@@ -86,14 +86,14 @@ impl State {
         self.deferred_cancel_driver().is_some()
     }
 
-    /// The driver to whom a cancel is left already.
+    /// Returns the epoch of the driver that applies the deferred cancel.
     pub(crate) fn deferred_cancel_driver(&self) -> Option<u32> {
         let deferred_cancel = self.rare.as_ref()?.deferred_cancel.as_ref()?;
         Some(deferred_cancel.driver)
     }
 
-    /// Leaves a cancel to the driver. One that was left to it before is carried out with it, so
-    /// that nobody loses his turn. Gives back what that one held.
+    /// Defers a cancel to the driver and merges one deferred earlier, so that no step is lost.
+    /// Returns the placeholder step of the earlier one.
     pub(crate) fn defer_cancel(
         &mut self,
         mut deferred_cancel: DeferredCancel,
@@ -110,19 +110,19 @@ impl State {
         replaced
     }
 
-    /// What is left to the driver with this epoch.
+    /// Returns the cancel that is deferred to the driver with this epoch.
     pub(crate) fn deferred_cancel(&mut self, driver: u32) -> Option<&mut DeferredCancel> {
         let deferred_cancel = self.rare.as_mut()?.deferred_cancel.as_mut()?;
         (deferred_cancel.driver == driver).then_some(deferred_cancel)
     }
 
-    /// What the driver with this epoch is to carry out.
+    /// Takes the cancel that is deferred to the driver with this epoch.
     pub(crate) fn take_deferred_cancel(&mut self, driver: u32) -> Option<DeferredCancel> {
         let deferred_cancel = &mut self.rare.as_mut()?.deferred_cancel;
         deferred_cancel.take_if(|deferred_cancel| deferred_cancel.driver == driver)
     }
 
-    /// Whoever comes next to drive a task in `HandedOff` has this epoch.
+    /// The next driver of a task in `HandedOff` has this epoch.
     pub(crate) fn pass_deferred_cancel_to(&mut self, driver: u32) {
         if let Some(deferred_cancel) = self
             .rare

@@ -1,4 +1,4 @@
-//! Where the steps of a task run, and how they get there.
+//! Where the steps of a task run, and how they are handed over.
 
 use super::{Handoff, Phase, Registered, Role, State};
 use crate::cell::step::{Route, Step};
@@ -16,22 +16,22 @@ impl State {
         matches!(self.route(), Route::Executor(_))
     }
 
-    /// Has the steps run on the pool from now on, whichever thread brings the outcome.
+    /// Has the steps run on the pool from now on, not on the thread that delivers the outcome.
     pub(crate) fn run_on_pool(&mut self) {
         self.rare.get_or_insert_default().on_pool = true;
     }
 
-    /// The thread that brings the outcome must not run the steps.
+    /// Returns true if the thread that delivers the outcome must not run the steps.
     pub(crate) fn is_on_pool(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.on_pool)
     }
 
-    /// The hand-off id of the job that was last handed out.
+    /// Returns the id of the last hand-off.
     pub(crate) fn last_pass(&self) -> Option<u32> {
         self.rare.as_ref().map(|rare| rare.handoff)
     }
 
-    /// Hands the waiting steps over, by their route.
+    /// Begins to hand the waiting steps over by their route.
     pub(crate) fn begin_handoff(&mut self) -> Handoff {
         if self.phase != Phase::HandedOff {
             return Handoff::Nobody;
@@ -51,8 +51,8 @@ impl State {
         }
     }
 
-    /// The waiting steps may run now: on the pool or inline, on the list of a thread that works for
-    /// their executor, or as the job that was last handed out.
+    /// Returns true if the waiting steps may run now: on the pool or inline, on the list of a
+    /// thread that works for their executor, or as the job of the last hand-off.
     pub(crate) fn may_run(&self, handoff: Option<u32>) -> bool {
         let given = self.rare.as_ref().map(|rare| rare.handoff);
         match handoff {
@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    /// The executor in whose queue the steps wait.
+    /// Returns the executor that has the steps in its queue.
     pub(crate) fn sent_to(&self) -> Option<&Arc<dyn Executor>> {
         match self.route() {
             Route::Executor(executor) if self.phase == Phase::HandedOff => {
@@ -72,7 +72,7 @@ impl State {
         }
     }
 
-    /// The job that was handed out as number `handoff` lies in the queue of a loop.
+    /// Records that the job with the id `handoff` is in the queue of a loop.
     pub(crate) fn note_queue(&mut self, handoff: u32, queue: Arc<dyn Executor>) {
         if self.phase == Phase::HandedOff
             && let Some(rare) = &mut self.rare
@@ -94,8 +94,8 @@ impl State {
         }
     }
 
-    /// Sends what is registered from now on elsewhere: by setting the route of a settled task, else
-    /// by a step, which `hop` makes of the route. Gives back the route that was set before.
+    /// Sends the steps that are registered from now on elsewhere: sets the route of a settled task,
+    /// or else registers the step that `hop` makes of the route. Returns the previous route.
     pub(crate) fn send(
         &mut self,
         route: Route,
@@ -114,13 +114,13 @@ impl State {
         self.rare.as_ref().is_some_and(|rare| rare.sent)
     }
 
-    /// Steps that are registered from now on may find another route.
+    /// Records that steps registered from now on may get another route.
     pub(crate) fn expect_route(&mut self) {
         self.rare.get_or_insert_default().sent = true;
     }
 
-    /// The calling thread works for `route`, to which the steps belong, unless they were sent
-    /// elsewhere already.
+    /// Records that the calling thread works for `route`, which is the route of the steps unless
+    /// they were sent elsewhere already.
     pub(crate) fn arrive_at(&mut self, route: Route) -> Option<Route> {
         if matches!(route, Route::Pool) || !matches!(self.route(), Route::Pool) {
             return Some(route);
@@ -130,7 +130,7 @@ impl State {
         Some(before)
     }
 
-    /// The steps have a driver: where they were on their way to matters no longer.
+    /// The steps have a driver: clears the record of their hand-off.
     pub(crate) fn depart(&mut self) {
         if let Some(rare) = &mut self.rare {
             rare.arrived = false;

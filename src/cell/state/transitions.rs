@@ -1,8 +1,8 @@
 //! The transitions of a cell's phase, except those that register a step or settle the cell: these
 //! are in `state.rs`. No file outside `state` writes the phase.
 //!
-//! Each is called under the cell's lock. What it returns is what the caller must do, or drop,
-//! without that lock.
+//! Each is called under the cell's lock. Each returns what the caller must do, or drop, without
+//! that lock.
 
 use super::{HeadState, Phase, State, UpstreamRef};
 use crate::cell::step::Step;
@@ -19,7 +19,7 @@ impl State {
         was_cold
     }
 
-    /// Open to Queued, for a branch of a shared task whose value is there: the pool is to run it.
+    /// Open to Queued, for a branch of a shared task whose value is published: the pool runs it.
     /// Returns what it waited for. `None`: the branch is not open any more.
     #[must_use = "the caller must queue the branch"]
     pub(crate) fn queue_branch(&mut self) -> Option<Option<UpstreamRef>> {
@@ -74,8 +74,7 @@ impl State {
         self.observing = true;
     }
 
-    /// Driving to HandedOff: the driver has put the outcome back, and another thread is to run the
-    /// steps.
+    /// Driving to HandedOff: the driver has stored the outcome, and another thread runs the steps.
     #[inline]
     pub(crate) fn stop_driving(&mut self) {
         debug_assert!(self.phase == Phase::Driving);
@@ -90,7 +89,8 @@ impl State {
         self.set_upstream(upstream)
     }
 
-    /// Following to Forwarded: another task takes this one's place. Returns what is left of it.
+    /// Following to Forwarded: another task takes this one's place. Returns the rest, to be
+    /// dropped.
     #[must_use = "it is to be dropped without the lock"]
     pub(crate) fn forward(&mut self) -> (Option<UpstreamRef>, Option<Box<dyn Step>>) {
         debug_assert!(self.phase == Phase::Following);
@@ -98,8 +98,8 @@ impl State {
         (self.take_upstream(), self.last.take())
     }
 
-    /// Any phase in which there are steps to run, to Driving: the calling thread fails what a queue
-    /// has given back, and every other driver is superseded.
+    /// Any phase with steps to run, to Driving: the calling thread fails what a queue has rejected,
+    /// and every other driver is superseded.
     pub(crate) fn take_over(&mut self) {
         debug_assert!(!matches!(
             self.phase,
