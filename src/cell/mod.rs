@@ -395,8 +395,7 @@ fn hand_to(to: Handoff, cell: Arc<dyn AnyCell>) {
             if let Err(payload) = guard::catch(|| executor.execute(job)) {
                 guard::drop_quietly(payload);
             }
-            // The job may have held the last reference to its task, and `executor` may be the last
-            // one too.
+            // `executor` may be the last reference, as the job may have been to its task.
             unhandled::drop_reporting(executor);
         }
         Handoff::Pool | Handoff::Inline => resubmit(cell),

@@ -17,8 +17,8 @@ pub(crate) struct LocalQueue {
     pub(crate) busy: AtomicBool,
     /// True while the owner is blocked in a `wait`; it counts as no worker then.
     pub(crate) blocked: AtomicBool,
-    /// The owner is blocked and does not sleep by its [`Thread`], so no other thread can see whether
-    /// it is about to wake.
+    /// The owner is blocked and does not sleep by its [`Thread`], so other threads cannot see
+    /// whether it is about to wake.
     pub(crate) waits_unseen: AtomicBool,
     /// The owner's present job alternates spawn and wait, so it is likely to take a single job in
     /// this queue back. Other workers do not steal that job while this is set. The monitor clears
