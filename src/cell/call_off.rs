@@ -1,4 +1,4 @@
-//! Fails a task where it stands, because one of its tokens is raised.
+//! Fails a task at its current link, because one of its tokens is raised.
 //!
 //! `cancel.rs` is the other place where a cancel meets a driver: there the whole task is cancelled.
 
@@ -12,12 +12,11 @@ use crate::error::TaskError;
 use crate::sync::{Arc, chaos_point};
 use crate::unhandled;
 
-/// Where a raise finds a task.
+/// The state in which a raise finds a task.
 enum Found {
-    /// Settled, or its cancel has been asked for in another way.
+    /// It is settled, or another cancel has reached it.
     TooLate,
-    /// Its head, or the task that a link follows, has yet to bring an outcome: the failure lies in
-    /// the place of that.
+    /// Its head, or the task that a link follows, had no outcome yet: the failure has replaced it.
     Failed(Failed),
     /// Links are running, or wait for an executor: their driver fails the task before the next one.
     LeftToDriver,
@@ -28,7 +27,7 @@ struct Failed {
     head: bool,
     upstream: Option<UpstreamRef>,
     placed: bool,
-    /// Has its steps go on with the failure.
+    /// Runs its steps with the failure.
     arrival: Arrival,
 }
 
@@ -40,8 +39,8 @@ pub(crate) fn enlist(cell: &Arc<dyn AnyCell>) {
     }
 }
 
-/// Puts a task that was settled, and has more to do now, under its tokens again. One that is raised
-/// already leaves it alone: the task was settled before.
+/// Puts a settled task that has got further steps under its tokens again. A token that is raised
+/// already does not affect it, because the task was settled first.
 #[cold]
 pub(crate) fn enlist_again(cell: &Arc<dyn AnyCell>) {
     let tokens = cell.meta().tokens();
@@ -67,7 +66,7 @@ fn join(cell: &Arc<dyn AnyCell>, tokens: SmallVec<[CancelToken; 1]>) -> SmallVec
     raised
 }
 
-/// A raise on another thread may be on its way to this task: does for this task what that would.
+/// A raise on another thread may be about to reach this task: does the same for this task now.
 #[cold]
 pub(super) fn catch_up(cell: &Arc<dyn AnyCell>) {
     let raised = with_state(&**cell, |state| state.membership()?.raised());
@@ -110,7 +109,7 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
             state.leave_running();
         }
         let upstream = state.take_upstream();
-        // A driver, or what was followed, comes too late from now on.
+        // A driver, or a followed task, is superseded from now on.
         state.epoch = state.epoch.wrapping_add(1);
         let arrival = state.outcome_is_in();
         state.cancelled = true;

@@ -83,19 +83,19 @@ pub(crate) fn carry_out(sweep: Sweep) {
             dispatch::later(Deferred::new(piece));
         }
         if !raised.is_empty() {
-            // Behind the steps of the tasks, which the pieces before it put on the list.
+            // After the steps of the tasks, which earlier pieces put on the list.
             let callbacks = Arc::new(Callbacks(Mutex::new(raised.into())));
             dispatch::later(Deferred::new(move || dispatch::later(callbacks)));
         }
         dispatch::later(Deferred::new(move || unhandled::drop_reporting(passed)));
-        // Without a budget: the caller finds it done.
+        // Without a budget, so that all of it is done when the call returns.
         if is_outermost {
             dispatch::run_all();
         }
     });
 }
 
-/// Takes what is no longer wanted, and runs the user code that belongs to that.
+/// Withdraws the upstreams that are no longer wanted, and runs the user code that this causes.
 pub(crate) fn withdraw_all(
     unwanted: impl IntoIterator<Item = UpstreamRef, IntoIter: DoubleEndedIterator>,
 ) -> Option<CancelOutcome> {
@@ -142,7 +142,7 @@ impl<F: FnOnce() + Send + 'static> Runnable for Deferred<F> {
 struct Callbacks(Mutex<VecDeque<Arc<dyn Raise>>>);
 
 impl Callbacks {
-    /// Takes the one whose turn it is.
+    /// Takes the next callback.
     fn next(&self) -> Option<Callback> {
         loop {
             let token = self.0.lock().front().cloned()?;
@@ -150,7 +150,7 @@ impl Callbacks {
                 return Some(callback);
             }
             let mut tokens = self.0.lock();
-            // Another thread may have come to the same end.
+            // Another thread may have emptied the list too.
             if tokens
                 .front()
                 .is_some_and(|front| Arc::ptr_eq(front, &token))
@@ -168,11 +168,12 @@ impl Runnable for Callbacks {
         let Some(first) = self.next() else {
             return RunResult::Other;
         };
-        // For another thread, if one of them blocks. This one will find nothing left.
+        // If one of them blocks, another thread takes the rest. Otherwise this entry finds nothing
+        // left.
         dispatch::later(self.clone());
         let mut next = Some(first);
         while let Some(callback) = next {
-            // One at a time: the others may be taken back meanwhile.
+            // One at a time: the others may be unregistered in between.
             if cfg!(planted = "callbacks_taken") {
                 next = self.next();
                 callback.call();
@@ -194,7 +195,7 @@ impl Runnable for Callbacks {
     }
 }
 
-/// Has it run on the global pool, which never closes; here if the system has no thread for that.
+/// Runs `work` on the global pool, which never closes, or here if the system grants no thread.
 pub(super) fn on_the_pool(work: Arc<dyn Runnable>) {
     if let Err(rejected) = Pool::global().resubmit(work) {
         rejected.settle();

@@ -1,10 +1,10 @@
-//! When the closures that a cancel took a task from have returned, and those who wait for that.
+//! Records when the closures that a cancel left running have returned, and what waits for that.
 //!
 //! A cancel settles the task at once and leaves its driver behind, with the closure it is running.
-//! Such a driver is counted until it comes back and finds that it was superseded. A task that is
-//! never cancelled while it runs, and that is never asked, has none of this.
+//! Such a driver is counted until it returns and finds that it was superseded. A task that is never
+//! cancelled while it runs, and on which `stopped` is never called, has no such record.
 
-// Lock order: one cell's lock at a time. Those who wait are told without it.
+// Lock order: one cell's lock at a time. Waiters are called without it.
 
 use super::slot::Slot;
 use super::state::{Phase, Role, State};
@@ -15,13 +15,13 @@ use crate::dispatch;
 use crate::error::TaskError;
 use crate::sync::{Arc, ThreadId, Weak, thread_id};
 
-/// What is called when a task has stopped. Dropped uncalled when the task can never run.
+/// The function to call when a task has stopped. Dropped uncalled if the task can never run.
 pub(crate) type OnStop = Box<dyn FnOnce() + Send>;
 
-/// What a cancel left running.
+/// The closures that a cancel left running.
 #[derive(Default)]
 pub(super) struct Stop {
-    /// Superseded drivers that have not come back.
+    /// Superseded drivers that have not returned.
     drivers: u32,
     /// The threads of those drivers, where a thread is known: the search for cycles follows them.
     ///
@@ -36,7 +36,7 @@ pub(super) struct Stop {
 enum Answer {
     Waits,
     Stopped(OnStop),
-    /// This task has, but not the one that it followed.
+    /// This task has stopped, but not the one that it followed.
     Ask(Arc<dyn AnyCell>, OnStop),
 }
 
@@ -111,8 +111,8 @@ fn act_on(answer: Answer) {
     }
 }
 
-/// Has `told` called when no closure of `cell` runs any more, and none that is registered by now
-/// will. Gives it back when that is so already. Does not start a cold task.
+/// Registers `told`, to be called when no closure of `cell` runs and none registered so far will
+/// run. Returns it if that is true already. Does not start a cold task.
 pub(crate) fn when_stopped(mut cell: Arc<dyn AnyCell>, told: OnStop) -> Option<OnStop> {
     let mut told = Some(told);
     loop {
@@ -122,7 +122,7 @@ pub(crate) fn when_stopped(mut cell: Arc<dyn AnyCell>, told: OnStop) -> Option<O
                 return Some(ask(state, told));
             }
             state.steps.push(step(&cell, told), Role::Observer);
-            // The task that the closure returns may wait for what this tells.
+            // The task that the closure returns may wait for this stop.
             state.has_dependents = true;
             None
         });
@@ -137,7 +137,7 @@ pub(crate) fn when_stopped(mut cell: Arc<dyn AnyCell>, told: OnStop) -> Option<O
     }
 }
 
-/// The step that calls `told` when its turn has come and `cell` has stopped.
+/// The step that calls `told` after the earlier steps have run and `cell` has stopped.
 pub(crate) fn step(cell: &Arc<dyn AnyCell>, told: OnStop) -> Box<dyn Step> {
     Box::new(Told {
         cell: Arc::downgrade(cell),
@@ -145,8 +145,7 @@ pub(crate) fn step(cell: &Arc<dyn AnyCell>, told: OnStop) -> Box<dyn Step> {
     })
 }
 
-/// The calling thread begins to drop a closure that a cancel has taken away, which is counted as a
-/// driver.
+/// The calling thread begins to drop a closure that a cancel has removed. It counts as a driver.
 #[cold]
 pub(super) fn drop_begins(cell: &dyn AnyCell) {
     with_state(cell, |state| {
@@ -157,8 +156,8 @@ pub(super) fn drop_begins(cell: &dyn AnyCell) {
     });
 }
 
-/// A driver has come back that a cancel had superseded: its closure has returned, and what that has
-/// captured and returned is dropped.
+/// A superseded driver has returned: its closure has returned, and the captures and the result are
+/// dropped.
 #[cold]
 pub(crate) fn driver_is_back(cell: &Arc<dyn AnyCell>) {
     let (waiting, followed) = with_state(&**cell, |state| match state.stop() {
@@ -183,7 +182,7 @@ pub(crate) fn driver_is_back(cell: &Arc<dyn AnyCell>) {
     });
 }
 
-/// What a `stopped` task waits for: it can be seen, but not cancelled, from below.
+/// The upstream of a `stopped` task: a search can see it, but a cancel does not pass through it.
 pub(crate) struct StopOf {
     /// Weak: the cell's list holds the resolver of the `stopped` task.
     cell: Weak<dyn AnyCell>,
@@ -213,7 +212,7 @@ impl Upstream for StopOf {
     }
 
     fn left_running(&self, found: &mut Vec<ThreadId>) {
-        // Not the last reference: what `above` found is still held.
+        // Not the last reference: the caller still holds the result of `above`.
         let Some(cell) = self.cell.upgrade() else {
             return;
         };

@@ -1,9 +1,10 @@
-//! Whether a task is stuck, where some wait for any one of several tasks.
+//! Decides whether a task is stuck when some tasks wait for any one of several others.
 //!
-//! A path from a task to one that is to wait for it is a cycle only if each task on it waits for
-//! all that it is tied to. The task of `any` goes on as soon as one of its inputs does. So what can
-//! go on is worked out from the ends: tasks that wait for nothing can, one that waits for all of
-//! several can if all of them can, one that waits for any of them if one of them can.
+//! A path from a task to a task that is about to wait for it is a cycle only if each task on it
+//! waits for all of its upstreams. The task of `any` proceeds as soon as one of its inputs does. So
+//! the search works from the ends. A task that waits for nothing can proceed. A task that waits for
+//! all of several can proceed if all of them can. A task that waits for any of them can proceed if
+//! one of them can.
 
 use std::collections::HashMap;
 
@@ -12,11 +13,11 @@ use super::search::{Tail, Trail};
 use crate::cell::{AnyCell, Upstream};
 use crate::sync::Arc;
 
-/// One task, or one combinator, and who waits for it.
+/// One task, or one combinator, and its dependents.
 #[derive(Default)]
 struct Place {
     waits: Vec<usize>,
-    /// Of so many things that it waits for it needs to go on.
+    /// The number of its upstreams that must proceed before it can.
     needs: usize,
 }
 
@@ -24,7 +25,7 @@ struct Place {
 struct Places {
     numbers: HashMap<usize, usize>,
     places: Vec<Place>,
-    /// Places that nobody has looked at yet.
+    /// Places that have not been visited.
     fresh: Vec<(usize, Arc<dyn Upstream>)>,
 }
 
@@ -41,7 +42,7 @@ impl Places {
 }
 
 impl Graph {
-    /// True when `head` cannot settle before `tail` goes on, or before it has settled itself.
+    /// Returns true if `head` cannot settle before `tail` proceeds, or before itself.
     pub(super) fn is_stuck(
         &mut self,
         tail: Option<Tail>,
@@ -74,7 +75,7 @@ impl Graph {
             };
             trail.keep(upstream);
             if is_tail {
-                // It needs what will not come.
+                // It waits for a task that cannot proceed.
                 graph.places[number].needs = usize::MAX;
                 above.drain(..).for_each(|upstream| trail.keep(upstream));
                 continue;

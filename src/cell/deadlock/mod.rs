@@ -1,21 +1,21 @@
-//! Which task waits for which, and which thread waits for which task: finds a cycle before the edge
+//! The graph of which task and which thread waits for which task. Finds a cycle before the edge
 //! that closes it is added.
 //!
-//! The graph has three kinds of edges. A task waits for what it is tied to: the task it follows,
-//! the source of a branch, the inputs of a combinator. A task that is driven waits for its driver,
-//! the thread that runs its closure or one of its steps; for a wait, also the thread that turns the
-//! loop where its steps lie. A `stopped` task also waits for the threads that a cancel left
+//! The graph has three kinds of edges. A task waits for its upstreams: the task it follows, the
+//! source of a branch, the inputs of a combinator. A task that is driven waits for its driver, the
+//! thread that runs its closure or one of its steps; for a wait, also the thread that runs the loop
+//! in whose queue its steps are. A `stopped` task also waits for the threads that a cancel left
 //! running. A thread that is blocked in a `wait` without a time limit waits for a task. A thread
 //! that is not blocked waits for nothing.
 //!
 //! Only two events can close a cycle: a task follows another (`adopt`), and a thread that runs a
 //! task begins to wait. A new task has no dependents, and a thread that begins to drive a task is
-//! not blocked. Both events look for the cycle and add their edge under one lock, `GRAPH`. So the
-//! later of two events sees the edge of the earlier one, and of the edges of a cycle exactly one is
-//! refused. Edges go away without the lock. That breaks cycles and closes none.
+//! not blocked. Both events search for the cycle and add their edge under one lock, `GRAPH`. So the
+//! later of two events sees the edge of the earlier one, and exactly one edge of a cycle is
+//! rejected. Edges are removed without the lock, which can break cycles but closes none.
 
 // Locks: GRAPH -> one cell's lock, or one group's. No thread holds the locks of two cells, and no
-// reference is let go of under GRAPH: any may be the last, and its drop may run user code.
+// reference is dropped under GRAPH: any may be the last, and its drop may run user code.
 
 mod liveness;
 mod search;
@@ -33,27 +33,27 @@ use search::Tail;
 pub(super) use search::Trail;
 pub(crate) use search::driver;
 
-/// The rank of a task that no wide search has come by.
+/// The rank of a task that no wide search has visited.
 ///
 /// Invariant: a task's rank is never lower than that of anything it waits for. So a search for a
-/// task need not look beyond one of a lower rank. Ranks only fall. See `search`.
+/// task ends at each task of a lower rank. Ranks only fall. See `search`.
 pub(super) const UNRANKED: u32 = u32::MAX;
 
 type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
-/// The edges that no cell knows, and what searches remember.
+/// The edges that cells do not store, and what searches record.
 pub(crate) struct Graph {
-    /// What each blocked thread that runs a task waits for, without a time limit.
+    /// For each thread that runs a task and is blocked without a time limit: what it waits for.
     waits: Map<ThreadId, Waiting>,
-    /// How many of `waits` are for the cell at this address.
+    /// The number of `waits` for the cell at this address.
     awaited: Map<usize, usize>,
-    /// The lowest rank that was given out.
+    /// The lowest rank assigned so far.
     lowest: u32,
-    /// The lowest rank that each thread's task was given while the thread drove it.
+    /// For each thread: the lowest rank assigned to a task that it was driving.
     driven: Map<ThreadId, u32>,
-    /// What `driven` said of threads it no longer lists.
+    /// The lowest rank in `driven` of threads that it no longer lists.
     driven_by_any: u32,
-    /// How many cells all searches together have looked at.
+    /// The number of cells that all searches together have visited.
     visited: u64,
 }
 
@@ -61,12 +61,11 @@ struct Waiting {
     cell: Arc<dyn AnyCell>,
     /// True when the wait is over though `cell` is not settled.
     over: Option<Arc<AtomicBool>>,
-    /// The thread turns a loop meanwhile: what was sent there does not wait for it.
+    /// The thread runs a loop while it waits: tasks that were sent there do not wait for it.
     turns: bool,
 }
 
-/// So many threads are remembered one by one. Threads come and go; the memory of them must not
-/// grow.
+/// The number of threads with entries of their own. Threads come and go, and the map must not grow.
 const THREADS: usize = 1024;
 
 crate::sync::statics! {
@@ -78,7 +77,7 @@ crate::sync::thread_local! {
     static LOWEST_DRIVEN: Slot<u32> = const { Slot::new(UNRANKED) };
 }
 
-/// Keeps the graph as it is, but for edges that go away.
+/// Locks the graph: no edge is added, though edges may be removed.
 pub(super) fn lock() -> MutexGuard<'static, Graph> {
     GRAPH.lock()
 }
@@ -86,16 +85,16 @@ pub(super) fn lock() -> MutexGuard<'static, Graph> {
 /// The calling thread has become the driver of a ranked task.
 #[cold]
 pub(super) fn note_driven(rank: u32) {
-    // A thread whose locals are gone ends, and does not wait for tasks it drives.
+    // A thread without thread-locals is ending, and does not wait for tasks that it drives.
     let _ = LOWEST_DRIVEN.try_with(|lowest| lowest.set(lowest.get().min(rank)));
 }
 
-/// How many cells all searches together have looked at.
+/// The number of cells that all searches together have visited.
 pub(crate) fn visited() -> u64 {
     lock().visited
 }
 
-/// True when `cell` cannot settle before it has settled itself.
+/// Returns true if `cell` waits for itself.
 pub(crate) fn is_in_a_cycle(cell: &Arc<dyn AnyCell>) -> bool {
     let mut trail = Trail::default();
     let is_stuck = lock().is_stuck(None, cell, &mut trail);
@@ -139,7 +138,7 @@ impl Graph {
     /// The rank of a thread: no higher than that of any task it drives.
     fn rank_of(&self, thread: ThreadId) -> u32 {
         if turning::is_relied_on() {
-            // What was sent to its loops waits for it too, whatever rank that has.
+            // Tasks of any rank that were sent to its loops wait for it too.
             return 0;
         }
         let own = LOWEST_DRIVEN.try_with(Slot::get).unwrap_or(0);
@@ -147,7 +146,7 @@ impl Graph {
         own.min(noted.unwrap_or(UNRANKED)).min(self.driven_by_any)
     }
 
-    /// `thread` drives a task that was given this rank.
+    /// Records that `thread` drives a task of this rank.
     fn note_driver(&mut self, thread: ThreadId, rank: u32) {
         if self.driven.len() >= THREADS && !self.driven.contains_key(&thread) {
             let lowest = self.driven.drain().map(|(_, rank)| rank).min();
@@ -157,20 +156,20 @@ impl Graph {
         *noted = rank.min(*noted);
     }
 
-    /// What a blocked thread waits for, and with it the task that it drives, or that was `sent` to
-    /// its loop.
+    /// Returns what a blocked thread waits for. The task that it drives, or that was `sent` to its
+    /// loop, waits for that too.
     fn awaited_by(&self, thread: ThreadId, sent: bool) -> Option<&Arc<dyn AnyCell>> {
         let waiting = self.waits.get(&thread)?;
         if sent && waiting.turns {
             return None;
         }
-        // ORDERING: Acquire, for what the thread that ended the wait has done before.
+        // ORDERING: Acquire, to see what the thread that ended the wait did before.
         let over = |flag: &Arc<AtomicBool>| flag.load(Ordering::Acquire);
         let is_over = waiting.over.as_ref().is_some_and(over);
         (!is_over).then_some(&waiting.cell)
     }
 
-    /// Notes what `thread` waits for, or that it waits no longer. Gives what was there.
+    /// Records what `thread` waits for, or that it waits no longer. Returns the previous entry.
     fn put(&mut self, thread: ThreadId, waiting: Option<Waiting>) -> Option<Waiting> {
         if let Some(waiting) = &waiting {
             *self.awaited.entry(key(&*waiting.cell)).or_insert(0) += 1;
@@ -192,10 +191,10 @@ impl Graph {
     }
 }
 
-/// A wait of the calling thread that others can see.
+/// A wait of the calling thread that is entered in the graph.
 pub(crate) struct WaitEntry {
-    /// What the thread waits for again when this wait is over: a callback that the first wait has
-    /// come to may wait too.
+    /// The outer wait, restored when this one is over: a callback that the outer wait runs may wait
+    /// too.
     before: Option<Waiting>,
 }
 
@@ -244,7 +243,7 @@ impl Drop for WaitEntry {
     }
 }
 
-/// What tells one cell from another for as long as both are held.
+/// Returns a key that identifies a cell while a reference to it is held.
 fn key(cell: &dyn AnyCell) -> usize {
     address(cell).addr()
 }

@@ -1,20 +1,20 @@
-//! The search from what is to be waited for to what is to wait, and the ranks that keep it short.
+//! The search from the task to wait for to the task or thread that will wait, and the ranks that
+//! keep it short.
 //!
-//! Many tasks may come to wait for the same wide thing one after the other: N requests for one
-//! `all` of N. Each of them looks whether that waits for it in turn. To walk over the N inputs each
-//! time would take N * N steps. So a search that was wide gives all it has come by a low rank, and
-//! keeps the invariant that no task has a lower rank than what it waits for (the idea of the levels
-//! of Bender, Fineman, Gilbert and Tarjan for incremental topological order). The next search, for
-//! a task of a higher rank, ends where it meets one of them.
+//! Many tasks may begin to wait for the same wide task one after the other: N requests for one
+//! `all` of N. Each of them searches whether that task waits for it. To visit the N inputs each
+//! time would take N * N steps. So a wide search assigns a low rank to all cells that it has
+//! visited, and keeps the invariant that no task has a lower rank than what it waits for (the idea
+//! of the levels of Bender, Fineman, Gilbert and Tarjan for incremental topological order). The
+//! next search, for a task of a higher rank, ends at each of them.
 //!
-//! - Nothing is wrong with a rank that is lower than it need be, except that a task of a low rank
-//!   that comes to wait must look further. So tasks get a rank only in a wide search. What a narrow
-//!   search has come by costs little to be walked over again.
-//! - A wide search gives the lowest rank that the invariant allows: a new lowest one, or that of
-//!   the
-//!   highest task it ended at.
-//! - When the ranks are used up, the lowest one is given out again and again. That keeps the
-//!   invariant, and only makes searches longer.
+//! - A rank that is lower than necessary is correct, but a search for a task of a low rank takes
+//!   longer. So only a wide search assigns ranks. The cells of a narrow search cost little to visit
+//!   again.
+//! - A wide search assigns the lowest rank that the invariant allows: a new lowest one, or that of
+//!   the highest task it ended at.
+//! - When the ranks are used up, the lowest one is assigned repeatedly. That keeps the invariant,
+//!   and only makes searches longer.
 
 use std::collections::HashSet;
 
@@ -24,15 +24,15 @@ use crate::cell::{AnyCell, Upstream, with_state};
 use crate::executor::Executor;
 use crate::sync::{Arc, ThreadId};
 
-/// From this many cells on a search is wide. A model has few, and so has a test of the ranks.
+/// A search is wide from this many cells on. Fewer in models and tests.
 const WIDE: usize = if cfg!(test) { 2 } else { 32 };
 
-/// What is to wait, and its rank.
+/// The task or thread that will wait, and its rank.
 #[derive(Clone, Copy)]
 pub(super) enum Tail {
     /// The cell with this key, for another task.
     AnyCell(usize, u32),
-    /// A thread, for a task; it `turns` a loop meanwhile.
+    /// A thread, for a task. `turns`: it runs a loop while it waits.
     Thread {
         thread: ThreadId,
         rank: u32,
@@ -47,7 +47,7 @@ impl Tail {
         }
     }
 
-    /// It is this thread, which runs a closure or a step.
+    /// Returns true if it is this thread, which runs a closure or a step.
     fn is_thread(self, running: ThreadId) -> bool {
         matches!(self, Tail::Thread { thread, .. } if thread == running)
     }
@@ -66,7 +66,7 @@ impl Tail {
 #[derive(Clone, Copy)]
 struct Driver {
     thread: ThreadId,
-    /// The task was sent to a loop that the thread turns.
+    /// The task was sent to a loop that the thread runs.
     sent: bool,
 }
 
@@ -75,18 +75,19 @@ pub(super) struct Edges {
     rank: u32,
     pub(super) is_tail: bool,
     pub(super) upstream: Option<Arc<dyn Upstream>>,
-    /// What the thread that drives it waits for.
+    /// What the driving thread waits for.
     pub(super) awaited: Option<Arc<dyn AnyCell>>,
 }
 
-/// What a search has come by. To be let go of when the lock is free: any reference may be the last.
+/// The cells that a search has visited. To be dropped without the lock: any reference may be the
+/// last.
 #[derive(Default)]
 pub(in crate::cell) struct Trail {
-    /// What has been looked at and walked beyond.
+    /// Cells whose upstreams have been visited.
     cells: Vec<Arc<dyn AnyCell>>,
     others: Vec<Arc<dyn Upstream>>,
     executors: Vec<Arc<dyn Executor>>,
-    /// The threads that a cancel left running, and whose end is waited for.
+    /// The threads that a cancel left running and that a `stopped` task waits for.
     left_running: Vec<ThreadId>,
 }
 
@@ -102,8 +103,8 @@ pub(crate) fn driver(state: &State) -> Option<ThreadId> {
 }
 
 impl Graph {
-    /// True when `head` cannot settle before `tail` goes on, so that `tail` must not wait for it.
-    /// If false, the ranks are such that it may.
+    /// Returns true if `head` cannot settle before `tail` proceeds, so that `tail` must not wait
+    /// for it. If false, the ranks allow the wait.
     pub(super) fn closes_a_cycle(
         &mut self,
         tail: Tail,
@@ -113,9 +114,9 @@ impl Graph {
         let mut pending: Vec<Arc<dyn Upstream>> = vec![head.clone()];
         let mut seen = HashSet::new();
         let mut is_reached = false;
-        // The search has come by something that waits for any one of several tasks.
+        // The search has visited something that waits for any one of several tasks.
         let mut has_choice = false;
-        // The highest rank that the search ended at.
+        // The highest rank at which the search ended.
         let mut below = None;
         while let Some(upstream) = pending.pop() {
             let Some(cell) = upstream.clone().cell() else {
@@ -156,7 +157,7 @@ impl Graph {
             pending.extend(edges.upstream);
             pending.extend(edges.awaited.map(|awaited| awaited as Arc<dyn Upstream>));
         }
-        // A task that waits for any one of several is stuck only if it is by all of them.
+        // A task that waits for any one of several is stuck only if all of them are.
         if is_reached && self.is_stuck(Some(tail), head, trail) {
             return true;
         }
@@ -164,8 +165,8 @@ impl Graph {
         false
     }
 
-    /// Adds to `above` what is waited for by the threads that a cancel left running and that
-    /// `upstream` waits for. True when `tail` is one of them.
+    /// Adds to `above` what the threads wait for that a cancel left running and that `upstream`
+    /// waits for. Returns true if `tail` is one of them.
     pub(super) fn is_left_to(
         &self,
         tail: impl Into<Option<Tail>>,
@@ -187,8 +188,9 @@ impl Graph {
 
     /// What `cell` waits for.
     ///
-    /// A thread that turns a loop and waits is woken by an adoption, looks again, and runs what it
-    /// needs of that loop. So for an adoption what was sent to a loop waits for no thread.
+    /// An adoption wakes a thread that runs a loop while it waits. The thread searches again, and
+    /// runs what it needs of that loop. So for an adoption a task that was sent to a loop waits for
+    /// no thread.
     pub(super) fn edges(
         &mut self,
         cell: &Arc<dyn AnyCell>,
@@ -214,7 +216,7 @@ impl Graph {
                 let turner = executor.turner();
                 driver = turner.map(|thread| Driver { thread, sent: true });
             }
-            // It is the user's, and this may be the last reference.
+            // It is a user value, and this may be the last reference.
             trail.executors.push(executor);
         }
         let awaited = driver.and_then(|driver| self.awaited_by(driver.thread, driver.sent));
@@ -226,7 +228,7 @@ impl Graph {
         }
     }
 
-    /// Gives what the search came by a rank that lets `tail` wait for it.
+    /// Assigns to the visited cells a rank that allows `tail` to wait for them.
     fn rank_all(&mut self, tail: Tail, below: Option<u32>, trail: &Trail, is_reached: bool) {
         let rank = if trail.cells.len() >= WIDE || is_reached {
             below.unwrap_or_else(|| {

@@ -1,34 +1,34 @@
-//! More than one step: a list that grows at its end while its front is being worked through.
+//! A list of more than one step, which grows at its end while a driver runs its front.
 
 use std::collections::VecDeque;
 
 use super::{Role, Step};
 use crate::sync::{Arc, TakeOnce};
 
-/// From this many steps on, a driver is given many at once. A model has few.
+/// A driver takes a batch from this many steps on. Fewer in a model.
 const MIN_BATCH: usize = if cfg!(any(loom, shuttle)) { 2 } else { 4 };
-/// The entries of the first chunk, and of the greatest: chunks grow by doubling.
+/// The entries of the first chunk and of the largest; chunks grow by doubling.
 const MIN_CHUNK: usize = 4;
 const MAX_CHUNK: usize = 512;
-/// So many places of entries that are gone are not worth being closed.
+/// The list is not compacted for fewer holes than this.
 const MIN_HOLES: usize = 16;
 
-/// Steps in the order of their numbers, by which they are found.
+/// Steps in the order of their numbers.
 ///
-/// A list of chunks, so that it neither copies when it grows nor keeps what has been worked
-/// through. The chunk in front is given to a driver, which takes one step after the other from it
-/// without the cell's lock. Whoever holds that lock may take steps from it too: each has one taker.
+/// A list of chunks: it copies no entry when it grows, and frees chunks that are done. A driver
+/// gets the chunk in front, and takes one step after the other from it without the cell's lock. A
+/// thread that holds that lock may take steps from the front too. Each step is taken once.
 pub(super) struct List {
     front: Option<Front>,
-    /// None of them is empty.
+    /// No chunk is empty.
     chunks: VecDeque<Vec<Entry>>,
     /// Entries of the first chunk before this one have been taken.
     head: usize,
-    /// Steps in the chunks.
+    /// The number of steps in the chunks.
     waiting: usize,
-    /// Entries behind `head` whose step was removed.
+    /// The number of entries after `head` whose step was removed.
     holes: usize,
-    /// The next number to give out.
+    /// The next number to assign.
     next: u64,
 }
 
@@ -38,7 +38,7 @@ struct Front {
     from: usize,
 }
 
-/// Steps that are taken from several sides at once, and that none is added to.
+/// A chunk that several threads may take steps from. No step is added to it.
 pub(crate) struct Frozen(Vec<Entry>);
 
 pub(super) struct Entry {
@@ -77,7 +77,7 @@ impl Entry {
         }
     }
 
-    /// The step in an entry of its own, if nobody has taken it.
+    /// Moves the step into an entry of its own, if it has not been taken.
     fn move_out(&self) -> Option<Entry> {
         Some(Entry {
             step: TakeOnce::new(self.step.take()?),
@@ -96,7 +96,7 @@ impl Frozen {
         self.0.get(place).map(|entry| entry.label.role())
     }
 
-    /// Takes the step in this place, if nobody has.
+    /// Takes the step at this index, if it has not been taken.
     #[inline]
     pub(crate) fn take(&self, place: usize) -> Option<Box<dyn Step>> {
         self.0.get(place)?.step.take()
@@ -108,7 +108,7 @@ impl Frozen {
 }
 
 impl Front {
-    /// The first place from which no step has been taken.
+    /// Returns the index of the first step that has not been taken.
     fn skip_taken(&mut self) -> Option<usize> {
         while self.steps.0.get(self.from)?.step.is_taken() {
             self.from += 1;
@@ -195,8 +195,8 @@ impl List {
         }
     }
 
-    /// The front, and the place in it where its driver goes on, if there are steps enough to make
-    /// that worth while.
+    /// Returns the front and the index at which its driver continues, if there are enough steps for
+    /// a batch.
     pub(super) fn front(&mut self) -> Option<(&Arc<Frozen>, usize)> {
         if self.front_place().is_none() {
             self.freeze()?;
@@ -232,14 +232,15 @@ impl List {
         }
     }
 
-    /// The driver says that it has taken all steps of the front before `place`.
+    /// Records that the driver has taken all steps of the front before `place`.
     pub(super) fn advance(&mut self, place: usize) {
         if let Some(front) = &mut self.front {
             front.from = front.from.max(place);
         }
     }
 
-    /// Where the first step of the front lies that nobody has taken. An empty front is let go.
+    /// Returns the index of the first step of the front that has not been taken. Drops an empty
+    /// front.
     fn front_place(&mut self) -> Option<usize> {
         let place = self.front.as_mut()?.skip_taken();
         if place.is_none() {
@@ -248,7 +249,7 @@ impl List {
         place
     }
 
-    /// What the step is whose turn is next.
+    /// Returns the role of the next step.
     pub(super) fn first(&mut self) -> Option<Role> {
         if let Some(place) = self.front_place() {
             return self.front.as_ref()?.steps.role(place);
@@ -257,7 +258,7 @@ impl List {
         behind.find_map(|entry| entry.is_there().then_some(entry.label.role()))
     }
 
-    /// The next step only sends the rest elsewhere. False while there is a front.
+    /// Returns true if the next step only sends the rest elsewhere. False while there is a front.
     pub(super) fn begins_with_hop(&mut self) -> bool {
         if self.front_place().is_some() {
             return false;
@@ -284,20 +285,19 @@ impl List {
         Some(step)
     }
 
-    /// Puts all steps, those of the front too, into chunks without holes. The driver of the front
-    /// finds it empty.
+    /// Moves all steps, including those of the front, into chunks without holes. The driver of the
+    /// front finds it empty.
     pub(super) fn thaw(&mut self) {
         let mut left = Vec::new();
         if let Some(front) = self.front.take() {
-            // From the end, so that steps which the driver takes meanwhile come before those that
-            // are taken from it.
+            // From the end, so that the driver can only take steps before those that are moved.
             let entries = front.steps.0[front.from..].iter().rev();
             left.extend(entries.filter_map(Entry::move_out));
         }
         self.rebuild(left.into_iter().rev());
     }
 
-    /// Makes new chunks of `first` and of what is there.
+    /// Builds new chunks from `first` and the present entries.
     fn rebuild(&mut self, first: impl Iterator<Item = Entry>) {
         let before = std::mem::take(&mut self.chunks);
         let behind = before.into_iter().flatten().skip(self.head);
@@ -309,11 +309,11 @@ impl List {
         }
     }
 
-    /// Takes the steps that stand before the first that is not `wanted`.
+    /// Takes the steps before the first that is not `wanted`.
     pub(super) fn take_leading(&mut self, wanted: Role) -> List {
         let mut taken = List::from_number(self.next);
-        // First away from whoever works through the front, then apart: else that driver would come
-        // to a step behind one that is taken here.
+        // The driver of the front must lose its steps before the list is split: otherwise it could
+        // run a step after one that is taken here.
         if !cfg!(planted = "apart_first") {
             self.thaw();
         }
@@ -333,12 +333,12 @@ impl List {
             .filter(|entry| entry.label.role() == unwanted)
             .filter_map(|entry| entry.step.get_mut().take())
             .collect();
-        // Closes the holes, and counts anew.
+        // Closes the holes, and counts again.
         self.thaw();
         taken
     }
 
-    /// Puts the steps of a later list behind these.
+    /// Appends the steps of a later list.
     pub(super) fn append(&mut self, later: &mut List) {
         later.thaw();
         self.next = later.next;
@@ -346,9 +346,9 @@ impl List {
         self.chunks.append(&mut later.chunks);
     }
 
-    /// The only step there is, to look at and to replace.
+    /// Returns the only step, to inspect or replace it.
     pub(super) fn only(&mut self) -> Option<&mut Box<dyn Step>> {
-        // Looks no further than the second.
+        // Stops at the second step.
         let in_front = self.front.as_ref().map_or(0, |front| {
             let left = front.steps.0[front.from..].iter();
             left.filter(|entry| !entry.step.is_taken()).take(2).count()
@@ -366,7 +366,7 @@ impl List {
         self.waiting == 0 && self.front_place().is_none()
     }
 
-    /// Closes holes: at the end at once, elsewhere when they are the greater part.
+    /// Closes holes: those at the end at once, others when they are the majority.
     fn compact(&mut self) {
         while let Some(chunk) = self.chunks.back_mut()
             && chunk.last_mut().is_some_and(|last| !last.is_there())
@@ -390,7 +390,7 @@ impl List {
         (self.waiting, places)
     }
 
-    /// Steps and holes in the chunks: as they are, and as they were counted.
+    /// Returns the steps and holes in the chunks: as they are, and as the counters say.
     #[cfg(all(test, not(loom), not(shuttle)))]
     pub(super) fn counts(&mut self) -> [(usize, usize); 2] {
         let behind = self.chunks.iter_mut().flatten().skip(self.head);

@@ -12,26 +12,26 @@ use super::state::Role;
 use super::step::Step;
 use crate::sync::Arc;
 
-/// A list of steps in the order in which they were registered.
+/// Steps in the order of registration.
 ///
-/// Each step has a number, by which it can be removed. Numbers only rise. One step, the common
+/// Each step has a number, which identifies it for removal. Numbers only rise. One step, the common
 /// case, needs no list.
 pub(crate) struct Steps {
-    /// The only step; its number is the last one given out. Empty while there is a list.
+    /// The only step. Its number is the last one assigned. Empty while there is a list.
     one: Option<Box<dyn Step>>,
     many: Option<Box<List>>,
-    /// The next number to give out, while there is no list; a list has its own.
+    /// The next number to assign, while there is no list; a list has its own.
     next: u32,
-    /// What the only step is.
+    /// The role of the only step.
     role: Role,
 }
 
 /// Steps that one driver works through without the cell's lock.
 pub(crate) struct Batch {
     pub(crate) steps: Arc<Frozen>,
-    /// Where it begins.
+    /// The index of its first step.
     pub(crate) from: usize,
-    /// What all of them are.
+    /// The role of all of them.
     pub(crate) role: Role,
 }
 
@@ -61,7 +61,7 @@ impl Steps {
         u64::from(number)
     }
 
-    /// The list, made of what there is if there is none.
+    /// Returns the list, creating it from the only step if there is none.
     #[cold]
     fn list(&mut self) -> &mut List {
         let (one, role, next) = (self.one.take(), self.role, u64::from(self.next));
@@ -74,7 +74,7 @@ impl Steps {
         })
     }
 
-    /// No steps, and numbers that go on from here.
+    /// Returns an empty list whose numbers continue from here.
     fn fresh(&self) -> Steps {
         let mut fresh = Steps {
             next: self.next,
@@ -98,8 +98,8 @@ impl Steps {
         popped.map(|(_, step, role)| (step, role))
     }
 
-    /// Takes the oldest step if it only sends the rest elsewhere. Not where a driver has begun with
-    /// the front: what lies there is looked at when it is taken.
+    /// Takes the oldest step if it only sends the rest elsewhere. Returns `None` after a driver has
+    /// begun with the front, where it checks each step as it takes it.
     pub(crate) fn pop_hop(&mut self) -> Option<Box<dyn Step>> {
         let Some(list) = &mut self.many else {
             return self.one.take_if(|one| one.is_hop());
@@ -110,7 +110,7 @@ impl Steps {
         }
     }
 
-    /// The steps of one role that a driver may work through now, if it is worth while.
+    /// Returns the steps of one role that a driver may run as a batch, if they are enough.
     pub(crate) fn run(&mut self) -> Option<Batch> {
         let (steps, from) = self.many.as_mut()?.front()?;
         Some(Batch {
@@ -120,7 +120,7 @@ impl Steps {
         })
     }
 
-    /// The driver has taken all steps of its run before `place`.
+    /// Records that the driver has taken all steps of its batch before `place`.
     pub(crate) fn advance(&mut self, place: usize) {
         if let Some(list) = &mut self.many {
             list.advance(place);
@@ -128,8 +128,8 @@ impl Steps {
         }
     }
 
-    /// Removes the step with this number, if it is still there. Its closure is the caller's to
-    /// drop.
+    /// Removes the step with this number, if it is still there. The caller drops its closure
+    /// without the lock.
     pub(crate) fn remove(&mut self, number: u64) -> Option<Box<dyn Step>> {
         let Some(list) = &mut self.many else {
             let is_the_one = number + 1 == u64::from(self.next);
@@ -140,7 +140,7 @@ impl Steps {
         step
     }
 
-    /// True when an observer is to have its turn next.
+    /// Returns true if the next step is an observer.
     pub(crate) fn begins_with_observer(&mut self) -> bool {
         let first = match &mut self.many {
             None => self.one.as_ref().map(|_| self.role),
@@ -149,7 +149,7 @@ impl Steps {
         first == Some(Role::Observer)
     }
 
-    /// Takes the observers that stand before the first step that decides an outcome.
+    /// Takes the observers before the first step that decides an outcome.
     pub(crate) fn take_leading_observers(&mut self) -> Steps {
         let mut taken = self.fresh();
         match &mut self.many {
@@ -164,7 +164,7 @@ impl Steps {
         taken
     }
 
-    /// Puts steps that were registered later behind these.
+    /// Appends steps that were registered later.
     pub(crate) fn append(&mut self, mut later: Steps) {
         if later.is_empty() {
             return;
@@ -186,18 +186,18 @@ impl Steps {
         }
     }
 
-    /// Takes all steps. Numbers go on from where they were.
+    /// Takes all steps. Later numbers continue from here.
     pub(crate) fn take(&mut self) -> Steps {
         let fresh = self.fresh();
         let mut taken = std::mem::replace(self, fresh);
         if let Some(list) = &mut taken.many {
-            // A driver that works through them shall find none.
+            // The driver of the front must find no step in it.
             list.thaw();
         }
         taken
     }
 
-    /// Takes the links out, which on a cancel have nothing more to do than to be dropped.
+    /// Takes the links out, which a cancel only drops.
     pub(crate) fn take_links(&mut self) -> Vec<Box<dyn Step>> {
         let Some(list) = &mut self.many else {
             let is_link = self.role == Role::Link;
@@ -208,7 +208,7 @@ impl Steps {
         links
     }
 
-    /// Puts another step into the place of the only one, under its number.
+    /// Replaces the only step, keeping its number.
     pub(crate) fn replace_only(&mut self, step: Box<dyn Step>) -> Option<Box<dyn Step>> {
         self.only_mut().map(|one| std::mem::replace(one, step))
     }
@@ -229,7 +229,7 @@ impl Steps {
         }
     }
 
-    /// The step, if there is just one.
+    /// Returns the step if there is exactly one.
     pub(crate) fn only(&mut self) -> Option<&dyn Step> {
         self.only_mut().map(|one| &**one)
     }
@@ -245,7 +245,7 @@ impl Steps {
     fn drop_empty_list(&mut self) {
         if let Some(list) = &mut self.many
             && list.is_empty()
-            // A list whose numbers have outgrown `next` stays.
+            // A list stays if its numbers do not fit into `next`.
             && let Ok(next) = u32::try_from(list.next())
         {
             self.next = next;

@@ -1,4 +1,4 @@
-//! The subscriber list beside a plain one that says what must be in it.
+//! Checks the subscriber list against a plain one.
 
 use super::{Role, Step, Steps};
 use crate::cell::slot::{Outcome, Slot, cast};
@@ -6,7 +6,7 @@ use crate::cell::step::Flow;
 use crate::error::TaskError;
 use crate::sync::Arc;
 
-/// Tells its mark to whoever runs it.
+/// A step that returns its mark when it runs.
 struct Marked(u64);
 
 impl Step for Marked {
@@ -23,7 +23,7 @@ fn mark(mut step: Box<dyn Step>) -> u64 {
     slot.and_then(Result::ok).expect("it tells its mark")
 }
 
-/// A list of steps beside a plain one that says what must be in it. Each step's mark is its number.
+/// A list of steps, and a plain list with the expected marks. Each step's mark is its number.
 struct Checked {
     steps: Steps,
     plain: Vec<(u64, Role)>,
@@ -57,7 +57,7 @@ impl Checked {
         assert_eq!(self.steps.remove(number).map(mark), expected);
     }
 
-    /// Works through the front as a driver does, while `unsubscribed` is taken from it.
+    /// Runs the front like a driver, while `unsubscribed` is removed from it.
     fn drive(&mut self, most: usize, unsubscribed: u64) {
         let Some(run) = self.steps.run() else { return };
         for place in run.from..run.steps.len().min(run.from + most) {
@@ -68,14 +68,14 @@ impl Checked {
                 assert_eq!((mark(step), run.role), self.plain.remove(0));
             }
             self.remove(unsubscribed);
-            // Some drivers say how far they have come, others are asked before they can.
+            // Some drivers record their progress; for others the list is used before they do.
             if unsubscribed.is_multiple_of(2) {
                 self.steps.advance(place + 1);
             }
         }
     }
 
-    /// What of the plain list `wanted` holds for, as marks.
+    /// Returns the marks in the plain list for which `wanted` holds.
     fn split(&mut self, wanted: impl Fn(&Role) -> bool) -> Vec<u64> {
         let (taken, left) = self.plain.iter().partition(|(_, role)| wanted(role));
         self.plain = left;
@@ -99,7 +99,7 @@ impl Checked {
 
 #[test]
 fn a_list_of_any_history_is_what_a_plain_one_would_be() {
-    // Near the end of the small numbers, too: a list counts further.
+    // Also near the end of the `u32` numbers: a list counts beyond them.
     for (seed, start) in (1..=200).zip([0, u32::MAX - 100].into_iter().cycle()) {
         let mut random: u64 = seed * 0x9e37_79b9;
         let mut below = move |limit: u64| {
