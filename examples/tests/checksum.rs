@@ -1,11 +1,11 @@
 //! The `checksum` example, run as its users run it: the built program over real files.
 //!
-//! `cargo test` builds the examples before the tests run; `cargo test --test checksum` alone does
-//! not.
+//! `cargo test -p examples` builds the examples before it runs the tests;
+//! `cargo test --test checksum` does not.
 
 #![cfg(unix)]
 
-#[path = "../examples/checksum/hash.rs"]
+#[path = "../checksum/hash.rs"]
 mod hash;
 
 use std::fs::{self, File, Permissions};
