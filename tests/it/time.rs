@@ -590,6 +590,24 @@ mod limits {
         });
     }
 
+    #[test]
+    fn what_comes_late_goes_where_the_chain_was_sent_through_any_number_of_limits() {
+        within(|| {
+            let here = thread::current().id();
+            for limits in 1..=3 {
+                let queue = LoopQueue::new();
+                let (resolver, task) = deferred();
+                let task = task.on(&queue).then(|n: u32| n + 1);
+                let task = (0..limits).fold(task, |task, _| task.timeout(HOUR));
+                resolver.resolve(7).unwrap();
+                queue.run_pending();
+                assert!(task.is_settled());
+                let id = task.then(|_| thread::current().id());
+                assert_eq!(queue.run_until(id).unwrap(), here, "{limits} limits");
+            }
+        });
+    }
+
     // Contract: W3
     #[test]
     fn a_wait_that_the_limit_ends_is_no_cycle() {
