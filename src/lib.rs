@@ -46,7 +46,7 @@
 //! | branch | [`share`](Task::share) |
 //! | choose the thread | [`on`](Task::on) with a [`Pool`], [`Inline`], a [`LoopQueue`] or any `Fn(Job)` |
 //! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`](loop_queue::LocalLoop) for closures that are not `Send` |
-//! | combine | [`all`], [`all_settled`], [`any`], [`await_all`], [`await_first`] |
+//! | combine | [`all`], [`all_settled`], [`any`], [`race`], [`zip`](Task::zip), [`await_all`], [`await_first`]; see [`combine`] |
 //! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within); see [`time`] |
 //! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
@@ -92,7 +92,7 @@
 //   pool/            the threads
 //   cell/            a task's closure, outcome and steps
 //   promise.rs       Resolver, and task/: the two halves of a promise; they know each other
-//   combine/         all, all_settled, any
+//   combine/         all, all_settled, any, race, some
 //   loop_queue/      an executor that the owner of a loop turns
 //   time/            delays and time limits; it imports `cell` and `timer`
 //   unwind.rs        which handles may be used after a caught panic
@@ -143,7 +143,7 @@ pub mod __private;
 #[doc(inline)]
 pub use cancel::{CancelOutcome, CancelToken};
 #[doc(inline)]
-pub use combine::{all, all_settled, any, await_all, await_first};
+pub use combine::{all, all_settled, any, await_all, await_first, race};
 #[doc(inline)]
 pub use error::{BoxError, ErrorKind, TaskError};
 #[doc(inline)]

@@ -3,19 +3,21 @@
 use smallvec::SmallVec;
 
 use super::group::{Group, bind};
-use super::input::{List, Sealed, Tuple};
+use super::input::{List, Sealed, Tuple, tasks_of};
 use crate::cell::slot::Outcome;
 use crate::cell::{AnyCell, TaskMeta};
 use crate::error::TaskError;
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex};
-use crate::task::{Sink, Task};
+use crate::task::{IntoTask, Sink, Task};
 
 /// Returns a task for the values of all `tasks`, in their order; it fails when one of them fails.
 ///
 /// On a failure the tasks that are not settled are cancelled, except [shielded](Task::shielded)
 /// ones. No thread is blocked. An empty list settles as an empty list. Takes an iterator, a `Vec`
-/// or an array of tasks, or a tuple of two to eight tasks of different types.
+/// or an array of tasks, a tuple of two to eight tasks of different types, or a `HashMap` or
+/// `BTreeMap` whose values are tasks: then the values come with their keys. A
+/// [`SharedTask`](crate::SharedTask) may stand for a task, and gives a clone of its value.
 ///
 /// # Examples
 ///
@@ -27,6 +29,10 @@ use crate::task::{Sink, Task};
 ///
 /// let (name, age) = all((spawn(|| "Ada".to_string()), spawn(|| 36))).wait()?;
 /// assert_eq!((name.as_str(), age), ("Ada", 36));
+///
+/// let pages = ["/", "/news"].map(|path| (path, spawn(move || path.len())));
+/// let lengths = all(std::collections::HashMap::from(pages)).wait()?;
+/// assert_eq!(lengths["/news"], 5);
 /// # Ok::<(), fast_async::TaskError>(())
 /// ```
 #[track_caller]
@@ -61,12 +67,12 @@ pub fn await_all<A: All<Kind>, Kind>(tasks: A) -> Result<A::Output, TaskError> {
     tasks.all().wait()
 }
 
-/// What [`all`] takes: iterators, lists and tuples of tasks. No other type can be.
+/// What [`all`] takes: iterators, lists, tuples and maps of tasks. No other type can be.
 ///
-/// The compiler infers `Kind`, which tells a list from a tuple.
+/// The compiler infers `Kind`, which tells lists, tuples and maps apart.
 #[diagnostic::on_unimplemented(
-    message = "`all` takes an iterator of tasks, or a tuple of 2 to 8 of them, not `{Self}`",
-    note = "an iterator, a `Vec` and an array must contain values of type `Task<_>`"
+    message = "`all` takes an iterator of tasks, a tuple of 2 to 8 of them, or a map with tasks as values, not `{Self}`",
+    note = "an iterator, a `Vec` and an array must contain values of type `Task<_>` or `SharedTask<_>`"
 )]
 pub trait All<Kind>: Sealed<Kind> {
     /// The values of all tasks.
@@ -174,23 +180,22 @@ fn claim<T>(task: Task<T>) -> Arc<dyn AnyCell> {
     }
 }
 
-impl<I, T> All<List> for I
+impl<I> All<List> for I
 where
-    I: IntoIterator<Item = Task<T>>,
-    T: Send + 'static,
+    I: IntoIterator,
+    I::Item: IntoTask,
 {
-    type Output = Vec<T>;
+    type Output = Vec<<I::Item as IntoTask>::Output>;
 
     #[track_caller]
-    fn all(self) -> Task<Vec<T>> {
-        // The iterator is user code: a panic of it drops the tasks it has given as tasks.
-        all_of(self.into_iter().collect())
+    fn all(self) -> Task<Self::Output> {
+        all_of(tasks_of(self))
     }
 }
 
 /// What `all` does for a list: compiled for each value type, and not for each iterator.
 #[track_caller]
-fn all_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<Vec<T>> {
+pub(super) fn all_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<Vec<T>> {
     if tasks.is_empty() {
         return Task::ready(Vec::new());
     }
@@ -246,17 +251,17 @@ macro_rules! tuple {
             }
         }
 
-        impl<$($name: Send + 'static),+> All<Tuple> for ($(Task<$name>,)+) {
-            type Output = ($($name,)+);
+        impl<$($name: IntoTask),+> All<Tuple> for ($($name,)+) {
+            type Output = ($($name::Output,)+);
 
             #[track_caller]
             fn all(self) -> Task<Self::Output> {
-                let cells = [$(claim(self.$part)),+];
-                let values: ($(Option<$name>,)+) = Default::default();
+                let cells = [$(claim(self.$part.into_task())),+];
+                let values: ($(Option<$name::Output>,)+) = Default::default();
                 let (collector, task) = Collector::start(values, cells.len());
                 $({
                     let collector = collector.clone();
-                    let step = Sink::new(move |outcome: Outcome<$name>| {
+                    let step = Sink::new(move |outcome: Outcome<$name::Output>| {
                         collector.settle_one(
                             $part,
                             outcome,

@@ -70,6 +70,20 @@ impl<P: Send + 'static> Group<P> {
         self.remove(index, |inner| inner.is_decided = true);
     }
 
+    /// The member at `index` has settled: calls `f`, which only moves, with what has come in. If it
+    /// returns something, that is the outcome.
+    pub(super) fn decide_by<R>(
+        &self,
+        index: usize,
+        f: impl FnOnce(&mut P) -> Option<R>,
+    ) -> Option<R> {
+        self.remove(index, |inner| {
+            let outcome = f(&mut inner.parts);
+            inner.is_decided |= outcome.is_some();
+            outcome
+        })
+    }
+
     fn remove<R>(&self, index: usize, f: impl FnOnce(&mut Inner<P>) -> R) -> R {
         let mut inner = self.inner.lock();
         let result = f(&mut inner);

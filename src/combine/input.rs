@@ -1,8 +1,12 @@
-//! What `all` and `all_settled` take: every list of tasks, and tuples of them.
+//! What combinators take: lists, tuples and maps of tasks.
 
-use crate::task::Task;
+use std::collections::{BTreeMap, HashMap};
 
-/// Stands for every `IntoIterator` of tasks.
+use crate::error::{ErrorKind, TaskError};
+use crate::promise::Resolver;
+use crate::task::{IntoTask, Task};
+
+/// Stands for every `IntoIterator` of what becomes a task.
 #[derive(Debug)]
 pub enum List {}
 
@@ -10,17 +14,46 @@ pub enum List {}
 #[derive(Debug)]
 pub enum Tuple {}
 
+/// Stands for maps whose values are tasks.
+#[derive(Debug)]
+pub enum Map {}
+
 /// Implemented for what a combinator takes, and for nothing else.
 ///
-/// `Kind` is [`List`] or [`Tuple`]. Without it the two implementations would overlap: the standard
-/// library could make a tuple iterable. The compiler infers it, because each type has one kind.
+/// `Kind` is [`List`], [`Tuple`] or [`Map`]. Without it the implementations would overlap: the
+/// standard library could make a tuple iterable. The compiler infers it, because each type has one
+/// kind.
 pub trait Sealed<Kind> {}
 
-impl<I, T> Sealed<List> for I where I: IntoIterator<Item = Task<T>> {}
+impl<I> Sealed<List> for I
+where
+    I: IntoIterator,
+    I::Item: IntoTask,
+{
+}
+
+impl<K, R: IntoTask, S> Sealed<Map> for HashMap<K, R, S> {}
+impl<K, R: IntoTask> Sealed<Map> for BTreeMap<K, R> {}
+
+/// The tasks of a list. A panic of the iterator drops the tasks that it has given as tasks.
+#[track_caller]
+pub(super) fn tasks_of<I>(list: I) -> Vec<Task<<I::Item as IntoTask>::Output>>
+where
+    I: IntoIterator,
+    I::Item: IntoTask,
+{
+    let list = list.into_iter();
+    let mut tasks = Vec::with_capacity(list.size_hint().0);
+    // No `map`: what a shared task makes here is said to be made where the caller is.
+    for task in list {
+        tasks.push(task.into_task());
+    }
+    tasks
+}
 
 macro_rules! tuple {
     ($($name:ident),+) => {
-        impl<$($name),+> Sealed<Tuple> for ($(Task<$name>,)+) {}
+        impl<$($name: IntoTask),+> Sealed<Tuple> for ($($name,)+) {}
     };
 }
 
@@ -31,3 +64,11 @@ tuple!(A, B, C, D, E);
 tuple!(A, B, C, D, E, F);
 tuple!(A, B, C, D, E, F, G);
 tuple!(A, B, C, D, E, F, G, H);
+
+/// Fails the task of `resolver`, whose list is too short.
+pub(super) fn too_few<T: Send + 'static>(resolver: Resolver<T>, what_to_do: &'static str) {
+    let cell = resolver.cell();
+    let at = cell.as_ref().map(|cell| cell.meta().at());
+    let error = TaskError::noted(ErrorKind::Empty, what_to_do, at);
+    let _ = resolver.settle(Err(error));
+}

@@ -1,10 +1,10 @@
 //! The outcomes of all tasks, failures among them.
 
 use super::all::{All, all};
-use super::input::{List, Sealed, Tuple};
+use super::input::{List, Sealed, Tuple, tasks_of};
 use crate::cell::slot::Outcome;
 use crate::error::TaskError;
-use crate::task::Task;
+use crate::task::{IntoTask, Task};
 
 /// Returns a task for the outcomes of all `tasks`, in their order; it does not fail.
 ///
@@ -29,12 +29,12 @@ pub fn all_settled<A: AllSettled<Kind>, Kind>(tasks: A) -> Task<A::Output> {
     tasks.all_settled()
 }
 
-/// What [`all_settled`] takes: iterators, lists and tuples of tasks. No other type can be.
+/// What [`all_settled`] takes: iterators, lists, tuples and maps of tasks. No other type can be.
 ///
-/// The compiler infers `Kind`, which tells a list from a tuple.
+/// The compiler infers `Kind`, which tells lists, tuples and maps apart.
 #[diagnostic::on_unimplemented(
-    message = "`all_settled` takes an iterator of tasks, or a tuple of 2 to 8 of them, not `{Self}`",
-    note = "an iterator, a `Vec` and an array must contain values of type `Task<_>`"
+    message = "`all_settled` takes an iterator of tasks, a tuple of 2 to 8 of them, or a map with tasks as values, not `{Self}`",
+    note = "an iterator, a `Vec` and an array must contain values of type `Task<_>` or `SharedTask<_>`"
 )]
 pub trait AllSettled<Kind>: Sealed<Kind> {
     /// The outcomes of all tasks.
@@ -57,33 +57,31 @@ pub trait AllSettled<Kind>: Sealed<Kind> {
 
 /// Makes the outcome of `task` its value.
 #[track_caller]
-fn settled<T: Send + 'static>(task: Task<T>) -> Task<Outcome<T>> {
+pub(super) fn settled<T: Send + 'static>(task: Task<T>) -> Task<Outcome<T>> {
     task.handle(std::convert::identity)
 }
 
-impl<I, T> AllSettled<List> for I
+impl<I> AllSettled<List> for I
 where
-    I: IntoIterator<Item = Task<T>>,
-    T: Send + 'static,
+    I: IntoIterator,
+    I::Item: IntoTask,
 {
-    type Output = Vec<Result<T, TaskError>>;
+    type Output = Vec<Result<<I::Item as IntoTask>::Output, TaskError>>;
 
     #[track_caller]
     fn all_settled(self) -> Task<Self::Output> {
-        // The iterator is user code: a panic of it drops the tasks it has given as they were.
-        let tasks: Vec<Task<T>> = self.into_iter().collect();
-        all(tasks.into_iter().map(settled))
+        all(tasks_of(self).into_iter().map(settled))
     }
 }
 
 macro_rules! tuple {
     ($($name:ident $part:tt),+) => {
-        impl<$($name: Send + 'static),+> AllSettled<Tuple> for ($(Task<$name>,)+) {
-            type Output = ($(Result<$name, TaskError>,)+);
+        impl<$($name: IntoTask),+> AllSettled<Tuple> for ($($name,)+) {
+            type Output = ($(Result<$name::Output, TaskError>,)+);
 
             #[track_caller]
             fn all_settled(self) -> Task<Self::Output> {
-                ($(settled(self.$part),)+).all()
+                ($(settled(self.$part.into_task()),)+).all()
             }
         }
     };

@@ -6,11 +6,15 @@ use std::fmt;
 use super::TaskError;
 
 /// The error of [`any`](crate::any) when every task failed: all failures, in the order of the
-/// tasks.
+/// tasks. Also that of [`some`](crate::combine::some) when too many tasks failed.
 #[derive(Clone)]
 pub struct AggregateError {
+    /// One for each task that failed, in the order of the tasks.
     pub(crate) errors: Vec<TaskError>,
+    /// The index in `errors` of the failure that came first.
     pub(crate) first: usize,
+    /// The number of tasks.
+    pub(crate) of: usize,
 }
 
 impl AggregateError {
@@ -88,11 +92,11 @@ impl fmt::Display for AggregateError {
         while let Some(inner) = first.downcast_ref::<AggregateError>() {
             first = inner.first();
         }
-        write!(
-            f,
-            "all {} tasks failed; the first failure: {first}",
-            self.errors.len(),
-        )
+        match self.errors.len() {
+            all if all == self.of => write!(f, "all {all} tasks failed")?,
+            some => write!(f, "{some} of {} tasks failed", self.of)?,
+        }
+        write!(f, "; the first failure: {first}")
     }
 }
 

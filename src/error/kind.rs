@@ -21,7 +21,8 @@ pub enum ErrorKind {
     Cycle,
     /// No thread or executor accepted the task.
     Rejected,
-    /// There was nothing to choose from: an empty list was given where at least one task is needed.
+    /// There was too little to choose from: an empty list where at least one task is needed, or
+    /// fewer tasks than [`some`](crate::combine::some) is to take.
     Empty,
 }
 
@@ -35,7 +36,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Abandoned => "was abandoned",
             ErrorKind::Cycle => "waits for itself",
             ErrorKind::Rejected => "was rejected",
-            ErrorKind::Empty => "had nothing to choose from: the list of tasks was empty",
+            ErrorKind::Empty => "had too few tasks to choose from",
         })
     }
 }

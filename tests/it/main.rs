@@ -22,6 +22,7 @@ mod handed;
 mod infer;
 mod loops;
 mod make_async;
+mod many;
 mod metrics;
 mod panics;
 mod park_token;
