@@ -35,6 +35,8 @@
 //! that run the closures; most programs use only the global one. A failure that no consumer
 //! received is [reported](set_unhandled_hook).
 //!
+#![doc = include_str!("../docs/drawings/task.svg")]
+//!
 //! | to | use |
 //! |---|---|
 //! | start work | [`spawn`], [`attempt`], [`spawn_with`], [`make_async`], [`Task::new`] + [`run`](Task::run), [`Task::builder`] |
@@ -168,15 +170,92 @@ pub use unhandled::set_unhandled_hook;
 /// Longer texts, from the repository's `docs`.
 #[cfg(any(doc, doctest))]
 pub mod _documentation {
+    /// A drawing in a page. The links of a document lead to the file, and in the page to the
+    /// drawing: the first definition of a link counts.
+    macro_rules! picture {
+        (link $name:literal) => {
+            concat!("[", $name, "]: #", $name)
+        };
+        ($path:literal) => {
+            include_str!(concat!("../docs/", $path, ".svg"))
+        };
+        ($id:literal, $path:literal) => {
+            concat!("<div id=\"", $id, "\">\n", picture!($path), "\n</div>\n")
+        };
+    }
+
     #[doc = include_str!("../docs/CONTRACT.md")]
     pub mod contract {}
+
+    #[doc = picture!(link "drawing-task")]
+    #[doc = picture!(link "drawing-cell")]
+    #[doc = picture!(link "drawing-worker")]
+    ///
     #[doc = include_str!("../docs/DESIGN.md")]
+    ///
+    /// ## Drawings
+    ///
+    #[doc = picture!("drawings/task")]
+    ///
+    #[doc = picture!("drawings/cell")]
+    ///
+    #[doc = picture!("drawings/worker")]
     pub mod design {}
+
     #[doc = include_str!("../docs/COMING-FROM.md")]
     pub mod coming_from {}
     #[doc = include_str!("../docs/RELIABILITY.md")]
     pub mod reliability {}
+
+    #[doc = include_str!("pool/README.md")]
+    pub mod pool_protocols {}
+
+    #[doc = picture!(link "plot-spawn_join")]
+    #[doc = picture!(link "plot-producers8")]
+    #[doc = picture!(link "plot-roundtrip")]
+    #[doc = picture!(link "plot-roundtrip_worker")]
+    #[doc = picture!(link "plot-chain")]
+    #[doc = picture!(link "plot-late")]
+    #[doc = picture!(link "plot-adopt")]
+    #[doc = picture!(link "plot-fanout")]
+    #[doc = picture!(link "plot-fanin")]
+    #[doc = picture!(link "plot-all")]
+    #[doc = picture!(link "plot-forkjoin")]
+    #[doc = picture!(link "plot-mix")]
+    #[doc = picture!(link "plot-mix_room")]
+    #[doc = picture!(link "plot-cancel")]
+    ///
     #[doc = include_str!("../docs/PERFORMANCE.md")]
+    ///
+    /// ## Plots
+    ///
+    #[doc = picture!("plot-spawn_join", "plots/spawn_join")]
+    ///
+    #[doc = picture!("plot-producers8", "plots/producers8")]
+    ///
+    #[doc = picture!("plot-roundtrip", "plots/roundtrip")]
+    ///
+    #[doc = picture!("plot-roundtrip_worker", "plots/roundtrip_worker")]
+    ///
+    #[doc = picture!("plot-chain", "plots/chain")]
+    ///
+    #[doc = picture!("plot-late", "plots/late")]
+    ///
+    #[doc = picture!("plot-adopt", "plots/adopt")]
+    ///
+    #[doc = picture!("plot-fanout", "plots/fanout")]
+    ///
+    #[doc = picture!("plot-fanin", "plots/fanin")]
+    ///
+    #[doc = picture!("plot-all", "plots/all")]
+    ///
+    #[doc = picture!("plot-forkjoin", "plots/forkjoin")]
+    ///
+    #[doc = picture!("plot-mix", "plots/mix")]
+    ///
+    #[doc = picture!("plot-mix_room", "plots/mix_room")]
+    ///
+    #[doc = picture!("plot-cancel", "plots/cancel")]
     pub mod performance {}
 }
 

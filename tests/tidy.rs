@@ -524,6 +524,22 @@ fn lines_are_no_wider_than_a_page() {
     nothing_wrong(wrong);
 }
 
+/// Each file that a drawing names is in `src`.
+#[test]
+fn drawings_name_files_that_exist() {
+    let mut wrong = Vec::new();
+    for path in files_below(&root().join("docs/drawings"), "svg") {
+        let text = fs::read_to_string(&path).expect("a text");
+        let words = text.split(|c: char| !(c.is_alphanumeric() || "_/.".contains(c)));
+        for file in words.filter(|word| word.ends_with(".rs")) {
+            if !root().join("src").join(file).exists() {
+                wrong.push(format!("{} names {file}", path.display()));
+            }
+        }
+    }
+    nothing_wrong(wrong);
+}
+
 /// A public function or method that users call, with its attributes.
 struct PublicFn<'a> {
     name: String,

@@ -1,7 +1,10 @@
 //! The elastic pool: threads that run jobs, as many as the work needs and no more.
 //!
-//! The protocols (wake, grow, shrink, block, close), with the reason why no wake-up is lost, are in
-//! `README.md` beside this file, which defines labels such as `Push.2` in comments.
+//! The [protocols](crate::_documentation::pool_protocols) are wake, grow, shrink, block and close.
+//! `README.md` beside this file has them, with the reason why no wake-up is lost. It defines labels
+//! such as `Push.2`, which comments cite.
+//!
+#![doc = include_str!("../../docs/drawings/worker.svg")]
 
 // Map for maintainers, from the ground up. A file imports those above it only.
 //   settings.rs   what a pool is made from     metrics.rs   a snapshot of its counters
