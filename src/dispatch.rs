@@ -29,8 +29,8 @@ struct Local {
     /// True while a `scope` is open on this thread: what is put on the list will be run by it.
     open: Cell<bool>,
     budget: Cell<u32>,
-    /// This thread waits, and runs awaited work meanwhile: what that leaves on the list is the
-    /// waiter's to hand off.
+    /// This thread waits, and runs awaited work in the wait. The waiter hands off what that work
+    /// leaves on the list.
     waits: Cell<bool>,
     /// A `hand_over_now` is on this thread's stack: an executor may run what it is given on the
     /// spot, and that must not nest.
@@ -66,7 +66,7 @@ crate::sync::thread_local! {
     static SWEEPER: Sweeper = const { Sweeper };
 }
 
-/// Gives the list's room back at the end of its thread.
+/// Frees the list's memory at the end of its thread.
 struct Sweeper;
 
 impl Drop for Sweeper {
@@ -115,7 +115,7 @@ fn open() -> bool {
             }
             outermost
         })
-        // Where the system takes thread-locals away all the same, `later` runs things at once.
+        // If the system destroys thread-locals even so, `later` runs its work at once.
         .unwrap_or(false)
 }
 
@@ -133,11 +133,11 @@ impl Drop for Close {
     }
 }
 
-/// Calls `f`, which runs awaited work inside a wait, as if this thread had been at the bottom of
-/// its stack: the work opens a scope of its own. What that leaves on the list is for the caller,
-/// who waits: it runs what it waits for and hands off the rest.
+/// Calls `f`, which runs awaited work inside a wait, as if at the bottom of the stack: the work
+/// opens a new scope. The caller is waiting: of the list that is left, it runs what it waits for
+/// and hands off the rest.
 ///
-/// The list must be empty, or hold nothing but awaited work.
+/// The list must be empty, or have only awaited work.
 pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
     let before = LOCAL.try_with(|local| Before {
         open: local.open.replace(false),
@@ -191,9 +191,9 @@ pub(crate) fn later(work: Arc<dyn Runnable>) {
 
 /// Has a task handed to its executor: at once, because it is not this thread's to run.
 ///
-/// An executor may run the job on the spot, and that job may come to the next executor. So one that
-/// is called while another is being called on this thread has to wait for the list: calls nest
-/// once, however long the chain.
+/// An executor may run the job inside the call, and that job may call the next executor. So a call
+/// that would nest in another one on this thread goes to the list instead: calls nest once, for any
+/// length of the chain.
 pub(crate) fn hand_over_now(work: Arc<dyn Runnable>) {
     let begins = LOCAL.try_with(|local| !local.open.get() || !local.handing.replace(true));
     if begins.unwrap_or(true) {
@@ -204,7 +204,7 @@ pub(crate) fn hand_over_now(work: Arc<dyn Runnable>) {
     }
 }
 
-/// Has a task handed over when this thread's list comes to it. Gives it back when no scope is open.
+/// Adds a task to this thread's list, to be handed off from there. Returns it if no scope is open.
 pub(crate) fn hand_off_later(work: Arc<dyn Runnable>) -> Result<(), Arc<dyn Runnable>> {
     match put(Item::HandOff(work)) {
         Some(Item::Run(work) | Item::HandOff(work)) => Err(work),
@@ -220,7 +220,7 @@ impl Drop for Handing {
     }
 }
 
-/// Gives the item back when no scope is open.
+/// Returns the item if no scope is open.
 fn put(item: Item) -> Option<Item> {
     let mut item = Some(item);
     let _ = LOCAL.try_with(|local| {
@@ -252,8 +252,8 @@ pub(crate) fn spend() -> bool {
         .unwrap_or(true)
 }
 
-/// Takes up to so many subscribers' worth from this dispatch's budget; says how many. None: it is
-/// used up and other jobs wait for this worker.
+/// Takes up to `wanted` subscribers from this dispatch's budget, and returns how many. None: the
+/// budget is used up and other jobs wait for this worker.
 pub(crate) fn grant(wanted: usize) -> usize {
     LOCAL
         .try_with(|local| {

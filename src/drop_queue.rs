@@ -1,7 +1,7 @@
 //! Drops what handles leave behind, which may hold the last handle of another task, and so on: a
 //! line as long as it likes, without recursing with its length (Contract: D2).
 //!
-//! Every `Drop` in this crate that comes to drop something of the user's goes through here.
+//! Every `Drop` in this crate that drops a user value uses this queue.
 
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
@@ -14,7 +14,7 @@ type Drops = Box<dyn FnOnce()>;
 
 struct Local {
     depth: Cell<u32>,
-    /// Invariant: empty, and without room of its own, while `depth` is 0.
+    /// Invariant: empty, and without an allocation, while `depth` is 0.
     waiting: ManuallyDrop<RefCell<Vec<Drops>>>,
 }
 
@@ -41,7 +41,8 @@ pub(crate) fn enter() -> Option<DropDepth> {
         // Not made where it does not fit: its drop would count down.
         fits.then(|| DropDepth(()))
     });
-    // Where the system takes thread-locals away all the same, there is nowhere to put anything.
+    // If the system destroys thread-locals even so, there is no queue, and values are dropped at
+    // once.
     entered.unwrap_or_else(|_| Some(DropDepth(())))
 }
 

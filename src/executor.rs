@@ -12,7 +12,7 @@ pub(crate) enum RunResult {
     Completed,
     /// The closure of a task ran and failed.
     Failed,
-    /// The closure ran, but its task had been cancelled meanwhile.
+    /// The closure ran, but its task had been cancelled before it returned.
     Cancelled,
     /// There was no closure to run: continuations of a settled task, or work that another thread
     /// had claimed.
@@ -39,8 +39,8 @@ pub(crate) trait Runnable: Send + Sync {
     /// Notes that this work holds a place in the queue of a pool that has a limit.
     fn take_place(&self) {}
 
-    /// Gives that place back as it leaves the queue. False: it was given back before, when the work
-    /// was cancelled or run by other means.
+    /// Releases that slot when the work leaves the queue. False: it was released before, when the
+    /// work was cancelled or run by other means.
     fn give_place_back(&self) -> bool {
         true
     }
@@ -65,7 +65,7 @@ pub(crate) trait Continuation: Send + Sync {
 
     fn reject_with(self: Arc<Self>, handoff: u32, kind: ErrorKind, why: &'static str) -> bool;
 
-    /// The job with this hand-off id lies in a loop, whose thread `queue` can name.
+    /// Records that the job with this hand-off id is in a loop, whose thread `queue` can name.
     fn lies_in(&self, handoff: u32, queue: Arc<dyn Executor>);
 
     /// True when no id that was given out so far can run it. Takes no lock of a cell.
@@ -121,7 +121,7 @@ pub trait Executor: Send + Sync {
     /// ```
     /// use fast_async::{spawn, Executor, Job, Pool};
     ///
-    /// /// Runs every job on a pool, and says so.
+    /// /// Runs every job on a pool, and logs it.
     /// #[derive(Clone)]
     /// struct Logged(Pool);
     ///
@@ -224,8 +224,8 @@ impl Job {
         }
     }
 
-    /// The job is put into a loop: an executor of the user's own may have passed it on, which does
-    /// not say so itself.
+    /// Records that the job is put into a loop: a user's executor may have passed it on, which does
+    /// not record it.
     pub(crate) fn lies_in(&self, queue: Arc<dyn Executor>) {
         if let Some((work, handoff)) = &self.0 {
             work.lies_in(*handoff, queue);

@@ -26,7 +26,7 @@ pub(crate) fn drop_caught<V>(value: V) -> Result<(), Payload> {
 /// Drops a user's value, and the payload if that drop panics.
 pub(crate) fn drop_quietly<V>(value: V) {
     if let Err(payload) = drop_caught(value) {
-        // A payload may panic when dropped too; one that does so again and again is let go.
+        // A payload may panic when dropped too. After several such panics the payload is leaked.
         if let Err(again) = drop_caught(payload) {
             std::mem::forget(again);
         }

@@ -41,7 +41,7 @@
 //! |---|---|
 //! | start work | [`spawn`], [`attempt`], [`spawn_with`], [`make_async`], [`Task::new`] + [`run`](Task::run), [`Task::builder`] |
 //! | settle by hand | [`deferred`], [`Resolver::shared`], [`Resolver::on_pool`], [`Task::ready`], [`Task::failed`] |
-//! | go on | [`then`](Task::then), [`and_then`](Task::and_then), [`handle`](Task::handle), [`and_handle`](Task::and_handle), [`flatten`](Task::flatten) |
+//! | continue | [`then`](Task::then), [`and_then`](Task::and_then), [`handle`](Task::handle), [`and_handle`](Task::and_handle), [`flatten`](Task::flatten) |
 //! | clean up | [`finally`](Task::finally), [`and_finally`](Task::and_finally), [`finally_stopped`](Task::finally_stopped) |
 //! | recover | [`catch`](Task::catch), [`catch_as`](Task::catch_as), [`or_else`](Task::or_else), [`TaskError::downcast`] |
 //! | listen | [`subscribe`](Task::subscribe), [`on_settled`](Task::on_settled), [`inspect`](Task::inspect), [`inspect_err`](Task::inspect_err) |
@@ -103,7 +103,7 @@
 //
 // Room for the families to come. Each is a folder, a public module, and a line in `ORDER` of
 // `tests/tidy.rs`. They import `task`, `promise`, `combine`, `cancel`, `error`, `executor`, `sync`
-// and those above their own line here: never `cell`, never the inside of `pool`.
+// and the families above their own line here: never `cell`, never the inside of `pool`.
 //
 //   flow/    map_limit, reduce, retry             imports time
 //   group/   scopes of tasks                      imports time

@@ -21,8 +21,8 @@ pub(crate) const INJECTOR_BATCH: usize = 64;
 
 /// Places that an empty queue keeps.
 pub(crate) const QUEUE_KEPT: usize = 1024;
-/// Jobs that a queue holds before a push looks for spent ones. In a model every push beside another
-/// job looks.
+/// Jobs in a queue from which on a push sweeps for spent ones. In a model every push onto another
+/// job sweeps.
 pub(crate) const SWEEP_FROM: usize = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 /// How far from each end a waiting worker looks for the job that it waits for: as many siblings as
 /// a task commonly spawns before it waits.
@@ -40,14 +40,14 @@ pub(crate) const MONITOR_IDLE_TICKS: u32 = 20;
 
 // pool/monitor/sampler.rs
 
-/// How many workers it asks the system about in one look; of those that were found blocked before,
-/// and of those that matter only because jobs lie behind theirs.
+/// Upper bounds per tick: workers queried; already blocked workers queried again; workers queried
+/// only because jobs wait in their local queue.
 pub(crate) const MAX_QUERIES: usize = 64;
 pub(crate) const MAX_RECHECKS: usize = 8;
 
 // pool/monitor/policy.rs
 
-/// The first growth; each of the next is twice as large, for as long as the shortage goes on.
+/// The first growth. Each of the next is twice as large, while the shortage lasts.
 pub(crate) const FIRST_STEP: usize = 2;
 /// Looks in a row that must find a shortage while some thread of the process runs, before the first
 /// growth, and before each of the next.
@@ -60,10 +60,10 @@ pub(crate) const FLOOD_SAMPLES: u32 = 40;
 /// Looks in a row without a shortage after which the next one begins small again. The threads of
 /// the last growth need a few to be found blocked.
 pub(crate) const RESET_SAMPLES: u32 = 8;
-/// Where the system does not tell about threads, and no processor is idle: for how long no job must
-/// have begun before a worker is added. `STALL` holds up to the first step, `STANDSTILL` beyond it:
-/// it adds one worker, then two, four, and so on. It is for jobs that wait for a queued one while
-/// other processes keep all processors busy.
+/// For systems without thread states, while no processor is idle: the time without a job start
+/// after which workers are added. `STALL` applies to the first step, `STANDSTILL` to the later
+/// ones, which add one worker, then two, four, and so on. They are for jobs that wait for a queued
+/// job while other processes keep all processors busy.
 pub(crate) const STALL: Duration = Duration::from_millis(10);
 pub(crate) const STANDSTILL: Duration = Duration::from_secs(5);
 
@@ -75,8 +75,8 @@ pub(crate) const PROBE_TIME: Duration = Duration::from_millis(3);
 /// What counts as being kept from running: less than any system's time slice, and more than an
 /// interrupt takes.
 pub(crate) const PROBE_GAP: Duration = Duration::from_micros(500);
-/// Looks between two probes, doubled each time that no processor is idle, up to the second number.
-/// A probe on a busy machine takes time from those that compute.
+/// Ticks between two probes, doubled each time that no processor is idle, up to the second number.
+/// A probe on a busy machine takes time from threads that compute.
 pub(crate) const PROBE_FIRST_PAUSE: u32 = 2;
 pub(crate) const PROBE_LAST_PAUSE: u32 = 64;
 /// Probes in a row that must find an idle processor where one alone would prove too little.
@@ -101,12 +101,12 @@ pub(crate) const REFUSAL_GRACE: Duration = Duration::from_secs(1);
 
 // pool/stack.rs
 
-/// The part of a stack, one in so many, beyond which no further task is put on it.
+/// The divisor of the stack size beyond which no further task runs on a stack.
 ///
-/// A task may need as much stack as a pool's thread has, and nothing tells how much it will need.
-/// With a quarter in use at the most, a task finds at least three quarters of the stack size,
-/// whether it runs inside a wait or on a thread of its own. Half would double the number of nested
-/// waits that one thread carries, and halve what a task may rely on.
+/// A task may need as much stack as a pool's thread has, and its need is unknown. With a quarter in
+/// use at the most, a task finds at least three quarters of the stack size, whether it runs inside
+/// a wait or on a thread of its own. Half would double the number of nested waits that one thread
+/// carries, and halve what a task may rely on.
 pub(crate) const STACK_SHARE: usize = 4;
 
 // dispatch.rs
@@ -131,8 +131,9 @@ pub(crate) const MAX_DROP_DEPTH: u32 = 64;
 
 // nesting.rs
 
-/// A job may turn a loop, whose jobs may turn it again; an executor may run its jobs on the spot,
-/// and their callbacks may come to that executor again. So many such calls may stand on one stack.
+/// The greatest number of such calls on one stack. A job may run a loop, whose jobs may run it
+/// again; an executor may run its jobs inside the call, and their callbacks may call that executor
+/// again.
 pub(crate) const MAX_NESTED_CALLS: u32 = 64;
-/// And together they may use so many bytes of it: the frames between them are the user's.
+/// The stack in bytes that they may use together: the frames between them are user code.
 pub(crate) const MAX_NESTED_BYTES: usize = 256 << 10;

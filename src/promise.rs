@@ -127,7 +127,7 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// Returns the value when the task was cancelled meanwhile.
+    /// Returns the value if the task was cancelled.
     ///
     /// # Examples
     ///
@@ -152,7 +152,7 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// Returns the error when the task was cancelled meanwhile.
+    /// Returns the error if the task was cancelled.
     ///
     /// # Examples
     ///
@@ -183,7 +183,7 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// Returns `outcome` when the task was cancelled meanwhile.
+    /// Returns `outcome` if the task was cancelled.
     ///
     /// # Examples
     ///

@@ -23,7 +23,7 @@ mod real {
     }
     pub(crate) use statics;
 
-    /// Tells the processor that this is a wait loop.
+    /// Hints to the processor that this is a wait loop.
     pub(crate) fn spin_hint() {
         std::hint::spin_loop();
     }
@@ -121,8 +121,7 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get())
 }
 
-/// The moment `duration` from now, or `None` when that is beyond what the clock can name: wait for
-/// ever.
+/// Returns the moment `duration` from now, or `None` (no limit) if the clock cannot represent it.
 pub(crate) fn deadline_after(duration: Duration) -> Option<Instant> {
     Instant::now().checked_add(duration)
 }

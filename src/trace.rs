@@ -12,7 +12,7 @@ pub(crate) struct Captured {
 /// The context of a task's closure.
 pub(crate) struct TaskContext {
     captured: Captured,
-    /// A task with a name has a span of its own within.
+    /// A named task has its own span within.
     has_span: bool,
 }
 
@@ -44,14 +44,14 @@ fn capture_now() -> Option<Captured> {
 }
 
 impl Captured {
-    /// Runs `f` in this context. The span and the subscriber are let go when `f` returns or panics,
-    /// before anything is settled.
+    /// Runs `f` in this context. The span and the subscriber are dropped when `f` returns or
+    /// panics, before any task is settled.
     pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
         let Captured { dispatch, span } = self;
         dispatcher::with_default(&dispatch, || span.in_scope(f))
     }
 
-    /// For the closure of a task that has a span of its own, if it has a name.
+    /// For the closure of a task, which has its own span if the task is named.
     pub(crate) fn of_task(self) -> TaskContext {
         TaskContext {
             captured: self,

@@ -1,5 +1,4 @@
-//! Threads that wait although a loop of theirs has to be turned: how they hear of what is sent to
-//! it.
+//! Wakes threads that wait while they own a loop, when a job is sent to that loop.
 
 // Locks: EARS alone. Only threads of ours are woken, and without it.
 

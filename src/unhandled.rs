@@ -36,7 +36,7 @@ struct AtExit;
 impl Drop for AtExit {
     fn drop(&mut self) {
         if is_main_thread() {
-            // A subscriber's thread-locals may be gone by now.
+            // A subscriber's thread-locals may have been destroyed.
             let lines = take(|places, due| places.take_all(Instant::now(), due));
             lines.iter().for_each(say_on_stderr);
         }
@@ -68,9 +68,9 @@ pub(crate) fn watch_exit() {
 ///
 /// The failure becomes a `tracing` error event, or, when no subscriber is installed, one line on
 /// stderr. So that many failures do not bury those of other places, each place (the location and
-/// the task's name) writes one line a second at most: the first failure in full, then how many more
-/// there were. A place that has been quiet for a second reports its next failure in full again. 8
-/// names are told apart at one location and 64 places at one time; those beyond are counted
+/// the task's name) writes at most one line a second: the first failure in full, then the number of
+/// further ones. A place that has been quiet for a second reports its next failure in full again. 8
+/// names are counted separately at one location and 64 places at one time; further ones are counted
 /// together.
 ///
 /// No count is lost, but it may have to wait. It is written with the next report, when a thread of
@@ -117,8 +117,8 @@ pub(crate) fn report(error: TaskError) {
         return;
     }
     // The hook, a tracing subscriber and the `Display` of the user's error are user code, and may
-    // leave failures unhandled in turn: those of a hook are reported as without a hook, those of
-    // the others not at all.
+    // leave failures unhandled themselves. Failures from a hook are reported as without a hook,
+    // failures from the others are not reported.
     let Some(level) = Reporting::begin() else {
         return;
     };
@@ -161,14 +161,14 @@ fn take(f: impl FnOnce(&mut Places, &mut Vec<Count>)) -> Vec<Count> {
     due
 }
 
-/// Says the counts whose second is over.
+/// Reports the counts whose second is over.
 pub(crate) fn say_due() {
     if HAS_EXIT && COUNTING.load(Ordering::Relaxed) {
         say_counts(&take(|places, due| places.take_due(Instant::now(), due)));
     }
 }
 
-/// Says all counts, for a caller who has waited until nothing more comes.
+/// Reports all counts, for a caller that has waited until no task runs.
 pub(crate) fn say_all() {
     if HAS_EXIT && COUNTING.load(Ordering::Relaxed) {
         say_counts(&take(|places, due| places.take_all(Instant::now(), due)));

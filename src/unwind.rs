@@ -1,9 +1,9 @@
 //! What may be used on after a caught panic.
 //!
-//! A panic leaves none of these half changed. What is inside is changed under locks that no user
-//! code runs under, and a panic in user code is caught before it gets to where they are held. A
-//! handle does not even lend a user's value that such code might have left half changed, except
-//! `SharedTask`: that is as safe as a reference to its value.
+//! A panic leaves none of these half changed. Their contents change under locks that no user code
+//! runs under, and a panic in user code is caught before it reaches code that holds them. A handle
+//! lends no user value that such code might have left half changed, except `SharedTask`, which is
+//! as safe as a reference to its value.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 

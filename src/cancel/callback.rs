@@ -29,7 +29,7 @@ impl Callback {
 /// Callbacks by the number they were registered under; they run in that order.
 ///
 /// A raise takes one out at a time, so that
-/// [`CancelCallback::unregister`](super::CancelCallback::unregister) finds those whose turn has not
+/// [`CancelCallback::unregister`](super::CancelCallback::unregister) finds those that have not
 /// come.
 #[derive(Default)]
 pub(super) struct Callbacks {
@@ -53,7 +53,7 @@ impl Callbacks {
         self.waiting.is_empty()
     }
 
-    /// Takes the one whose turn it is.
+    /// Takes the next callback.
     pub(super) fn take_next(&mut self) -> Option<Callback> {
         self.waiting.pop_first().map(|(_, callback)| callback)
     }

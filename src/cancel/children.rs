@@ -5,8 +5,7 @@ use crate::sync::{Arc, Weak};
 
 /// A dead token keeps its allocation for as long as its entry is here.
 ///
-/// Invariant: of the entries, at most `CHILDREN_KEPT` and one half are those of tokens whose drop
-/// is over.
+/// Invariant: of the entries, at most `CHILDREN_KEPT` plus one half are of dropped tokens.
 pub(super) struct Children<T> {
     list: Vec<Weak<T>>,
     /// Tokens that have died since the last sweep. Some of them may have left the list already.

@@ -31,14 +31,14 @@ impl Membership {
         self.number
     }
 
-    /// Takes `token` out. False: it is not among them, so its raise has come to the task before.
+    /// Removes `token`. False: it is not a member, so its raise has reached the task already.
     pub(crate) fn forget(&mut self, token: &CancelToken) -> bool {
         let place = self.tokens.iter().position(|own| own.is(token));
         // The caller has another handle: this drop drops no callback.
         place.map(|place| self.tokens.remove(place)).is_some()
     }
 
-    /// A token that is raised, whose raise has not come to the task.
+    /// Returns a raised token whose raise has not reached the task.
     pub(crate) fn raised(&self) -> Option<CancelToken> {
         let mut tokens = self.tokens.iter();
         tokens.find(|token| token.is_cancelled()).cloned()

@@ -22,8 +22,8 @@ pub enum CancelOutcome {
 pub(crate) trait Withdraw: Send + Sync {
     /// The task no longer wants it. `step_id` is what it was registered under here.
     ///
-    /// Part of the first pass: no user code runs or is dropped in it. That, and what is no longer
-    /// wanted in turn, goes into `sweep`.
+    /// Part of the first pass: no user code runs or is dropped in it. The user code, and further
+    /// upstreams that are no longer wanted, are added to `sweep`.
     fn withdraw(self: Arc<Self>, step_id: u64, sweep: &mut Sweep) -> CancelOutcome;
 }
 
@@ -33,18 +33,18 @@ pub(crate) trait Raise: Send + Sync {
     /// it was raised before. True: it has callbacks that are to run.
     fn flag(self: Arc<Self>, sweep: &mut Sweep) -> Option<bool>;
 
-    /// Takes the callback whose turn it is, of a raised token.
+    /// Takes the next callback of a raised token.
     fn take_callback(&self) -> Option<Callback>;
 }
 
-/// Things that the first pass comes to, one after the other.
+/// The work list of the first pass.
 pub(super) trait Reach: Send {
     /// Comes to the next one, after putting the rest into `sweep` again: what that one brings in is
     /// reached before the rest.
     fn reach(self: Box<Self>, sweep: &mut Sweep);
 }
 
-/// What the first pass has yet to come to.
+/// What the first pass has not visited yet.
 enum Pending {
     Unwanted(Arc<dyn Withdraw>, u64),
     Raised(Arc<dyn Raise>),
@@ -85,7 +85,7 @@ impl Sweep {
         }
     }
 
-    /// These are no longer wanted; the first one is come to first.
+    /// Adds upstreams that are no longer wanted; the first one is visited first.
     pub(crate) fn unwanted<I>(&mut self, ties: I)
     where
         I: IntoIterator<Item = (Arc<dyn Withdraw>, u64)>,
@@ -101,7 +101,7 @@ impl Sweep {
         self.pending.push(Pending::Raised(token.into()));
     }
 
-    /// These are come to before all that was put in earlier.
+    /// Adds work that is visited before all earlier work.
     pub(super) fn reach_later(&mut self, others: Box<dyn Reach>) {
         self.pending.push(Pending::Others(others));
     }
@@ -136,8 +136,8 @@ impl Sweep {
         }
     }
 
-    /// The first pass: a loop, however long a line of tasks or tokens is. Says the greatest effect
-    /// on what was no longer wanted.
+    /// The first pass: a loop, for any length of a line of tasks or tokens. Returns the greatest
+    /// effect on the upstreams that were no longer wanted.
     pub(crate) fn take_all(&mut self) -> Option<CancelOutcome> {
         while let Some(next) = self.pending.pop() {
             match next {

@@ -24,15 +24,14 @@ use crate::{drop_queue, unhandled};
 ///
 /// A raise has two passes. The first runs no user code: it raises this token and all tokens below
 /// it, and cancels all tasks under any of them, with the tasks that only these wait for. The second
-/// runs the user code that belongs to that, on the same thread: `finally` closures, observers,
-/// other continuations and drops of the cancelled tasks, then the callbacks of the tokens, each
-/// token's in the order in which they were registered. So each of them finds everything cancelled,
-/// may wait for any of the tasks, and may take back ([`CancelCallback::unregister`]) a callback
-/// whose turn has not come. The call that raises the token returns after the second pass. Inside a
-/// callback (a continuation, an observer, a callback of a token) it returns after the first: the
-/// second comes after that callback has returned. The stack stays flat, however many cancels call
-/// each other. While one of these closures blocks in a wait, the others go on elsewhere in the
-/// pool.
+/// runs the user code that this causes, on the same thread: `finally` closures, observers, other
+/// continuations and drops of the cancelled tasks, then the callbacks of the tokens, each token's
+/// in the order in which they were registered. So each of them finds everything cancelled, may wait
+/// for any of the tasks, and may remove ([`CancelCallback::unregister`]) a callback that has not
+/// run. The call that raises the token returns after the second pass. Inside a callback (a
+/// continuation, an observer, a callback of a token) it returns after the first: the second comes
+/// after that callback has returned. The stack stays flat, for any number of cancels that call each
+/// other. While one of these closures blocks in a wait, other threads of the pool run the rest.
 ///
 /// # Examples
 ///
@@ -308,7 +307,7 @@ impl CancelCallback {
     /// Takes the callback back and drops it. Returns false when it has run, or is running.
     ///
     /// It may be called while the token is being raised, also by another callback of it: a callback
-    /// whose turn has not come is taken back then and never runs.
+    /// that has not begun is removed and never runs.
     ///
     /// # Examples
     ///

@@ -17,7 +17,8 @@ use crate::task::{IntoTask, Sink, Task};
 /// ones. No thread is blocked. An empty list settles as an empty list. Takes an iterator, a `Vec`
 /// or an array of tasks, a tuple of two to eight tasks of different types, or a `HashMap` or
 /// `BTreeMap` whose values are tasks: then the values come with their keys. A
-/// [`SharedTask`](crate::SharedTask) may stand for a task, and gives a clone of its value.
+/// [`SharedTask`](crate::SharedTask) may take the place of a task: the result has a clone of its
+/// value.
 ///
 /// # Examples
 ///
@@ -123,8 +124,8 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
         (collector, task)
     }
 
-    /// Every input has its step now. If the result was decided meanwhile, cancels the inputs, which
-    /// the deciding thread did not know.
+    /// Every input has its step now. If the result was decided in the process, cancels the inputs,
+    /// which the deciding thread did not know.
     fn watch(&self, members: Vec<Arc<dyn AnyCell>>) {
         self.group.fill(members);
         if self.resolver.lock().is_none() {
@@ -153,7 +154,7 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
                     let resolver = self.resolver.lock().take();
                     self.group.clear();
                     if let Some(resolver) = resolver {
-                        // Cancelled meanwhile: the values are dropped here, without a lock.
+                        // The result was cancelled: the values are dropped here, without a lock.
                         let _ = resolver.resolve(whole);
                     }
                 }

@@ -51,8 +51,8 @@ fn any_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<T> {
 ///
 /// Despite its name it is no `async fn`; in async code write `any(tasks).await`. The other tasks
 /// are cancelled, except [shielded](Task::shielded) ones. None of the tasks runs on the calling
-/// thread. The continuations of what the calling callback, if there is one, has settled run on the
-/// pool meanwhile.
+/// thread. If it is called in a callback, the pool runs the continuations of the tasks that the
+/// callback has settled.
 ///
 /// # Errors
 ///

@@ -118,7 +118,7 @@ impl<P: Send + 'static> Group<P> {
         members
     }
 
-    /// Those that are not settled, and those that are.
+    /// The inputs that are not settled, and those that are.
     fn take_all(
         &self,
     ) -> (

@@ -24,11 +24,11 @@
 //!
 //! - They take every iterator of tasks. [`all`] and [`all_settled`] also take tuples of two to
 //!   eight tasks of different types, and a `HashMap` or a `BTreeMap` whose values are tasks.
-//! - A [`SharedTask`](crate::SharedTask) stands wherever a task does; its value is cloned.
-//! - Results come in the order of the tasks, except those of [`some`].
+//! - A [`SharedTask`](crate::SharedTask) may take the place of a task; its value is cloned.
+//! - Results are in the order of the tasks, except those of [`some`].
 //! - A task whose outcome is no longer needed is cancelled, unless it is
 //!   [shielded](crate::Task::shielded). Cancelling the combined task cancels those that are not
-//!   settled. Nothing stays behind on a task that goes on.
+//!   settled. No step stays on a task that is still pending.
 //! - A failure in a result counts as handled. So does one that came too late for the result.
 //! - The functions take what is settled already as it is, and block no thread, except
 //!   [`await_all`] and [`await_first`].

@@ -1,4 +1,4 @@
-//! An executor for a thread that has a loop of its own: a window, a game, a test.
+//! An executor for a thread with its own loop: a window, a game, a test.
 
 // Map for maintainers, from the ground up:
 //   store.rs  closures that never leave the thread of their loop

@@ -140,7 +140,7 @@ impl LoopQueue {
     }
 
     /// Runs the jobs that are queued now, on this thread, and returns how many; jobs that arrive
-    /// meanwhile wait for the next call.
+    /// during the call wait for the next one.
     ///
     /// Returns 0 and runs nothing when this thread's stack is deep in turns of loops already, and
     /// on any thread but its own for the queue of a [`LocalLoop`](super::LocalLoop).
@@ -164,7 +164,7 @@ impl LoopQueue {
 
     /// Runs jobs on this thread until none is left or `budget` is over, and returns how many.
     ///
-    /// Jobs that arrive meanwhile run too. For a loop that must draw its next frame in time.
+    /// Jobs that arrive during the call run too. For a loop that must draw its next frame in time.
     ///
     /// Runs at least one job, if there is any: the time is looked at after each. A job that takes
     /// long is not interrupted. [`pending`](LoopQueue::pending) returns how many jobs are left.
@@ -223,9 +223,9 @@ impl LoopQueue {
     /// Runs jobs on this thread until `task` is settled, and returns its outcome; sleeps while
     /// there is nothing to run.
     ///
-    /// May be called inside tasks and continuations too, as [`Task::wait`] may: what the calling
-    /// callback has settled before goes on on the pool meanwhile. The queue's jobs, and nothing
-    /// else, run on the calling thread. Where [`run_pending`](LoopQueue::run_pending) runs nothing,
+    /// May be called inside tasks and continuations too, as [`Task::wait`] may: the pool runs the
+    /// continuations of the tasks that the calling callback has settled. The calling thread runs
+    /// the queue's jobs and no others. Where [`run_pending`](LoopQueue::run_pending) runs nothing,
     /// this only waits.
     ///
     /// # Errors
@@ -258,8 +258,8 @@ impl LoopQueue {
             // and the loop may be waiting for that (Contract: W1). Jobs settle more.
             dispatch::hand_off_all();
             let seen = self.0.bell.lock().arrivals;
-            // One turn of the loop at a time: jobs may queue themselves again without end. A job
-            // that arrives meanwhile has raised `arrivals`.
+            // One run of the loop at a time, because jobs may queue themselves again without end. A
+            // job that arrives during it has raised `arrivals`.
             let waiting = self.pending();
             let turned = self.turn(|| {
                 let _ = (0..waiting).take_while(|_| self.run_one()).count();
@@ -279,8 +279,8 @@ impl LoopQueue {
 
     /// Sleeps until a job is queued or `timeout` is over; returns true when there is one.
     ///
-    /// Runs nothing: what
-    /// the calling callback, if there is one, has settled before goes on on the pool meanwhile.
+    /// Runs nothing. If it is called in a callback, the pool runs the continuations of the tasks
+    /// that the callback has settled.
     ///
     /// # Examples
     ///
@@ -315,7 +315,7 @@ impl LoopQueue {
         pool::blocking(|place| {
             place.wait_unseen();
             loop {
-                // Before the lock is taken: it may come to start a thread.
+                // Before the lock is taken, because this may start a thread.
                 let Ok(pause) = place.ensure_worker(deadline) else {
                     return false;
                 };
@@ -458,8 +458,8 @@ impl Wake for Queue {
 
 impl Executor for LoopQueue {
     fn execute(&self, job: Job) {
-        // An executor of the user's own stands before this queue. The thread that turns the loop
-        // must be known all the same, to a wait that only this thread could end.
+        // A user's executor passes jobs on to this queue. A wait that only the loop's thread can
+        // end must still find that thread.
         if !cfg!(planted = "passed_on_unseen") {
             job.lies_in(self.keep());
         }

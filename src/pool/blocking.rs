@@ -30,7 +30,7 @@ pub(crate) fn may_run_awaited() -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unmanned;
 
-/// The place of a thread that is blocked; of a worker it is free for another thread meanwhile.
+/// The section in which a thread is blocked. Another thread may take the place of a blocked worker.
 pub(crate) struct BlockedSection(Option<Blocked>);
 
 /// A worker that is blocked.
@@ -82,7 +82,7 @@ impl BlockedSection {
         Ok(Some(REFUSAL_PAUSE))
     }
 
-    /// The calling thread is about to sleep on a condition of its own. A virtual clock counts it as
+    /// The calling thread is about to sleep on its own condition. A virtual clock counts it as
     /// asleep from now on.
     pub(crate) fn wait_unseen(&self) {
         if let Some(blocked) = &self.0 {
@@ -124,12 +124,12 @@ impl Blocked {
     }
 }
 
-/// Calls `f`, which may block. What this thread has settled goes on elsewhere (Contract: W1), and
-/// on a worker its place is free for another thread meanwhile.
+/// Calls `f`, which may block. Other threads run the steps of what this thread has settled
+/// (Contract: W1). If this is a worker, another thread may take its place.
 pub(crate) fn blocking<R>(f: impl FnOnce(&BlockedSection) -> R) -> R {
     dispatch::hand_off_all();
     let current = with_current(Rc::clone);
-    // What is called in here may come to a `wait` of its own: jobs that are refused have callbacks.
+    // This may call a nested `wait`: rejected jobs have callbacks.
     let Some(current) = current.filter(|worker| !worker.local.blocked.load(Ordering::Relaxed))
     else {
         return f(&BlockedSection(None));

@@ -9,7 +9,7 @@ use crate::sync::{AtomicUsize, Ordering};
 #[cfg(not(all(test, any(loom, shuttle))))]
 const SPARE_BOUND: usize = 8192;
 
-/// The threads of all pools, those being created included. The models have no program with so many.
+/// The threads of all pools, those being created included. No model reaches this number.
 #[cfg(not(all(test, any(loom, shuttle))))]
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 

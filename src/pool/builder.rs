@@ -193,8 +193,8 @@ impl PoolBuilder {
     ///
     /// At the limit `spawn` blocks until there is room. On the pool's own threads it exceeds the
     /// limit instead, because the thread could wait for itself. [`Pool::try_spawn`] does not block:
-    /// it returns the closure, but not on the pool's own threads. What the callback that calls
-    /// `spawn` has settled before goes on on the pool while it blocks.
+    /// it returns the closure, but not on the pool's own threads. While `spawn` blocks in a
+    /// callback, the pool runs the continuations of the tasks that the callback has settled.
     ///
     /// # Examples
     ///

@@ -39,7 +39,7 @@ impl Capacity {
         is_free
     }
 
-    /// Takes a slot beyond the limit, for work that goes on rather than begins.
+    /// Takes a slot beyond the limit, for work that continues a task.
     pub(super) fn acquire_beyond(&self) {
         *self.queued.lock() += 1;
     }

@@ -23,8 +23,8 @@ pub(super) struct ThreadCounts {
     pub(super) idle: Vec<Arc<Sleeper>>,
     /// Threads blocked in a `wait` inside a job; others may stand in for them.
     pub(super) blocked: usize,
-    /// How many of the blocked are in their start hooks. At most `max` of them are replaced: each
-    /// new thread would come to the same hook.
+    /// The number of blocked threads that are in their start hooks. At most `max` of them are
+    /// replaced, because each new thread would call the same hook.
     pub(super) blocked_at_start: usize,
     /// How many of the blocked wait for the pool to become idle, or for its other threads to end.
     pub(super) idle_waiters: usize,
@@ -50,10 +50,11 @@ pub(super) struct ThreadCounts {
     pub(super) refused_since: Option<Instant>,
     /// The last was refused because the process has as many threads as it may.
     pub(super) refused_for_good: bool,
-    /// Of the workers and of the monitor; those of ended threads are cleared out now and then.
+    /// Handles of the workers and of the monitor. Handles of ended threads are removed from time to
+    /// time.
     pub(super) handles: Vec<JoinHandle<()>>,
-    /// Handles of threads that were granted and are not in `handles` yet, and those that a thread
-    /// has taken out to join them.
+    /// The number of handles that are not in `handles`: of threads just created, and of threads
+    /// that another thread is joining.
     pub(super) unstored_handles: usize,
     pub(super) joining: usize,
 }
@@ -168,8 +169,9 @@ impl ThreadCounts {
         }
     }
 
-    /// There are more threads than `core`, those not counted that are about to leave: two that tire
-    /// at the same moment must not both count on the other to stay.
+    /// Returns true if there are more threads than `core`, not counting threads that are about to
+    /// leave. Two idle threads that time out at the same moment must not both rely on the other to
+    /// stay.
     pub(super) fn is_over_core(&self, core: usize) -> bool {
         let leaving = if cfg!(planted = "both_retire") {
             0
@@ -222,7 +224,7 @@ impl ThreadCounts {
         self.active == 0 && self.threads > 0 && self.refused_until.is_some()
     }
 
-    /// Threads that live: those that were asked for and have not come do not count.
+    /// Returns the number of live threads. Threads that are starting do not count.
     pub(super) fn alive(&self) -> usize {
         self.threads - self.starting
     }

@@ -76,8 +76,8 @@ pub(super) fn await_change<'a>(
     }
 }
 
-/// Waits until the threads of a closed pool have ended, the calling one and such as wait here too
-/// not counted. Says how many have not by the deadline.
+/// Waits until the threads of a closed pool have ended, except the calling one and others that wait
+/// here too. Returns the number of threads that have not ended at the deadline.
 pub(super) fn await_end(registry: &Arc<Registry>, deadline: Option<Instant>) -> usize {
     let own = current::is_on(registry);
     let is_counted = current::counts_in(registry);
@@ -146,8 +146,8 @@ fn take_of_ended(registry: &Registry, counts: &mut ThreadCounts, own: bool) -> V
     ended
 }
 
-/// Joins threads that are counted as `joining`. `may_return`: the caller has no time for those that
-/// take long, so another thread does it; where there is none to be had, they end by themselves.
+/// Joins threads that are counted as `joining`. `may_return`: the caller must not wait for slow
+/// threads, so another thread joins them. If the system grants no thread, they are not joined.
 fn join(registry: &Arc<Registry>, handles: Vec<JoinHandle<()>>, may_return: bool) {
     let joining = handles.len();
     let joined = registry.clone();

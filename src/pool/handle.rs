@@ -112,7 +112,7 @@ impl Pool {
         self.0.registry.submit(work, local)
     }
 
-    /// Queues work that goes on: it needs no free slot.
+    /// Queues work that continues a task: it needs no free slot.
     pub(crate) fn resubmit(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
         self.0.registry.resubmit(work, self.is_current())
     }
@@ -182,8 +182,8 @@ impl Pool {
 
     /// Sets how many tasks of this pool run at once at most, from now on.
     ///
-    /// Tasks that block in [`wait`](crate::Task::wait) do not count. When one of them goes on, one
-    /// more than `max` may run until another has finished.
+    /// Tasks that block in [`wait`](crate::Task::wait) do not count. When one of them continues,
+    /// one more than `max` may run until another has finished.
     ///
     /// May be called at any time. When the maximum shrinks, tasks that are running finish; surplus
     /// threads take no further work.
@@ -237,9 +237,9 @@ impl Pool {
     /// Blocks until no job of this pool is queued, running or dispatching its continuations, or
     /// until `timeout` is over; returns true when the pool is idle.
     ///
-    /// Called from a task of this pool, it does not wait for that task. `Duration::MAX` means
-    /// that there is no limit. Runs nothing on the calling thread; what the calling callback, if
-    /// there is one, has settled before goes on on the pool meanwhile.
+    /// Called from a task of this pool, it does not wait for that task. `Duration::MAX` means that
+    /// there is no limit. Runs nothing on the calling thread. If it is called in a callback, the
+    /// pool runs the continuations of the tasks that the callback has settled.
     ///
     /// Give it a limit in a task of another pool whose end this pool may be waiting for: such a
     /// cycle of pools is not found, and the call lasts until the limit.
@@ -281,13 +281,13 @@ impl Pool {
     ///
     /// [`Shutdown::Drain`] runs everything that was accepted; [`Shutdown::Discard`] settles what
     /// has not started as [`Cancelled`](crate::ErrorKind::Cancelled). Tasks that are running are
-    /// never stopped. `deadline` bounds the wait (`Duration::MAX`: none); what has not ended by
-    /// then goes on in the background. Give it a deadline in a task of another pool that this one
-    /// may be waiting for, as for [`wait_idle`](Pool::wait_idle).
+    /// never stopped. `deadline` bounds the wait (`Duration::MAX`: none); tasks that have not ended
+    /// by then continue in the background. Give it a deadline in a task of another pool that this
+    /// one may be waiting for, as for [`wait_idle`](Pool::wait_idle).
     ///
     /// From a task of this pool it works too, and does not wait for the calling thread. Runs
-    /// nothing on that thread; what the calling callback, if there is one, has settled before goes
-    /// on on the pool meanwhile. Afterwards `spawn` returns tasks that fail as
+    /// nothing on that thread. If it is called in a callback, the pool runs the continuations of
+    /// the tasks that the callback has settled. Afterwards `spawn` returns tasks that fail as
     /// [`Rejected`](crate::ErrorKind::Rejected). The [global](Pool::global) pool stays open: there
     /// it only waits for, or discards, what is queued.
     ///

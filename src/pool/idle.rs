@@ -1,6 +1,6 @@
 //! Which workers sleep, how many are active, and how many should be: the sleep protocol.
 //!
-//! This file knows neither queues nor threads: its methods get what they ask of those as closures.
+//! This file knows neither queues nor threads: its methods get the look at them as closures.
 
 // Lock: `counts`. The closures are called under it, and may take the locks of queues.
 
@@ -50,7 +50,7 @@ impl Idle {
         }
     }
 
-    /// The counts, to read them, or to change those that are not published.
+    /// Locks the counts, to read them or to change unpublished ones.
     pub(super) fn lock(&self) -> MutexGuard<'_, ThreadCounts> {
         self.counts.lock()
     }
@@ -123,8 +123,8 @@ impl Idle {
             .is_ok()
     }
 
-    /// Ends the search. Pushes meanwhile relied on the searcher: it passes on, or counts the jobs
-    /// again before it sleeps.
+    /// Ends the search. Pushes during the search relied on the searcher, so it notifies another
+    /// worker, or counts the jobs again before it sleeps.
     pub(super) fn end_search(&self) {
         // Search.1
         self.searching.store(false, Ordering::Relaxed);
@@ -221,7 +221,7 @@ impl Idle {
         }
     }
 
-    /// A worker goes on without having been woken.
+    /// A worker continues without having been woken.
     fn get_up(&self, sleeper: &Arc<Sleeper>) -> bool {
         let mut counts = self.counts.lock();
         if counts.remove_sleeper(sleeper) {
@@ -309,7 +309,7 @@ impl Idle {
         self.publish(&counts);
     }
 
-    /// It counts as active again. `counts` are those of this pool.
+    /// It counts as active again. `counts` are the counts of this pool.
     pub(super) fn unblock(&self, counts: &mut ThreadCounts, at_start: bool) {
         counts.blocked -= 1;
         counts.active += 1;

@@ -6,25 +6,20 @@
 //!
 #![doc = include_str!("../../docs/drawings/worker.svg")]
 
-// Map for maintainers, from the ground up. A file imports those above it only.
-//   settings.rs   what a pool is made from     metrics.rs   a snapshot of its counters
-//   shrink.rs     lists give their room back   stack.rs     how much of its stack a thread uses
-//   bound.rs      how many threads the pools of the process may have
-//   queue/        Queues: jobs from outside, and one queue for each worker
-//   capacity.rs   Capacity: the bound on queued jobs
-//   counts.rs     the counts of threads and their invariants: plain data, changed under one lock
-//   idle.rs       Idle: which workers sleep, and how many should be active
-//   watch.rs      the monitor's thread, seen by those who wake it
-//   registry.rs   Registry: what the threads share. It alone knows the queues, the counts, the
+// Map for maintainers, from the ground up. A file imports those above it only. settings.rs what a
+// pool is made from metrics.rs a snapshot of its counters shrink.rs lists free unused memory
+// stack.rs how much of its stack a thread uses bound.rs how many threads the pools of the process
+// may have queue/ Queues: jobs from outside, and one queue for each worker capacity.rs Capacity:
+// the bound on queued jobs counts.rs the counts of threads and their invariants: plain data,
+// changed under one lock idle.rs Idle: which workers sleep, and how many should be active watch.rs
+// the monitor's thread, for threads that wake it registry.rs Registry: what the threads share. It
+// alone knows the queues, the counts, the
 //                 capacity and the monitor: the way of a job from a push to a worker
-//   current.rs    the worker of the calling thread
-//   blocking.rs   what a worker does before it blocks in a `wait`
-//   still.rs      waiting until nothing goes on, for a virtual clock
-//   ending.rs     waiting until the pool is idle, or until its threads have ended
-//   shutdown.rs   closing, discarding, reporting
-//   worker.rs     the main loop of a worker
-//   monitor/      the main loop of the monitor: it adds workers when jobs block
-//   handle.rs     Pool, the handle             builder.rs   PoolBuilder
+// current.rs the worker of the calling thread blocking.rs what a worker does before it blocks in a
+// `wait` still.rs waiting until no task runs, for a virtual clock ending.rs waiting until the pool
+// is idle, or until its threads have ended shutdown.rs closing, discarding, reporting worker.rs the
+// main loop of a worker monitor/ the main loop of the monitor: it adds workers when jobs block
+// handle.rs Pool, the handle builder.rs PoolBuilder
 
 mod blocking;
 mod bound;

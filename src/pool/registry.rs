@@ -2,9 +2,9 @@
 //!
 //! It alone knows the queues, the counts, the capacity and the monitor.
 
-// Locks, in the order in which they may be taken together: counts -> those of the queues, and
-// counts -> that of the monitor's thread. No user code runs, and no job is dropped, under any of
-// them.
+// Locks, in the order in which they may be taken together: counts -> the locks of the queues, and
+// counts -> the lock of the monitor's thread. No user code runs, and no job is dropped, under any
+// of them.
 
 use std::io;
 use std::panic::RefUnwindSafe;
@@ -89,9 +89,9 @@ impl Registry {
         Ok(())
     }
 
-    /// Queues work that goes on, behind the jobs from outside. `by_worker`: the calling thread is a
-    /// worker of this pool. A closed pool accepts work from these: it belongs to work that was
-    /// accepted, and they count the jobs again before they end.
+    /// Queues work that continues a task, behind the jobs from outside. `by_worker`: the calling
+    /// thread is a worker of this pool. A closed pool accepts work from its workers: it belongs to
+    /// work that was accepted, and they count the jobs again before they end.
     pub(super) fn resubmit(self: &Arc<Self>, work: Work, by_worker: bool) -> Result<(), Rejected> {
         if self.is_closed() && !by_worker {
             return Err(Rejected { work });
@@ -140,7 +140,7 @@ impl Registry {
         }
     }
 
-    /// A job has been taken from the queues: it gives back its slot, if it holds one.
+    /// A job was taken from the queues: releases its slot, if it holds one.
     fn leave_queue(&self, job: &Work) {
         if self.capacity.is_some() && job.give_place_back() {
             self.release_slot();
@@ -303,8 +303,8 @@ impl Registry {
         }
     }
 
-    /// There is no monitor for now. The pool goes on with the threads it has, and the next push
-    /// requests a monitor again. Does what other threads may have left to this one.
+    /// There is no monitor for now. The pool continues with its threads, and the next push requests
+    /// a monitor again. Does the work that other threads may have left to the monitor.
     pub(super) fn resign_monitor(self: &Arc<Self>) {
         // Refuse.2
         self.watch.clear_awake();

@@ -1,4 +1,4 @@
-//! Waiting until nothing goes on in a pool, for a virtual clock that is to move on.
+//! Waiting until no task of a pool runs, for a virtual clock that is about to move.
 
 use super::blocking::blocking;
 use super::counts::ThreadCounts;

@@ -1,4 +1,4 @@
-//! The monitor's thread, as seen by those who wake it.
+//! The monitor's thread, for threads that wake it.
 
 // Lock: `thread`. It may be taken under the lock of the counts, and no other lock under it.
 

@@ -1,7 +1,7 @@
 //! The model checkers' twins of what `sync.rs` names: the same shape over `loom` or over `shuttle`.
 //!
-//! Time is a clock of its own here. It moves only when a timed wait gives up, so a wait with a
-//! deadline can end at any moment of an execution, however long its deadline is.
+//! Time is simulated here. It moves only when a timed wait times out, so a wait with a deadline can
+//! end at any moment of an execution, for any length of the deadline.
 
 use std::cell::Cell;
 use std::collections::VecDeque;

@@ -55,7 +55,7 @@ super::thread_local! {
     static OWN: OnceCell<Arc<Parker>> = const { OnceCell::new() };
 }
 
-/// A thread, as seen by those who wake it.
+/// A thread, for threads that wake it.
 #[derive(Clone)]
 pub(crate) struct Thread {
     id: ThreadId,
@@ -64,8 +64,8 @@ pub(crate) struct Thread {
 
 /// The calling thread.
 ///
-/// When its thread-locals are gone, each call gives a place to sleep of its own: sleep by the
-/// handle that the others were given.
+/// After the thread-locals are destroyed, each call returns a new handle: sleep by the handle that
+/// other threads were given.
 pub(crate) fn current() -> Thread {
     let own = OWN.try_with(|own| own.get_or_init(Parker::new).clone());
     Thread {

@@ -168,7 +168,7 @@ pub(super) fn pass_on<T, U: Send + 'static>(
     }
 }
 
-/// Has what waits for the end of a limit go on: where `inner` was sent, or on its pool.
+/// Runs the steps that wait for the end of a limit: where `inner` was sent, or on its pool.
 pub(super) fn proceed(
     inner: &Arc<dyn AnyCell>,
     is_sent: bool,
@@ -191,8 +191,8 @@ pub(super) fn pass_over(outer: Arc<dyn AnyCell>, left: impl Send + 'static) {
     due::elsewhere(outer, sweep);
 }
 
-/// Returns a task for the outcome of `task`. If that has not come by then, `task` is cancelled, and
-/// the outcome is `fallback`, or `TimedOut` where there is none.
+/// Returns a task for the outcome of `task`. If the limit ends first, `task` is cancelled, and the
+/// outcome is `fallback`, or `TimedOut` without one.
 pub(super) fn limit<T: Send + 'static>(
     task: Task<T>,
     when: When,
@@ -232,7 +232,7 @@ fn over<T: Send + 'static>(
     let meta = meta_like(&*cell, location);
     let error = TaskError::of(ErrorKind::TimedOut, meta.at());
     match task.cancel_with(error.clone()) {
-        // It has settled meanwhile.
+        // It has settled in between.
         CancelOutcome::TooLate => task,
         _ => {
             let outcome = fallback.ok_or(error);

@@ -18,7 +18,7 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | go on later | [`delay`], [`delay_until`], [`Pool::delay`](crate::Pool::delay), [`Task::delayed`](crate::Task::delayed) |
+//! | continue later | [`delay`], [`delay_until`], [`Pool::delay`](crate::Pool::delay), [`Task::delayed`](crate::Task::delayed) |
 //! | give up | [`Task::timeout`](crate::Task::timeout), [`Task::timeout_at`](crate::Task::timeout_at) |
 //! | take something else | [`Task::timeout_or`](crate::Task::timeout_or) |
 //! | look again later | [`Task::within`](crate::Task::within) |
@@ -27,9 +27,9 @@
 //! # Which clock
 //!
 //! A task goes by the clock of its pool: the system's monotonic time, or a virtual [`Clock`]. The
-//! functions of this module, and tasks that belong to no pool of their own, go by the system's.
-//! Monotonic time does not jump when the date is set. Whether it goes on while the machine sleeps
-//! depends on the system; see [`Instant`].
+//! functions of this module, and tasks of the global pool, go by the system's. Monotonic time does
+//! not jump when the date is set. Whether it advances while the machine sleeps depends on the
+//! system; see [`Instant`].
 //!
 //! # What holds for all of them
 //!
@@ -43,7 +43,7 @@
 //!   by the first timer; it ends when there has been none for ten seconds. It calls the wakers of
 //!   futures that await a task, as the thread of every reactor does.
 //! - A timer that is no longer needed is gone at once. Arming and taking back take constant time.
-//! - Timers that are pending hold up neither [`Pool::wait_idle`](crate::Pool::wait_idle) nor
+//! - Pending timers delay neither [`Pool::wait_idle`](crate::Pool::wait_idle) nor
 //!   [`Pool::shutdown`](crate::Pool::shutdown) nor the end of the process.
 //! - If the system refuses the thread, the task fails as [`Rejected`](crate::ErrorKind::Rejected).
 //!   The next timer asks again.

@@ -57,7 +57,7 @@ impl Limited {
         matches!(*self.timer.lock(), End::Over)
     }
 
-    /// The timer was armed. Takes it back if the outcome has come meanwhile.
+    /// The timer is armed. Disarms it if the outcome has come in between.
     pub(super) fn set(&self, armed: Armed) -> Option<Box<dyn Due>> {
         let mut timer = self.timer.lock();
         if let End::Over = *timer {

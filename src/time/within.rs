@@ -15,7 +15,7 @@ use crate::timer::Due;
 
 impl<T: Send + 'static> Task<T> {
     /// Returns a task that settles with this one, or after `duration`: then with `Err` of this
-    /// task, which goes on.
+    /// task, which continues.
     ///
     /// For work that is worth having late. Like [`timeout`](Task::timeout) in all else. Cancelling
     /// the new task cancels this one while it waits for it; the task that is handed back is

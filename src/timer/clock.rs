@@ -1,4 +1,4 @@
-//! A virtual clock, which moves only when it is told to.
+//! A virtual clock, which moves only by a call.
 
 // Lock order: `state` alone. No pool is waited for, and nothing fires, under it.
 
@@ -95,7 +95,7 @@ impl Clock {
         self.moment(now)
     }
 
-    /// Returns the first deadline that the clock has yet to come to. `None`: nothing waits for it.
+    /// Returns the earliest pending deadline. `None`: no timer is pending.
     ///
     /// # Examples
     ///

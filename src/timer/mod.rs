@@ -29,7 +29,7 @@ pub(crate) trait Due: Send {
     fn refuse(self: Box<Self>);
 }
 
-/// What a virtual clock waits for before it goes on: a pool.
+/// What a virtual clock waits for before it moves: a pool.
 pub(crate) trait Still: Send + Sync {
     /// Blocks until nothing is queued or runs, but for threads that sleep in waits of this crate.
     /// Returns true when it had to wait for that.

@@ -94,8 +94,8 @@ impl SystemTimers {
         Ok(Some(key))
     }
 
-    /// Starts the thread. Returns what was armed with `key` when the system refuses one. The lock
-    /// is held meanwhile, so that no other timer relies on a thread that does not come.
+    /// Starts the thread. Returns what was armed with `key` if the system grants no thread. The
+    /// lock is held throughout, so that no other timer relies on a thread that does not start.
     #[cold]
     fn start(&'static self, inner: &mut Inner, key: Key) -> Option<Box<dyn Due>> {
         let builder = thread::Builder::new().name("fast-async-timer".into());

@@ -1,13 +1,13 @@
 //! A hierarchical timing wheel: entries by deadline, armed and disarmed in constant time.
 //!
 //! The idea is scheme 7 of Varghese and Lauck, "Hashed and Hierarchical Timing Wheels: Data
-//! Structures for the Efficient Implementation of a Timer Facility" (SOSP 1987): an entry lies in a
-//! slot of the coarsest level that tells its deadline from the present, and moves to finer levels
-//! as time comes closer. It differs in three points. The level is that of the highest digit in
-//! which deadline and present differ, so no slot is ever behind the present and none is used twice.
-//! Deadlines beyond the last level lie in an ordered map. Entries of the present tick lie in a
-//! heap, so that they come out in the exact order of their deadlines, and of their arming where the
-//! deadlines are equal.
+//! Structures for the Efficient Implementation of a Timer Facility" (SOSP 1987): an entry is in a
+//! slot of the coarsest level that distinguishes its deadline from the present, and moves to finer
+//! levels as the deadline approaches. It differs in three points. The level is that of the highest
+//! digit in which deadline and present differ, so no slot is ever behind the present and none is
+//! used twice. Deadlines beyond the last level are in an ordered map. Entries of the present tick
+//! are in a heap, which returns them in the exact order of their deadlines, and in the order of
+//! arming for equal deadlines.
 //!
 //! Plain data: no lock, no clock, no user code. Points in time are nanoseconds since an origin of
 //! the owner's choice.
@@ -80,8 +80,8 @@ pub(crate) struct Wheel<T> {
     /// are passed over.
     vacant: Vec<u32>,
     len: usize,
-    /// The present tick. Entries in slots have later ones, with the same digits above
-    /// `RANGE_BITS`; entries in `far` differ in those.
+    /// The present tick. Entries in slots have later ticks, with the same digits above
+    /// `RANGE_BITS`; entries in `far` differ in these digits.
     tick: u64,
     levels: [Level; LEVELS],
     /// Those of the present tick or before it. May hold entries that were taken out since.
@@ -229,7 +229,7 @@ impl<T> Wheel<T> {
         armed.map(|entry| entry.deadline).max()
     }
 
-    /// Goes on to tick `to`: entries whose slots the present comes to move to finer levels.
+    /// Moves to tick `to`: entries of slots that the present reaches move to finer levels.
     fn turn(&mut self, to: u64) {
         loop {
             if let Some((level, slot)) = self.first_slot() {
@@ -265,8 +265,8 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// The first slot that has entries: those on finer levels are earlier, and on one level those
-    /// of lower number.
+    /// Returns the first slot with entries: finer levels are earlier, and within a level lower
+    /// numbers.
     fn first_slot(&self) -> Option<(usize, usize)> {
         let mut levels = self.levels.iter().enumerate();
         let (level, first) = levels.find(|(_, level)| level.occupied != 0)?;
@@ -280,7 +280,7 @@ impl<T> Wheel<T> {
         above | ((slot as u64) << shift)
     }
 
-    /// The present has come to a slot: its entries move to finer levels, in their order.
+    /// The present has reached a slot: its entries move to finer levels, in their order.
     fn empty_slot(&mut self, level: usize, slot: usize) {
         let mut next = std::mem::replace(&mut self.levels[level].heads[slot], NONE);
         self.levels[level].occupied &= !(1 << slot);
@@ -398,7 +398,7 @@ impl<T> Wheel<T> {
         item
     }
 
-    /// Gives back memory of which little is used.
+    /// Frees memory if little of it is used.
     fn give_back(&mut self) {
         let used = self.entries.len();
         if self.entries.capacity() > KEPT && used < self.entries.capacity() / 4 {

@@ -14,11 +14,11 @@ use crate::sync::{Arc, Duration, Instant};
 /// How long the failures of one place are counted before the count is said.
 pub(super) const WINDOW: Duration = Duration::from_secs(1);
 
-/// Places that are told apart at one time. All further ones are counted together.
+/// The number of places that are counted separately at one time. Further ones are counted together.
 const MAX_PLACES: usize = 64;
 
-/// Names that are told apart for one location. All further ones are counted together, so that names
-/// made from numbers do not use up the places.
+/// The number of names that are counted separately for one location. Further ones are counted
+/// together, so that names made from numbers do not use up the places.
 const MAX_NAMES: usize = 8;
 
 /// Where failures come from.
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(report.places.places.len(), MAX_PLACES + 1);
         let full = report.lines.len();
         assert_eq!(full, MAX_PLACES + 1, "{:?}", report.lines);
-        // Quiet for a window: the next to come are told apart again.
+        // Quiet for a window: later failures are counted separately again.
         let more = 14 * 72 - full;
         report.fail_at(1_500, locations()[71], Some("13"));
         let expected = [

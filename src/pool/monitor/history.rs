@@ -57,7 +57,8 @@ impl WorkerHistory {
         self.at > 0 && self.started == started
     }
 
-    /// It has been at this job, blocked, for so long that those behind it should wait no longer.
+    /// It has been blocked in this job for so long that other workers should take the jobs behind
+    /// it.
     pub(super) fn is_long_blocked(&self, at: u64, started: u64) -> bool {
         self.is_blocked() && self.is_same(started) && at.saturating_sub(self.since) >= STUCK_NANOS
     }

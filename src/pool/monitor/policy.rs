@@ -1,11 +1,11 @@
 //! By how much a pool with a backlog grows: the rule alone, fed with what a look has found.
 //!
-//! A worker counts as blocked when two looks in a row have found it asleep. While the workers that
-//! are not blocked are fewer than the cores, another worker would use what lies idle, unless the
-//! blocked wait for one of ours that has lost its processor: a lock's holder does, and then the
-//! others look blocked for as long as that lasts. So where some thread of the process runs or would
-//! like to, and so many may be waiting for it that with them there would be workers enough, the
-//! shortage must last.
+//! A worker counts as blocked when two ticks in a row have found it asleep. While fewer workers
+//! than cores are not blocked, another worker would use an idle processor. There is one exception:
+//! the blocked workers may wait for a thread of this process that was preempted, such as the holder
+//! of a lock, and look blocked until it runs again. So while some thread of the process is running
+//! or runnable, and the workers that may wait for it would be enough, the shortage must last for
+//! several samples.
 //!
 //! Where the system does not tell, a worker is supposed to sleep unless it begins jobs all the
 //! time, and the pool grows by the same steps while a processor lies idle (`probe.rs`).

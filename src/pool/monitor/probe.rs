@@ -1,4 +1,4 @@
-//! Tells whether a processor lies idle, by how long other threads keep the calling one from
+//! Measures whether a processor is idle, by how long other threads keep the calling one from
 //! running.
 //!
 //! For systems that do not tell what a thread does. It cannot tell this process's threads from
@@ -26,8 +26,8 @@ pub(super) enum Answer {
 }
 
 impl Asker {
-    /// Whether a processor lies idle. Call it once in each look that wants to know. `surely`: it
-    /// takes more than one probe to say so.
+    /// Returns true if a processor is idle. Call it at most once per tick. `surely`: requires more
+    /// than one probe.
     pub(super) fn ask(&mut self, surely: bool, probe: impl FnOnce() -> bool) -> Answer {
         if self.left > 0 {
             self.left -= 1;

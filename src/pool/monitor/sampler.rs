@@ -36,7 +36,7 @@ impl Sampler {
         }
     }
 
-    /// The workers that were found asleep may have had no job meanwhile.
+    /// The workers that were found asleep may have had no job.
     pub(super) fn forget(&mut self) {
         self.workers.values_mut().for_each(WorkerHistory::forget);
         self.picked_at = 0;
@@ -47,8 +47,8 @@ impl Sampler {
         os::any_thread_runs(self.own_id)
     }
 
-    /// Looks at the workers, of which `active` should be awake or blocked in a job, and marks the
-    /// local queues of those that are stuck.
+    /// Samples the workers, of which `active` should be awake or blocked in a job, and marks the
+    /// local queues of blocked ones.
     pub(super) fn look(
         &mut self,
         queues: &Queues,
@@ -69,8 +69,8 @@ impl Sampler {
             stalled: Duration::ZERO,
             system_tells: true,
         };
-        // When so many are awake as there are cores, the others matter only to jobs that lie behind
-        // theirs.
+        // Once as many are awake as there are cores, the others matter only for the jobs in their
+        // local queues.
         let (mut awake, mut asked, mut sampled, mut in_the_way) = (sample.runnable, 0, 0, 0);
         let at = self.now();
         if started_any > 0 || self.picked_at == 0 {

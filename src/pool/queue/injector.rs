@@ -50,7 +50,7 @@ impl Injector {
         job
     }
 
-    /// Takes the oldest job, and moves up to half of those behind it to `local queue`.
+    /// Takes the oldest job, and moves up to half of the rest to the local queue.
     pub(super) fn pop_batch(&self, local: &LocalQueue) -> Option<Work> {
         if self.len() == 0 {
             return None;

@@ -1,4 +1,4 @@
-//! The jobs of one queue in their order, without those that were settled by other means.
+//! The jobs of one queue in their order, without spent ones.
 
 use std::collections::VecDeque;
 
@@ -161,7 +161,7 @@ mod tests {
         while jobs.len() > 32 * QUEUE_KEPT {
             jobs.pop();
         }
-        assert_eq!(jobs.queue.capacity(), capacity, "the flood may go on");
+        assert_eq!(jobs.queue.capacity(), capacity, "the flood may continue");
         while jobs.len() > QUEUE_KEPT {
             jobs.pop();
         }

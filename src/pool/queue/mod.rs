@@ -1,10 +1,8 @@
 //! The queues of one pool: jobs from outside, and one queue for each worker.
 
-// Map for maintainers, from the ground up:
-//   counters.rs  what workers have done
-//   jobs.rs      the jobs of one queue, without those that were settled by other means
-//   local.rs     one worker's own queue       injector.rs  jobs from outside
-//   mod.rs       Queues: find, steal, count
+// Map for maintainers, from the ground up: counters.rs what workers have done jobs.rs the jobs of
+// one queue, without spent ones local.rs one worker's own queue injector.rs jobs from outside
+// mod.rs Queues: find, steal, count
 //
 // Locks, in the order in which they may be taken together: list of local queues -> one local queue,
 // and injector -> one local queue. No job is dropped under any of them.

@@ -1,4 +1,4 @@
-//! The wheel beside an ordered map that says what must be in it.
+//! Checks the wheel against an ordered map.
 
 use std::collections::BTreeMap;
 
@@ -205,7 +205,7 @@ fn a_disarmed_timer_leaves_no_memory() {
         assert!(wheel.remove(*key).is_none());
     }
     assert!(wheel.entries.capacity() <= 64 && wheel.vacant.capacity() <= 64);
-    // In the present tick, where they lie in a heap.
+    // In the present tick, where they are in a heap.
     for n in 0..100_000 {
         let key = wheel.insert(1_000 + n % 7, n).unwrap();
         assert_eq!(wheel.remove(key), Some(n));
