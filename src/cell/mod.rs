@@ -1,7 +1,7 @@
 //! The cell of a task: its closure, its outcome and its subscriber list, in one allocation.
 //!
-//! A `Task` has one consumer, so a chain of `then`s is a line: the derived task of a link needs no
-//! cell of its own: it is the same cell with one more step in its list. A new cell begins at a fork
+//! A `Task` has one consumer, so a chain of `then`s is a line. The derived task of a link needs no
+//! new cell: it is the same cell with one more step in its list. A new cell begins at a fork
 //! (`share`).
 
 // Map for maintainers:
@@ -388,7 +388,7 @@ pub(crate) fn hand_off_to_pool(cell: Arc<dyn AnyCell>) {
 
 fn hand_to(to: Handoff, cell: Arc<dyn AnyCell>) {
     match to {
-        Handoff::Nobody => {}
+        Handoff::Taken => {}
         Handoff::Executor(executor, handoff) => {
             // A job that is lost in a panic rejects its task in its drop.
             let job = Job::new(cell, handoff);

@@ -74,7 +74,7 @@ impl CancelToken {
 /// The second pass: puts it on this thread's work list, and, unless a scope is open, runs the list
 /// to its end.
 ///
-/// What is on the list goes on elsewhere while one piece of it blocks.
+/// While one piece blocks, other threads run the rest of the list.
 pub(crate) fn carry_out(sweep: Sweep) {
     let (after, raised, passed) = sweep.into_parts();
     let is_outermost = !dispatch::is_open();

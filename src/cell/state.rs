@@ -56,7 +56,7 @@ pub(crate) enum HeadState {
     Waiting,
     /// The closure was claimed.
     Running,
-    /// The closure has run, and the head has its outcome or will never have one of its own.
+    /// The closure has run. The head has its outcome, or follows another task.
     Ran,
     /// The head was settled without a closure, or before its closure was claimed.
     Over,
@@ -155,7 +155,7 @@ pub(crate) enum Handoff {
     Inline,
     Executor(Arc<dyn Executor>, u32),
     /// Nothing: another thread has taken the steps.
-    Nobody,
+    Taken,
 }
 
 /// The steps that a driver has run without the lock.
@@ -192,8 +192,8 @@ impl Arrival {
         self.left
     }
 
-    /// The same on a thread that must run none of them: the pool gets those that the list would
-    /// have.
+    /// The same on a thread that must run none of them: the pool gets the steps that the list would
+    /// run.
     pub(crate) fn proceed_elsewhere(self, cell: Arc<dyn AnyCell>) {
         crate::unhandled::drop_reporting(self.left);
         cell.hand_off_to_pool();

@@ -56,8 +56,8 @@ fn all_that_a_callback_has_settled_goes_on_while_it_waits() {
     });
 }
 
-/// A task is handed off by the thread that blocks while another settles what it goes on to wait
-/// for, or cancels it.
+/// A blocking thread hands a task off while another thread settles what the first waits for, or
+/// cancels it.
 #[test]
 fn a_handed_off_step_runs_once_or_is_cancelled() {
     explore(&["ran", "cancelled"], || {

@@ -107,7 +107,7 @@ fn a_closure_that_is_cancelled_before_it_starts_never_runs() {
     });
 }
 
-/// A worker that the raise of a token has set free comes to the next task before the raise does.
+/// A worker that the raise of a token has unblocked reaches the next task before the raise does.
 #[test]
 fn a_cancel_starts_no_step_that_it_prevents() {
     explore(&["told", "prevented", "ran"], || {
@@ -128,7 +128,7 @@ fn a_cancel_starts_no_step_that_it_prevents() {
         });
         let task = Task::<()>::from_cell(node.clone() as Arc<dyn AnyCell>);
         enlist(&(node.clone() as Arc<dyn AnyCell>));
-        // What is under the token itself is told by the flag, before any callback.
+        // The flag tells the tasks under the token itself, before any callback.
         let told = token.clone();
         let worker = go(move || {
             let was_told = told.is_cancelled();
@@ -156,7 +156,7 @@ fn a_cancel_starts_no_step_that_it_prevents() {
     });
 }
 
-/// A closure that returns, a cancel and one who asks: he is told once, and after the closure.
+/// A closure that returns races a cancel and a `stopped`, which settles once and after the closure.
 #[test]
 fn stopped_settles_when_a_cancelled_closure_has_returned() {
     explore(&["before", "signalled", "too late"], || {
@@ -206,8 +206,8 @@ fn stopped_settles_when_a_cancelled_closure_has_returned() {
     });
 }
 
-/// A link that has seen the token raised sets free no other link: the raise comes to the task, or
-/// its driver sees to that itself.
+/// A link that has seen the token raised starts no other link: the raise reaches the task, or its
+/// driver applies it.
 #[test]
 fn no_link_begins_behind_one_that_has_seen_the_raise() {
     explore(&["stopped", "ran"], || {

@@ -1,5 +1,5 @@
-//! Loops of one thread: closures that stay there, whichever thread cancels their task (Contract:
-//! D6), and waits of that thread.
+//! Loops of one thread: closures that stay there when any thread cancels their task (Contract: D6),
+//! and waits of that thread.
 
 use super::{Counted, Counter, explore, go, open};
 use crate::loop_queue::LocalLoop;

@@ -1,9 +1,9 @@
 //! Models: tiny programs, one property each, whose interleavings a checker goes through.
 //!
-//! `loom` takes every interleaving up to a bound of preemptions, and knows what weak memory orders
-//! allow; five threads are its limit, and time is nothing to it. `shuttle` takes as many random
-//! interleavings as it is told to, of a machine without weak orders; threads and timed waits cost
-//! it nothing.
+//! `loom` explores every interleaving up to a bound of preemptions, including the effects of weak
+//! memory orders. It is limited to five threads and has no notion of time. `shuttle` explores a
+//! given number of random interleavings, without weak memory orders, and supports more threads and
+//! timed waits.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom"    cargo test -p fast-async --lib --release
@@ -149,7 +149,7 @@ fn watch_panics() {
     });
 }
 
-/// Past the test harness, which keeps what successful tests print to itself.
+/// Writes past the test harness, which captures the output of successful tests.
 fn say(message: std::fmt::Arguments<'_>) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{message}");

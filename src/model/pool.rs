@@ -25,8 +25,8 @@ fn a_push_wakes_a_worker_that_goes_to_sleep() {
     });
 }
 
-/// The call for a worker whose sleeper was taken while it looked at the queue once more comes late.
-/// It belongs to this sleep and to no other.
+/// A notification arrives late for a worker whose sleeper was removed while the worker counted the
+/// jobs again. It belongs to this sleep and to no other.
 #[test]
 fn a_call_is_heard_once() {
     explore(&["done"], || {
@@ -130,7 +130,7 @@ fn a_stop_hook_waits() {
     });
 }
 
-/// What a job came to that was pushed while the pool was being closed.
+/// The outcome of a job that was pushed while the pool was being closed.
 fn push_against(mode: Shutdown) -> &'static str {
     let pool = pool(1, 1);
     let closed = pool.clone();
@@ -175,7 +175,7 @@ fn a_job_is_run_or_refused_by_a_pool_that_discards() {
     });
 }
 
-/// Threads that have left before those who asked for them come to note that they were granted.
+/// Threads that have ended before their creators record that they were created.
 #[cfg(shuttle)]
 #[test]
 fn threads_that_come_and_go_are_counted() {
@@ -203,7 +203,7 @@ fn threads_that_come_and_go_are_counted() {
     });
 }
 
-/// Two tasks end their own pool, and each goes on afterwards (Contract: P4, D8).
+/// Two tasks shut their own pool down, and each continues afterwards (Contract: P4, D8).
 #[cfg(shuttle)]
 #[test]
 fn two_tasks_end_their_pool() {
@@ -226,7 +226,7 @@ fn two_tasks_end_their_pool() {
     });
 }
 
-/// Work that was accepted goes on in a pool that has been closed meanwhile (Contract: P4).
+/// Accepted work continues in a pool that was closed since (Contract: P4).
 #[test]
 fn an_accepted_chain_is_run_to_its_end() {
     explore(&["ran", "rejected"], || {
@@ -239,7 +239,7 @@ fn an_accepted_chain_is_run_to_its_end() {
         let outcome = chain.wait();
         assert!(closer.join().unwrap().is_complete());
         assert_eq!(outcome.is_ok(), begins.wait().is_ok());
-        // What the closed pool has refused goes on there.
+        // Work that the closed pool has rejected continues there.
         Pool::close_global();
         if outcome.is_ok() { "ran" } else { "rejected" }
     });

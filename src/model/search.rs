@@ -44,8 +44,8 @@ fn a_worker_that_finds_a_job_notifies_another() {
     });
 }
 
-/// Who takes a job back makes the one beside it reserved, which was on offer. Those who were called
-/// for that one, and found nothing, must be called again.
+/// A worker that pops its own job reserves the job next to it, which was stealable. Workers that
+/// were notified for that one and found nothing must be notified again.
 #[test]
 fn a_job_beside_one_that_is_taken_back_is_not_forgotten() {
     explore(&["done"], || {

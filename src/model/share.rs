@@ -123,7 +123,7 @@ fn branches_that_are_sent_to_one_queue_keep_their_order() {
     });
 }
 
-/// The branch goes on where its source was sent, whether that has run before or runs after.
+/// The branch continues where its source was sent, whether that has run before or runs after.
 #[test]
 fn a_branch_goes_on_where_its_source_was_sent() {
     explore(&["chained before", "chained after"], || {

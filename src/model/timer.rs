@@ -72,8 +72,8 @@ impl Timer {
     }
 }
 
-/// The thread ends when there is no timer, at any moment; one that is armed then is fired all the
-/// same.
+/// The thread may end at any moment without a timer; a timer that is armed at that moment still
+/// fires.
 #[test]
 fn one_that_is_armed_while_the_thread_ends_is_fired() {
     explore(&["fired"], || {
@@ -110,8 +110,8 @@ fn one_that_is_taken_back_has_fired_or_never_does() {
     });
 }
 
-/// The outcome, the end of the limit and a cancel meet at one task. Not under `loom`: with those of
-/// the pool there are more threads than it takes.
+/// The outcome, the end of the limit and a cancel race at one task. Not under `loom`: with the pool
+/// there are more threads than it supports.
 #[cfg(shuttle)]
 #[test]
 fn a_limit_against_the_outcome_and_a_cancel() {

@@ -115,7 +115,7 @@ fn a_callback_that_is_taken_back_while_another_runs_never_runs() {
     });
 }
 
-/// A child, a callback and a task come to a token that is being raised.
+/// A child, a callback and a task are added to a token that is being raised.
 #[test]
 fn a_callback_registered_during_a_cancel_is_called() {
     explore(&["heard"], || {

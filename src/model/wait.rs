@@ -99,7 +99,7 @@ fn a_wait_for_a_shared_task_that_times_out_leaves_no_trace() {
 /// Two threads run a task each, and each waits for the other's (Contract: W3).
 #[test]
 fn two_that_wait_for_each_other() {
-    explore(&["the first is told", "the second is told"], || {
+    explore(&["the first returns", "the second returns"], || {
         let sleepers: Arc<[Mutex<Option<Task<usize>>>; 2]> = Arc::default();
         let mut resolvers = Vec::new();
         for place in 0..2 {
@@ -122,8 +122,8 @@ fn two_that_wait_for_each_other() {
         first.resolve(1).unwrap();
         other.join().unwrap();
         match (first_told.wait().unwrap(), second_told.wait().unwrap()) {
-            (true, false) => "the first is told",
-            (false, true) => "the second is told",
+            (true, false) => "the first returns",
+            (false, true) => "the second returns",
             other => panic!("{other:?}"),
         }
     });

@@ -1,4 +1,4 @@
-//! Starting work with settings of its own.
+//! Starting work with its own settings.
 
 use std::panic::Location;
 
@@ -69,7 +69,7 @@ impl TaskBuilder {
         self
     }
 
-    /// Runs the task, and those of its continuations that need a thread, on `pool`.
+    /// Runs the task, and its continuations that need a thread, on `pool`.
     ///
     /// A second call replaces the pool.
     ///

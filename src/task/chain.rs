@@ -237,8 +237,8 @@ impl<T: Send + 'static> Task<T> {
 
     /// Calls `f` on every outcome, a cancellation included, and passes the outcome on.
     ///
-    /// When the task is cancelled while a closure runs, `f` runs beside that closure; see
-    /// [`finally_stopped`](Task::finally_stopped) for one that must come after it.
+    /// When the task is cancelled while a closure runs, `f` runs at the same time as that closure;
+    /// see [`finally_stopped`](Task::finally_stopped) for one that must come after it.
     ///
     /// A panic in `f` replaces the outcome by [`Panicked`](crate::ErrorKind::Panicked). On a
     /// cancellation a panic in it is reported and the outcome stays `Cancelled`.

@@ -3,7 +3,7 @@
 use crate::cancel::CancelToken;
 use crate::error::TaskError;
 
-/// Tells a running closure whether its task was cancelled; the argument of closures started with
+/// What a running closure can ask about its task; the argument of closures started with
 /// [`spawn_with`](crate::spawn_with) and [`attempt_with`](crate::attempt_with).
 #[derive(Clone, Debug)]
 pub struct TaskContext {

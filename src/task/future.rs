@@ -37,7 +37,7 @@ impl<T: Send + 'static> Future for Task<T> {
         }
         take_outcome(&**cell).map_or_else(
             || {
-                // A step that was registered meanwhile runs first.
+                // A step that was registered since runs first.
                 context.waker().wake_by_ref();
                 Poll::Pending
             },

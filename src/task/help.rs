@@ -10,8 +10,8 @@ use crate::sync::{Arc, AtomicU64, Ordering};
 use crate::{dispatch, pool, unhandled};
 
 /// Runs what `cell` waits for, as far as it has not started, on this thread, a worker whose stack
-/// has room. All other tasks on the work list of this thread are handed off: those that are there
-/// now, before the first closure is called, and those that the awaited work settles, after it.
+/// has room. All other tasks on the work list of this thread are handed off: the present ones
+/// before the first closure is called, and those that the awaited work settles after it.
 pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
     let own = address(&**cell);
     dispatch::hand_off_others(own);
@@ -20,7 +20,7 @@ pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
             // Else this thread runs a cold task itself, and no queue needs to know.
             start_if_cold(cell);
         }
-        // The closure, then the steps that were registered meanwhile. After that the task follows
+        // The closure, then the steps that were registered since. After that the task follows
         // another one, or is settled.
         let run_all = |cell: &Arc<dyn AnyCell>| {
             let mut has_run = false;

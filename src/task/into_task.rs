@@ -18,9 +18,9 @@ use crate::task::{SharedTask, Task};
 ///
 /// `?` turns an `anyhow::Error` into a [`BoxError`] too, but into one of a private type of that
 /// crate: `Display` and `source` work, and [`catch_as`](Task::catch_as) and
-/// [`downcast_ref`](TaskError::downcast_ref) do not find the error that was given to `anyhow`. It
-/// cannot be looked up in the sources either, because the private type stands in its place. Take it
-/// out of its wrapper where it enters the task:
+/// [`downcast_ref`](TaskError::downcast_ref) do not find the error that was given to `anyhow`. A
+/// search along `source()` does not find it either, because the private type takes its place.
+/// Unwrap it where it enters the task:
 ///
 /// ```
 /// use std::io;
@@ -173,7 +173,7 @@ impl<T: Send + 'static> From<Result<T, TaskError>> for Task<T> {
     }
 }
 
-/// A task that is settled from the start, as a clone of what a shared task lends.
+/// A task that is settled from the start, with a clone of a shared task's outcome.
 impl<T: Clone + Send + 'static> From<Result<&T, &TaskError>> for Task<T> {
     #[track_caller]
     fn from(outcome: Result<&T, &TaskError>) -> Task<T> {

@@ -1,18 +1,12 @@
 //! `Task`, the handle of work that was started, and what can be done with it.
 
-// Map for maintainers:
-//   mod.rs        the handle: making, looking, dropping
-//   spawn.rs      starting work         builder.rs  with settings    try_spawn.rs  its refusal
-//   context.rs    what a closure is told     into_task.rs  what closures return
-//   launch.rs     from a closure to a queued cell
-//   chain.rs      then, catch, finally, ..    link.rs, finally.rs  the steps behind them
-//   route.rs      on
-//   subscribe.rs  observers     observed.rs  from a subscription to its task     share/ SharedTask
-//   wait.rs       blocking     help.rs  what a waiter runs
-//   owed.rs       waiting on the thread of a loop
-//   future.rs     awaiting                    stop.rs  cancelling, shielding
-//   stopped.rs    until cancelled closures have returned
-//   traced.rs     steps in their tracing context
+// Map for maintainers: mod.rs the handle: making, looking, dropping spawn.rs starting work
+// builder.rs with settings try_spawn.rs its refusal context.rs what a closure can ask into_task.rs
+// what closures return launch.rs from a closure to a queued cell chain.rs then, catch, finally, ..
+// link.rs, finally.rs the steps behind them route.rs on subscribe.rs observers observed.rs from a
+// subscription to its task share/ SharedTask wait.rs blocking help.rs what a waiter runs owed.rs
+// waiting on the thread of a loop future.rs awaiting stop.rs cancelling, shielding stopped.rs until
+// cancelled closures have returned traced.rs steps in their tracing context
 
 mod builder;
 mod chain;
@@ -137,7 +131,7 @@ impl<T> Task<T> {
         }
     }
 
-    /// Drops the handle, and says so: the work continues without it.
+    /// Drops the handle explicitly: the work continues without it.
     ///
     /// # Examples
     ///

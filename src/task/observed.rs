@@ -5,11 +5,11 @@ use crate::cell::AnyCell;
 use crate::cell::step::Step;
 use crate::sync::{Arc, Mutex, Weak};
 
-/// A subscription to a cell of at least so many bytes has no weak reference of its own.
+/// From this size of a cell on, in bytes, a subscription has no weak reference to it.
 const LARGE: usize = 512;
 
-/// A weak reference to the cell keeps the cell's allocation, and the value lies in that. So where
-/// the cell is large the reference goes with the observer's step, at the price of an allocation.
+/// A weak reference keeps the cell's allocation, which contains the value. So for a large cell the
+/// reference is dropped with the observer's step, which costs one allocation.
 pub(super) enum Observed {
     Nothing,
     Small(Weak<dyn AnyCell>),

@@ -56,7 +56,7 @@ fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
     };
     // The job in the loop's queue finds its hand-off used, or is made after this and finds no
     // steps.
-    match with_state(&**cell, |state| state.last_pass()) {
+    match with_state(&**cell, |state| state.last_handoff()) {
         Some(pass) => cell.clone().run_with(pass),
         None => false,
     }

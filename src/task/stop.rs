@@ -112,7 +112,7 @@ impl<T: Send + 'static> Task<T> {
             let _ = cell::with_state(&*outer, |state| state.set_upstream(shield));
             let source = Arc::downgrade(&inner);
             let pass_on = move |outcome: Outcome<T>| {
-                // The shield was cancelled meanwhile: a failure has no consumer.
+                // The shield was cancelled: a failure has no consumer.
                 if let Err(Err(error)) = resolver.settle(outcome) {
                     let source = source.upgrade();
                     let was_asked_for = source.is_some_and(|source| {

@@ -12,8 +12,8 @@ use crate::promise::Resolver;
 use crate::trace;
 
 impl<T: Send + 'static> Task<T> {
-    /// Returns a task that settles when no closure of this task runs any more and none of those
-    /// registered by now will.
+    /// Returns a task that settles when no closure of this task runs and none registered so far
+    /// will run.
     ///
     /// A [cancel](Task::cancel) settles a task at once, and a closure that is running continues
     /// until it checks its token. This task settles when that closure has returned and what it
@@ -27,8 +27,8 @@ impl<T: Send + 'static> Task<T> {
     /// the returned task changes nothing.
     ///
     /// A closure that waits for the `stopped()` of its own task waits for its own return, before
-    /// and after a cancel alike. That wait, or one of several that wait for each other in this way,
-    /// fails as [`Cycle`](crate::ErrorKind::Cycle).
+    /// and after a cancel. That wait, or one of several that wait for each other in this way, fails
+    /// as [`Cycle`](crate::ErrorKind::Cycle).
     ///
     /// # Examples
     ///
@@ -73,7 +73,8 @@ impl<T: Send + 'static> Task<T> {
     }
 
     /// Calls `f` on every outcome when no closure registered before runs any more; like
-    /// [`finally`](Task::finally), but not beside a closure that was cancelled while it ran.
+    /// [`finally`](Task::finally), but never at the same time as a closure that was cancelled while
+    /// it ran.
     ///
     /// The outcome does not wait for `f` when the task is cancelled: it is there at once, and `f`
     /// runs when the closure has returned, on the thread of that closure; see

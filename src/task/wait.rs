@@ -35,8 +35,8 @@ impl<T: Send + 'static> Task<T> {
     /// [`PoolBuilder::inline_waits`](crate::pool::PoolBuilder::inline_waits) for a pool.
     ///
     /// May be called anywhere, inside tasks, continuations and other callbacks too: the pool stays
-    /// live at every size, and the continuations of what the calling callback has settled run on
-    /// the pool meanwhile. Only the awaited task, or one that it waits for in turn, may run on the
+    /// live at every size, and the pool runs the continuations of the tasks that the calling
+    /// callback has settled. Only the awaited task, or one that it waits for, may run on the
     /// calling thread: if it has not started, if that thread belongs to the task's pool, is not
     /// unwinding from a panic, and has used less than a quarter of its stack.
     ///
@@ -102,8 +102,8 @@ impl<T: Send + 'static> Task<T> {
     /// Blocks until the task is settled or `timeout` is over. A timeout too long for the clock
     /// means that there is none.
     ///
-    /// Never runs the task on the calling thread, so that the limit holds. The continuations of
-    /// what the calling callback has settled run on the pool meanwhile. It never fails as
+    /// Never runs the task on the calling thread, so that the limit holds. The pool runs the
+    /// continuations of the tasks that the calling callback has settled. It never fails as
     /// [`Cycle`](ErrorKind::Cycle): it ends by itself.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ impl<T: Send + 'static> Task<T> {
     ///         Ok(outcome) => break outcome?,
     ///         Err(pending) => task = pending,
     ///     }
-    ///     std::thread::yield_now(); // or something else to do meanwhile
+    ///     std::thread::yield_now(); // or do other work
     /// };
     /// assert_eq!(n, 7);
     /// # Ok::<(), fast_async::TaskError>(())
@@ -174,8 +174,8 @@ impl<T: Send + 'static> Task<T> {
         unmanned(self.cell().map(|cell| &**cell))
     }
 
-    /// Says that the calling thread sleeps until the task is settled or a loop has to be turned,
-    /// for as long as it holds the entry.
+    /// Records that the calling thread sleeps until the task is settled or its loop has a job.
+    /// Holds while the entry lives.
     ///
     /// # Errors
     ///

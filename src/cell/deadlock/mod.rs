@@ -114,9 +114,10 @@ impl Graph {
         }
     }
 
-    /// True when `outer` must not follow `inner`, because `inner` cannot settle before `outer`.
+    /// Returns true if `outer` must not follow `inner`, because `inner` cannot settle before
+    /// `outer`.
     ///
-    /// The caller adds the edge before it lets go of the lock.
+    /// The caller adds the edge before it releases the lock.
     pub(super) fn adoption_closes_a_cycle(
         &mut self,
         outer: &Arc<dyn AnyCell>,
@@ -199,10 +200,11 @@ pub(crate) struct WaitEntry {
 }
 
 impl WaitEntry {
-    /// Says that the calling thread, which runs a task, waits for `cell` without a time limit,
+    /// Records that the calling thread, which runs a task, waits for `cell` without a time limit,
     /// until that is settled or `over` is true.
     ///
-    /// If it `turns` a loop meanwhile, what was sent to its loops does not wait for it.
+    /// `turns`: the thread runs a loop while it waits, so tasks that were sent to its loops do not
+    /// wait for it.
     ///
     /// `None`: `cell` can only settle after the calling thread has returned.
     pub(crate) fn enter(

@@ -27,14 +27,14 @@ impl State {
     }
 
     /// Returns the id of the last hand-off.
-    pub(crate) fn last_pass(&self) -> Option<u32> {
+    pub(crate) fn last_handoff(&self) -> Option<u32> {
         self.rare.as_ref().map(|rare| rare.handoff)
     }
 
     /// Begins to hand the waiting steps over by their route.
     pub(crate) fn begin_handoff(&mut self) -> Handoff {
         if self.phase != Phase::HandedOff {
-            return Handoff::Nobody;
+            return Handoff::Taken;
         }
         let Some(rare) = &mut self.rare else {
             return Handoff::Pool;

@@ -290,7 +290,7 @@ impl List {
     pub(super) fn thaw(&mut self) {
         let mut left = Vec::new();
         if let Some(front) = self.front.take() {
-            // From the end, so that the driver can only take steps before those that are moved.
+            // From the end, so that the driver can only take steps before the moved ones.
             let entries = front.steps.0[front.from..].iter().rev();
             left.extend(entries.filter_map(Entry::move_out));
         }

@@ -1,4 +1,4 @@
-//! Branches of a shared task: each is a task of its own that borrows the value.
+//! Branches of a shared task: each is a new task that borrows the value.
 
 use std::panic::Location;
 

@@ -1,4 +1,4 @@
-//! A shared task in async code: by reference it lends its value, by value it clones it.
+//! A shared task in async code: awaited by reference it lends its value, by value it clones it.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};

@@ -141,7 +141,7 @@ impl<T> Shared<T> {
     fn without_outcome(&self) -> TaskError {
         TaskError::noted(
             ErrorKind::Abandoned,
-            "the task that is shared came to no outcome",
+            "the shared task has no outcome",
             Some(self.cell.meta().at()),
         )
     }

@@ -171,7 +171,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
     /// ```
     pub fn error(&self) -> Option<TaskError> {
         let failure = self.try_wait()?.err()?;
-        // It counts as handled wherever else the failure is passed, as for `Task::error`.
+        // It counts as handled even if the failure is passed elsewhere, as for `Task::error`.
         let _ = failure.claim_report();
         Some(failure)
     }
