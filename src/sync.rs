@@ -78,14 +78,14 @@ pub(crate) use thread::{JoinHandle, Thread, ThreadId};
 pub(crate) use std::sync::{Arc, Weak};
 pub(crate) use std::time::Duration;
 
-/// A place where two threads race; in builds with `--cfg chaos` a thread may dawdle here, elsewhere
+/// A place where two threads race; in builds with `--cfg chaos` a thread is delayed here, elsewhere
 /// it costs nothing.
 #[inline(always)]
 pub(crate) fn chaos_point() {
     #[cfg(chaos)]
-    chaos::dawdle();
+    chaos::inject_delay();
     #[cfg(all(test, shuttle))]
-    model::linger();
+    model::inject_long_delay();
 }
 
 #[cfg(chaos)]
@@ -97,7 +97,7 @@ mod chaos {
     }
 
     /// Yields one time in four and sleeps one time in 256, by a xorshift generator of this thread.
-    pub(super) fn dawdle() {
+    pub(super) fn inject_delay() {
         let roll = SEED
             .try_with(|seed| {
                 let mut x = seed.get() ^ (std::ptr::from_ref(seed) as u64).rotate_left(17);

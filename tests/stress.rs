@@ -46,7 +46,7 @@ impl Dice {
         Dice(self.0.rotate_left(23) ^ self.roll(u64::MAX) | 1)
     }
 
-    fn dawdle(&mut self) {
+    fn pause(&mut self) {
         match self.roll(8) {
             0 => thread::yield_now(),
             1..4 => (0..self.roll(300)).for_each(|_| std::hint::spin_loop()),
@@ -122,7 +122,7 @@ impl World {
         let work = move || -> Result<Value, fast_async::BoxError> {
             add(&world.books.began[which]);
             let _token = token;
-            dice.dawdle();
+            dice.pause();
             match dice.roll(12) {
                 0 => return Err(Planned.into()),
                 1 => resume_unwind(Box::new("planned")),
@@ -200,7 +200,7 @@ impl World {
     /// What becomes of a task in the end.
     fn finish(&self, dice: &mut Dice, task: Task<Value>) {
         self.watch(&task);
-        dice.dawdle();
+        dice.pause();
         match dice.roll(10) {
             0 => drop(task),
             1 => {
@@ -261,7 +261,7 @@ impl World {
         if dice.one_in(2) {
             let whole = all(members);
             self.watch(&whole);
-            dice.dawdle();
+            dice.pause();
             match dice.roll(3) {
                 0 => {
                     whole.cancel();
@@ -293,14 +293,14 @@ impl World {
                     .cancel_token(&child)
                     .spawn_with(move |context| {
                         add(&world.books.began[which]);
-                        own.dawdle();
+                        own.pause();
                         (u64::from(context.is_cancelled()), captured)
                     });
                 self.watch(&task);
                 task
             })
             .collect();
-        dice.dawdle();
+        dice.pause();
         token.cancel();
         for task in tasks {
             planned(task.wait());
@@ -313,7 +313,7 @@ impl World {
         let which = usize::from(dice.one_in(4));
         let settler = self.pools[which].spawn(move || {
             add(&world.books.began[which]);
-            own.dawdle();
+            own.pause();
             match own.roll(4) {
                 0 => drop(resolver),
                 1 => drop(resolver.reject(Planned)),

@@ -192,7 +192,7 @@ pub(crate) fn wait_until<T>(
         }
         Some(deadline) => {
             drop(held);
-            dawdle();
+            inject_delay();
             Instant::move_to(deadline);
             guard.held = Some(guard.mutex.take());
             true
@@ -253,7 +253,7 @@ impl<T> Receiver<T> {
 /// A place where the scheduler sometimes delays a thread for long. A failure that needs two long
 /// pauses at particular places is too rare if each step is random by itself.
 #[cfg(shuttle)]
-pub(super) fn linger() {
+pub(super) fn inject_long_delay() {
     let mut chance = shuttle::rand::thread_rng();
     if shuttle::rand::Rng::gen_bool(&mut chance, 0.125) {
         for _ in 0..shuttle::rand::Rng::gen_range(&mut chance, 0..100) {
@@ -264,7 +264,7 @@ pub(super) fn linger() {
 
 /// Lets others act for a while. How long is a matter of chance under `shuttle`; `loom` puts the
 /// steps of others here by itself.
-fn dawdle() {
+fn inject_delay() {
     #[cfg(shuttle)]
     while shuttle::rand::Rng::gen_bool(&mut shuttle::rand::thread_rng(), 0.5) {
         shuttle::thread::yield_now();
