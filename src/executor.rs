@@ -156,7 +156,7 @@ pub trait Executor: Send + Sync {
     ///         self.0.execute(job);
     ///     }
     ///
-    ///     fn keep(&self) -> Arc<dyn Executor> {
+    ///     fn to_shared(&self) -> Arc<dyn Executor> {
     ///         let pool: Weak<Pool> = Arc::downgrade(&self.0);
     ///         Arc::new(move |job: Job| {
     ///             if let Some(pool) = pool.upgrade() {
@@ -171,7 +171,7 @@ pub trait Executor: Send + Sync {
     /// assert_eq!(task.wait()?, 21);
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
-    fn keep(&self) -> Arc<dyn Executor>
+    fn to_shared(&self) -> Arc<dyn Executor>
     where
         Self: Clone + 'static,
     {

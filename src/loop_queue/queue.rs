@@ -461,12 +461,12 @@ impl Executor for LoopQueue {
         // A user's executor passes jobs on to this queue. A wait that only the loop's thread can
         // end must still find that thread.
         if !cfg!(planted = "passed_on_unseen") {
-            job.lies_in(self.keep());
+            job.lies_in(self.to_shared());
         }
         self.0.push(job);
     }
 
-    fn keep(&self) -> Arc<dyn Executor> {
+    fn to_shared(&self) -> Arc<dyn Executor> {
         Arc::new(Kept(Arc::downgrade(&self.0), self.0.turners.clone()))
     }
 

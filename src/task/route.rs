@@ -13,7 +13,7 @@ pub(super) fn route_to<E: Executor + Clone + 'static>(executor: &E) -> Route {
     if std::any::TypeId::of::<E>() == std::any::TypeId::of::<Inline>() {
         Route::Inline
     } else {
-        Route::Executor(executor.keep())
+        Route::Executor(executor.to_shared())
     }
 }
 
