@@ -1,5 +1,4 @@
-//! Exactly one edge of a cycle is rejected, for all edges that are added at once (Contract: S5,
-//! W3).
+//! Of the edges of a cycle, added in any order, exactly one is rejected (Contract: S5, W3).
 
 use super::{Log, explore, go, open};
 use crate::{ErrorKind, TaskError, any};
