@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use fast_async::{Inline, Task, all, deferred};
 
-/// Does so many operations.
+/// Does that number of operations.
 type Run = fn(u64);
 
 const SCENARIOS: [(&str, Run); 9] = [

@@ -1,8 +1,7 @@
 //! How does the pool size itself, and what does it cost to wait in it?
 //!
-//! N: said in each row; with `--test` a hundredth of it, and shorter pauses. Threads: a pool of its
-//! own for each figure, with the default settings where the row says no others; fib runs on the
-//! global pool.
+//! N: in each row; with `--test` a hundredth of it, and shorter pauses. Threads: a new pool for
+//! each figure, with the default settings unless the row names others; fib runs on the global pool.
 //!
 //! The bounds are what a machine with little else to do keeps to. A task that is lost fails the
 //! run; in a full run, so does a figure of the naps, the flood or the rest that is over its bound.
@@ -64,7 +63,7 @@ impl Table {
         }
     }
 
-    /// Says whether the bound is kept.
+    /// Prints whether the bound is kept.
     fn row(&mut self, figure: &str, measured: f64, bound: f64) -> bool {
         // What is done once weighs too much in a short run.
         let is_over = measured > bound && !self.short;
@@ -91,7 +90,7 @@ impl Table {
         }
     }
 
-    /// Waits for all, and counts those that have no value.
+    /// Waits for all, and counts the failures.
     fn gather(&mut self, tasks: Vec<Task<()>>) {
         let outcomes = tasks.into_iter().map(Task::wait);
         self.lost += outcomes.filter(Result::is_err).count();
@@ -149,8 +148,7 @@ fn naps(table: &mut Table, mode: Mode) {
     table.demand(&format!("{what}: threads"), peak as f64, 64.0);
 }
 
-/// Jobs that compute for a second, 64 of them queued, get few threads where nothing is told of
-/// them.
+/// 64 queued jobs that compute for a second get few threads without a hint.
 fn computations(table: &mut Table, short: bool, cores: usize) {
     let length = Duration::from_millis(if short { 50 } else { 1_000 });
     let pool = Untold.pool();

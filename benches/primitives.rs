@@ -59,7 +59,7 @@ fn report(name: &str, rounds: usize, n: u64, run: impl Fn(u64)) {
     println!("{name:<40}{:>10.1}{:>10.1}", each[0], each[rounds / 2]);
 }
 
-/// Two threads that wake each other in turn.
+/// Two threads that wake each other alternately.
 fn wake(times: u64) {
     let turns = [AtomicBool::new(false), AtomicBool::new(false)];
     let come = |turn: &AtomicBool| {

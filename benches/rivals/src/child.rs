@@ -1,9 +1,9 @@
 //! The parent's hold on a contestant's process: what it is asked for, and what becomes of one that
 //! dies or hangs.
 //!
-//! Every contestant has a process to itself, because the heap belongs to the process: what the
-//! tasks of one leave behind, freed on other threads and in another order, is paid for by the
-//! allocations of all the others.
+//! Every contestant has its own process, because the heap belongs to the process: memory that the
+//! tasks of one contestant free, on other threads and in another order, would slow the allocations
+//! of the others.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child as Process, ChildStdin, Command, Stdio};
@@ -37,7 +37,7 @@ pub(crate) enum Heap {
     Default,
 }
 
-/// A contestant in a process of its own; gone when dropped.
+/// A contestant in its own process, which ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Child {
     name: String,
@@ -48,7 +48,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts this program once more, to serve one contestant.
+    /// Starts this program again, to serve one contestant.
     pub(crate) fn start(
         workload: &Workload,
         contestant: &Contestant,

@@ -82,7 +82,7 @@ impl Contestant {
     /// The size it runs at when the others run at `n`, one of `sizes`; `None` when it sits this one
     /// out.
     ///
-    /// Beyond its limit it runs once more, at the limit, unless it has done that size already.
+    /// Beyond its limit it runs again, at the limit, unless it has done that size already.
     pub(crate) fn size(&self, n: usize, sizes: &[usize]) -> Option<usize> {
         if n <= self.most {
             return Some(n);
@@ -117,8 +117,8 @@ pub(crate) struct Workload {
     pub(crate) operations: fn(usize) -> usize,
     /// Runs are repeated within a round until they have done this many operations.
     pub(crate) fill: usize,
-    /// Each round has a process of its own, which is not warmed up but by the run itself: what is
-    /// asked is how a pool grows, and one that has grown takes up to ten seconds to shrink.
+    /// Each round has a new process without a warm-up, because the figure is how a pool grows, and
+    /// a grown pool takes up to ten seconds to shrink.
     pub(crate) from_rest: bool,
     pub(crate) contestants: &'static [Contestant],
 }

@@ -17,7 +17,7 @@ const RIGHT: f64 = 650.0;
 const TOP: f64 = 64.0;
 const BOTTOM: f64 = 470.0;
 
-/// Told apart also by those who do not see all colours; fast-async has one of its own.
+/// Colours that colour-blind readers can tell apart; fast-async has its own.
 const OURS: &str = "#d55e00";
 const FLOOR: &str = "#000000";
 const PEERS: [&str; 10] = [

@@ -1,5 +1,4 @@
-//! The contestant's side: a process of its own that runs what it is asked for and answers how long
-//! that took.
+//! The contestant's side: a process that runs each request and answers with the time taken.
 //!
 //! A request is a line `N RUNS` on standard input; the answer is the nanoseconds of all the runs
 //! together, a line on standard output. The end of the input is the end of the process. Between

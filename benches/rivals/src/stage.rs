@@ -37,7 +37,7 @@ pub(crate) fn together(count: usize, work: impl Fn() + Sync) -> Duration {
     start.elapsed()
 }
 
-/// Jobs that sit on a pool's threads until they are let go.
+/// Jobs that hold a pool's threads until they are released.
 #[derive(Debug)]
 pub(crate) struct Gate {
     way: Arc<Barrier>,
@@ -55,7 +55,7 @@ impl Gate {
                 entered.send(()).expect("the stage waits for it");
                 way.wait();
             }));
-            // One after another, so that no thread can take two of them into a queue of its own.
+            // One after another, so that no thread can take two of them into its local queue.
             running.recv().expect("the pool runs the job");
         }
         Self { way }

@@ -1,4 +1,4 @@
-//! async-executor's `Executor`, run by threads of its own.
+//! async-executor's `Executor`, run by its own threads.
 
 use std::future::pending;
 use std::sync::OnceLock;

@@ -105,7 +105,7 @@ fn promisery(n: usize) -> Duration {
     checked(n, results.expect("none fails"), start)
 }
 
-/// Received one by one into a list: such a pool has no join of its own.
+/// Received one by one into a list: such a pool has no join.
 fn collected<P: Peer>(n: usize) -> Duration {
     let start = Instant::now();
     let handles = spawned::<P>(n);

@@ -1,8 +1,8 @@
 //! What does it cost to spawn a job and cancel it before it starts?
 //!
 //! N: 200 000 jobs queued while every thread of the pool is held, all cancelled; then the threads
-//! are let go, and one more job is waited for, so that what a pool puts off until it meets the
-//! cancelled job is part of the bill. Threads: 2 workers, held; 64 for the pools that block; and
+//! are released, and one more job is waited for, so that work which a pool defers until it pops the
+//! cancelled job is part of the figure. Threads: 2 workers, held; 64 for the pools that block; and
 //! the one outside. Contestants: those whose handles cancel; channels to rayon and threadpool
 //! cannot take a job back. The floor makes, queues and drops boxed closures.
 

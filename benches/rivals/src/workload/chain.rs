@@ -1,9 +1,9 @@
 //! What does a link of a long chain cost, and does it depend on the length?
 //!
-//! N: 10 to 1 000 000 continuations, each adding one and capturing a word, hung on one pending
-//! promise that is then settled; the end is waited for. Threads: the one that builds and settles; 2
-//! workers for those that need an executor. Contestants: boxed futures polled on the spot (their
-//! poll recurses: the stack ends before a million), tasks each awaiting the task before,
+//! N: 10 to 1 000 000 continuations, each adding one and capturing a word, registered on one
+//! pending promise that is then settled; the end is waited for. Threads: the one that builds and
+//! settles; 2 workers for those that need an executor. Contestants: boxed futures polled in place
+//! (their poll recurses: the stack ends before a million), tasks each awaiting the task before,
 //! promisery's thread with its list of jobs, poll-promise's thread for every link (at most 2 000).
 //! Jobs on rayon and threadpool can only block until the job before has sent: two links would hold
 //! both threads. The floor calls a list of boxed closures, value by value.

@@ -1,9 +1,9 @@
 //! What does a continuation cost that comes after the result?
 //!
-//! N: 200 000 promises settled beforehand, outside of the timing; one continuation is hung on each,
-//! then all are waited for. Threads: 2 workers, and the one outside; up to 64 in pools that grow.
-//! Contestants: those with a handle that can be awaited later; each continuation is a task of its
-//! own, as it is here. The crates that start a thread for every promise run at 2 000. References:
+//! N: 200 000 promises settled beforehand, outside of the timing; one continuation is registered on
+//! each, then all are waited for. Threads: 2 workers, and the one outside; up to 64 in pools that
+//! grow. Contestants: those with a handle that can be awaited later; each continuation is a new
+//! task, as it is here. The crates that start a thread for every promise run at 2 000. References:
 //! channels whose value is there, received by a job on rayon and threadpool, which would hold a
 //! thread each if it were not; boxed futures, awaited without any executor. The floor queues and
 //! runs boxed closures.
