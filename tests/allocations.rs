@@ -1,9 +1,9 @@
 //! How often and how much each operation allocates, counted over the whole process.
 //!
-//! Scenarios without a pool are exact: they run once, after a run that fills what a thread keeps
-//! for itself. In those with a pool, threads that come up or look around may allocate too, but no
-//! run allocates less than the work itself does: the least of several counts, of many on a busy
-//! machine.
+//! Scenarios without a pool are exact: they run once, after a run that fills the caches of the
+//! thread. In scenarios with a pool, threads that start or search may allocate too, but no run
+//! allocates less than the work itself does: the figure is the minimum of several counts, of many
+//! on a busy machine.
 
 use std::alloc::System;
 use std::process::ExitCode;
@@ -27,12 +27,12 @@ const ROUNDS: (usize, usize) = (20, 2_000);
 /// A pool that is not at rest after this time hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What the measured part of a scenario has come to.
+/// The figures of the measured part of a scenario.
 #[derive(Clone, Copy)]
 struct Spent {
     /// Blocks asked for, and blocks asked to be made larger or smaller.
     calls: usize,
-    /// Bytes in use at its end, less those at its beginning.
+    /// Bytes in use at its end, minus the bytes in use at its beginning.
     bytes: isize,
 }
 
@@ -82,7 +82,7 @@ impl Scenario {
         }
     }
 
-    /// Grows lists beside: a few allocations more than one per operation.
+    /// Grows lists too: a few allocations more than one per operation.
     const fn growing(self, lists: usize) -> Scenario {
         Scenario {
             most: self.most + lists * GROWTH,
@@ -498,7 +498,7 @@ fn cancelling() -> Spent {
     spent
 }
 
-/// The workers have let go of everything they had.
+/// The workers have dropped all references.
 fn rest() {
     assert!(Pool::global().wait_idle(LIMIT), "the pool hangs");
 }

@@ -72,9 +72,9 @@ fn drop_at_the_end(line: LocalHeld) {
     thread_local! {
         static LAST: RefCell<Option<LocalHeld>> = const { RefCell::new(None) };
     }
-    // Before anything of ours comes to be on this thread, so that it goes after that.
+    // Before this crate creates a thread-local on this thread, so that this one is destroyed later.
     LAST.with(|last| *last.borrow_mut() = Some(line));
-    // Now it has come to be.
+    // Now the crate's thread-local exists.
     drop(Task::ready(Task::ready(1)).flatten());
     let (resolver, task) = deferred();
     task.then(|()| ()).detach();
@@ -100,7 +100,7 @@ fn flat(name: &str, length: usize, link: Link) {
             }
             let dropper = thread::Builder::new().stack_size(STACK);
             dropper.spawn(move || end(line)).unwrap().join().unwrap();
-            // Some of them go on the pool.
+            // The pool drops some of them.
             drops.wait_for(1);
         }
     });

@@ -1,5 +1,4 @@
-//! Every way in which a task comes to its outcome, with everything that can be done with it,
-//! wherever that runs, settled before and after.
+//! Every way to settle a task, with every way to use it, on every thread, settled before and after.
 //!
 //! Contract: S2, S3, S4, S5, D1, D3, D6, D7, W2, C2, C4, C5
 
@@ -19,7 +18,7 @@ use fast_async::{
 };
 use support::{Drops, Gate, PATIENCE, Token, expected, within_time};
 
-/// How the task comes to its outcome.
+/// How the task settles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Resolve,
@@ -68,10 +67,10 @@ enum When {
     After,
 }
 
-/// What the consumer is to come to.
+/// The expected outcome of the consumer.
 #[derive(Clone, Copy, Debug)]
 enum Ends {
-    /// What the source has come to.
+    /// The outcome of the source.
     Same,
     /// One more than the value of the source.
     More,
@@ -98,7 +97,7 @@ struct Use {
 /// How often the consumer's closure runs, and what comes of it.
 type Runs = (usize, Ends);
 
-/// No closure runs, and the outcome of the source goes on.
+/// No closure runs, and the outcome of the source is passed on.
 const PASSES: Runs = ends(Ends::Same);
 
 const fn ends(ends: Ends) -> Runs {
@@ -419,7 +418,7 @@ impl Closure {
         }
     }
 
-    /// It runs on the thread of the test, wherever the chain runs.
+    /// It runs on the thread of the test, not where the chain runs.
     fn expects_the_test(&self) {
         *self.expects_the_test.lock().unwrap() = true;
     }
@@ -454,7 +453,7 @@ fn named_pool(name: &str) -> Pool {
     pool.build().expect("a valid pool")
 }
 
-/// A thread with a loop of its own.
+/// A thread with its own loop.
 static LOOP: LazyLock<(LoopQueue, ThreadId)> = LazyLock::new(|| {
     let queue = LoopQueue::new();
     let own = queue.clone();
@@ -623,7 +622,7 @@ impl Case {
                 assert_eq!(all.errors().len(), 1);
                 self.check_failure(all.first());
             }
-            (ends, outcome) => panic!("{ends:?} expected, but it came to {outcome:?}"),
+            (ends, outcome) => panic!("{ends:?} expected, but the outcome is {outcome:?}"),
         }
     }
 
@@ -704,7 +703,7 @@ fn every_outcome_with_every_use_in_every_place_before_and_after() {
     });
 }
 
-/// Says which case it was when a check panics.
+/// Prints the case when a check panics.
 struct Named(String);
 
 impl Drop for Named {

@@ -18,7 +18,7 @@ fn unseen(max_threads: usize) -> Pool {
     builder.without_thread_states().build().unwrap()
 }
 
-/// Says, past the test harness, that a test was not run.
+/// Prints, past the test harness, that a test was not run.
 fn skipped(why: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "skipped, and so not shown: {why}");

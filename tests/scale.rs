@@ -92,7 +92,7 @@ fn alone(name: &'static str, test: impl FnOnce(&Arc<Memory>) + Send + 'static) {
     drop(turn);
 }
 
-/// Runs a test in a process of its own as well: where a mistake would overflow the stack.
+/// Runs a test in a new process too, because a mistake would overflow the stack.
 fn by_itself(name: &'static str, test: impl FnOnce(&Arc<Memory>) + Send + 'static) {
     isolated(name, move || alone(name, test));
 }
@@ -255,7 +255,7 @@ mod forks {
         MILLION
     };
 
-    /// Every link is a fork of its own, with a cell of its own.
+    /// Every link is a fork with a new cell.
     fn forks() -> (Resolver<usize>, Task<usize>) {
         let (resolver, mut task) = deferred();
         for _ in 0..FORKS {
@@ -436,7 +436,7 @@ mod adoption {
         });
     }
 
-    // Contract: S5. A loop that runs on an executor of its own choice is a loop as well.
+    // Contract: S5. A loop that runs on another executor is a loop as well.
     fn on_an_executor(name: &'static str, send: fn(Task<usize>, &Pool) -> Task<usize>) {
         by_itself(name, move |memory| {
             let pool = Pool::builder().name("loop").max_threads(1).build().unwrap();

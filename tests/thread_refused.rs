@@ -198,7 +198,7 @@ mod by_limit {
         true
     }
 
-    /// Past the test harness, which keeps what successful tests print to itself.
+    /// Prints past the test harness, which captures the output of successful tests.
     fn skipped(why: &str) {
         use std::io::Write;
         let _ = writeln!(std::io::stderr(), "skipped, and so not shown: {why}");
@@ -232,7 +232,7 @@ mod by_limit {
         assert!(pool.wait_idle(Duration::MAX));
         let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
         assert!(report.is_complete(), "{report:?}");
-        // Continuations that need no thread of their own run all the same.
+        // Continuations that need no thread run even so.
         let (resolver, task) = deferred::<u32>();
         let task = task.then(|n| n + 1);
         resolver.resolve(1).unwrap();
@@ -285,7 +285,7 @@ mod by_limit {
     fn a_timer_without_a_thread_fails_and_the_next_may_not() {
         const NAME: &str = "by_limit::a_timer_without_a_thread_fails_and_the_next_may_not";
         if !is_child(NAME) {
-            // Two are the test's own; the others are those of a worker and of the timers.
+            // Two are the test's own; the others are a worker and the timers' thread.
             run_limited(NAME, 4);
             return;
         }
@@ -303,7 +303,7 @@ mod by_limit {
         assert_eq!(error.kind(), ErrorKind::Rejected);
         assert!(
             resolver.resolve(7).is_err(),
-            "what has no limit does not go on"
+            "a wait without a limit does not end"
         );
         // What needs no timer is not refused.
         assert!(delay(Duration::ZERO).wait().is_ok());
@@ -378,7 +378,7 @@ mod by_limit {
             })
             .collect();
         let own = pool.clone();
-        // This one waits for all that is queued, and for those that wait.
+        // This one waits for all queued jobs, and for the waiting ones.
         let idles = pool.spawn(move || own.wait_idle(Duration::MAX));
         pool.spawn(move || resolver.resolve(7).unwrap()).detach();
         let mut failed = 0;

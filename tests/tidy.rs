@@ -2,7 +2,7 @@
 //! looks like.
 //!
 //! The files are parsed with `syn`. Comments, strings and the tests inside the sources do not
-//! count, except where a test says so.
+//! count, except in tests that name them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// The modules from the ground up. A module may use those before its own line, and itself; those on
-/// one line may use each other.
+/// The modules from the ground up. A module may use itself and the modules on earlier lines;
+/// modules on one line may use each other.
 const ORDER: &[&[&str]] = &[
     &["sync"],
     &["limits"],

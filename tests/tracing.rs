@@ -1,4 +1,4 @@
-//! Spans and subscribers follow a closure to the thread that runs it, and are let go when it ends.
+//! Spans and subscribers follow a closure to the thread that runs it, and are dropped when it ends.
 
 #[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
 mod support;

@@ -54,7 +54,7 @@ impl Reports {
         Reports(guard)
     }
 
-    /// What was reported until everything came to rest.
+    /// Returns what was reported until the pools were idle.
     fn take(&self, pool: &Pool) -> Vec<TaskError> {
         assert!(pool.wait_idle(Duration::MAX) && Pool::global().wait_idle(Duration::MAX));
         std::mem::take(&mut *REPORTS.lock().unwrap_or_else(|broken| broken.into_inner()))
@@ -69,7 +69,7 @@ struct Doomed {
 
 type Ending = (&'static str, ErrorKind, fn(&Pool) -> Doomed);
 
-/// A task of the pool that goes on when `fail` is called.
+/// A task of the pool that continues when `fail` is called.
 fn gated<R>(pool: &Pool, f: impl FnOnce() -> R + Send + 'static) -> Doomed
 where
     R: fast_async::IntoTask<Output = u32> + 'static,
@@ -598,7 +598,7 @@ fn a_shielded_failure_that_comes_after_the_cancel() {
         let (resolver, task) = deferred::<u32>();
         let outer = task.shielded();
         outer.cancel();
-        // The source goes on, and fails; what hung on it is gone.
+        // The source continues, and fails; its steps are gone.
         resolver.reject(Broken).unwrap();
         assert_eq!(reports.take(&pool).len(), 1);
     });
@@ -781,7 +781,7 @@ fn a_subscriber_of_one_thread_swallows_no_report() {
         let subscriber = tracing_subscriber::registry().with(errors.clone());
         let guard = tracing::subscriber::set_default(subscriber);
         // Reported on a thread of the pool, where no subscriber is set.
-        fail_unseen("meanwhile");
+        fail_unseen("in between");
         println!("events: {}", errors.0.lock().unwrap().len());
         drop(guard);
         fail_unseen("afterwards");
@@ -792,6 +792,6 @@ fn a_subscriber_of_one_thread_swallows_no_report() {
     let afterwards = lines.iter().filter(|line| line.contains("afterwards"));
     assert_eq!(afterwards.count(), 1, "the subscriber is gone: {lines:?}");
     let as_event = usize::from(String::from_utf8_lossy(&output.stdout).contains("events: 1"));
-    let meanwhile = lines.iter().filter(|line| line.contains("meanwhile"));
-    assert_eq!(as_event + meanwhile.count(), 1, "reported once: {lines:?}");
+    let later = lines.iter().filter(|line| line.contains("in between"));
+    assert_eq!(as_event + later.count(), 1, "reported once: {lines:?}");
 }

@@ -92,7 +92,7 @@ fn a_closure_that_is_passed_over() {
     });
 }
 
-/// `handle`, `finally` and the like want every outcome.
+/// `handle`, `finally` and similar verbs take every outcome.
 fn is_passed_over((name, ..): &Verb) -> bool {
     !matches!(
         *name,

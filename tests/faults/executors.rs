@@ -56,7 +56,7 @@ fn an_executor_that_does_its_worst() {
                 let source = Source::new(pending, true);
                 let task = source.task.on(&move |job: Job| bad(job, &kept));
                 let task = task.then(|n| n + 1);
-                // Behind the bad executor everything goes on, with what its link came to.
+                // After the bad executor the chain continues with the outcome of its link.
                 let after = task
                     .on(&ground.pool)
                     .handle(|outcome| outcome.map_err(kind));
@@ -76,7 +76,7 @@ fn an_executor_that_does_its_worst() {
     });
 }
 
-/// What else may hang behind an executor, each giving what it came to.
+/// Other steps behind an executor; each returns its outcome.
 type Rest = (&'static str, fn(Task<u32>) -> Task<u32>);
 
 const RESTS: &[Rest] = &[
@@ -102,7 +102,7 @@ const RESTS: &[Rest] = &[
     ("nothing", |task| task),
 ];
 
-// Contract: S3. With or without a link of its own behind the executor, everything settles.
+// Contract: S3. With or without a link behind the executor, every task settles.
 #[test]
 fn steps_behind_an_executor_that_misbehaves() {
     stand("behind", |ground| {
@@ -122,7 +122,7 @@ fn steps_behind_an_executor_that_misbehaves() {
                 let Some(outcome) = outcome(task, &jobs) else {
                     panic!("{name}, {rest}, pending {pending}: never settled");
                 };
-                // `any` gathers the failures of its tasks in one of its own.
+                // `any` gathers the failures of its tasks in a new one.
                 let kind = outcome.err().map(|error| error.kind());
                 let may_be = [None, Some(ErrorKind::Rejected), Some(ErrorKind::Failed)];
                 assert!(may_be.contains(&kind), "{name}, {rest}: {kind:?}");
@@ -131,7 +131,7 @@ fn steps_behind_an_executor_that_misbehaves() {
     });
 }
 
-/// What the task comes to, while the jobs that were kept are run, as often as it takes.
+/// Returns the outcome of the task; runs the kept jobs until there is one.
 fn outcome(mut task: Task<u32>, jobs: &Log<Job>) -> Option<Result<u32, TaskError>> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {

@@ -38,7 +38,7 @@ impl Ground {
     #[track_caller]
     pub(crate) fn check(&self) {
         assert_still_dispatches();
-        assert!(self.pool.wait_idle(PATIENCE), "the pool comes to rest");
+        assert!(self.pool.wait_idle(PATIENCE), "the pool becomes idle");
         let meet = Arc::new(Barrier::new(2));
         let tasks = [meet.clone(), meet].map(|meet| {
             self.pool.spawn(move || {
@@ -50,7 +50,7 @@ impl Ground {
             let outcome = task.wait_timeout(PATIENCE).expect("two threads work");
             outcome.expect("a thread that still dispatches");
         }
-        assert!(self.pool.wait_idle(PATIENCE), "the pool comes to rest");
+        assert!(self.pool.wait_idle(PATIENCE), "the pool becomes idle");
         // A thread that has done its work needs a moment to sit down.
         let start = Instant::now();
         let mut metrics = self.pool.metrics();

@@ -132,7 +132,8 @@ fn a_thread_whose_locals_are_going() {
         let (tell, told) = std::sync::mpsc::channel();
         let (resolver, task) = deferred();
         let first = last(resolver, tell.clone());
-        // One whose locals go after those of the crate, and one where they go before.
+        // One thread whose locals are destroyed after the crate's, and one where they are destroyed
+        // before.
         let task = task.then(|n| n + 1).then(|n| n * 10);
         thread::spawn(move || {
             LAST.set(Some(first));

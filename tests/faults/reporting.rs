@@ -1,4 +1,4 @@
-//! What hears of failures, and fails itself: the hook, the `Display` of an error, a tracing
+//! User code that gets failures and fails itself: the hook, the `Display` of an error, a tracing
 //! subscriber.
 
 use std::cell::Cell;
@@ -85,7 +85,7 @@ fn a_display_that_panics() {
     });
 }
 
-/// A layer that panics where it is told to.
+/// A layer that panics at a given place.
 struct Grump(&'static str);
 
 const PLACES: [&str; 6] = ["enabled", "new_span", "event", "enter", "exit", "close"];
@@ -151,7 +151,7 @@ fn grumble(ground: &Ground, place: &'static str) {
     tracing::subscriber::with_default(subscriber, || {
         let span = tracing::info_span!("outer");
         let tasks: Vec<Task<u32>> = span.in_scope(|| {
-            // What the caller's own thread asks of the subscriber is between those two.
+            // Calls of the subscriber on the caller's own thread are excluded.
             let (resolver, task) = deferred();
             let seen = task.inspect(|_| ()).finally(|| ());
             let tasks = vec![

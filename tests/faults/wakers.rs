@@ -12,7 +12,7 @@ use fast_async::{Task, TaskError, deferred, task::SubscriptionGuard};
 use crate::ground::{Grenade, stand};
 use crate::support::expected;
 
-/// A waker that panics when it wakes or goes, and holds what it is told to.
+/// A waker that panics when it wakes or is dropped, and holds a given value.
 #[allow(dead_code, reason = "what it holds is there to be dropped")]
 struct Loud {
     panics_in_wake: bool,
@@ -68,7 +68,7 @@ fn a_waker_that_panics_when_it_wakes() {
 fn a_waker_that_panics_when_it_is_dropped() {
     stand("waker's drop", |ground| {
         let quiet = Waker::noop();
-        // Replaced by another, by a wait, let go with the handle, used up by a settle.
+        // Replaced by another, by a wait, dropped with the handle, consumed by a settle.
         for way in 0..4 {
             let waker = Waker::from(loud(false, Some(ground.grenade())));
             let (resolver, mut task) = deferred::<u32>();

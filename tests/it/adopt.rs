@@ -1,5 +1,5 @@
-//! Adoption: a task that is returned, or settled with, becomes the outcome; a ring of tasks is told
-//! so.
+//! Adoption: a task that is returned, or settled with, delivers the outcome; a cycle of tasks
+//! fails.
 
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
@@ -155,7 +155,7 @@ mod outcome {
         });
     }
 
-    // A chain stays on its executor, wherever the adopted task ran.
+    // A chain stays on its executor, for any thread on which the adopted task ran.
     #[test]
     fn the_outer_chain_keeps_its_executor() {
         within(|| {
@@ -252,7 +252,7 @@ mod outcome {
         }
     }
 
-    // Contract: S5. What does nothing but carry an outcome is let go, or a loop of adoptions would
+    // Contract: S5. A task that only forwards an outcome is dropped, or a loop of adoptions would
     // grow.
     #[test]
     fn a_task_that_only_carries_is_left_out_of_the_line() {

@@ -108,7 +108,7 @@ fn blocking_callbacks_run_on_the_callers_thread_and_may_capture_what_stays_there
     });
 }
 
-// There: a deadlock. In a process of its own, because the limit is the whole process's.
+// There: a deadlock. In a new process, because the limit applies to the whole process.
 // Contract: W1
 #[test]
 fn a_task_may_wait_for_a_task_with_one_thread() {

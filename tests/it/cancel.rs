@@ -25,7 +25,7 @@ fn held_pool() -> (Pool, Gate) {
     (pool, gate)
 }
 
-/// Says that it runs, and returns once it is told that it was cancelled.
+/// Signals that it runs, and returns when it sees the cancel.
 fn until_told(running: &Count) -> impl FnOnce(&TaskContext) -> u32 + Send + 'static {
     let running = running.clone();
     move |context| {
@@ -536,7 +536,7 @@ mod upstream {
             assert_eq!(tail.cancel(), CancelOutcome::Prevented);
             assert!(resolver.is_wanted());
             resolver.resolve(1).unwrap();
-            assert_eq!(ran.get(), 1, "the source goes on");
+            assert_eq!(ran.get(), 1, "the source continues");
             assert!(tail.wait().unwrap_err().is_cancelled());
 
             // Without a cancel a shield changes nothing.
@@ -783,8 +783,8 @@ mod token {
         });
     }
 
-    /// Raises `quit`, which comes to the first of two tasks, and to the second when the thread that
-    /// it has set free has been through its queue. `held`: where the first one's callback is.
+    /// Raises `quit`, which reaches the first of two tasks, and the second after the thread that it
+    /// unblocks has emptied its queue. `held`: the place of the first one's callback.
     fn free_a_thread_in_the_middle_of(
         quit: &CancelToken,
         held: &CancelToken,
@@ -884,7 +884,7 @@ mod token {
 mod race {
     use super::*;
 
-    /// Calls both at once, many times; each gets a number of its own to be late by.
+    /// Calls both at once, many times; each gets its own number as a delay.
     fn rounds(mut round: impl FnMut(u32, &Barrier, &mpsc::Sender<Job>)) {
         let (send, jobs) = mpsc::channel::<Job>();
         let other = thread::spawn(move || jobs.into_iter().for_each(|job| job()));

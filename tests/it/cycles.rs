@@ -114,8 +114,8 @@ mod closed_by_an_adoption {
         });
     }
 
-    // Contract: S5, W3. The other order: the wait comes last, and is told; `a` then gets what the
-    // task returns.
+    // Contract: S5, W3. The other order: the wait comes last, and fails; `a` then gets the value of
+    // the task.
     #[test]
     fn an_adoption_then_a_wait() {
         within(|| {
@@ -184,7 +184,7 @@ mod closed_by_an_adoption {
         });
     }
 
-    // Contract: S5, W3. A job of a loop turns the loop until a task is settled that comes to wait
+    // Contract: S5, W3. A job of a loop runs the loop until a task is settled that begins to wait
     // for that job.
     #[test]
     fn a_loop_that_is_turned_in_one_of_its_jobs() {
@@ -250,12 +250,12 @@ mod no_cycle {
                 }
                 assert!(resolver.settle_with(b).is_ok());
                 go.open();
-                assert_eq!(a.wait().unwrap(), &1, "timed out, and went on");
+                assert_eq!(a.wait().unwrap(), &1, "timed out, and continued");
             }
         });
     }
 
-    // Contract: W3. `any` goes on with the other one.
+    // Contract: W3. `any` continues with the other one.
     #[test]
     fn through_one_of_any() {
         within(|| {
@@ -280,7 +280,7 @@ mod no_cycle {
             let (resolver, other) = deferred::<u32>();
             let b = pool.spawn(move || {
                 let error = any([handed.recv().unwrap(), other]).wait().unwrap_err();
-                // The failure of `other` is one of two: the first one goes on.
+                // The failure of `other` is one of two: the first one continues.
                 error.kind()
             });
             let b = b.share();

@@ -182,7 +182,7 @@ mod order {
                 assert_eq!(
                     turns,
                     (0..EACH).collect::<Vec<_>>(),
-                    "those of thread {number}"
+                    "the steps of thread {number}"
                 );
             }
         });
@@ -246,7 +246,7 @@ mod order {
             let settler = thread::spawn(move || resolver.resolve(1).unwrap());
             looking.pass();
             assert_eq!(task.cancel(), CancelOutcome::Signalled);
-            assert_eq!(seen.len(), 0, "none runs beside the one that looks");
+            assert_eq!(seen.len(), 0, "none runs at the same time as the observer");
             go_on.open();
             settler.join().unwrap();
             assert_eq!(seen.take(), [[Some(1); 5], [None; 5]].concat());
@@ -272,9 +272,8 @@ mod order {
         });
     }
 
-    // Contract: D1, C2. Each cancel is left to the thread that runs the observer; what they tell of
-    // comes in the order in which it was registered, and not at all when it was unsubscribed
-    // meanwhile.
+    // Contract: D1, C2. Each cancel is deferred to the thread that runs the observer. The steps are
+    // told of it in the order of registration, except steps that were unsubscribed since.
     #[test]
     fn steps_cancelled_repeatedly_run_once_and_in_order() {
         within(|| {
@@ -312,7 +311,7 @@ mod order {
         });
     }
 
-    // Contract: D4. The next one in the list is gone, and those behind it are not.
+    // Contract: D4. The next one in the list is gone, and the later ones are not.
     #[test]
     fn an_observer_that_is_unsubscribed_while_the_link_before_it_runs_is_skipped() {
         within(|| {
@@ -639,8 +638,8 @@ mod threads {
         });
     }
 
-    // Contract: D2. The same for a line of forks: a branch that has run leaves what hangs on it to
-    // the thread's list.
+    // Contract: D2. The same for a line of forks: a branch that has run leaves its steps to the
+    // thread's list.
     #[test]
     fn a_line_of_forks_keeps_the_stack_flat() {
         isolated("threads::a_line_of_forks_keeps_the_stack_flat", || {

@@ -6,8 +6,8 @@ use std::thread;
 use crate::support::{Drops, Gate, Log, OnDrop, every_case, expected, one_thread, within};
 use fast_async::{CancelOutcome, ErrorKind, Inline, Job, Subscription, Task, deferred, spawn};
 
-// Contract: D6. When the next link runs, the closures of those before it are gone, whether they ran
-// or were passed over. Case: 31
+// Contract: D6. When the next link runs, the closures of earlier links are dropped, whether they
+// ran or were skipped. Case: 31
 #[test]
 fn a_closure_is_dropped_before_the_next_link_runs() {
     within(|| {

@@ -331,7 +331,7 @@ mod failing {
         });
     }
 
-    // A job of a task that was cancelled meanwhile has nothing left to do.
+    // A job of a task that was cancelled since has nothing to do.
     #[test]
     fn a_job_of_a_cancelled_task_runs_nothing() {
         within(|| {

@@ -56,7 +56,7 @@ fn the_last_waker_is_woken_once() {
         assert!(poll(&mut task, &first).is_pending());
         assert!(poll(&mut task, &second).is_pending());
         drop(first);
-        assert_eq!(drops.count(), 1, "a waker that was replaced is let go");
+        assert_eq!(drops.count(), 1, "a replaced waker is dropped");
         assert!(poll(&mut task, &second).is_pending());
         resolver.resolve(1).unwrap();
         assert_eq!(second.wakes(), 1);

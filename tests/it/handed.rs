@@ -76,8 +76,7 @@ mod stale {
             let (at, until) = (begun.clone(), go_on.clone());
             let (send, received) = channel::<Task<u32>>();
             let outer = pool.spawn(move || received.recv().unwrap().wait());
-            // From outside, so that it lies in the pool's queue and not in the worker's own local
-            // queue.
+            // From outside, so that it is in the injector and not in the worker's local queue.
             let inner = pool.spawn(move || {
                 at.open();
                 until.pass();
@@ -241,7 +240,7 @@ mod cancelled {
             let task = task.then(|_| unreachable!("cancelled before it starts"));
             watch(&task, &seen);
             assert_eq!(task.cancel(), CancelOutcome::Prevented);
-            // So is what was chained on the cancelled task, before its executor comes to any of it.
+            // So are the steps chained on the cancelled task, before its executor runs any of them.
             let task = task.catch(|_| unreachable!("cancelled before it starts"));
             assert_eq!(task.cancel(), CancelOutcome::Prevented);
             here.run_pending();

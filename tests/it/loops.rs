@@ -17,7 +17,7 @@ use fast_async::{
 /// Ten times as deep as calls may stand inside each other.
 const DEEP: usize = 640;
 
-/// Runs `body` on a stack of half a MiB in a process of its own.
+/// Runs `body` on a stack of half a MiB in a new process.
 fn on_a_small_stack(name: &str, body: impl FnOnce() + Send + 'static) {
     isolated(name, || {
         let small = thread::Builder::new().stack_size(512 << 10);
@@ -218,7 +218,7 @@ mod nesting {
 mod waits {
     use super::*;
 
-    /// Queues `job`, turns the loop on this thread once, and says what the job came to.
+    /// Queues `job`, runs the loop on this thread once, and returns the outcome of the job.
     fn in_a_job<R: Send + 'static>(
         queue: &LoopQueue,
         job: impl FnOnce(LoopQueue) -> R + Send + 'static,
@@ -273,7 +273,7 @@ mod waits {
                 assert_eq!(n.unwrap(), round + 1);
                 drain(&queue, &pool);
             }
-            // And for what comes to lie there while it waits.
+            // And for jobs that are queued there while it waits.
             let n = in_a_job(&queue, |queue| {
                 let (resolver, task) = deferred();
                 thread::spawn(move || {
@@ -467,7 +467,7 @@ mod budget {
 mod local {
     use super::*;
 
-    /// Says on which thread it is dropped.
+    /// Records the thread on which it is dropped.
     fn tells_where() -> (impl Sized, mpsc::Receiver<ThreadId>) {
         let (tell, told) = mpsc::channel();
         let token = OnDrop::new(move |_| tell.send(thread::current().id()).unwrap_or_default());

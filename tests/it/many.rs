@@ -167,7 +167,7 @@ mod race_of {
             assert_eq!(some(1, [Task::ready(1), late()]).wait().unwrap(), [(0, 1)]);
             assert_eq!(reports.load(Ordering::Relaxed), 0);
             drop(race([late(), late()]));
-            assert_eq!(reports.load(Ordering::Relaxed), 1, "nobody asked for it");
+            assert_eq!(reports.load(Ordering::Relaxed), 1, "it is unhandled");
         });
     }
 

@@ -249,8 +249,8 @@ fn a_value_that_a_combinator_has_no_use_for_may_panic_when_dropped() {
     });
 }
 
-// Contract: S2. Of values that come at once one wins; the crate drops those that come too late to
-// be handed back.
+// Contract: S2. Of several values at once one wins; the crate drops values that are too late to be
+// returned.
 #[test]
 fn a_late_winner_may_panic_when_dropped() {
     const ROUNDS: usize = 300;
@@ -304,7 +304,7 @@ fn a_value_that_a_cancel_makes_superfluous_may_panic_when_dropped() {
         running.pass();
         assert_eq!(task.cancel(), CancelOutcome::Signalled);
         go_on.open();
-        settler.join().expect("the settling thread goes on");
+        settler.join().expect("the settling thread continues");
         assert_eq!(drops.count(), 1);
         assert!(task.wait().unwrap_err().is_cancelled());
     });

@@ -203,7 +203,7 @@ const SETTINGS: &[Setting] = &[
             static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
         }
         let runner = thread::spawn(move || {
-            // Before anything of ours comes to be, so that it goes after that.
+            // Before this crate creates a thread-local, so that this one is destroyed later.
             LAST.with(|last| *last.borrow_mut() = Some(Last(Some(f))));
             slow().wait().unwrap();
         });
@@ -236,7 +236,7 @@ fn take_token(limit: Duration) -> bool {
     start.elapsed() < limit
 }
 
-// Contract: W1. The caller may hold a token for a later `park` of its own.
+// Contract: W1. The caller may hold a token for its own later `park`.
 #[test]
 fn no_blocking_call_takes_the_callers_token() {
     within(|| {
@@ -276,7 +276,7 @@ fn no_blocking_call_ends_with_a_foreign_unpark() {
                     caller.unpark();
                 }
             });
-            // The calls look at what they come to themselves.
+            // The calls check their own outcome.
             call();
             drop(stop);
             prodder.join().unwrap();

@@ -1,4 +1,4 @@
-//! The pool: how it grows and shrinks, what it refuses, how it comes to rest and to an end.
+//! The pool: how it grows and shrinks, what it rejects, how it becomes idle and how it ends.
 
 mod end;
 mod rest;

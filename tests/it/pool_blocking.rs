@@ -150,7 +150,7 @@ mod each_other {
 
     const SHORT: Duration = Duration::from_millis(50);
 
-    /// Has a task of each of two pools call `wait` with the other pool; says what they came to.
+    /// Has a task of each of two pools call `wait` with the other pool; returns their outcomes.
     fn of_two_pools<R: Send + 'static>(wait: fn(&Pool) -> R) -> [R; 2] {
         let pools = [pool_of(1), pool_of(1)];
         let both = Arc::new(Barrier::new(2));
@@ -369,7 +369,7 @@ mod phases {
             }
             Phase::JobDrop => {
                 let blocker = blocker();
-                // The blocking call may close the pool. The job runs all the same.
+                // The blocking call may close the pool. The job runs even so.
                 pool.spawn(move || blocker.hold()).wait().unwrap();
             }
             Phase::HookDrop => {

@@ -10,8 +10,8 @@ use fast_async::{
     set_unhandled_hook, spawn,
 };
 
-/// Runs `body` in a process of its own: a stack overflow would end the others with it.
-/// Runs `body` on a thread with a small stack.
+/// Runs `body` in a new process: a stack overflow would end the other tests with it. Runs `body` on
+/// a thread with a small stack.
 fn on_a_small_stack(body: impl FnOnce() + Send + 'static) {
     let builder = thread::Builder::new().stack_size(512 << 10);
     builder.spawn(body).unwrap().join().unwrap();
@@ -143,7 +143,7 @@ mod passes {
         assert_eq!(log.take(), ["first", "last", "inner"]);
     }
 
-    // Contract: W1. A callback that blocks holds up no other.
+    // Contract: W1. A callback that blocks delays no other.
     #[test]
     fn a_callback_may_wait_for_what_a_later_one_brings() {
         within(|| {
@@ -240,7 +240,7 @@ mod flat_stack {
                     );
                 }
                 assert_eq!(next.1.cancel(), CancelOutcome::Prevented);
-                assert_eq!(ended.get(), 1, "the cancel has come to its end");
+                assert_eq!(ended.get(), 1, "the cancel has returned");
             });
         });
     }
@@ -260,7 +260,7 @@ mod flat_stack {
                     next = token;
                 }
                 assert!(next.cancel());
-                assert!(last.is_cancelled(), "the raise has come to its end");
+                assert!(last.is_cancelled(), "the raise has returned");
             });
         });
     }
@@ -333,7 +333,7 @@ mod flat_stack {
             let last = CancelToken::new();
             let end = last.clone();
             on_a_small_stack(move || {
-                // Registered before those of the crate, so dropped after them.
+                // Registered before the crate's thread-locals, so dropped after them.
                 FIRST.with(|first| assert!(first.borrow().is_none()));
                 let mut next = end;
                 for _ in 0..LONG {

@@ -119,7 +119,7 @@ fn a_callback_may_share_chain_and_wait_for_other_tasks() {
     });
 }
 
-// Contract: D8. What it waits for lies in this thread's own list, behind it.
+// Contract: D8. What it waits for is later in this thread's own list.
 // Case: 58
 #[test]
 fn a_callback_may_wait_for_what_its_own_thread_has_yet_to_dispatch() {

@@ -1,4 +1,5 @@
-//! Resolvers for callbacks of others: shared by several, and settled by a thread that must go on.
+//! Resolvers for callbacks of other libraries: shared by several callbacks, and settled by a thread
+//! that must not run continuations.
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};

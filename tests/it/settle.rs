@@ -32,7 +32,7 @@ mod once {
     use super::*;
 
     // Contract: S1. One of the racing settlers wins; the resolver that loses gets its value back,
-    // cancels that lose say so. Case: 2
+    // and cancels that lose return `TooLate`. Case: 2
     #[test]
     fn of_racing_settlers_exactly_one_wins() {
         const ROUNDS: usize = 500;
@@ -110,13 +110,13 @@ mod once {
         });
     }
 
-    /// Has `settle` race with a cancel; says whether it was told that it had settled the task, and
-    /// what the cancel came to.
+    /// Has `settle` race with a cancel; returns whether it settled the task, and the answer of the
+    /// cancel.
     fn race<R: Send + 'static>(
         settle: impl FnOnce(Resolver<u32>) -> Result<(), R> + Send + 'static,
     ) -> (Result<(), R>, CancelOutcome, Result<u32, TaskError>) {
         let (resolver, task) = deferred::<u32>();
-        // A barrier wakes one thread long after the other: they look for each other once more.
+        // A barrier wakes one thread long after the other: they spin until both are awake.
         let start = Arc::new((Barrier::new(2), AtomicUsize::new(0)));
         let meet = |start: &(Barrier, AtomicUsize)| {
             start.0.wait();
@@ -441,7 +441,7 @@ mod lost {
         });
     }
 
-    // Contract: S3. The executor lost the job in a panic of its own.
+    // Contract: S3. The executor lost the job in its own panic.
     // Case: 59
     #[test]
     fn a_job_that_an_executor_loses_in_a_panic_rejects_its_task() {

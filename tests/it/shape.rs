@@ -51,8 +51,8 @@ assert_impl_all!(CancelOnDrop<Cell<u8>>: Send, Sync, Unpin);
 assert_not_impl_any!(Task<u8>: Clone, Copy);
 assert_not_impl_any!(Resolver<u8>: Clone, Copy);
 
-// A shared value is lent to many threads at once: then it must be `Sync`, and must be `Send`
-// because any of them may drop it.
+// Many threads borrow a shared value at once: it must be `Sync`, and `Send` because any of them may
+// drop it.
 assert_impl_all!(SharedTask<u8>: Clone, Send, Sync, Unpin);
 assert_not_impl_any!(SharedTask<Cell<u8>>: Send, Sync);
 assert_not_impl_any!(SharedTask<u8>: Copy);
@@ -110,7 +110,7 @@ assert_impl_all!(Pool: std::fmt::Debug);
 assert_impl_all!(Job: std::fmt::Debug);
 assert_impl_all!(TaskError: std::fmt::Debug, std::fmt::Display);
 
-/// A value that is neither `Clone` nor `Sync` nor `Debug` goes through every verb that takes or
+/// A value that is neither `Clone` nor `Sync` nor `Debug` goes through every verb that moves it or
 /// lends it to one thread.
 #[test]
 fn nothing_but_send_is_asked_of_a_value() {

@@ -324,7 +324,7 @@ fn settled_means_that_the_outcome_is_final() {
         assert_eq!(
             shared.try_wait().unwrap().unwrap(),
             &7,
-            "it can be lent already"
+            "it is published already"
         );
         go_on.open();
         settler.join().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::{Drops, Gate, Log, expected, within};
 use fast_async::{CancelOutcome, CancelToken, Pool, Task, attempt, deferred, spawn, spawn_with};
 
-/// A task whose closure is running and goes on until the gate is opened, cancelled or not.
+/// A task whose closure runs until the gate is opened, cancelled or not.
 fn running(log: &Log<&'static str>, gate: &Gate) -> Task<u32> {
     let started = Gate::new();
     let (tell, held, log) = (started.clone(), gate.clone(), log.clone());
@@ -20,7 +20,7 @@ fn running(log: &Log<&'static str>, gate: &Gate) -> Task<u32> {
     task
 }
 
-/// A writer that has been cancelled writes once more: what removes its file must come after that.
+/// A cancelled writer writes once more: its file must be removed after that.
 // Contract: C1
 #[test]
 fn a_step_after_stopped_runs_after_the_last_write() {
@@ -193,7 +193,8 @@ fn a_link_that_runs_when_the_cancel_comes_counts() {
     });
 }
 
-/// A token cancels the head, and `catch` goes on: the task settles with a value beside the closure.
+/// A token cancels the head, and `catch` recovers: the task settles with a value while the closure
+/// runs.
 #[test]
 fn a_head_that_a_token_cancels_counts_though_the_chain_recovers() {
     within(|| {

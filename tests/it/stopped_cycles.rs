@@ -1,4 +1,4 @@
-//! A closure that waits for the `stopped` of its own task, directly or by way of others.
+//! A closure that waits for the `stopped` of its own task, directly or through other tasks.
 // Contract: W3
 
 use std::sync::{Arc, Mutex, mpsc};
@@ -14,7 +14,7 @@ fn kind(waited: Result<(), fast_async::TaskError>) -> Result<(), ErrorKind> {
     waited.map_err(|error| error.kind())
 }
 
-/// Returns once so many threads of the pool are blocked in a `wait`.
+/// Returns once that number of the pool's threads is blocked in a `wait`.
 fn until_blocked(pool: &Pool, threads: usize) {
     while pool.metrics().blocked < threads {
         thread::yield_now();

@@ -366,8 +366,8 @@ fn a_branch_waits_for_a_later_branch_of_the_same_task() {
     });
 }
 
-/// A task that holds a handle to itself, received after it was made, and what it gets when it waits
-/// for `of(handle)`.
+/// A task that gets a handle to itself after it was made, and the result of its wait for
+/// `of(handle)`.
 fn waits_for_itself<U: Send + 'static>(
     of: impl FnOnce(Task<()>) -> Task<U> + Send + 'static,
 ) -> ErrorKind {
@@ -466,7 +466,7 @@ fn wait_in_a_ring(
     told.iter().take(length).collect()
 }
 
-// Contract: W3. The last one to wait is told, and that frees the others.
+// Contract: W3. The last wait fails, which frees the others.
 #[test]
 fn running_tasks_that_wait_for_each_other() {
     within(|| {

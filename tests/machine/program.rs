@@ -1,7 +1,7 @@
-//! Random programs: what is done to tasks, round by round, and the closures that hang on them.
+//! Random programs: the operations on tasks, round by round, and the closures registered on them.
 //!
-//! The operations of one round run at the same time, each on a thread of its own, and touch
-//! different handles; what they race for is what the handles stand for.
+//! The operations of one round run at the same time, each on its own thread, and use different
+//! handles; they race for the tasks behind the handles.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ impl Verb {
     }
 }
 
-/// What a closure comes to.
+/// What a closure returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ends {
     Value,

@@ -15,8 +15,8 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// A failure. The number tells one of the same kind from another: for those of the user's own
-/// making it can be seen.
+/// A failure. The number distinguishes failures of the same kind: it is known for failures that the
+/// program made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Failure(pub(crate) Kind, pub(crate) usize);
 
@@ -35,7 +35,7 @@ pub(crate) type Outcome = Result<u32, Failure>;
 /// What a closure was called with: nothing, or an outcome.
 pub(crate) type Saw = Option<Outcome>;
 
-/// What an operation came to.
+/// The answer of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     Nothing,
@@ -70,7 +70,7 @@ pub(crate) enum Standing {
 pub(crate) struct Seen {
     /// The calls of closures on each line, in their order.
     pub(crate) calls: Vec<Vec<(Body, Saw)>>,
-    /// What the operations of this round came to.
+    /// The answers of the operations of this round.
     pub(crate) said: Vec<Said>,
     /// Which closures are gone.
     pub(crate) dropped: Vec<bool>,

@@ -28,7 +28,8 @@ fn settle_many() {
     first.resolve(()).unwrap();
 }
 
-/// Drops a line of tasks with many others beside each: at some place of the line these are put off.
+/// Drops a line of tasks with many others next to each: at some place of the line these are
+/// deferred.
 fn drop_many() {
     let line: Box<dyn Send> = Box::new(());
     let line = (0..100).fold(line, |line, _| {

@@ -1,6 +1,6 @@
 //! What is over leaves no memory behind in what lives on.
 //!
-//! The bytes of the whole process are counted, so each test runs in a process of its own.
+//! The bytes of the whole process are counted, so each test runs in a new process.
 
 #[path = "../support/bytes.rs"]
 mod bytes;
@@ -26,7 +26,7 @@ const WAITS: usize = 3_000;
 /// What lists and the harness may keep of what is over.
 const SLACK: isize = 64 << 10;
 
-/// Does `round` so many times; the memory in use must not grow with it.
+/// Does `round` that number of times; the memory in use must not grow with it.
 #[track_caller]
 fn stays_small(rounds: usize, mut round: impl FnMut()) {
     for _ in 0..rounds / 10 {

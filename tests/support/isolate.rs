@@ -32,8 +32,7 @@ pub(crate) fn is_child(name: &str) -> bool {
     env::var(CHILD).is_ok_and(|child| child == name)
 }
 
-/// The command that runs one test of the calling file in a process of its own, where [`is_child`]
-/// is true.
+/// The command that runs one test of the calling file in a new process, where [`is_child`] is true.
 #[track_caller]
 pub(crate) fn child_command(name: &str) -> Command {
     as_child(Command::new(env::current_exe().unwrap()), name)
@@ -51,7 +50,7 @@ pub(crate) fn as_child(mut command: Command, name: &str) -> Command {
     command
 }
 
-/// Runs one test of the calling file in a process of its own and demands that it passes there.
+/// Runs one test of the calling file in a new process and demands that it passes there.
 #[track_caller]
 pub(crate) fn child(name: &str) -> Output {
     passed(child_command(name).output().unwrap())
@@ -70,7 +69,7 @@ pub(crate) fn passed(output: Output) -> Output {
     output
 }
 
-/// Runs `body` in a process of its own, as the test `name` of the calling file.
+/// Runs `body` in a new process, as the test `name` of the calling file.
 #[track_caller]
 pub(crate) fn isolated(name: &str, body: impl FnOnce() + Send + 'static) {
     if is_child(name) {

@@ -30,7 +30,7 @@ impl Jam {
         }
     }
 
-    /// Blocks until so many have begun.
+    /// Blocks until that number has begun.
     #[track_caller]
     pub(crate) fn reach(&self, running: usize) {
         self.running.reach(running);

@@ -1,4 +1,4 @@
-//! The watchdog: a test that hangs fails, and says so.
+//! The watchdog: a test that hangs fails with a message.
 
 use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -19,7 +19,7 @@ pub(crate) fn limit() -> Duration {
     Duration::from_secs(seconds.map_or(120, |seconds| seconds.expect("a number of seconds")))
 }
 
-/// Runs a test on a thread of its own and fails it when it is not done in time. Expected panics and
+/// Runs a test on a new thread and fails it if it is not done in time. Expected panics and
 /// unhandled failures are not printed from here on.
 #[track_caller]
 pub(crate) fn within<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {

@@ -1,5 +1,5 @@
-//! Every blocking call in every place where user code runs: what that code has settled before goes
-//! on elsewhere while it blocks.
+//! Every blocking call in every place where user code runs: other threads run the steps of what
+//! that code has settled while it blocks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

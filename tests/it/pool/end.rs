@@ -392,7 +392,7 @@ fn two_tasks_shut_their_pool_down_at_once() {
                     running.add();
                     running.reach(2);
                     let report = own.shutdown(Shutdown::Drain, Duration::MAX);
-                    // The first to go on may wait for the other: both are told of the end.
+                    // The first to return may wait for the other: both see the end.
                     ended.add();
                     ended.reach(2);
                     report.is_complete()
@@ -542,7 +542,7 @@ fn the_global_pool_discards_what_is_there_and_no_more() {
         assert_eq!(left.load(Ordering::SeqCst), 99_999);
         jam.end();
 
-        // A task of its own is not among those left.
+        // A task of the pool itself is not counted.
         fast_async::set_max_threads(2).unwrap();
         let jam = Jam::of(Pool::global(), 1);
         jam.reach(1);

@@ -67,8 +67,8 @@ fn wait_idle_inside_tasks_of_the_same_pool() {
                             own.spawn(move || done.add()).detach();
                         }
                         assert!(own.wait_idle(Duration::MAX));
-                        // The first to go on may wait for the others: the pool has come to rest
-                        // for all of them.
+                        // The first to return may wait for the others: the pool was idle for all of
+                        // them.
                         met.add();
                         met.reach(3);
                         done.get()
@@ -83,7 +83,7 @@ fn wait_idle_inside_tasks_of_the_same_pool() {
     });
 }
 
-// Contract: P4. Tasks that wait for the pool's rest do not keep it from it, those that wait for
+// Contract: P4. Tasks that wait for the pool to be idle do not keep it busy; tasks that wait for
 // something else do.
 #[test]
 fn a_task_that_waits_for_another_keeps_the_pool_from_its_rest() {
@@ -111,7 +111,7 @@ fn wait_idle_for_another_pool_inside_a_task() {
         let (here, there) = (pool_of(1), pool_of(1));
         let (home, gate) = (here.clone(), Gate::default());
         let held = gate.clone();
-        // The other pool needs this one to come to rest.
+        // The other pool needs this one to become idle.
         there
             .spawn(move || {
                 held.pass();

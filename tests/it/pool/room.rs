@@ -79,7 +79,7 @@ fn a_job_that_a_stop_hook_spawns_gives_its_place_back() {
     });
 }
 
-// Contract: P3. What goes on with accepted work never waits for room, but it takes some.
+// Contract: P3. Work that continues an accepted task never waits for a slot, but it takes one.
 #[test]
 fn a_late_continuation_fills_the_queue_too() {
     within(|| {
@@ -215,7 +215,7 @@ fn jobs_cancelled_in_the_queue_free_their_places_in_the_end() {
             pool.spawn(|| ()).cancel();
         }
         jam.open();
-        // Waits for room; there is some as soon as the worker comes by.
+        // Waits for a slot, which is free as soon as the worker pops a job.
         for n in 0..10 {
             assert_eq!(pool.spawn(move || n).wait().unwrap(), n);
         }

@@ -98,7 +98,7 @@ fn jobs_behind_one_that_blocks(cores: usize) {
         let behind = behind.clone();
         pool.spawn(move || behind.add()).detach();
     }
-    // The other worker never runs out of work of its own.
+    // The other worker always has jobs in its local queue.
     let is_over = Arc::new(AtomicBool::new(false));
     go_on(&pool, &is_over);
     gate.open();

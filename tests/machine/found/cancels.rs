@@ -1,4 +1,4 @@
-//! Cancels, and whose turn it is.
+//! Cancels, and which steps are due.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -114,7 +114,7 @@ fn try_spawn_on_a_worker_gives_its_room_back() {
     assert!(pool.try_spawn(|| ()).is_ok(), "the queue is empty");
 }
 
-// Contract: D1. Who was to be told of a cancel is told, also when there is another one.
+// Contract: D1. A step that is to be told of a cancel is told, also if there is another cancel.
 #[test]
 fn a_second_cancel_removes_no_step() {
     let _alone = alone();

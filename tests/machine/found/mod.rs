@@ -19,12 +19,12 @@ fn reports() -> Vec<Failure> {
     std::mem::take(&mut *REPORTS.lock().unwrap())
 }
 
-/// A panic that is kept off the screen, as those of programs are.
+/// A panic that is not printed, like the panics of programs.
 fn panics<T>() -> T {
     panic!("{}0", PANIC)
 }
 
-/// A task whose settling thread is held up in its first observer until it is told to go on.
+/// A task whose settling thread waits in its first observer for a signal.
 fn held_up() -> (Task<u32>, impl FnOnce(), Receiver<()>) {
     let (resolver, task) = deferred::<u32>();
     let (tell, told) = channel();

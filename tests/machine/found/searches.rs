@@ -18,8 +18,8 @@ fn closure(verb: Verb, deed: Deed, line: usize) -> Closure {
     }
 }
 
-/// Whether a program of one line that does nothing to be seen before its last
-/// round, may come to `seen` then.
+/// Whether a program of one line, without an observation before its last round, may then be seen as
+/// `seen`.
 fn may_come_to(program: &Program, before: Standing, seen: &Seen) -> bool {
     let mut search = Search::new(program);
     let (last, others) = program.rounds.split_last().expect("a round");
@@ -85,7 +85,7 @@ fn the_outcome_comes_between_the_last_consumer_and_the_cancel() {
 }
 
 // Contract: C1, C2. A driver has taken a closure and has not called it yet when a cancel comes: the
-// observers behind it hear of the cancel before the closure begins.
+// later observers are told of the cancel before the closure begins.
 #[test]
 fn a_cancel_comes_between_the_claim_of_a_closure_and_its_call() {
     let program = Program {
@@ -123,8 +123,8 @@ fn a_cancel_comes_between_the_claim_of_a_closure_and_its_call() {
     assert!(!may_come_to(&program, Standing::Pending, &seen(calls)));
 }
 
-// Contract: C1, C3. A link that passes its input by comes to its end when its closure is gone: what
-// that has captured may cancel the task before.
+// Contract: C1, C3. A link that skips its input ends when its closure is dropped: the captures may
+// cancel the task before.
 #[test]
 fn a_closure_that_is_not_called_cancels_its_own_task() {
     let _alone = alone();
@@ -146,8 +146,8 @@ fn a_closure_that_is_not_called_cancels_its_own_task() {
     check(&program, &Crew::new(2), &pool()).expect("it is explained");
 }
 
-// What a cancel does to a nest of combinators comes to the same in every order: a search that tries
-// them all goes through a hundred thousand states.
+// A cancel of nested combinators has the same effect in every order: a search over all orders
+// visits a hundred thousand states.
 #[test]
 fn a_cancelled_nest_of_combinators_is_explained_in_few_steps() {
     let _alone = alone();

@@ -40,7 +40,7 @@ pub(crate) enum Step {
     Call(Body),
     /// The task is cancelled. Observers have already run with the outcome if there was one.
     Cancelled,
-    /// Makes one value of those that `all` has gathered.
+    /// Makes one value of the values that `all` has gathered.
     Fold,
     Start(Line),
     Publish,
@@ -94,7 +94,7 @@ struct Shared {
 pub(crate) enum Todo {
     /// A closure begins whose task was cancelled after it was due.
     Begin(Body, Saw),
-    /// A closure whose task was cancelled while it ran comes to its end.
+    /// A closure ends whose task was cancelled while it ran.
     Zombie(Body),
     Drop(Body),
     Cancel(Line),
@@ -171,7 +171,7 @@ pub(crate) fn mix(value: u32, body: Body) -> u32 {
     value.wrapping_mul(31).wrapping_add(body as u32)
 }
 
-/// What a closure takes for its value: that of the outcome it sees, or a number of its own.
+/// What a closure uses as its value: the outcome that it sees, or a new number.
 pub(crate) fn mix_input(saw: Saw) -> u32 {
     saw.map_or(1, |outcome| outcome.unwrap_or(7))
 }

@@ -5,7 +5,7 @@ use crate::program::{Body, Line, Op};
 use crate::seen::{Failure, Kind, Outcome, Said};
 
 impl Machine<'_> {
-    /// Does one part of an operation. `said` is what the whole of it came to.
+    /// Does one part of an operation. `said` is the answer of the whole operation.
     pub(crate) fn perform(&mut self, op: &Op, part: u8, said: Said) {
         let result = match *op {
             Op::Deferred(line) => {
@@ -163,7 +163,7 @@ impl Machine<'_> {
 
     pub(super) fn remove(&mut self, line: Line, step: Step) -> bool {
         let line = self.at(line);
-        // When those who are to be told of a cancel are being told, they are on the list no more.
+        // Steps that are being told of a cancel are no longer in the list.
         let taken = match line.steps.contains(&Step::Cancelled) {
             true => 0,
             false => line.doomed,

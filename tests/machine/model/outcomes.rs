@@ -85,8 +85,8 @@ impl Machine<'_> {
         }
     }
 
-    /// A closure is not wanted. Only when it is gone has its step come to an end: what it has
-    /// captured may cancel the line.
+    /// A closure is not wanted. Its step ends when the closure is dropped: the captures may cancel
+    /// the line.
     pub(super) fn skip(&mut self, line: Line, body: Body, doomed: bool) {
         if self.holds_anything(body) {
             self.at(line).phase = Phase::Skipping(body, doomed);
@@ -178,8 +178,8 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether a line cannot settle, or not before `other` has: what goes on is worked out from the
-    /// lines that wait for nothing.
+    /// Whether a line cannot settle, or not before `other` has: the search begins with the lines
+    /// that wait for nothing.
     pub(super) fn is_stuck(&self, line: Line, other: Option<Line>) -> bool {
         let mut goes_on = vec![false; self.state.lines.len()];
         loop {
@@ -193,7 +193,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether a line goes on when those do that `goes_on` names.
+    /// Whether a line proceeds when the lines in `goes_on` do.
     fn can_go_on(&self, line: Line, goes_on: &[bool]) -> bool {
         let state = &self.state.lines[line];
         match state.up {

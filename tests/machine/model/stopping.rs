@@ -154,8 +154,8 @@ impl Machine<'_> {
         }
     }
 
-    /// Does at once what comes to the same whenever it is done, so that the search does not try
-    /// every order of it.
+    /// Does at once what has the same effect at every time, so that the search does not try every
+    /// order.
     pub(crate) fn hurry(&mut self) {
         for line in 0..self.state.lines.len() {
             if self.is_left_alone(line) {

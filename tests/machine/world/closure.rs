@@ -1,4 +1,4 @@
-//! What programs pass around: closures, and the values and errors that they come to.
+//! What programs pass around: closures, and the values and errors that they return.
 
 use std::error::Error;
 use std::fmt;
