@@ -126,7 +126,7 @@ pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut
         return;
     };
     if failed.placed {
-        cell.meta().pool().release_slot();
+        cell.meta().pool().release_place();
     }
     if failed.head
         && let Some(token) = cell.meta().token()

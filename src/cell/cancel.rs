@@ -243,7 +243,7 @@ fn take(
         }
     };
     if placed {
-        cell.meta().pool().release_slot();
+        cell.meta().pool().release_place();
     }
     chaos_point();
     Some(taken)

@@ -317,7 +317,7 @@ pub(crate) fn enqueue(cell: &Arc<dyn AnyCell>) {
 /// The same for a caller that knows the pool.
 #[inline]
 pub(crate) fn enqueue_in(pool: &Pool, cell: &Arc<dyn AnyCell>) {
-    if pool.acquire_slot() && !take_place(cell) {
+    if pool.acquire_place() && !take_place(cell) {
         return;
     }
     if let Err(rejected) = pool.submit(cell.clone()) {
@@ -333,7 +333,7 @@ pub(crate) fn take_place(cell: &Arc<dyn AnyCell>) -> bool {
         state.placed
     });
     if !is_queued {
-        cell.meta().pool().release_slot();
+        cell.meta().pool().release_place();
     }
     is_queued
 }

@@ -92,7 +92,7 @@ impl Running<'_> {
         unhandled::drop_reporting(self.detached.take());
         let meta = &self.shell.meta;
         if self.placed {
-            meta.pool().release_slot();
+            meta.pool().release_place();
         }
         let context = meta.take_context();
         guard::catch(|| match context {

@@ -105,7 +105,7 @@ impl Pool {
         Pool(Arc::new(Handle { registry }))
     }
 
-    /// Queues work that begins, after `acquire_slot` or `try_acquire_slot`.
+    /// Queues work that begins, after `acquire_place` or `try_acquire_place`.
     pub(crate) fn submit(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
         let own = current::worker_of(&self.0.registry);
         let local = own.as_ref().map(|worker| &*worker.local);
@@ -141,7 +141,7 @@ impl Pool {
     /// [`PoolBuilder::queue_limit`](super::PoolBuilder). Returns true when a slot was taken: the
     /// caller notes it at the job, which gives it back. Without a limit, and on this pool's own
     /// threads, none is taken. On another pool's threads it does not wait.
-    pub(crate) fn acquire_slot(&self) -> bool {
+    pub(crate) fn acquire_place(&self) -> bool {
         let registry = &self.0.registry;
         let Some(capacity) = &registry.capacity else {
             return false;
@@ -164,7 +164,7 @@ impl Pool {
     }
 
     /// The same without waiting. `None`: no slot is free, or the pool is closed.
-    pub(crate) fn try_acquire_slot(&self) -> Option<bool> {
+    pub(crate) fn try_acquire_place(&self) -> Option<bool> {
         let registry = &self.0.registry;
         if registry.is_closed() {
             return None;
@@ -176,8 +176,8 @@ impl Pool {
     }
 
     /// A job that held a slot will not be taken from the queue by a worker.
-    pub(crate) fn release_slot(&self) {
-        self.0.registry.release_slot();
+    pub(crate) fn release_place(&self) {
+        self.0.registry.release_place();
     }
 
     /// Sets how many tasks of this pool run at once at most, from now on.

@@ -68,7 +68,7 @@ impl Registry {
     }
 
     /// Queues work that begins. `own` is the local queue of the calling thread, if that is a worker
-    /// of this pool. Any other thread has called `acquire_slot` or `try_acquire_slot` before.
+    /// of this pool. Any other thread has called `acquire_place` or `try_acquire_place` before.
     pub(super) fn submit(
         self: &Arc<Self>,
         work: Work,
@@ -143,11 +143,11 @@ impl Registry {
     /// A job was taken from the queues: releases its slot, if it holds one.
     fn leave_queue(&self, job: &Work) {
         if self.capacity.is_some() && job.give_place_back() {
-            self.release_slot();
+            self.release_place();
         }
     }
 
-    pub(super) fn release_slot(&self) {
+    pub(super) fn release_place(&self) {
         if let Some(capacity) = &self.capacity {
             capacity.release();
         }

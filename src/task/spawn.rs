@@ -284,7 +284,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let Some(placed) = self.try_acquire_slot() else {
+        let Some(placed) = self.try_acquire_place() else {
             // A pool that has closed stays closed: the answer holds when it is read.
             return Err(match self.is_closed() {
                 true => TrySpawnError::Closed(f),
