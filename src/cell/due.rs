@@ -7,7 +7,7 @@ use super::raise::Deferred;
 use super::slot::Slot;
 use super::state::Phase;
 use super::step::Route;
-use super::{AnyCell, Detour, hand_off, queue, raise, resubmit, with, with_state};
+use super::{AnyCell, Detour, hand_off, queue, raise, submit_continuation, with, with_state};
 use crate::cancel::Sweep;
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{thread_waker, unhandled};
@@ -70,7 +70,7 @@ pub(crate) fn settle(
 /// Has the pool run the waiting steps, or hand them to their executor.
 pub(crate) fn go_on(cell: &Arc<dyn AnyCell>) {
     match with_state(&**cell, |state| matches!(state.route(), Route::Pool)) {
-        true => resubmit(cell.clone()),
+        true => submit_continuation(cell.clone()),
         // The executor is user code.
         false => queue(cell, Arc::new(Detour(cell.clone()))),
     }

@@ -398,22 +398,22 @@ fn hand_to(to: Handoff, cell: Arc<dyn AnyCell>) {
             // `executor` may be the last reference, as the job may have been to its task.
             unhandled::drop_reporting(executor);
         }
-        Handoff::Pool | Handoff::Inline => resubmit(cell),
+        Handoff::Pool | Handoff::Inline => submit_continuation(cell),
     }
 }
 
 /// Queues steps, or a branch of a shared task, in the pool of their task.
-pub(crate) fn resubmit(cell: Arc<dyn AnyCell>) {
+pub(crate) fn submit_continuation(cell: Arc<dyn AnyCell>) {
     queue(&cell, cell.clone());
 }
 
 /// Queues `work` in the pool of `cell`.
 fn queue(cell: &Arc<dyn AnyCell>, work: Arc<dyn Runnable>) {
-    let rejected = cell.meta().pool().resubmit(work).err();
+    let rejected = cell.meta().pool().submit_continuation(work).err();
     // Continuations outlive their pool: on a closed one they move to the global pool, which never
     // closes.
     if let Some(rejected) =
-        rejected.and_then(|rejected| Pool::global().resubmit(rejected.work).err())
+        rejected.and_then(|rejected| Pool::global().submit_continuation(rejected.work).err())
     {
         rejected.settle();
     }

@@ -197,7 +197,7 @@ impl Runnable for Callbacks {
 
 /// Runs `work` on the global pool, which never closes, or here if the system grants no thread.
 pub(super) fn on_the_pool(work: Arc<dyn Runnable>) {
-    if let Err(rejected) = Pool::global().resubmit(work) {
+    if let Err(rejected) = Pool::global().submit_continuation(work) {
         rejected.settle();
     }
 }

@@ -113,8 +113,8 @@ impl Pool {
     }
 
     /// Queues work that continues a task: it needs no free slot.
-    pub(crate) fn resubmit(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
-        self.0.registry.resubmit(work, self.is_current())
+    pub(crate) fn submit_continuation(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
+        self.0.registry.submit_continuation(work, self.is_current())
     }
 
     /// The tokens that cancel every task of this pool.
@@ -316,7 +316,7 @@ impl Pool {
 
 impl Executor for Pool {
     fn execute(&self, job: Job) {
-        if let Err(rejected) = self.resubmit(job.into_work()) {
+        if let Err(rejected) = self.submit_continuation(job.into_work()) {
             rejected.settle();
         }
     }

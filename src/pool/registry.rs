@@ -92,7 +92,11 @@ impl Registry {
     /// Queues work that continues a task, behind the jobs from outside. `by_worker`: the calling
     /// thread is a worker of this pool. A closed pool accepts work from its workers: it belongs to
     /// work that was accepted, and they count the jobs again before they end.
-    pub(super) fn resubmit(self: &Arc<Self>, work: Work, by_worker: bool) -> Result<(), Rejected> {
+    pub(super) fn submit_continuation(
+        self: &Arc<Self>,
+        work: Work,
+        by_worker: bool,
+    ) -> Result<(), Rejected> {
         if self.is_closed() && !by_worker {
             return Err(Rejected { work });
         }

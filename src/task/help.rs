@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::launch::start_if_cold;
 use crate::cell::state::{Phase, State};
 use crate::cell::step::Route;
-use crate::cell::{AnyCell, Upstream, address, resubmit, with_state};
+use crate::cell::{AnyCell, Upstream, address, submit_continuation, with_state};
 use crate::sync::{Arc, AtomicU64, Ordering};
 use crate::{dispatch, pool, unhandled};
 
@@ -62,7 +62,7 @@ pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn
         let sent = with_state(&**cell, State::queue_branch);
         if let Some(upstream) = sent {
             unhandled::drop_reporting(upstream);
-            resubmit(cell.clone());
+            submit_continuation(cell.clone());
         }
         true
     };
