@@ -317,9 +317,6 @@ fn next() -> Option<Item> {
 ///
 /// What goes to an executor goes there; an executor that runs jobs on the spot does so here.
 pub(crate) fn hand_off_all() {
-    if cfg!(planted = "list_kept") {
-        return;
-    }
     while let Some(Item::Run(work) | Item::HandOff(work)) = next() {
         work.hand_off_to_pool();
     }

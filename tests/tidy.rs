@@ -636,6 +636,97 @@ fn nothing_is_left_undone_or_unsafe() {
     nothing_wrong(wrong);
 }
 
+/// A planted bug, as `.ci/planted` applies it.
+struct Planted {
+    name: String,
+    /// The lines before the first hunk.
+    head: Vec<String>,
+    /// By file: the lines that a hunk expects, and those that it leaves.
+    hunks: Vec<(String, [String; 2])>,
+}
+
+impl Planted {
+    fn read(path: &Path) -> Planted {
+        let text = fs::read_to_string(path).expect("a patch");
+        let mut planted = Planted {
+            name: path.file_stem().expect("a name").to_string_lossy().into(),
+            head: Vec::new(),
+            hunks: Vec::new(),
+        };
+        let mut file = None;
+        for line in text.lines() {
+            if let Some(path) = line.strip_prefix("--- a/") {
+                file = Some(path);
+            } else if let Some(file) = file {
+                if line.starts_with("@@ ") {
+                    planted.hunks.push((file.to_owned(), Default::default()));
+                } else if let Some((_, [before, after])) = planted.hunks.last_mut()
+                    && !line.starts_with("+++ b/")
+                {
+                    let (sign, line) = line.split_at(line.len().min(1));
+                    let is_in = |hunk: &mut String, other| {
+                        if sign != other {
+                            *hunk += line;
+                            hunk.push('\n');
+                        }
+                    };
+                    is_in(before, "+");
+                    is_in(after, "-");
+                }
+            } else {
+                planted.head.push(line.to_owned());
+            }
+        }
+        planted
+    }
+
+    /// What is wrong with the patch, as the sources are now.
+    fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let models = self.head.iter().filter_map(|line| {
+            let (checker, model) = line.strip_prefix("Found by: ")?.split_once(' ')?;
+            let (module, name) = model.split_once("::")?;
+            let path = root().join(format!("src/model/{module}.rs"));
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let is_there = text.contains(&format!("fn {name}()"));
+            Some(is_there && ["loom", "shuttle"].contains(&checker))
+        });
+        let models: Vec<bool> = models.collect();
+        if models.is_empty() || models.contains(&false) {
+            wrong.push("names no model, or none that is there".to_owned());
+        }
+        if !self.head.first().is_some_and(|line| line.ends_with('.')) {
+            wrong.push("does not begin with the sentence that says what is wrong".to_owned());
+        }
+        if self.hunks.is_empty() {
+            wrong.push("changes nothing".to_owned());
+        }
+        for (file, [before, after]) in &self.hunks {
+            let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+            // Whole lines, and once: elsewhere it would be another bug.
+            let count = format!("\n{text}").matches(&format!("\n{before}")).count();
+            if count != 1 || before == after {
+                wrong.push(format!(
+                    "does not apply to {file}: found {count} times\n{before}"
+                ));
+            }
+        }
+        wrong
+    }
+}
+
+#[test]
+fn every_planted_bug_can_be_planted() {
+    let mut wrong = Vec::new();
+    let patches = files_below(&root().join(".ci/planted.d"), "patch");
+    assert!(patches.len() > 20, "the patches are there");
+    for planted in patches.iter().map(|path| Planted::read(path)) {
+        let name = &planted.name;
+        wrong.extend(planted.wrong().iter().map(|it| format!("{name} {it}")));
+    }
+    nothing_wrong(wrong);
+}
+
 fn has_ident(tokens: TokenStream, wanted: &str) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == wanted,

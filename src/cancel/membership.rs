@@ -61,7 +61,7 @@ impl CancelToken {
     pub(crate) fn join(&self, number: u64, task: &Arc<dyn Member>) -> bool {
         let mut tree = self.0.tree.lock();
         // Looked at under the lock: a concurrent raise sees the task, or the task sees it.
-        let is_raised = self.is_cancelled() && !cfg!(planted = "join_unseen");
+        let is_raised = self.is_cancelled();
         if !is_raised {
             tree.members.insert(number, Arc::downgrade(task));
         }

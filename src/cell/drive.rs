@@ -201,10 +201,7 @@ pub(crate) fn drive_from(
         chaos_point();
         next = match next {
             NextAction::Run(mut step) => {
-                #[cfg(not(planted = "lock_in_callback"))]
                 let flow = step.run(driver_state.slot(), meta.name());
-                #[cfg(planted = "lock_in_callback")]
-                let flow = with(&**cell, |_, _| step.run(driver_state.slot(), meta.name()));
                 if !accept(cell, epoch, driver_state, step, flow) {
                     return;
                 }

@@ -298,12 +298,6 @@ fn begin_again(cell: &Arc<dyn AnyCell>, registered: Registered) {
                 call_off::enlist_again(cell);
             }
             cell.clone().hand_off();
-            #[cfg(planted = "spent_when_queued")]
-            with_state(&**cell, |state| {
-                let is_settled = state.phase() == state::Phase::Settled;
-                let flag = cell.settled_flag();
-                flag.store(is_settled, crate::sync::Ordering::Relaxed);
-            });
         }
         Registered::Cold => enqueue(cell),
     }

@@ -174,13 +174,8 @@ impl Runnable for Callbacks {
         let mut next = Some(first);
         while let Some(callback) = next {
             // One at a time: the others may be unregistered in between.
-            if cfg!(planted = "callbacks_taken") {
-                next = self.next();
-                callback.call();
-            } else {
-                callback.call();
-                next = self.next();
-            }
+            callback.call();
+            next = self.next();
         }
         RunResult::Other
     }

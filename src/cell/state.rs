@@ -265,11 +265,6 @@ impl State {
             self.detached |= step.takes_outcome();
             self.has_dependents = true;
         }
-        #[cfg(planted = "overtake")]
-        let step = match (self.phase == Phase::Driving).then(|| self.steps.pop()) {
-            Some(Some((older, _))) => (self.steps.push(step, role), older).1,
-            _ => step,
-        };
         let number = self.steps.push(step, role);
         if matches!(self.phase, Phase::Settled | Phase::Cold) {
             return (number, self.wake_up());
@@ -307,10 +302,7 @@ impl State {
         self.head_state.finish();
         self.decide(1);
         self.phase = Phase::HandedOff;
-        let hop = match cfg!(planted = "late_hop") {
-            false => self.steps.pop_hop(),
-            true => None,
-        };
+        let hop = self.steps.pop_hop();
         let left = match hop.and_then(|mut hop| hop.route()) {
             Some(route) => self.set_route(route),
             None => Route::Pool,

@@ -120,7 +120,7 @@ impl Erased {
     pub(super) fn push(&self, step: Box<dyn Step>, role: Role) -> (u64, Registered) {
         let mut inner = self.inner.lock();
         let pushed = inner.state.register(step, role);
-        if pushed.1 == Registered::Late && !cfg!(planted = "spent_when_queued") {
+        if pushed.1 == Registered::Late {
             self.settled.store(false, Ordering::Relaxed);
         }
         pushed

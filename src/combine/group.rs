@@ -166,7 +166,6 @@ impl<P: Send + 'static> Upstream for Group<P> {
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
         let inner = self.inner.lock();
-        #[cfg(not(planted = "waits_when_decided"))]
         if inner.is_decided {
             return;
         }

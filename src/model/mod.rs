@@ -15,8 +15,8 @@
 //! `SHUTTLE_RANDOM_SEED` which, and `MODEL_REPLAY` gives it the one schedule that a failure has
 //! printed.
 
-// A model that never fails proves nothing: `.ci/planted` builds with one bug planted after the
-// other and asks that a model finds it.
+// A model that never fails proves nothing: `.ci/planted` plants one bug after the other, a patch of
+// `.ci/planted.d`, and asks that a model finds it.
 
 mod adopt;
 mod blocking;

@@ -59,9 +59,6 @@ impl BlockedSection {
             return Ok(None);
         };
         let registry = &blocked.worker.registry;
-        if cfg!(planted = "blocks_unseen") {
-            return Ok(None);
-        }
         let is_manned = || registry.idle.has_active() || registry.queues.len() == 0;
         if is_manned() || registry.wake_or_spawn() {
             return Ok(None);
@@ -101,7 +98,7 @@ impl BlockedSection {
 impl Blocked {
     fn begin(worker: Rc<Worker>) -> Blocked {
         let stage = worker.stage.get();
-        let is_counted = stage != WorkerStage::Leaving || cfg!(planted = "leaves_twice");
+        let is_counted = stage != WorkerStage::Leaving;
         if is_counted {
             // Block.1
             worker.registry.idle.block(stage == WorkerStage::Starting);
@@ -139,8 +136,7 @@ pub(crate) fn blocking<R>(f: impl FnOnce(&BlockedSection) -> R) -> R {
     local.blocked.store(true, Ordering::Relaxed);
     local.reserved.store(false, Ordering::Relaxed);
     // Block.2
-    let looks = !cfg!(planted = "blocks_unseen");
-    if looks && registry.queues.count() > 0 && !registry.wake_or_spawn() {
+    if registry.queues.count() > 0 && !registry.wake_or_spawn() {
         registry.notify_monitor();
     }
     let result = f(&place);
@@ -170,7 +166,7 @@ fn try_unpush(job: *const ()) -> Option<Work> {
             worker.local.reserved.store(true, Ordering::Relaxed);
             // Reserve.1
             // What is left was stealable. Those who were called for it find nothing now.
-            if worker.local.len() > 0 && !cfg!(planted = "reserved_leftover") {
+            if worker.local.len() > 0 {
                 worker.registry.notify_monitor();
             }
         }

@@ -173,12 +173,7 @@ impl ThreadCounts {
     /// leave. Two idle threads that time out at the same moment must not both rely on the other to
     /// stay.
     pub(super) fn is_over_core(&self, core: usize) -> bool {
-        let leaving = if cfg!(planted = "both_retire") {
-            0
-        } else {
-            self.leaving
-        };
-        self.threads - leaving > core
+        self.threads - self.leaving > core
     }
 
     #[cfg(all(test, any(loom, shuttle)))]
@@ -389,7 +384,7 @@ impl Sleeper {
     pub(super) fn consume(&self) {
         // Wake.2 Left over, the wake-up would end the next sleep while the sleeper is on the list.
         // A later wake-up would then go to a thread that is awake, and be lost.
-        while !self.is_notified() && !cfg!(planted = "stale_call") {
+        while !self.is_notified() {
             self.thread.park();
         }
     }

@@ -124,7 +124,7 @@ impl Registry {
             self.notify();
         }
         // Close.3
-        if self.is_closed() && !cfg!(planted = "late_push") {
+        if self.is_closed() {
             self.reject_if_no_workers();
         }
     }
@@ -177,7 +177,7 @@ impl Registry {
     /// the queue, because pushes relied on it.
     pub(super) fn pass_on(self: &Arc<Self>) {
         // Search.2
-        if self.queues.count_stealable() > 0 && !cfg!(planted = "no_pass_on") {
+        if self.queues.count_stealable() > 0 {
             self.notify();
         }
     }

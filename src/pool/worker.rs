@@ -134,9 +134,7 @@ fn go_idle(registry: &Arc<Registry>, sleeper: &Arc<Sleeper>, reason: Reason) -> 
     registry
         .idle
         .go_idle(sleeper, reason, must_end, || match reason {
-            Reason::NoJob => {
-                registry.queues.count_stealable() > 0 && !cfg!(planted = "lost_wakeup")
-            }
+            Reason::NoJob => registry.queues.count_stealable() > 0,
             // The worker may have been woken for these jobs, and the others may be about to block.
             Reason::OverTarget => {
                 if registry.queues.count() > 0 {

@@ -145,7 +145,7 @@ impl SystemTimers {
             let is_over = wait_until(&self.changed, &mut inner, until);
             inner.sleeps_until = None;
             // A timer that came between the end of the sleep and the lock relies on this thread.
-            let is_needed = !inner.wheel.is_empty() && !cfg!(planted = "timer_ends");
+            let is_needed = !inner.wheel.is_empty();
             if is_over && next.is_none() && !is_needed {
                 inner.has_thread = false;
                 return;

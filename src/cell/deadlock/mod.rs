@@ -223,11 +223,6 @@ impl WaitEntry {
         if graph.closes_a_cycle(tail, cell, &mut trail) {
             return None;
         }
-        #[cfg(planted = "looks_then_waits")]
-        let mut graph = {
-            drop(graph);
-            lock()
-        };
         let waiting = Waiting {
             cell: cell.clone(),
             over: over.cloned(),

@@ -314,9 +314,7 @@ impl List {
         let mut taken = List::from_number(self.next);
         // The driver of the front must lose its steps before the list is split: otherwise it could
         // run a step after one that is taken here.
-        if !cfg!(planted = "apart_first") {
-            self.thaw();
-        }
+        self.thaw();
         while self.first() == Some(wanted) {
             if let Some((number, step, role)) = self.pop() {
                 taken.push(number, step, role);

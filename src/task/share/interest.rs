@@ -43,14 +43,7 @@ impl Interest {
 
     /// The value is published. Returns true if the last consumer has left before, without a cancel.
     pub(super) fn settle(&self) -> bool {
-        let before = if cfg!(planted = "plain_look") {
-            let before = self.0.load(Ordering::Acquire);
-            self.0.fetch_or(Self::SETTLED, Ordering::AcqRel);
-            before
-        } else {
-            self.0.fetch_or(Self::SETTLED, Ordering::AcqRel)
-        };
-        before == 0
+        self.0.fetch_or(Self::SETTLED, Ordering::AcqRel) == 0
     }
 }
 
