@@ -1,5 +1,6 @@
 //! The producing half: a task that is settled by hand.
 
+mod settle_with;
 mod shared;
 
 use std::fmt;
@@ -15,7 +16,7 @@ use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, UpstreamRef, adopt, stop, with, with_state};
 use crate::error::{BoxError, ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point, thread};
-use crate::task::{IntoTask, Task};
+use crate::task::Task;
 use crate::{dispatch, unhandled};
 
 /// Returns a task and the resolver that settles it: the bridge from callbacks and other threads.
@@ -174,27 +175,6 @@ impl<T: Send + 'static> Resolver<T> {
             Err(Err(failure)) => Err(Box::new(failure)),
             _ => Ok(()),
         }
-    }
-
-    /// Settles the task as `outcome` settles: a result, or another task to follow.
-    ///
-    /// If that other task cannot settle before this one, because it follows it or because its
-    /// closure waits for it, this task fails as [`Cycle`](ErrorKind::Cycle).
-    ///
-    /// # Errors
-    ///
-    /// Returns `outcome` if the task was cancelled.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let (resolver, task) = fast_async::deferred();
-    /// assert!(resolver.settle_with(fast_async::spawn(|| 7)).is_ok());
-    /// assert_eq!(task.wait()?, 7);
-    /// # Ok::<(), fast_async::TaskError>(())
-    /// ```
-    pub fn settle_with<R: IntoTask<Output = T>>(self, outcome: R) -> Result<(), R> {
-        outcome.settle(self)
     }
 
     /// Settles the task as the task settles that `task` makes of `given`; returns `given` when it

@@ -42,32 +42,28 @@ const ORDER: &[&[&str]] = &[
 const UPWARD: &[(&str, &str)] = &[];
 
 /// Files that import each other: each circle, sorted. A circle may go, none may come.
-const CIRCLES: &[&[&str]] = &[
-    &[
-        "cell/adopt.rs",
-        "cell/call_off.rs",
-        "cell/cancel.rs",
-        "cell/deadlock/mod.rs",
-        "cell/deadlock/search.rs",
-        "cell/displaced.rs",
-        "cell/drive.rs",
-        "cell/head.rs",
-        "cell/mod.rs",
-        "cell/raise.rs",
-        "cell/state.rs",
-        "cell/state/duty.rs",
-        "cell/state/interrupt.rs",
-        "cell/step.rs",
-        "cell/steps/list.rs",
-        "cell/steps/mod.rs",
-        "cell/stop.rs",
-        "cell/task_cell.rs",
-        "cell/tear.rs",
-        "cell/work.rs",
-    ],
-    &["promise.rs", "task/into_task.rs"],
-    &["task/owed.rs", "task/wait.rs"],
-];
+const CIRCLES: &[&[&str]] = &[&[
+    "cell/adopt.rs",
+    "cell/call_off.rs",
+    "cell/cancel.rs",
+    "cell/deadlock/mod.rs",
+    "cell/deadlock/search.rs",
+    "cell/displaced.rs",
+    "cell/drive.rs",
+    "cell/head.rs",
+    "cell/mod.rs",
+    "cell/raise.rs",
+    "cell/state.rs",
+    "cell/state/duty.rs",
+    "cell/state/interrupt.rs",
+    "cell/step.rs",
+    "cell/steps/list.rs",
+    "cell/steps/mod.rs",
+    "cell/stop.rs",
+    "cell/task_cell.rs",
+    "cell/tear.rs",
+    "cell/work.rs",
+]];
 
 /// What only `sync.rs`, and the files under `sync/`, may name.
 const FOR_SYNC_ONLY: &[&str] = &[

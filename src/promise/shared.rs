@@ -5,7 +5,6 @@ use std::fmt;
 use super::Resolver;
 use crate::error::BoxError;
 use crate::sync::{Arc, Mutex};
-use crate::task::IntoTask;
 
 /// Settles the task it was made with; see [`Resolver::shared`].
 ///
@@ -26,7 +25,7 @@ impl<T: Send + 'static> SharedResolver<T> {
         }
     }
 
-    fn take(&self) -> Option<Resolver<T>> {
+    pub(super) fn take(&self) -> Option<Resolver<T>> {
         self.resolver.lock().take()
     }
 
@@ -74,30 +73,6 @@ impl<T: Send + 'static> SharedResolver<T> {
         match self.take() {
             Some(resolver) => resolver.reject(error),
             None => Err(error),
-        }
-    }
-
-    /// Settles the task as `outcome` settles; see [`Resolver::settle_with`].
-    ///
-    /// # Errors
-    ///
-    /// Returns `outcome` when the task was cancelled, or when another call has settled it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use fast_async::{deferred, spawn};
-    ///
-    /// let (resolver, task) = deferred();
-    /// let resolver = resolver.shared();
-    /// assert!(resolver.settle_with(spawn(|| 7)).is_ok());
-    /// assert_eq!(task.wait()?, 7);
-    /// # Ok::<(), fast_async::TaskError>(())
-    /// ```
-    pub fn settle_with<R: IntoTask<Output = T>>(&self, outcome: R) -> Result<(), R> {
-        match self.take() {
-            Some(resolver) => resolver.settle_with(outcome),
-            None => Err(outcome),
         }
     }
 

@@ -3,10 +3,9 @@
 
 use std::collections::HashSet;
 
-use super::{Task, wait};
+use super::Task;
 use crate::cell::state::Phase;
 use crate::cell::{AnyCell, Upstream, deadlock, with_state};
-use crate::error::TaskError;
 use crate::sync::{Arc, ThreadId, thread_id};
 use crate::{nesting, unhandled};
 
@@ -25,14 +24,6 @@ impl<T: Send + 'static> Task<T> {
             }
         };
         self.cell().is_some_and(|cell| any_of(cell, waits))
-    }
-
-    /// The failure of a wait that only its own thread could end.
-    pub(crate) fn cycle(&self) -> TaskError {
-        match self.cell() {
-            Some(cell) => wait::cycle(&**cell),
-            None => self.lost(),
-        }
     }
 }
 

@@ -193,6 +193,14 @@ impl<T: Send + 'static> Task<T> {
         }
     }
 
+    /// The failure of a wait that only its own thread could end.
+    pub(crate) fn cycle(&self) -> TaskError {
+        match self.cell() {
+            Some(cell) => cycle(&**cell),
+            None => self.lost(),
+        }
+    }
+
     pub(super) fn lost(&self) -> TaskError {
         lost(self.cell().map(|cell| &**cell))
     }
