@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 
 pub use shared::SharedResolver;
 
-use crate::cell::drive::{Driver, drive_from};
+use crate::cell::drive::drive_from;
+use crate::cell::driver::Driver;
 use crate::cell::slot::{Outcome, cast};
 use crate::cell::state::{Phase, Progress, State};
 use crate::cell::step::Follow;

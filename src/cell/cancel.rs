@@ -4,9 +4,9 @@
 //! task fails at the link where it stands.
 
 use super::displaced::{Displaced, keeping};
-use super::drive::{Driver, drive};
+use super::drive::finish_cancel;
 use super::state::{DeferredCancel, Duty, Phase};
-use super::step::{Flow, Step};
+use super::step::Step;
 use super::steps::Steps;
 use super::{AnyCell, UpstreamRef, raise, stop, with_state};
 use crate::cancel::{CancelOutcome, Sweep};
@@ -294,93 +294,4 @@ fn add_to(sweep: &mut Sweep, cell: &Arc<dyn AnyCell>, mut taken: Taken) {
     }
     let cell = cell.clone();
     sweep.later(move || taken.carry_out(&cell));
-}
-
-/// The driver finds that it was superseded. If the cancel was deferred to it, it applies the cancel
-/// after the observers of the outcome that it holds.
-pub(super) fn carry_out(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut Driver<'_>) {
-    let before = || with_state(&**cell, |state| state.deferred_cancel(driver)?.before.pop());
-    while let Some((mut step, _)) = before() {
-        if let Flow::Hop(route) = step.run(driver_state.slot(), cell.meta().name()) {
-            // Later steps are sent elsewhere only after the task is settled: the observers see this
-            // outcome first.
-            let left = with_state(&**cell, |state| state.set_route(route));
-            unhandled::drop_reporting(left);
-        }
-        unhandled::drop_reporting(step);
-    }
-    let deferred_cancel = with_state(&**cell, |state| {
-        let deferred_cancel = state.take_deferred_cancel(driver)?;
-        Some((state.epoch, deferred_cancel))
-    });
-    // The outcome that this driver holds has no consumer. It is a user value.
-    match deferred_cancel {
-        Some((epoch, deferred_cancel)) => {
-            finish_cancel(cell, epoch, deferred_cancel);
-            unhandled::drop_reporting(driver_state.held.take());
-        }
-        None => {
-            unhandled::drop_reporting(driver_state.held.take());
-            driver_state.local.clear();
-            stop::driver_is_back(cell);
-        }
-    }
-}
-
-/// Runs the steps that run on a cancel, and settles.
-fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredCancel) {
-    let DeferredCancel {
-        mut steps,
-        held,
-        error,
-        ..
-    } = deferred_cancel;
-    let mut route = None;
-    while let Some((mut step, _)) = steps.pop() {
-        step.cancel(&error);
-        route = step.route().or(route);
-        unhandled::drop_reporting(step);
-    }
-    if let Some(route) = route {
-        // Later steps run where the chain was sent, cancelled or not.
-        let left = with_state(&**cell, |state| match state.epoch == epoch {
-            true => state.set_route(route),
-            false => route,
-        });
-        unhandled::drop_reporting(left);
-    }
-    let mut nothing: Option<super::slot::Outcome<()>> = None;
-    match held {
-        Some(_) => {
-            drive(cell, epoch, &mut Driver::new(&mut nothing, held));
-        }
-        None => settle_empty(&**cell, epoch, &error),
-    }
-}
-
-/// Settles a cell without a handle and without a consumer. A `stopped` task that was made since the
-/// first pass settles like the earlier ones.
-fn settle_empty(cell: &dyn AnyCell, epoch: u32, error: &TaskError) {
-    loop {
-        let late = with_state(cell, |state| {
-            if state.epoch != epoch {
-                return None;
-            }
-            if !state.steps.is_empty() {
-                return Some(Err(state.steps.take()));
-            }
-            cell.settled_flag().store(true, Ordering::Release);
-            Some(Ok(state.settle(None)))
-        });
-        match late {
-            None => return,
-            Some(Ok(duty)) => return duty.carry_out(),
-            Some(Err(mut steps)) => {
-                while let Some((mut step, _)) = steps.pop() {
-                    step.cancel(error);
-                    unhandled::drop_reporting(step);
-                }
-            }
-        }
-    }
 }

@@ -1,186 +1,14 @@
 //! Runs the steps of a task, one after another, on the thread that settled it.
-//!
-//! The driver is the one thread for which the phase is `Driving`. It owns the outcome, so that
-//! observers can borrow it and links can take it without a lock: first in `local`, the head's
-//! outcome, then in `held`, the last link that ran.
 
-use super::head::Body;
-use super::slot::Slot;
-use super::state::{Duty, Progress, Role, State};
+use super::driver::{Driver, NextAction};
+use super::slot::Outcome;
+use super::state::{DeferredCancel, Role};
 use super::step::{Flow, Route, Step};
 use super::steps::Batch;
-use super::{AnyCell, TaskMeta, adopt, call_off, cancel, with};
+use super::{AnyCell, TaskMeta, adopt, call_off, stop, with, with_state};
 use crate::error::TaskError;
-use crate::sync::{Arc, chaos_point};
+use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, guard, unhandled};
-
-/// The outcome that the driver holds.
-pub(crate) struct Driver<'a> {
-    /// The slot of the head's outcome, until the first link with an output takes it.
-    pub(crate) local: &'a mut dyn Slot,
-    /// The last link that ran and has an output; that is the outcome.
-    pub(crate) held: Option<Box<dyn Step>>,
-    /// What the driver has done since it last held the lock.
-    pub(crate) progress: Progress,
-    /// What the driver must do without the lock after the task is settled.
-    pub(crate) duty: Duty,
-}
-
-impl<'a> Driver<'a> {
-    pub(crate) fn new(local: &'a mut dyn Slot, held: Option<Box<dyn Step>>) -> Driver<'a> {
-        Driver {
-            local,
-            held,
-            progress: Progress::default(),
-            duty: Duty::default(),
-        }
-    }
-
-    /// The head has just produced the outcome in `local`.
-    pub(crate) fn of_head(local: &'a mut dyn Slot) -> Driver<'a> {
-        let mut driver_state = Driver::new(local, None);
-        driver_state.progress.links = 1;
-        driver_state
-    }
-
-    #[inline]
-    pub(super) fn slot(&mut self) -> &mut dyn Slot {
-        match self.held.as_mut() {
-            Some(step) => step.output().expect("only a step with an output is held"),
-            None => &mut *self.local,
-        }
-    }
-
-    /// Does what is left to do for a settled task.
-    #[inline]
-    pub(super) fn carry_out(&mut self) {
-        if !self.duty.is_none() {
-            std::mem::take(&mut self.duty).carry_out();
-        }
-    }
-
-    /// Drops what is left, which is mostly nothing. Cheaper than the compiler's drop.
-    #[inline]
-    pub(crate) fn leave(self) {
-        if self.held.is_none() && self.duty.is_none() {
-            std::mem::forget(self);
-        }
-    }
-
-    /// Puts the outcome back into the cell.
-    #[inline]
-    fn store_outcome(&mut self, state: &mut State, head: &mut dyn Slot) {
-        state.note(std::mem::take(&mut self.progress));
-        match self.held.take() {
-            Some(step) => state.last = Some(step),
-            None => {
-                self.local.move_into(head);
-            }
-        }
-    }
-}
-
-/// What the driver does next.
-#[must_use = "a step that is not run is lost"]
-pub(crate) enum NextAction {
-    Run(Box<dyn Step>),
-    /// Steps that it may take without the lock, up to this index.
-    Many(Batch, usize),
-    /// The last step takes the outcome with it; the task is settled already.
-    Last(Box<dyn Step>),
-    Settled,
-    /// The budget is used up; the rest of the steps go to a queue.
-    HandOff,
-    /// A cancel has taken the task away.
-    Superseded,
-    /// A token was raised: the outcome is this failure from now on.
-    Fail(TaskError),
-}
-
-impl NextAction {
-    pub(super) fn is_the_end(&self) -> bool {
-        matches!(self, NextAction::Settled | NextAction::Last(_))
-    }
-}
-
-/// Under the lock: the next step, or the outcome goes back into the cell.
-#[inline(always)]
-pub(super) fn next(
-    state: &mut State,
-    head: &mut dyn Body,
-    driver_state: &mut Driver<'_>,
-    epoch: u32,
-) -> NextAction {
-    if state.epoch != epoch || state.is_interrupted() {
-        if state.epoch != epoch || state.has_deferred_cancel() {
-            return NextAction::Superseded;
-        }
-        state.note(std::mem::take(&mut driver_state.progress));
-        if let Some(error) = state.take_due() {
-            return NextAction::Fail(error);
-        }
-    }
-    state.note(std::mem::take(&mut driver_state.progress));
-    if !state.steps.is_empty()
-        && let Some(next) = go_on(state, driver_state)
-    {
-        return next;
-    }
-    let failure = driver_state.slot().failure().cloned();
-    let slot = head.slot();
-    driver_state.store_outcome(
-        state,
-        slot.expect("a closure is claimed before there is an outcome"),
-    );
-    if state.steps.is_empty() {
-        state.settle_with(failure.as_ref(), &mut driver_state.duty);
-        NextAction::Settled
-    } else {
-        state.stop_driving();
-        NextAction::HandOff
-    }
-}
-
-/// What comes next, if the budget allows.
-fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<NextAction> {
-    // `Inline`: there is no other thread to hand off to.
-    let unbounded = matches!(state.route(), Route::Inline);
-    if let Some(run) = state.steps.run() {
-        let left = run.steps.len() - run.from;
-        let granted = if unbounded {
-            left
-        } else {
-            dispatch::grant(left)
-        };
-        if granted == 0 {
-            return None;
-        }
-        begin(state, driver_state, run.role);
-        let to = run.from + granted;
-        return Some(NextAction::Many(run, to));
-    }
-    if !unbounded && !dispatch::spend() {
-        return None;
-    }
-    let (step, role) = state.steps.pop()?;
-    if state.detached && step.takes_outcome() && state.steps.is_empty() {
-        // No handle is left, so no step can come after this one: one lock covers both.
-        state.pending_links = 0;
-        state.settle_with(None, &mut driver_state.duty);
-        return Some(NextAction::Last(step));
-    }
-    begin(state, driver_state, role);
-    Some(NextAction::Run(step))
-}
-
-/// Steps of this role run now.
-fn begin(state: &mut State, driver_state: &mut Driver<'_>, role: Role) {
-    state.observing = role == Role::Observer;
-    if state.observing && state.is_decided() {
-        // `status` cannot see the outcome while the driver holds it.
-        state.failed = driver_state.slot().failure().is_some();
-    }
-}
 
 /// Runs all steps, including those that are registered in the process, until none is left.
 pub(crate) fn drive(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>) {
@@ -221,7 +49,7 @@ pub(crate) fn drive_from(
                 cell.shell().next(driver_state, epoch)
             }
             NextAction::HandOff => return dispatch::hand_over_now(cell.clone()),
-            NextAction::Superseded => return cancel::carry_out(cell, epoch, driver_state),
+            NextAction::Superseded => return carry_out_cancel(cell, epoch, driver_state),
         };
     }
 }
@@ -381,6 +209,95 @@ pub(super) fn requeue(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Dr
     if kept {
         dispatch::hand_over_now(cell.clone());
     } else {
-        cancel::carry_out(cell, epoch, driver_state);
+        carry_out_cancel(cell, epoch, driver_state);
+    }
+}
+
+/// The driver finds that it was superseded. If the cancel was deferred to it, it applies the cancel
+/// after the observers of the outcome that it holds.
+fn carry_out_cancel(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut Driver<'_>) {
+    let before = || with_state(&**cell, |state| state.deferred_cancel(driver)?.before.pop());
+    while let Some((mut step, _)) = before() {
+        if let Flow::Hop(route) = step.run(driver_state.slot(), cell.meta().name()) {
+            // Later steps are sent elsewhere only after the task is settled: the observers see this
+            // outcome first.
+            let left = with_state(&**cell, |state| state.set_route(route));
+            unhandled::drop_reporting(left);
+        }
+        unhandled::drop_reporting(step);
+    }
+    let deferred_cancel = with_state(&**cell, |state| {
+        let deferred_cancel = state.take_deferred_cancel(driver)?;
+        Some((state.epoch, deferred_cancel))
+    });
+    // The outcome that this driver holds has no consumer. It is a user value.
+    match deferred_cancel {
+        Some((epoch, deferred_cancel)) => {
+            finish_cancel(cell, epoch, deferred_cancel);
+            unhandled::drop_reporting(driver_state.held.take());
+        }
+        None => {
+            unhandled::drop_reporting(driver_state.held.take());
+            driver_state.local.clear();
+            stop::driver_is_back(cell);
+        }
+    }
+}
+
+/// Runs the steps that run on a cancel, and settles.
+pub(super) fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredCancel) {
+    let DeferredCancel {
+        mut steps,
+        held,
+        error,
+        ..
+    } = deferred_cancel;
+    let mut route = None;
+    while let Some((mut step, _)) = steps.pop() {
+        step.cancel(&error);
+        route = step.route().or(route);
+        unhandled::drop_reporting(step);
+    }
+    if let Some(route) = route {
+        // Later steps run where the chain was sent, cancelled or not.
+        let left = with_state(&**cell, |state| match state.epoch == epoch {
+            true => state.set_route(route),
+            false => route,
+        });
+        unhandled::drop_reporting(left);
+    }
+    let mut nothing: Option<Outcome<()>> = None;
+    match held {
+        Some(_) => {
+            drive(cell, epoch, &mut Driver::new(&mut nothing, held));
+        }
+        None => settle_empty(&**cell, epoch, &error),
+    }
+}
+
+/// Settles a cell without a handle and without a consumer. A `stopped` task that was made since the
+/// first pass settles like the earlier ones.
+fn settle_empty(cell: &dyn AnyCell, epoch: u32, error: &TaskError) {
+    loop {
+        let late = with_state(cell, |state| {
+            if state.epoch != epoch {
+                return None;
+            }
+            if !state.steps.is_empty() {
+                return Some(Err(state.steps.take()));
+            }
+            cell.settled_flag().store(true, Ordering::Release);
+            Some(Ok(state.settle(None)))
+        });
+        match late {
+            None => return,
+            Some(Ok(duty)) => return duty.carry_out(),
+            Some(Err(mut steps)) => {
+                while let Some((mut step, _)) = steps.pop() {
+                    step.cancel(error);
+                    unhandled::drop_reporting(step);
+                }
+            }
+        }
     }
 }

@@ -3,11 +3,13 @@
 //! The outcome is stored, and waiting threads and futures are woken. The task's pool runs the steps
 //! and drops the rest.
 
+use super::hand_off::{Detour, hand_off};
 use super::raise::Deferred;
 use super::slot::Slot;
 use super::state::Phase;
 use super::step::Route;
-use super::{AnyCell, Detour, hand_off, queue, raise, submit_continuation, with, with_state};
+use super::submit::{queue, submit_continuation};
+use super::{AnyCell, raise, with, with_state};
 use crate::cancel::Sweep;
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{thread_waker, unhandled};

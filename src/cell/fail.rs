@@ -1,6 +1,7 @@
 //! Fails what a queue rejected: a task's head, or the rest of its steps.
 
-use super::drive::{Driver, drive, requeue};
+use super::drive::{drive, requeue};
+use super::driver::Driver;
 use super::raise::withdraw_all;
 use super::slot::Slot;
 use super::state::{Duty, Phase};

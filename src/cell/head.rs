@@ -3,15 +3,7 @@
 use std::any::Any;
 
 use super::slot::{Outcome, Slot};
-use super::step::Follow;
 use crate::error::TaskError;
-
-/// The result of a closure that starts or continues a task.
-pub(crate) enum Returned<T> {
-    Outcome(Outcome<T>),
-    /// A task to adopt.
-    Task(Follow),
-}
 
 /// A cell's closure, then in the same place its outcome.
 pub(crate) enum Head<F, T> {
@@ -89,14 +81,5 @@ impl Slot for UnclaimedSlot {
 
     fn is_empty(&self) -> bool {
         self.0.is_none()
-    }
-}
-
-impl<T> std::fmt::Debug for Returned<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Returned::Outcome(_) => "Returned::Outcome",
-            Returned::Task(_) => "Returned::Task",
-        })
     }
 }

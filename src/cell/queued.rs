@@ -1,8 +1,9 @@
 //! A cell as queues and executors see it.
 
 use super::fail::{By, fail_head};
-use super::task_cell::{Returned, TaskCell, claim};
-use super::{AnyCell, call_off, with_state};
+use super::task_cell::{Returned, TaskCell};
+use super::work::claim;
+use super::{AnyCell, call_off, hand_off, with_state};
 use crate::cancel::CancelOutcome;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{Continuation, Executor, RunResult, Runnable};
@@ -59,11 +60,11 @@ where
     }
 
     fn hand_off(self: Arc<Self>) {
-        super::hand_off(self);
+        hand_off::hand_off(self);
     }
 
     fn hand_off_to_pool(self: Arc<Self>) {
-        super::hand_off_to_pool(self);
+        hand_off::hand_off_to_pool(self);
     }
 
     fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {

@@ -18,6 +18,7 @@
 mod duty;
 mod interrupt;
 mod route;
+mod stop;
 mod transitions;
 
 use std::task::Waker;
@@ -25,13 +26,14 @@ use std::task::Waker;
 pub(crate) use duty::Duty;
 pub(crate) use interrupt::DeferredCancel;
 use interrupt::Due;
+pub(super) use stop::Answer;
+pub(crate) use stop::OnStop;
+use stop::Stop;
 
-use super::deadlock;
 use super::slot::Slot;
 use super::step::{Route, Step};
 use super::steps::Steps;
-use super::stop::Stop;
-use super::{AnyCell, UpstreamRef};
+use super::{AnyCell, UpstreamRef, rank};
 use crate::cancel::Membership;
 use crate::dispatch;
 use crate::error::TaskError;
@@ -99,7 +101,7 @@ pub(crate) struct State {
     /// Other tasks may wait for it, by a step in its list. Otherwise only a thread that waits for
     /// it can make it part of a cycle.
     pub(crate) has_dependents: bool,
-    /// At least the rank of everything that the task waits for; see `deadlock`. Changed under
+    /// At least the rank of everything that the task waits for; see `rank`. Changed under
     /// `GRAPH`.
     pub(super) rank: u32,
     /// The progress of the head.
@@ -234,7 +236,7 @@ impl State {
             placed: false,
             failed: false,
             has_dependents: false,
-            rank: deadlock::UNRANKED,
+            rank: rank::UNRANKED,
             head_state: HeadState::Waiting,
             pending_links: 1,
             observing: false,
@@ -344,8 +346,8 @@ impl State {
     /// The calling thread has become the driver.
     #[inline]
     pub(super) fn note_driven(&self) {
-        if self.rank != deadlock::UNRANKED {
-            deadlock::note_driven(self.rank);
+        if self.rank != rank::UNRANKED {
+            rank::note_driven(self.rank);
         }
     }
 

@@ -7,90 +7,14 @@
 // Lock order: one cell's lock at a time. Waiters are called without it.
 
 use super::slot::Slot;
-use super::state::{Phase, Role, State};
+pub(crate) use super::state::OnStop;
+use super::state::{Answer, Phase, Role, State};
 use super::step::{Flow, Step};
 use super::{AnyCell, Upstream, with_state};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::dispatch;
 use crate::error::TaskError;
 use crate::sync::{Arc, ThreadId, Weak, thread_id};
-
-/// The function to call when a task has stopped. Dropped uncalled if the task can never run.
-pub(crate) type OnStop = Box<dyn FnOnce() + Send>;
-
-/// The closures that a cancel left running.
-#[derive(Default)]
-pub(super) struct Stop {
-    /// Superseded drivers that have not returned.
-    drivers: u32,
-    /// The threads of those drivers, where a thread is known: the search for cycles follows them.
-    ///
-    /// Invariant: a thread is here only while it runs user code that `stopped` waits for.
-    threads: Threads,
-    /// The task that was followed when the cancel came, and was cancelled with this one.
-    followed: Option<Arc<dyn AnyCell>>,
-    /// Called when `drivers` falls to 0. Empty while it is 0.
-    waiting: Vec<OnStop>,
-}
-
-enum Answer {
-    Waits,
-    Stopped(OnStop),
-    /// This task has stopped, but not the one that it followed.
-    Ask(Arc<dyn AnyCell>, OnStop),
-}
-
-impl Stop {
-    /// `thread`: the one that runs the driver. `None`: no thread does yet.
-    pub(super) fn leave_driver(&mut self, thread: Option<ThreadId>) {
-        self.drivers += 1;
-        self.threads.extend(thread);
-    }
-
-    pub(super) fn leave_followed(&mut self, followed: Option<Arc<dyn AnyCell>>) {
-        self.followed = followed;
-    }
-
-    fn ask(&mut self, told: OnStop) -> Answer {
-        if self.drivers > 0 {
-            self.waiting.push(told);
-            return Answer::Waits;
-        }
-        match self.followed.clone() {
-            Some(followed) => Answer::Ask(followed, told),
-            None => Answer::Stopped(told),
-        }
-    }
-}
-
-/// A few threads, commonly one at the most.
-#[derive(Default)]
-struct Threads {
-    first: Option<ThreadId>,
-    others: Vec<ThreadId>,
-}
-
-impl Threads {
-    fn extend(&mut self, thread: Option<ThreadId>) {
-        match self.first {
-            None => self.first = thread,
-            Some(_) => self.others.extend(thread),
-        }
-    }
-
-    /// Takes out one entry of this thread, if there is one.
-    fn remove(&mut self, thread: ThreadId) {
-        if self.first == Some(thread) {
-            self.first = self.others.pop();
-        } else if let Some(place) = self.others.iter().position(|other| *other == thread) {
-            self.others.swap_remove(place);
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = ThreadId> {
-        self.first.into_iter().chain(self.others.iter().copied())
-    }
-}
 
 fn ask(state: &mut State, told: OnStop) -> Answer {
     match state.stop() {

@@ -1,9 +1,37 @@
-//! Drops what a cell leaves behind.
+//! The end of a task: its last handle goes, and then the last reference to its cell.
 
-use super::TaskMeta;
 use super::head::Body;
+use super::shell::Shell;
 use super::state::{Phase, State};
+use super::{AnyCell, TaskMeta, with};
 use crate::{drop_queue, unhandled};
+
+/// The last handle of a task is dropped. An unhandled failure is reported here, or when the task is
+/// settled.
+pub(crate) fn release(cell: &dyn AnyCell) {
+    let (unseen, waiter) = with(cell, |state, head| {
+        state.detached = true;
+        // No waiter is left to be woken, and a future's waker may own much memory.
+        let waiter = state.waiter.take();
+        if state.phase() != Phase::Settled || state.handled {
+            return (None, waiter);
+        }
+        state.handled = true;
+        let failure = state.outcome(head).failure().cloned();
+        (failure.filter(|error| !state.was_asked_for(error)), waiter)
+    });
+    unhandled::drop_reporting(waiter);
+    if let Some(error) = unseen {
+        unhandled::report(error);
+    }
+}
+
+impl<H: Body + ?Sized> Drop for Shell<H> {
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut();
+        down(&mut self.meta, &mut inner.state, inner.head.erased());
+    }
+}
 
 /// The rest of a cell whose drop had to wait.
 struct Remains {
@@ -22,7 +50,7 @@ impl Drop for Remains {
 ///
 /// That may happen on any thread, even while a panic unwinds. A panic of the user's `Drop` must not
 /// leave this function.
-pub(super) fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) {
+fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) {
     let is_bare =
         meta.extra.is_none() && state.is_bare() && head.slot().is_some_and(|slot| slot.is_empty());
     if is_bare && meta.pool.is_none() {

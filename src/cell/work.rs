@@ -1,33 +1,32 @@
-//! Calls or drops a closure that was taken out of its cell.
+//! What is done with a cell whose turn has come: its closure is called or dropped, and then its
+//! steps run.
 
-use super::head::Returned;
-use super::slot::Outcome;
+use super::drive::drive_from;
+use super::driver::{Driver, NextAction};
+use super::shell::{Erased, Errand, Locked, Running};
+use super::slot::{Outcome, Slot};
+use super::state::{Phase, Progress};
 use super::step::Follow;
-use super::task_cell::{self, Erased, Locked};
-use super::{AnyCell, UpstreamRef};
+use super::{AnyCell, adopt, call_off, stop};
 use crate::error::{At, TaskError};
 use crate::executor::RunResult;
 use crate::sync::Arc;
-use crate::{guard, unhandled};
+use crate::{dispatch, guard, unhandled};
 
-/// What to do with a closure.
-pub(crate) enum Errand<'a> {
-    /// Call it; its result is the head's outcome.
-    Run(Running<'a>),
-    /// Drop it; the failure takes its place.
-    Drop(Option<TaskError>),
+/// The result of a closure that starts or continues a task.
+pub(crate) enum Returned<T> {
+    Outcome(Outcome<T>),
+    /// A task to adopt.
+    Task(Follow),
 }
 
-/// A closure that this thread has claimed.
-pub(crate) struct Running<'a> {
-    pub(super) cell: &'a Arc<dyn AnyCell>,
-    pub(super) shell: &'a Erased,
-    pub(super) epoch: u32,
-    /// What the task waited for.
-    pub(super) detached: Option<UpstreamRef>,
-    /// The task held a slot in its pool's queue: a waiting thread claimed it before a worker popped
-    /// it.
-    pub(super) placed: bool,
+impl<T> std::fmt::Debug for Returned<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Returned::Outcome(_) => "Returned::Outcome",
+            Returned::Task(_) => "Returned::Task",
+        })
+    }
 }
 
 impl Errand<'_> {
@@ -79,8 +78,8 @@ impl Running<'_> {
             _ => RunResult::Completed,
         };
         let ran = match follow {
-            Some(task) => task_cell::follow(self.cell, task, self.epoch),
-            None => task_cell::finish(self.cell, self.shell, &mut local, self.epoch, came_to),
+            Some(task) => follow_returned(self.cell, task, self.epoch),
+            None => finish(self.cell, self.shell, &mut local, self.epoch, came_to),
         };
         // A superseded driver may still hold an outcome.
         unhandled::drop_reporting(local);
@@ -100,4 +99,124 @@ impl Running<'_> {
             Some(context) => context.run(meta.name().map(|name| &**name), call),
         })
     }
+}
+
+/// Claims and runs what is due: the closure, or the steps of a settled task. A stale queue entry
+/// runs nothing that was sent to an executor since. An executor's job runs only the hand-off with
+/// the id `handoff`. `None`: there was nothing to do.
+///
+/// `shell` is the shell of `cell`, here and in the functions that this calls. It saves a virtual
+/// call.
+pub(super) fn claim(
+    cell: &Arc<dyn AnyCell>,
+    shell: &Erased,
+    handoff: Option<u32>,
+) -> Option<RunResult> {
+    let mut inner = shell.inner.lock();
+    let inner_now = &mut *inner;
+    let state = &mut *inner_now.state;
+    match state.phase() {
+        // An open cell with a closure is a branch of a shared task whose value is published.
+        Phase::Queued | Phase::Cold | Phase::Open
+            if handoff.is_none() && inner_now.head.slot().is_none() =>
+        {
+            state.begin_closure();
+            let running = Running {
+                cell,
+                shell,
+                epoch: state.epoch,
+                detached: state.take_upstream(),
+                placed: std::mem::take(&mut state.placed),
+            };
+            Some(cell.work(inner, Errand::Run(running)))
+        }
+        Phase::HandedOff if state.may_run(handoff) => {
+            // A closure on this thread may have run this executor's job. It continues after this
+            // call.
+            resume(cell, shell, inner, handoff.is_none());
+            Some(RunResult::Other)
+        }
+        _ => None,
+    }
+}
+
+/// Makes the calling thread the driver of waiting steps, and runs them. `is_job`: the thread got
+/// them as a job.
+pub(super) fn resume(cell: &Arc<dyn AnyCell>, shell: &Erased, mut inner: Locked<'_>, is_job: bool) {
+    let state = &mut *inner.state;
+    state.resume();
+    let (epoch, mut held) = (state.epoch, state.last.take());
+    let mut inner = Some(inner);
+    cell.with_slot(&mut |local| {
+        let Some(mut inner) = inner.take() else {
+            return;
+        };
+        if held.is_none() {
+            inner.slot().move_into(local);
+        }
+        let mut driver_state = Driver::new(local, held.take());
+        let next = shell.advance(&mut inner, &mut driver_state, epoch);
+        drop(inner);
+        let go_on = || drive_from(cell, epoch, &mut driver_state, next);
+        match is_job {
+            true => dispatch::scope_of_job(go_on),
+            false => dispatch::scope(go_on),
+        }
+        driver_state.leave();
+    });
+}
+
+/// The head has its outcome, in `local`: settles the task, or runs the steps that wait for it.
+/// `ran`: how the closure ended.
+fn finish(
+    cell: &Arc<dyn AnyCell>,
+    shell: &Erased,
+    local: &mut dyn Slot,
+    epoch: u32,
+    ran: RunResult,
+) -> RunResult {
+    if shell.meta.is_under_tokens() && shell.meta.is_token_cancelled() {
+        // The closure may have seen the raise: no link begins after it.
+        call_off::catch_up(cell);
+    }
+    let mut driver_state = Driver::of_head(local);
+    let mut inner = shell.inner.lock();
+    let inner_now = &mut *inner;
+    inner_now.state.head_state.finish();
+    if dispatch::is_open() && !inner_now.state.steps.is_empty() && inner_now.state.epoch == epoch {
+        // A step of another task runs this closure. The steps wait in the list, or the stack would
+        // grow with each fork.
+        driver_state.local.move_into(inner_now.slot());
+        let arrival = inner_now.state.outcome_is_in();
+        drop(inner);
+        arrival.proceed(cell.clone());
+        return ran;
+    }
+    let next = shell.advance(inner_now, &mut driver_state, epoch);
+    drop(inner);
+    if matches!(next, NextAction::Settled) {
+        driver_state.carry_out();
+        driver_state.leave();
+        // It is empty, which the compiler cannot see.
+        std::mem::forget(next);
+        return ran;
+    }
+    match next {
+        NextAction::Superseded => {
+            driver_state.local.clear();
+            drop(driver_state);
+            stop::driver_is_back(cell);
+            RunResult::Cancelled
+        }
+        next => {
+            dispatch::scope_of_job(|| drive_from(cell, epoch, &mut driver_state, next));
+            ran
+        }
+    }
+}
+
+/// The closure has returned a task. The head will have its outcome.
+fn follow_returned(cell: &Arc<dyn AnyCell>, follow: Follow, epoch: u32) -> RunResult {
+    dispatch::scope_of_job(|| adopt::follow(cell, epoch, None, Progress::default(), follow));
+    RunResult::Completed
 }

@@ -8,8 +8,8 @@
 
 use std::collections::HashMap;
 
-use super::Graph;
-use super::search::{Tail, Trail};
+use super::edges::{Tail, Trail};
+use super::graph::Graph;
 use crate::cell::{AnyCell, Upstream};
 use crate::sync::Arc;
 

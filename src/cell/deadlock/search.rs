@@ -18,89 +18,14 @@
 
 use std::collections::HashSet;
 
-use super::{Graph, UNRANKED, key};
-use crate::cell::state::{Phase, State};
+use super::edges::{Tail, Trail, driver};
+use super::graph::{Graph, key};
+use crate::cell::rank::UNRANKED;
 use crate::cell::{AnyCell, Upstream, with_state};
-use crate::executor::Executor;
-use crate::sync::{Arc, ThreadId};
+use crate::sync::Arc;
 
 /// A search is wide from this many cells on. Fewer in models and tests.
 const WIDE: usize = if cfg!(test) { 2 } else { 32 };
-
-/// The task or thread that will wait, and its rank.
-#[derive(Clone, Copy)]
-pub(super) enum Tail {
-    /// The cell with this key, for another task.
-    AnyCell(usize, u32),
-    /// A thread, for a task. `turns`: it runs a loop while it waits.
-    Thread {
-        thread: ThreadId,
-        rank: u32,
-        turns: bool,
-    },
-}
-
-impl Tail {
-    fn rank(self) -> u32 {
-        match self {
-            Tail::AnyCell(_, rank) | Tail::Thread { rank, .. } => rank,
-        }
-    }
-
-    /// Returns true if it is this thread, which runs a closure or a step.
-    fn is_thread(self, running: ThreadId) -> bool {
-        matches!(self, Tail::Thread { thread, .. } if thread == running)
-    }
-
-    fn is_at(self, cell: usize, driver: Option<Driver>) -> bool {
-        match self {
-            Tail::AnyCell(key, _) => key == cell,
-            Tail::Thread { thread, turns, .. } => {
-                driver.is_some_and(|driver| driver.thread == thread && !(driver.sent && turns))
-            }
-        }
-    }
-}
-
-/// The thread that a task waits for.
-#[derive(Clone, Copy)]
-struct Driver {
-    thread: ThreadId,
-    /// The task was sent to a loop that the thread runs.
-    sent: bool,
-}
-
-/// What a cell waits for.
-pub(super) struct Edges {
-    rank: u32,
-    pub(super) is_tail: bool,
-    pub(super) upstream: Option<Arc<dyn Upstream>>,
-    /// What the driving thread waits for.
-    pub(super) awaited: Option<Arc<dyn AnyCell>>,
-}
-
-/// The cells that a search has visited. To be dropped without the lock: any reference may be the
-/// last.
-#[derive(Default)]
-pub(in crate::cell) struct Trail {
-    /// Cells whose upstreams have been visited.
-    cells: Vec<Arc<dyn AnyCell>>,
-    others: Vec<Arc<dyn Upstream>>,
-    executors: Vec<Arc<dyn Executor>>,
-    /// The threads that a cancel left running and that a `stopped` task waits for.
-    left_running: Vec<ThreadId>,
-}
-
-impl Trail {
-    pub(super) fn keep(&mut self, passed: Arc<dyn Upstream>) {
-        self.others.push(passed);
-    }
-}
-
-/// The thread that drives a cell.
-pub(crate) fn driver(state: &State) -> Option<ThreadId> {
-    state.driver.filter(|_| state.phase() == Phase::Driving)
-}
 
 impl Graph {
     /// Returns true if `head` cannot settle before `tail` proceeds, so that `tail` must not wait
@@ -163,69 +88,6 @@ impl Graph {
         }
         self.rank_all(tail, below, trail, is_reached);
         false
-    }
-
-    /// Adds to `above` what the threads wait for that a cancel left running and that `upstream`
-    /// waits for. Returns true if `tail` is one of them.
-    pub(super) fn is_left_to(
-        &self,
-        tail: impl Into<Option<Tail>>,
-        upstream: &dyn Upstream,
-        trail: &mut Trail,
-        above: &mut Vec<Arc<dyn Upstream>>,
-    ) -> bool {
-        let tail = tail.into();
-        let from = trail.left_running.len();
-        upstream.left_running(&mut trail.left_running);
-        let mut is_tail = false;
-        for thread in &trail.left_running[from..] {
-            is_tail |= tail.is_some_and(|tail| tail.is_thread(*thread));
-            let awaited = self.awaited_by(*thread, false).cloned();
-            above.extend(awaited.map(|awaited| awaited as Arc<dyn Upstream>));
-        }
-        is_tail
-    }
-
-    /// What `cell` waits for.
-    ///
-    /// An adoption wakes a thread that runs a loop while it waits. The thread searches again, and
-    /// runs what it needs of that loop. So for an adoption a task that was sent to a loop waits for
-    /// no thread.
-    pub(super) fn edges(
-        &mut self,
-        cell: &Arc<dyn AnyCell>,
-        tail: Option<Tail>,
-        trail: &mut Trail,
-    ) -> Edges {
-        self.visited += 1;
-        let (rank, driver, sent_to, upstream) = with_state(&**cell, |state| {
-            let upstream = state.upstream().map(|upstream| upstream.to.clone());
-            (
-                state.rank,
-                driver(state),
-                state.sent_to().cloned(),
-                upstream,
-            )
-        });
-        let mut driver = driver.map(|thread| Driver {
-            thread,
-            sent: false,
-        });
-        if let Some(executor) = sent_to {
-            if let Some(Tail::Thread { .. }) = tail {
-                let turner = executor.turner();
-                driver = turner.map(|thread| Driver { thread, sent: true });
-            }
-            // It is a user value, and this may be the last reference.
-            trail.executors.push(executor);
-        }
-        let awaited = driver.and_then(|driver| self.awaited_by(driver.thread, driver.sent));
-        Edges {
-            rank,
-            is_tail: tail.is_some_and(|tail| tail.is_at(key(&**cell), driver)),
-            upstream,
-            awaited: awaited.cloned(),
-        }
     }
 
     /// Assigns to the visited cells a rank that allows `tail` to wait for them.

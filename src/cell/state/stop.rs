@@ -1,0 +1,82 @@
+//! What a cancel has left running, and who waits for the end of it.
+
+use crate::cell::AnyCell;
+use crate::sync::{Arc, ThreadId};
+
+/// The function to call when a task has stopped. Dropped uncalled if the task can never run.
+pub(crate) type OnStop = Box<dyn FnOnce() + Send>;
+
+/// The closures that a cancel left running.
+#[derive(Default)]
+pub(crate) struct Stop {
+    /// Superseded drivers that have not returned.
+    pub(crate) drivers: u32,
+    /// The threads of those drivers, where a thread is known: the search for cycles follows them.
+    ///
+    /// Invariant: a thread is here only while it runs user code that `stopped` waits for.
+    pub(crate) threads: Threads,
+    /// The task that was followed when the cancel came, and was cancelled with this one.
+    pub(crate) followed: Option<Arc<dyn AnyCell>>,
+    /// Called when `drivers` falls to 0. Empty while it is 0.
+    pub(crate) waiting: Vec<OnStop>,
+}
+
+/// Whether a task has stopped.
+pub(crate) enum Answer {
+    Waits,
+    Stopped(OnStop),
+    /// This task has stopped, but not the one that it followed.
+    Ask(Arc<dyn AnyCell>, OnStop),
+}
+
+impl Stop {
+    /// `thread`: the one that runs the driver. `None`: no thread does yet.
+    pub(crate) fn leave_driver(&mut self, thread: Option<ThreadId>) {
+        self.drivers += 1;
+        self.threads.extend(thread);
+    }
+
+    pub(crate) fn leave_followed(&mut self, followed: Option<Arc<dyn AnyCell>>) {
+        self.followed = followed;
+    }
+
+    pub(crate) fn ask(&mut self, told: OnStop) -> Answer {
+        if self.drivers > 0 {
+            self.waiting.push(told);
+            return Answer::Waits;
+        }
+        match self.followed.clone() {
+            Some(followed) => Answer::Ask(followed, told),
+            None => Answer::Stopped(told),
+        }
+    }
+}
+
+/// A few threads, commonly one at the most.
+#[derive(Default)]
+pub(crate) struct Threads {
+    first: Option<ThreadId>,
+    others: Vec<ThreadId>,
+}
+
+impl Threads {
+    pub(crate) fn extend(&mut self, thread: Option<ThreadId>) {
+        match self.first {
+            None => self.first = thread,
+            Some(_) => self.others.extend(thread),
+        }
+    }
+
+    /// Takes out one entry of this thread, if there is one.
+    pub(crate) fn remove(&mut self, thread: ThreadId) {
+        if self.first == Some(thread) {
+            self.first = self.others.pop();
+        } else if let Some(place) = self.others.iter().position(|other| *other == thread) {
+            self.others.swap_remove(place);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ThreadId> {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
+}

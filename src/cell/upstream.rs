@@ -1,0 +1,50 @@
+//! What a task waits for, as cancels and searches for cycles see it.
+
+use super::AnyCell;
+use crate::cancel::Withdraw;
+use crate::sync::{Arc, ThreadId};
+
+/// Something that a task waits for.
+pub(crate) trait Upstream: Withdraw {
+    /// Adds to `found` what this itself waits for.
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>);
+
+    /// False if one of the upstreams may be enough. A waiting thread then runs none of them,
+    /// because it could not return before that one ends.
+    fn needs_all(&self) -> bool {
+        true
+    }
+
+    /// Adds to `found` the threads whose user code this waits for, besides the drivers of its
+    /// upstreams. Call it while the result of `above` is held.
+    fn left_running(&self, _found: &mut Vec<ThreadId>) {}
+
+    /// A cycle leads through this, which is broken only while one of its upstreams leads elsewhere.
+    /// From now on this searches for the cycle each time one of them fails.
+    fn mark_at_risk(&self) {}
+
+    /// The cell behind it, if it is one.
+    fn cell(self: Arc<Self>) -> Option<Arc<dyn AnyCell>> {
+        None
+    }
+
+    /// True if its value is published and this thread is the one that delivers it.
+    fn is_ready(&self) -> bool {
+        false
+    }
+}
+
+/// A task's upstream reference to what it waits for.
+#[derive(Clone)]
+pub(crate) struct UpstreamRef {
+    pub(crate) to: Arc<dyn Upstream>,
+    /// The id of the task's step in the list of the upstream, if there is one; else 0.
+    pub(crate) step_id: u64,
+}
+
+impl UpstreamRef {
+    /// Returns the reference in the form that a sweep takes.
+    pub(crate) fn parts(self) -> (Arc<dyn Withdraw>, u64) {
+        (self.to, self.step_id)
+    }
+}
