@@ -184,6 +184,12 @@ pub trait Executor: Send + Sync {
     fn turner(&self) -> Option<ThreadId> {
         None
     }
+
+    /// The thread that must end a job before this executor begins the next one, if it is known.
+    #[doc(hidden)]
+    fn holder(&self) -> Option<ThreadId> {
+        None
+    }
 }
 
 impl<F: Fn(Job) + Send + Sync + ?Sized> Executor for F {
@@ -322,5 +328,9 @@ impl<E: Executor + ?Sized> Executor for Arc<E> {
 
     fn turner(&self) -> Option<ThreadId> {
         (**self).turner()
+    }
+
+    fn holder(&self) -> Option<ThreadId> {
+        (**self).holder()
     }
 }

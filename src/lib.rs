@@ -50,6 +50,7 @@
 //! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`](loop_queue::LocalLoop) for closures that are not `Send` |
 //! | combine | [`all`], [`all_settled`], [`any`], [`race`], [`zip`](Task::zip), [`await_all`], [`await_first`]; see [`combine`] |
 //! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within); see [`time`] |
+//! | limit what runs | [`TaskQueue`], [`TaskQueue::serial`], [`Semaphore`]; see [`queue`] |
 //! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |
@@ -60,8 +61,8 @@
 //!
 //! The names that most programs use are here and in the [`prelude`]. Each module has all names of
 //! one subject: [`task`], [`promise`] (settling by hand), [`combine`] (one task out of many),
-//! [`cancel`], [`error`], [`pool`], [`executor`], [`loop_queue`] and [`unhandled`] (reports of
-//! failures).
+//! [`cancel`], [`error`], [`pool`], [`executor`], [`loop_queue`], [`time`], [`queue`] and
+//! [`unhandled`] (reports of failures).
 //!
 //! # Further reading
 //!
@@ -97,6 +98,7 @@
 //   combine/         all, all_settled, any, race, some
 //   loop_queue/      an executor that the owner of a loop turns
 //   time/            delays and time limits; it imports `cell` and `timer`
+//   queue/           TaskQueue, Semaphore; it imports `cell` and `timer`
 //   unwind.rs        which handles may be used after a caught panic
 //   prelude.rs       the names that most programs use
 //   private.rs       what the code that `#[make_async]` writes needs
@@ -107,7 +109,6 @@
 //
 //   flow/    map_limit, reduce, retry             imports time
 //   group/   scopes of tasks                      imports time
-//   queue/   TaskQueue, Semaphore                 imports time
 //   cache/   Lazy, Memo                           imports time
 //   topic/   Topic, Watch, Receiver               imports time and queue
 
@@ -127,6 +128,7 @@ mod nesting;
 pub mod pool;
 pub mod prelude;
 pub mod promise;
+pub mod queue;
 mod sync;
 pub mod task;
 mod thread_waker;
@@ -157,6 +159,8 @@ pub use loop_queue::LoopQueue;
 pub use pool::{Pool, Shutdown, set_max_threads};
 #[doc(inline)]
 pub use promise::{Resolver, deferred};
+#[doc(inline)]
+pub use queue::{Semaphore, TaskQueue};
 #[doc(inline)]
 pub use task::{
     IntoTask, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, attempt,

@@ -5,6 +5,7 @@ mod shared;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 
 pub use shared::SharedResolver;
 
@@ -16,6 +17,7 @@ use crate::cell::step::Follow;
 use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, UpstreamRef, adopt, stop, with, with_state};
 use crate::error::{BoxError, ErrorKind, TaskError};
+use crate::pool::Pool;
 use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::task::Task;
 use crate::{dispatch, unhandled};
@@ -34,6 +36,22 @@ use crate::{dispatch, unhandled};
 pub fn deferred<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
     let cell = TaskCell::<NoWork<T>, T>::open(TaskMeta::here());
     (Resolver::new(cell.clone()), Task::from_cell(cell))
+}
+
+/// The same for a task of `pool`, whose steps run there, whichever thread settles it. `None`: the
+/// global pool. The task is not under the tokens of the pool.
+pub(crate) fn deferred_in<T: Send + 'static>(
+    pool: Option<&Pool>,
+    location: &'static Location<'static>,
+) -> (Resolver<T>, Task<T>) {
+    let meta = TaskMeta {
+        location,
+        pool: pool.cloned(),
+        extra: None,
+    };
+    let cell = TaskCell::<NoWork<T>, T>::open(meta);
+    let resolver = Resolver::new(cell.clone()).on_pool();
+    (resolver, Task::from_cell(cell))
 }
 
 /// Settles the task it was made with; see [`deferred`].

@@ -86,13 +86,17 @@ impl Default for Settings {
     }
 }
 
-/// A setting that no pool can have.
+/// A setting that no pool, or no [queue](crate::queue), can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     message: &'static str,
 }
 
 impl ConfigError {
+    pub(crate) const fn new(message: &'static str) -> ConfigError {
+        ConfigError { message }
+    }
+
     pub(super) const ZERO_THREADS: ConfigError = ConfigError {
         message: "a pool needs at least one thread: the number of threads must be 1 or more",
     };

@@ -98,7 +98,7 @@ impl TaskContext {
 }
 
 /// A token for a new task, and what its closure gets of it.
-pub(super) fn own_token() -> (CancelToken, TaskContext) {
+pub(crate) fn own_token() -> (CancelToken, TaskContext) {
     let token = CancelToken::new();
     let context = TaskContext {
         token: token.clone(),

@@ -1,18 +1,25 @@
 //! `Task`, the handle of work that was started, and what can be done with it.
 
-// Map for maintainers: mod.rs the handle: making, looking, dropping spawn.rs starting work
-// builder.rs with settings try_spawn.rs its refusal context.rs what a closure can ask into_task.rs
-// what closures return launch.rs from a closure to a queued cell chain.rs then, catch, finally, ..
-// link.rs, finally.rs the steps behind them route.rs on subscribe.rs observers observed.rs from a
-// subscription to its task share/ SharedTask wait.rs blocking help.rs what a waiter runs owed.rs
-// waiting on the thread of a loop future.rs awaiting stop.rs cancelling, shielding stopped.rs until
-// cancelled closures have returned traced.rs steps in their tracing context
+// Map for maintainers:
+//   mod.rs        the handle: making, looking, dropping
+//   spawn.rs      starting work         builder.rs  with settings    try_spawn.rs  its refusal
+//   context.rs    what a closure can ask     into_task.rs  what closures return
+//   launch.rs     from a closure to a queued cell    held.rs  whose closure waits for a place
+//   chain.rs      then, catch, finally, ..    link.rs, finally.rs  the steps behind them
+//   route.rs      on
+//   subscribe.rs  observers     observed.rs  from a subscription to its task     share/ SharedTask
+//   wait.rs       blocking     help.rs  what a waiter runs
+//   owed.rs       waiting on the thread of a loop
+//   future.rs     awaiting                    stop.rs  cancelling, shielding
+//   stopped.rs    until cancelled closures have returned
+//   traced.rs     steps in their tracing context
 
 mod builder;
 mod chain;
 mod context;
 mod finally;
 mod future;
+mod held;
 mod help;
 mod into_task;
 mod launch;
@@ -35,6 +42,8 @@ use std::marker::PhantomData;
 
 pub use builder::TaskBuilder;
 pub use context::TaskContext;
+pub(crate) use context::own_token;
+pub(crate) use held::{Starter, expect_dependents, held, start, tie};
 pub(crate) use help::looks;
 pub use into_task::IntoTask;
 pub(crate) use into_task::resolve_returned;

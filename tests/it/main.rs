@@ -28,6 +28,7 @@ mod panics;
 mod park_token;
 mod pool;
 mod pool_blocking;
+mod queue;
 mod raise;
 mod reentrancy;
 mod resolver;

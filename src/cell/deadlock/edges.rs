@@ -130,8 +130,9 @@ impl Graph {
         });
         if let Some(executor) = sent_to {
             if let Some(Tail::Thread { .. }) = tail {
-                let turner = executor.turner();
-                driver = turner.map(|thread| Driver { thread, sent: true });
+                let turner = executor.turner().map(|thread| (thread, true));
+                let in_the_way = turner.or_else(|| Some((executor.holder()?, false)));
+                driver = in_the_way.map(|(thread, sent)| Driver { thread, sent });
             }
             // It is a user value, and this may be the last reference.
             trail.executors.push(executor);

@@ -1,0 +1,279 @@
+//! What the handles of a queue share: it starts jobs as places come free, and tells those who wait.
+
+// Lock order: `line` -> the lock of one `QueuedJob`, of one cell, or of the clock. The graph of
+// waits may be locked before `line`. Nothing is started, settled or dropped under `line`.
+
+use super::job::{Host, QueuedJob};
+use super::line::{Actions, Entry, Line};
+use super::rate::Rate;
+use std::panic::Location;
+
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::call_off::enlist;
+use crate::cell::state::Role;
+use crate::cell::{self, AnyCell, Upstream, UpstreamRef, stop};
+use crate::error::{ErrorKind, TaskError};
+use crate::executor::{Job, Runnable};
+use crate::pool::{ConfigError, Pool};
+use crate::promise::deferred_in;
+use crate::sync::{Arc, AtomicU64, Instant, Mutex, Ordering, ThreadId, thread_id};
+use crate::task::{Task, expect_dependents, start, tie};
+
+pub(super) const ZERO_LIMIT: ConfigError = ConfigError::new(
+    "a queue with a limit of 0 would start nothing: it must be 1 or more; to stop it, call `pause`",
+);
+
+pub(super) struct Queue {
+    /// `None`: the global pool.
+    pub(super) pool: Option<Pool>,
+    pub(super) has_rate: bool,
+    numbers: AtomicU64,
+    line: Mutex<Line>,
+}
+
+impl Entry {
+    /// Nothing is left to do for it: a chain that was cancelled while its job waited.
+    pub(super) fn is_spent(&self) -> bool {
+        match self {
+            Entry::Task(_) => false,
+            Entry::Job(job) => job.is_spent(),
+        }
+    }
+
+    fn start(self, queue: &Queue) {
+        match self {
+            Entry::Task(cell) => start(cell),
+            Entry::Job(job) => {
+                let refused = queue.pool().submit_continuation(job).err();
+                if let Some(refused) = refused {
+                    refused.settle();
+                }
+            }
+        }
+    }
+
+    fn reject(self, kind: ErrorKind, why: &'static str) -> bool {
+        match self {
+            Entry::Task(cell) => cell.reject(kind, why),
+            Entry::Job(job) => job.reject(kind, why),
+        }
+    }
+}
+
+impl Queue {
+    pub(super) fn new(pool: Option<Pool>, limit: usize, rate: Option<Rate>) -> Arc<Queue> {
+        Arc::new(Queue {
+            pool,
+            has_rate: rate.is_some(),
+            numbers: AtomicU64::new(0),
+            line: Mutex::new(Line::new(limit, rate)),
+        })
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        self.pool.as_ref().unwrap_or_else(|| Pool::global())
+    }
+
+    /// The time, where it matters.
+    fn now(&self) -> Option<Instant> {
+        self.has_rate.then(|| self.pool().time().now())
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn with<R>(&self, f: impl FnOnce(&mut Line) -> R) -> R {
+        f(&mut self.line.lock())
+    }
+
+    /// Gives a place to a job that is yet to be made. False: it would have to wait.
+    pub(super) fn try_place(&self, number: u64) -> bool {
+        let mut line = self.line.lock();
+        line.try_place(number, self.now())
+    }
+
+    /// Takes in a new task. `placed`: it was given a place before.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        number: u64,
+        priority: i32,
+        placed: bool,
+        cell: &Arc<dyn AnyCell>,
+    ) {
+        // Those behind it.
+        expect_dependents(cell);
+        let entry = Entry::Task(cell.clone());
+        let placed = self.take_in(number, priority, placed, entry);
+        let queue = self.clone();
+        // Before any step of the user's. The task may have settled already: it runs all the same.
+        let told = stop::step(cell, Box::new(move || queue.end(number)));
+        cell::register(cell, told, Role::Observer);
+        if placed {
+            return start(cell.clone());
+        }
+        tie(
+            cell,
+            UpstreamRef {
+                to: self.clone(),
+                step_id: number,
+            },
+        );
+        self.act();
+    }
+
+    /// True if it has a place.
+    fn take_in(&self, number: u64, priority: i32, placed: bool, entry: Entry) -> bool {
+        let mut line = self.line.lock();
+        let placed = placed || line.try_place(number, self.now());
+        match placed {
+            true => line.fill(number, entry),
+            false => line.push(number, priority, entry),
+        }
+        placed
+    }
+
+    pub(super) fn execute(self: &Arc<Self>, priority: i32, job: Job) {
+        let number = self.next_number();
+        let job = QueuedJob::new(self.clone(), number, job);
+        let entry = Entry::Job(job);
+        match self.take_in(number, priority, false, entry.clone()) {
+            true => entry.start(self),
+            false => self.act(),
+        }
+    }
+
+    /// Starts what can start, and tells those who wait, until there is nothing to do.
+    ///
+    /// A loop, and not recursion: a job that is refused as it starts comes here again.
+    pub(super) fn act(self: &Arc<Self>) {
+        let me = thread_id();
+        if !self.line.lock().enter(me) {
+            return;
+        }
+        loop {
+            let actions = {
+                let mut line = self.line.lock();
+                line.next_actions(me, self.now())
+            };
+            match actions {
+                Some(actions) => self.carry_out(actions),
+                None => return,
+            }
+        }
+    }
+
+    fn carry_out(self: &Arc<Self>, actions: Actions) {
+        if let Some(timer) = actions.timer {
+            timer.cancel();
+        }
+        for entry in actions.starts {
+            entry.start(self);
+        }
+        for resolver in actions.told {
+            let _ = resolver.resolve(());
+        }
+        drop(actions.spent);
+        if let Some(at) = actions.wake_at {
+            self.set_timer(at);
+        }
+    }
+
+    fn set_timer(self: &Arc<Self>, at: Instant) {
+        let queue = self.clone();
+        let timer = self.pool().delay_until(at);
+        let timer = timer.handle(move |outcome| queue.time_is_over(at, outcome));
+        let unneeded = self.with(|line| line.keep_timer(at, timer));
+        if let Some(timer) = unneeded {
+            timer.cancel();
+        }
+    }
+
+    fn time_is_over(self: &Arc<Self>, at: Instant, outcome: Result<(), TaskError>) {
+        let timer = self.with(|line| line.forget_timer(at));
+        drop(timer);
+        match outcome {
+            Ok(()) => self.act(),
+            // A token of the pool, which cancels the jobs too.
+            Err(error) if error.is_cancelled() => {}
+            Err(_) => {
+                self.reject_waiting(
+                    ErrorKind::Rejected,
+                    "the system would not create the thread that the rate of its queue needs",
+                );
+            }
+        }
+    }
+
+    /// Settles all that wait. Says how many there were.
+    pub(super) fn reject_waiting(self: &Arc<Self>, kind: ErrorKind, why: &'static str) -> usize {
+        let entries = self.with(Line::take_waiting);
+        let rejected = entries.into_iter().map(|entry| entry.reject(kind, why));
+        let count = rejected.filter(|was_there| *was_there).count();
+        self.act();
+        count
+    }
+
+    /// A task that settles when the line is that short.
+    pub(super) fn watch(
+        self: &Arc<Self>,
+        below: Option<usize>,
+        location: &'static Location<'static>,
+    ) -> Task<()> {
+        let (resolver, task) = deferred_in(self.pool.as_ref(), location);
+        let (reached, cancelled) = self.with(|line| line.watch(below, resolver));
+        drop(cancelled);
+        if let Some(resolver) = reached {
+            let _ = resolver.resolve(());
+        } else if let Some(cell) = task.cell().filter(|cell| cell.meta().is_under_tokens()) {
+            enlist(cell);
+        }
+        task
+    }
+}
+
+impl Host for Queue {
+    fn begin(self: Arc<Self>, number: u64, thread: Option<ThreadId>) {
+        {
+            let mut line = self.line.lock();
+            line.begin(number, thread, self.now());
+        }
+        if self.has_rate {
+            // Now it is known when there is room again.
+            self.act();
+        }
+    }
+
+    fn end(self: Arc<Self>, number: u64) {
+        let ended = self.with(|line| line.end(number));
+        drop(ended);
+        self.act();
+    }
+}
+
+/// What a job that waits in the line, waits for.
+impl Withdraw for Queue {
+    fn withdraw(self: Arc<Self>, number: u64, sweep: &mut Sweep) -> CancelOutcome {
+        let removed = self.with(|line| line.remove_waiting(number));
+        if removed.is_some() {
+            sweep.keep_some(removed);
+            sweep.later(move || self.act());
+        }
+        CancelOutcome::Prevented
+    }
+}
+
+impl Upstream for Queue {
+    fn needs_all(&self) -> bool {
+        self.with(|line| line.limit() == 1)
+    }
+
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
+        let cells = self.with(|line| line.in_the_way());
+        found.extend(cells.into_iter().map(|cell| cell as Arc<dyn Upstream>));
+    }
+
+    fn left_running(&self, found: &mut Vec<ThreadId>) {
+        found.extend(self.with(|line| line.chain_thread()));
+    }
+}

@@ -1,0 +1,64 @@
+//! The continuations of a chain that was sent to a queue.
+
+use crate::error::ErrorKind;
+use crate::executor::{Job, RunResult, Runnable};
+use crate::sync::{Arc, Mutex, ThreadId, thread_id};
+
+/// Is told about the jobs of a queue.
+pub(super) trait Host: Send + Sync {
+    /// The closure of this job begins; `thread` runs it, if it is a chain's.
+    fn begin(self: Arc<Self>, number: u64, thread: Option<ThreadId>);
+
+    /// This job has ended, or will never run.
+    fn end(self: Arc<Self>, number: u64);
+}
+
+/// A job of an [`Executor`](crate::Executor), as a pool carries it.
+pub(super) struct QueuedJob {
+    host: Arc<dyn Host>,
+    number: u64,
+    /// Taken by whoever runs or rejects it. Lock order: the queue's lock -> this.
+    job: Mutex<Option<Arc<dyn Runnable>>>,
+}
+
+impl QueuedJob {
+    pub(super) fn new(host: Arc<dyn Host>, number: u64, job: Job) -> Arc<QueuedJob> {
+        Arc::new(QueuedJob {
+            host,
+            number,
+            job: Mutex::new(Some(job.into_work())),
+        })
+    }
+
+    fn take(&self) -> Option<Arc<dyn Runnable>> {
+        self.job.lock().take()
+    }
+}
+
+impl Runnable for QueuedJob {
+    fn run(self: Arc<Self>) -> RunResult {
+        if let Some(job) = self.take() {
+            self.host.clone().begin(self.number, Some(thread_id()));
+            job.run();
+            self.host.clone().end(self.number);
+        }
+        RunResult::Other
+    }
+
+    fn hand_off(self: Arc<Self>) {
+        self.run();
+    }
+
+    fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
+        let Some(job) = self.take() else {
+            return false;
+        };
+        let was_there = job.reject(kind, why);
+        self.host.clone().end(self.number);
+        was_there
+    }
+
+    fn is_spent(&self) -> bool {
+        self.job.lock().as_ref().is_none_or(|job| job.is_spent())
+    }
+}

@@ -1,0 +1,393 @@
+//! Which jobs of a queue wait, which have a place, and what is to start next: plain data, changed
+//! under the queue's lock.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use super::job::QueuedJob;
+use super::rate::{Rate, Room};
+use crate::cell::{AnyCell, deadlock, with_state};
+use crate::promise::Resolver;
+use crate::sync::{Arc, Instant, ThreadId};
+use crate::task::Task;
+
+/// What a queue carries.
+#[derive(Clone)]
+pub(super) enum Entry {
+    Task(Arc<dyn AnyCell>),
+    /// The continuations of a chain that was sent here.
+    Job(Arc<QueuedJob>),
+}
+
+/// A greater priority is earlier, and of equal ones the one that came first.
+type Key = (Reverse<i32>, u64);
+
+/// A job that has a place.
+struct Placed {
+    /// `None` while `try_spawn` makes the task.
+    entry: Option<Entry>,
+    /// Its closure has begun.
+    has_begun: bool,
+    /// The thread that runs the continuations of a chain.
+    thread: Option<ThreadId>,
+}
+
+/// What is to be done when the lock is gone.
+#[derive(Default)]
+pub(super) struct Actions {
+    pub(super) starts: Vec<Entry>,
+    pub(super) told: Vec<Resolver<()>>,
+    /// The time at which there is room again, if no timer is set for it.
+    pub(super) wake_at: Option<Instant>,
+    /// To be cancelled.
+    pub(super) timer: Option<Task<()>>,
+    /// To be dropped.
+    pub(super) spent: Vec<Entry>,
+}
+
+impl Actions {
+    fn is_empty(&self) -> bool {
+        let is_idle = self.starts.is_empty() && self.told.is_empty() && self.spent.is_empty();
+        is_idle && self.wake_at.is_none() && self.timer.is_none()
+    }
+}
+
+const WATCHERS_KEPT: usize = 16;
+
+/// Those who wait until the line is short.
+#[derive(Default)]
+struct Watchers {
+    /// Until no job waits or runs.
+    idle: Vec<Resolver<()>>,
+    /// Until fewer than so many jobs wait.
+    below: BTreeMap<usize, Vec<Resolver<()>>>,
+    count: usize,
+    /// So many may be there before those that were cancelled are looked for.
+    kept: usize,
+}
+
+impl Watchers {
+    fn add(&mut self, below: Option<usize>, resolver: Resolver<()>) {
+        match below {
+            None => self.idle.push(resolver),
+            Some(below) => self.below.entry(below).or_default().push(resolver),
+        }
+        self.count += 1;
+    }
+
+    /// Takes out those that were cancelled, when there may be many.
+    fn sweep(&mut self) -> Vec<Resolver<()>> {
+        let mut cancelled = Vec::new();
+        if self.count >= self.kept {
+            let is_cancelled = |resolver: &mut Resolver<()>| !resolver.is_wanted();
+            cancelled.extend(self.idle.extract_if(.., is_cancelled));
+            for list in self.below.values_mut() {
+                cancelled.extend(list.extract_if(.., is_cancelled));
+            }
+            self.below.retain(|_, list| !list.is_empty());
+            self.count -= cancelled.len();
+            self.kept = WATCHERS_KEPT.max(2 * self.count);
+        }
+        cancelled
+    }
+
+    fn take_reached(&mut self, waiting: usize, is_idle: bool) -> Vec<Resolver<()>> {
+        if self.count == 0 {
+            return Vec::new();
+        }
+        let reached = self.below.split_off(&(waiting + 1));
+        let mut told: Vec<_> = reached.into_values().flatten().collect();
+        if is_idle {
+            told.append(&mut self.idle);
+        }
+        self.count -= told.len();
+        told
+    }
+}
+
+pub(super) struct Line {
+    limit: usize,
+    rate: Option<Rate>,
+    is_paused: bool,
+    waiting: BTreeMap<Key, Entry>,
+    /// The keys of `waiting` by the number of the job.
+    keys: HashMap<u64, Key>,
+    /// Invariant: a job is here from when it is taken out of `waiting` until it has ended.
+    placed: HashMap<u64, Placed>,
+    watchers: Watchers,
+    /// When the timer fires, and what it is; the timer itself is `None` while it is being made.
+    timer: Option<(Instant, Option<Task<()>>)>,
+    /// The threads that act on this line: what one of them does may come here again.
+    actors: Vec<ThreadId>,
+}
+
+impl Line {
+    pub(super) fn new(limit: usize, rate: Option<Rate>) -> Line {
+        Line {
+            limit,
+            rate,
+            is_paused: false,
+            waiting: BTreeMap::new(),
+            keys: HashMap::new(),
+            placed: HashMap::new(),
+            watchers: Watchers::default(),
+            timer: None,
+            actors: Vec::new(),
+        }
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(super) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    pub(super) fn set_paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.placed.len()
+    }
+
+    /// Whether a job may start now, whatever else waits.
+    fn room(&mut self, now: Option<Instant>) -> Room {
+        if self.is_paused || self.placed.len() >= self.limit {
+            return Room::Unknown;
+        }
+        match (&mut self.rate, now) {
+            (Some(rate), Some(now)) => rate.room(now),
+            _ => Room::Now,
+        }
+    }
+
+    /// Gives a new job a place, if one is free and no other job waits for it. `now`: the time, if
+    /// there is a rate.
+    pub(super) fn try_place(&mut self, number: u64, now: Option<Instant>) -> bool {
+        let is_free = self.waiting.is_empty() && self.room(now) == Room::Now;
+        if is_free {
+            self.place(number, None);
+        }
+        is_free
+    }
+
+    fn place(&mut self, number: u64, entry: Option<Entry>) {
+        if let Some(rate) = &mut self.rate {
+            rate.start();
+        }
+        let placed = Placed {
+            entry,
+            has_begun: false,
+            thread: None,
+        };
+        self.placed.insert(number, placed);
+    }
+
+    /// Names the job that a place was given to.
+    pub(super) fn fill(&mut self, number: u64, entry: Entry) {
+        if let Some(placed) = self.placed.get_mut(&number) {
+            placed.entry = Some(entry);
+        }
+    }
+
+    /// Puts a job behind those of its priority.
+    pub(super) fn push(&mut self, number: u64, priority: i32, entry: Entry) {
+        let key = (Reverse(priority), number);
+        self.keys.insert(number, key);
+        self.waiting.insert(key, entry);
+    }
+
+    /// Takes out a job that waits.
+    pub(super) fn remove_waiting(&mut self, number: u64) -> Option<Entry> {
+        let key = self.keys.remove(&number)?;
+        self.waiting.remove(&key)
+    }
+
+    /// A job has ended, or will never run. To be dropped by the caller.
+    pub(super) fn end(&mut self, number: u64) -> Option<Entry> {
+        if let Some(placed) = self.placed.remove(&number) {
+            if let Some(rate) = &mut self.rate
+                && !placed.has_begun
+            {
+                rate.give_back();
+            }
+            return placed.entry;
+        }
+        self.remove_waiting(number)
+    }
+
+    /// The closure of a job begins. `thread`: the one that runs it, for a chain.
+    pub(super) fn begin(&mut self, number: u64, thread: Option<ThreadId>, now: Option<Instant>) {
+        let Some(placed) = self.placed.get_mut(&number) else {
+            return;
+        };
+        placed.thread = thread;
+        if !placed.has_begun
+            && let (Some(rate), Some(now)) = (&mut self.rate, now)
+        {
+            rate.begin(now);
+        }
+        placed.has_begun = true;
+    }
+
+    /// Takes out all that wait, in their order.
+    pub(super) fn take_waiting(&mut self) -> Vec<Entry> {
+        self.keys.clear();
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.into_values().collect()
+    }
+
+    fn is_reached(&self, below: Option<usize>) -> bool {
+        match below {
+            Some(below) => self.waiting.len() < below,
+            None => self.is_idle(),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.placed.is_empty()
+    }
+
+    /// Adds one who waits. Returns the resolver if it need not wait, and those who were cancelled.
+    pub(super) fn watch(
+        &mut self,
+        below: Option<usize>,
+        resolver: Resolver<()>,
+    ) -> (Option<Resolver<()>>, Vec<Resolver<()>>) {
+        if self.is_reached(below) {
+            return (Some(resolver), Vec::new());
+        }
+        let cancelled = self.watchers.sweep();
+        self.watchers.add(below, resolver);
+        (None, cancelled)
+    }
+
+    /// The calling thread is about to act. False: it does already.
+    pub(super) fn enter(&mut self, thread: ThreadId) -> bool {
+        let is_new = !self.actors.contains(&thread);
+        if is_new {
+            self.actors.push(thread);
+        }
+        is_new
+    }
+
+    /// What is to be done now. `None`: nothing, and the calling thread acts no longer.
+    pub(super) fn next_actions(
+        &mut self,
+        thread: ThreadId,
+        now: Option<Instant>,
+    ) -> Option<Actions> {
+        let mut actions = Actions::default();
+        let room = self.start_all(now, &mut actions);
+        self.set_timer(room, &mut actions);
+        actions.told = self
+            .watchers
+            .take_reached(self.waiting.len(), self.is_idle());
+        if !actions.is_empty() {
+            return Some(actions);
+        }
+        self.actors.retain(|actor| *actor != thread);
+        None
+    }
+
+    fn start_all(&mut self, now: Option<Instant>, actions: &mut Actions) -> Room {
+        loop {
+            let room = self.room(now);
+            if room != Room::Now {
+                return room;
+            }
+            let Some((key, entry)) = self.waiting.pop_first() else {
+                return room;
+            };
+            self.keys.remove(&key.1);
+            if entry.is_spent() {
+                actions.spent.push(entry);
+                continue;
+            }
+            self.place(key.1, Some(entry.clone()));
+            actions.starts.push(entry);
+        }
+    }
+
+    /// Sets a timer for the time at which there is room, or takes back one that is not needed.
+    fn set_timer(&mut self, room: Room, actions: &mut Actions) {
+        let set = self.timer.as_ref().map(|(at, _)| *at);
+        match room {
+            Room::At(at) if !self.waiting.is_empty() => {
+                if set != Some(at) {
+                    actions.timer = self.timer.take().and_then(|(_, timer)| timer);
+                    self.timer = Some((at, None));
+                    actions.wake_at = Some(at);
+                }
+            }
+            _ => actions.timer = self.timer.take().and_then(|(_, timer)| timer),
+        }
+    }
+
+    /// Keeps the timer that was made for `at`. Gives it back when it is not needed any more.
+    pub(super) fn keep_timer(&mut self, at: Instant, timer: Task<()>) -> Option<Task<()>> {
+        match &mut self.timer {
+            Some((set, place @ None)) if *set == at => {
+                *place = Some(timer);
+                None
+            }
+            _ => Some(timer),
+        }
+    }
+
+    /// The timer for `at` has fired. Returns it, to be dropped.
+    pub(super) fn forget_timer(&mut self, at: Instant) -> Option<Task<()>> {
+        let (_, timer) = self.timer.take_if(|(set, _)| *set == at)?;
+        timer
+    }
+
+    /// What a job that waits, waits for: the running jobs, if one of them must end. Empty: time
+    /// that passes, or a call.
+    pub(super) fn in_the_way(&self) -> Vec<Arc<dyn AnyCell>> {
+        if self.is_paused || self.placed.len() < self.limit {
+            return Vec::new();
+        }
+        let cell = |placed: &Placed| match &placed.entry {
+            Some(Entry::Task(cell)) => Some(cell.clone()),
+            _ => None,
+        };
+        let cells: Vec<_> = self.placed.values().filter_map(cell).collect();
+        match cells.len() == self.placed.len() {
+            true => cells,
+            // It is not known what the others wait for.
+            false => Vec::new(),
+        }
+    }
+
+    /// The only job that has a place, where none starts before it has ended.
+    fn only_placed(&self) -> Option<&Placed> {
+        if self.is_paused || self.limit != 1 || self.placed.len() != 1 {
+            return None;
+        }
+        self.placed.values().next()
+    }
+
+    /// The thread of that job, if it is a chain's: a task tells its own.
+    pub(super) fn chain_thread(&self) -> Option<ThreadId> {
+        self.only_placed()?.thread
+    }
+
+    /// The thread of that job.
+    pub(super) fn holder(&self) -> Option<ThreadId> {
+        let placed = self.only_placed()?;
+        match &placed.entry {
+            Some(Entry::Task(cell)) => with_state(&**cell, |state| deadlock::driver(state)),
+            _ => placed.thread,
+        }
+    }
+}
