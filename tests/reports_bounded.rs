@@ -116,8 +116,8 @@ fn took(output: &Output) -> usize {
 
 // Contract: C5
 #[test]
-fn a_thousand_names_are_told_apart_up_to_a_bound() {
-    const NAME: &str = "a_thousand_names_are_told_apart_up_to_a_bound";
+fn a_thousand_names_are_counted_separately_up_to_a_bound() {
+    const NAME: &str = "a_thousand_names_are_counted_separately_up_to_a_bound";
     if is_child(NAME) {
         let start = Instant::now();
         (0..1_000).for_each(|n| {
@@ -192,8 +192,8 @@ fn a_million_dropped_resolvers_are_a_handful_of_lines() {
 
 /// On a pool that has nothing else to do the count comes when its second is over.
 #[test]
-fn an_idle_pool_says_the_count_by_itself() {
-    const NAME: &str = "an_idle_pool_says_the_count_by_itself";
+fn an_idle_pool_reports_the_count_by_itself() {
+    const NAME: &str = "an_idle_pool_reports_the_count_by_itself";
     if is_child(NAME) {
         for _ in 0..3 {
             drop(Pool::global().attempt(|| Err::<(), _>("gone".into())));

@@ -469,9 +469,9 @@ mod adoption {
 
     // Contract: S5
     #[test]
-    fn a_loop_on_an_executor_of_ones_own_runs_in_constant_memory() {
+    fn a_loop_on_a_custom_executor_runs_in_constant_memory() {
         on_an_executor(
-            "adoption::a_loop_on_an_executor_of_ones_own_runs_in_constant_memory",
+            "adoption::a_loop_on_a_custom_executor_runs_in_constant_memory",
             |task, _| task.on(&|job: Job| job.run()),
         );
     }
@@ -570,7 +570,7 @@ mod garbage {
     // Contract: D6. What was cancelled leaves nothing on a source that never settles.
     // Case: 54
     #[test]
-    fn cancelled_branches_leave_nothing() {
+    fn cancelled_branches_leave_no_memory() {
         alone("cancelled branches", |memory| {
             let (never, task) = deferred::<usize>();
             let source = task.share();
@@ -584,7 +584,7 @@ mod garbage {
     }
 
     #[test]
-    fn unsubscribed_observers_leave_nothing() {
+    fn unsubscribed_observers_leave_no_memory() {
         alone("unsubscribed observers", |memory| {
             let (never, task) = deferred::<usize>();
             task.on_settled(|_| ());
@@ -599,7 +599,7 @@ mod garbage {
 
     // Contract: W2
     #[test]
-    fn timed_waits_that_expire_leave_nothing() {
+    fn timed_waits_that_expire_leave_no_memory() {
         alone("expired waits", |memory| {
             let (never, task) = deferred::<usize>();
             let shared = task.share();
@@ -630,7 +630,7 @@ mod garbage {
 
     // A detached task that is done is gone.
     #[test]
-    fn detached_tasks_leave_nothing() {
+    fn detached_tasks_leave_no_memory() {
         alone("detached tasks", |memory| {
             let pool = Pool::builder().name("detached").max_threads(2).build();
             let pool = pool.unwrap();
@@ -705,9 +705,9 @@ mod nests {
 
     // Contract: D2
     #[test]
-    fn shields_behind_shields_end_without_recursion() {
+    fn nested_shields_are_dropped_without_recursion() {
         ends_without_recursion(
-            "nests::shields_behind_shields_end_without_recursion",
+            "nests::nested_shields_are_dropped_without_recursion",
             |task| task.shielded(),
         );
     }

@@ -63,7 +63,7 @@ fn many_tasks_are_rejected_one_after_another_and_at_once() {
 
 // Contract: P2, C2
 #[test]
-fn a_chain_goes_on_with_the_rejection() {
+fn a_chain_continues_with_the_rejection() {
     watched(|| {
         let pool = threadless();
         let finally = Count::default();
@@ -113,7 +113,7 @@ fn a_late_observer_takes_no_value_away() {
 
 // Contract: P2, P4
 #[test]
-fn a_pool_without_threads_comes_to_rest_and_to_an_end() {
+fn a_pool_without_threads_becomes_idle_and_ends() {
     watched(|| {
         for mode in [Shutdown::Drain, Shutdown::Discard] {
             let pool = threadless();
@@ -134,7 +134,7 @@ fn a_pool_without_threads_comes_to_rest_and_to_an_end() {
 
 // Contract: P2, P3
 #[test]
-fn rejected_jobs_give_their_places_in_the_queue_back() {
+fn rejected_jobs_release_their_slots_in_the_queue() {
     watched(|| {
         let pool = Pool::builder()
             .stack_size(IMPOSSIBLE)

@@ -349,7 +349,7 @@ fn a_span_ends_with_a_closure_that_will_not_run() {
 
 // Contract: P6
 #[test]
-fn the_context_is_gone_from_the_thread_afterwards() {
+fn the_context_is_removed_from_the_thread_afterwards() {
     watched(|| {
         let pool = Pool::builder().max_threads(1).build().unwrap();
         {
@@ -368,7 +368,7 @@ fn the_context_is_gone_from_the_thread_afterwards() {
 
 // Contract: P6
 #[test]
-fn a_task_with_a_name_has_a_span_of_its_own() {
+fn a_named_task_has_its_own_span() {
     watched(|| {
         let log = Log::default();
         let _guard = log.install();

@@ -575,7 +575,7 @@ fn a_panic_in_an_observer_is_reported_and_changes_nothing() {
 
 // Contract: C5
 #[test]
-fn failures_that_a_race_has_left_behind() {
+fn failures_left_by_a_race() {
     watched(|| {
         let reports = Reports::collect();
         let pool = Pool::new();

@@ -18,7 +18,7 @@ fn the_outer_task_gets_the_outcome_of_the_inner() {
 }
 
 #[test]
-fn two_that_adopt_each_other_find_the_ring() {
+fn two_that_adopt_each_other_find_the_cycle() {
     explore(&["found"], || {
         let reports = reports();
         let (resolver, task) = open::<u8>();
@@ -99,7 +99,7 @@ fn a_follower_of_a_follower_is_cancelled() {
 }
 
 #[test]
-fn a_cancel_reaches_what_is_adopted_or_comes_too_late() {
+fn a_cancel_reaches_the_adopted_task_or_is_too_late() {
     explore(&["delivered", "cancelled"], || {
         let (outer, task) = open();
         let (inner, adopted) = open();

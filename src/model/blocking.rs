@@ -7,7 +7,7 @@ use crate::Pool;
 
 /// The callback waits for what the continuation of another task gives, which it has settled itself.
 #[test]
-fn a_callback_waits_for_what_it_has_set_going() {
+fn a_callback_waits_for_a_task_that_it_has_settled() {
     explore(&["done"], || {
         let (first, one) = open();
         let (second, two) = open();
@@ -27,7 +27,7 @@ fn a_callback_waits_for_what_it_has_set_going() {
 
 /// Two tasks are on the list when the callback blocks, and the second waits for the first.
 #[test]
-fn all_that_a_callback_has_settled_goes_on_while_it_waits() {
+fn tasks_settled_by_a_callback_continue_while_it_waits() {
     explore(&["done"], || {
         let (first, one) = open();
         let (second, two) = open();

@@ -45,7 +45,7 @@ fn all_values_come_in_their_order() {
 }
 
 #[test]
-fn a_failure_cancels_the_rest_however_early_it_is() {
+fn a_failure_cancels_the_rest_at_every_time() {
     explore(&["done"], || {
         let (one, first) = open::<u8>();
         let (two, second) = open::<u8>();
@@ -58,7 +58,7 @@ fn a_failure_cancels_the_rest_however_early_it_is() {
 }
 
 #[test]
-fn a_cancel_takes_the_inputs_with_it() {
+fn a_cancel_cancels_the_inputs_too() {
     explore(&["settled", "cancelled"], || {
         let (one, first) = open();
         let (two, second) = open::<u8>();

@@ -12,7 +12,7 @@ pub(super) fn pool(core: usize, max: usize) -> Pool {
 }
 
 #[test]
-fn a_push_wakes_a_worker_that_goes_to_sleep() {
+fn a_push_wakes_a_worker_that_is_about_to_sleep() {
     explore(&["done"], || {
         let pool = pool(1, 1);
         let other = pool.clone();

@@ -5,7 +5,7 @@ use super::{Counted, Counter, Log, explore, go, open};
 use crate::{CancelOutcome, Pool};
 
 #[test]
-fn observers_keep_their_order_when_a_cancel_comes_between() {
+fn observers_keep_their_order_during_a_cancel() {
     explore(
         &["all saw the value", "some were told of the cancel"],
         || {
@@ -98,7 +98,7 @@ fn a_cancel_removes_the_links_that_have_not_run() {
 }
 
 #[test]
-fn a_chain_gives_way_to_another_job_and_goes_on() {
+fn a_chain_yields_to_another_job_and_continues() {
     explore(&["done"], || {
         let pool = Pool::builder().core_threads(1).max_threads(1);
         let pool = pool.build().unwrap();

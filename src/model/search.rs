@@ -47,7 +47,7 @@ fn a_worker_that_finds_a_job_notifies_another() {
 /// A worker that pops its own job reserves the job next to it, which was stealable. Workers that
 /// were notified for that one and found nothing must be notified again.
 #[test]
-fn a_job_beside_one_that_is_taken_back_is_not_forgotten() {
+fn a_job_next_to_a_popped_one_is_not_forgotten() {
     explore(&["done"], || {
         let pool = pool(2, 2);
         let own = pool.clone();

@@ -35,7 +35,7 @@ fn a_branch_gets_the_value_once() {
 }
 
 #[test]
-fn the_last_branch_to_be_cancelled_takes_the_source_with_it() {
+fn the_last_branch_to_be_cancelled_cancels_the_source() {
     explore(&["done"], || {
         let (resolver, task) = open::<u8>();
         let task = task.share();

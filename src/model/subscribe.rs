@@ -88,7 +88,7 @@ fn an_observer_may_look_at_its_task() {
 }
 
 #[test]
-fn who_unsubscribes_in_time_is_never_called() {
+fn an_observer_unsubscribed_in_time_is_never_called() {
     explore(&["in time", "too late"], || {
         let (resolver, task) = open();
         let (leaving, staying) = (Counter::default(), Counter::default());

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_lacking_where_one_was_refused_and_none_works() {
+    fn a_worker_is_missing_where_one_was_refused_and_none_is_active() {
         let mut counts = ThreadCounts::new(2, 8);
         let mut lacks = |threads, active, is_refused: bool| {
             (counts.threads, counts.active) = (threads, active);
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_lives_when_it_has_come() {
+    fn a_thread_is_alive_when_it_has_started() {
         let mut counts = ThreadCounts::new(2, 8);
         (counts.threads, counts.starting) = (5, 2);
         assert_eq!(counts.alive(), 3);

@@ -12,7 +12,7 @@ mod tests {
     use super::give_room_back;
 
     #[test]
-    fn a_list_gives_room_back_when_most_have_gone() {
+    fn a_list_frees_memory_when_most_entries_are_gone() {
         let mut list: Vec<u32> = (0..4_000).collect();
         list.truncate(2_000);
         give_room_back(&mut list);

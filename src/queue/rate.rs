@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_started_counts_until_it_begins_or_is_given_back() {
+    fn a_start_counts_until_the_thread_begins_or_is_refused() {
         let start = Instant::now();
         let mut rate = Rate::new(2, 10 * MS);
         rate.start();

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn one_place_says_one_line_in_full_and_then_counts() {
+    fn one_place_writes_one_line_in_full_and_then_counts() {
         for (failures, count) in [
             (1, None),
             (2, Some("1 more failure was [-")),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_a_second_while_it_goes_on_and_none_is_lost() {
+    fn one_line_a_second_during_failures_and_none_is_lost() {
         let mut report = Report::new();
         for millis in 0..10_000 {
             report.fail(millis, Some("steady"));
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_was_quiet_says_its_next_failure_in_full() {
+    fn a_quiet_place_reports_its_next_failure_in_full() {
         let mut report = Report::new();
         for millis in [0, 999, 1_500, 3_000, 4_000] {
             report.fail(millis, Some("rare"));
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_and_stderr_have_readers_of_their_own() {
+    fn a_subscriber_and_stderr_are_counted_separately() {
         let (mut places, now) = (Places::new(), Instant::now());
         let mut due = Vec::new();
         assert!(places.note(now, None, None, false, &mut due));

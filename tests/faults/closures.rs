@@ -233,7 +233,7 @@ fn a_panic_in_a_cancel_callback() {
 }
 
 #[test]
-fn a_cancel_callback_that_goes_with_its_token() {
+fn a_cancel_callback_dropped_with_its_token() {
     stand("token", |ground| {
         let grenade = ground.grenade();
         let task = ground.pool.spawn_with(move |context| {

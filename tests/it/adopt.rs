@@ -80,7 +80,7 @@ mod outcome {
     // Contract: S5
     // Case: 13
     #[test]
-    fn adoption_goes_as_deep_as_it_likes() {
+    fn adoption_may_be_of_any_depth() {
         within(|| {
             every_case(|case| {
                 let n = case.run(Ok(1), |task| {
@@ -216,7 +216,7 @@ mod outcome {
     // Contract: S5, C3. A line built from its end: a task that only forwards is left out of the
     // line without a visible effect.
     #[test]
-    fn a_line_that_is_built_from_its_end_carries_values_and_cancels() {
+    fn a_line_built_from_its_end_forwards_values_and_cancels() {
         let line = || {
             let (source, first) = deferred::<u32>();
             let (inner, second) = deferred::<u32>();
@@ -255,7 +255,7 @@ mod outcome {
     // Contract: S5. A task that only forwards an outcome is dropped, or a loop of adoptions would
     // grow.
     #[test]
-    fn a_task_that_only_carries_is_left_out_of_the_line() {
+    fn a_task_that_only_forwards_is_skipped() {
         within(|| {
             for follows_first in [false, true] {
                 let hoard = Arc::new(Hoard::default());
@@ -382,7 +382,7 @@ mod rings {
     // Contract: S5
     // Case: 14
     #[test]
-    fn a_ring_of_any_size_is_a_cycle() {
+    fn a_cycle_of_any_size_is_found() {
         within(|| {
             for size in [2_usize, 3, 100] {
                 let (resolvers, tasks): (Vec<_>, Vec<_>) =
@@ -414,7 +414,7 @@ mod rings {
     // Contract: S5. Rings through what is no plain link: a branch of a shared task, a shield, a
     // combinator.
     #[test]
-    fn a_ring_through_a_branch_a_shield_or_a_combinator_is_a_cycle() {
+    fn a_cycle_through_a_branch_a_shield_or_a_combinator_is_found() {
         within(|| {
             type Detour = fn(Task<u32>) -> Task<u32>;
             let table: [(&str, Detour); 6] = [
@@ -450,7 +450,7 @@ mod rings {
     // while its own step is in that list. `all` then drops its inputs, but not the task that it was
     // to be settled with.
     #[test]
-    fn a_ring_through_a_task_with_many_steps_is_a_cycle() {
+    fn a_cycle_through_a_task_with_many_steps_is_found() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             let task = task.inspect(|_| ()).inspect_err(|_| ()).finally(|| ());
@@ -463,7 +463,7 @@ mod rings {
 
     // Contract: S5. The last two links of a ring are closed at once, and one of them must see it.
     #[test]
-    fn a_ring_that_two_threads_close_at_once_is_a_cycle() {
+    fn a_cycle_that_two_threads_close_at_once_is_found() {
         const ROUNDS: usize = 500;
         within(|| {
             type Half = (Resolver<u32>, Task<u32>);
@@ -502,7 +502,7 @@ mod rings {
 
     // Contract: S5. That an observer keeps the line from being shortened must not hide the ring.
     #[test]
-    fn a_ring_through_a_task_that_is_observed_is_a_cycle() {
+    fn a_cycle_through_an_observed_task_is_found() {
         within(|| {
             let (source, first) = deferred::<u32>();
             let (inner, second) = deferred::<u32>();

@@ -98,7 +98,7 @@ fn steps_of_an_executor_are_handed_over_at_once() {
 
 // Contract: D2. An executor that runs its jobs on the spot, and is called again by them.
 #[test]
-fn a_line_of_hand_overs_on_the_spot_needs_no_deep_stack() {
+fn a_line_of_inline_hand_offs_needs_no_deep_stack() {
     const N: u32 = 100_000;
     let run = || {
         let on_the_spot = |job: Job| job.run();
@@ -122,7 +122,7 @@ fn a_line_of_hand_overs_on_the_spot_needs_no_deep_stack() {
         assert_eq!(last.wait().unwrap(), N, "from task to task");
     };
     crate::support::isolated(
-        "a_line_of_hand_overs_on_the_spot_needs_no_deep_stack",
+        "a_line_of_inline_hand_offs_needs_no_deep_stack",
         move || {
             let small = thread::Builder::new().stack_size(256 << 10);
             small.spawn(run).unwrap().join().unwrap();
@@ -173,7 +173,7 @@ fn a_callback_may_wait_for_a_pool_whose_job_waits_for_what_it_has_settled() {
 
 // Contract: W1
 #[test]
-fn a_loop_that_is_turned_in_a_callback_holds_up_nothing() {
+fn a_loop_that_runs_in_a_callback_delays_no_task() {
     within(|| {
         let queue = LoopQueue::new();
         let (first, one) = deferred::<()>();
@@ -194,7 +194,7 @@ fn a_loop_that_is_turned_in_a_callback_holds_up_nothing() {
 
 // Contract: W1. Where the callback would run is gone from this thread, so the pool has it.
 #[test]
-fn an_inline_continuation_that_is_pending_goes_to_the_pool() {
+fn a_pending_inline_continuation_moves_to_the_pool() {
     within(|| {
         let (first, one) = deferred::<()>();
         let (second, two) = deferred::<()>();
@@ -266,7 +266,7 @@ fn a_worker_that_waits_for_the_first_of_several_runs_none_of_them() {
 
 // Contract: W1
 #[test]
-fn a_branch_that_is_waited_for_with_a_limit_is_begun_elsewhere() {
+fn a_timed_wait_does_not_run_the_branch_itself() {
     for on_worker in [false, true] {
         within(move || {
             let go = || {
@@ -332,7 +332,7 @@ fn the_steps_of_a_task_keep_their_order_when_one_of_them_blocks() {
 
 // Contract: W3. The documented way out of waits that do close a ring.
 #[test]
-fn a_callback_that_waits_for_its_own_task_is_still_told() {
+fn a_later_callback_that_waits_for_its_own_task_fails_too() {
     within(|| {
         let (hand_over, handed) = mpsc::channel::<Task<()>>();
         let (first, one) = deferred::<()>();
@@ -353,7 +353,7 @@ fn a_callback_that_waits_for_its_own_task_is_still_told() {
 
 // Contract: W1. The measure of a limit that holds is the clock.
 #[test]
-fn a_limit_is_no_longer_than_it_says() {
+fn a_limit_does_not_end_late() {
     within(|| {
         let (first, one) = deferred::<()>();
         let task = one.then(move |()| {

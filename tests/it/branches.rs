@@ -35,7 +35,7 @@ fn branches_run_on_their_executor_in_the_order_of_registration() {
 
 // Contract: D1. The thread that starts the branches is held up after it has started them.
 #[test]
-fn a_branch_that_is_sent_late_does_not_overtake_those_before_it() {
+fn a_branch_that_is_sent_late_does_not_overtake_earlier_ones() {
     within(|| {
         let (queue, log) = (LoopQueue::new(), Log::new());
         let (resolver, task) = deferred();
@@ -89,7 +89,7 @@ fn a_branch_is_handed_to_its_executor_before_the_next_one_starts() {
 
 /// Whether `f` runs on the thread that turns the queue, chained on a branch after the queue ran.
 #[test]
-fn a_branch_stays_where_its_source_was_sent_whichever_comes_first() {
+fn a_branch_runs_where_its_source_was_sent_in_either_order() {
     within(|| {
         let queue = LoopQueue::new();
         let here = thread::current().id();
@@ -131,7 +131,7 @@ fn a_clone_of_a_settled_value_stays_where_its_source_was_sent() {
 }
 
 #[test]
-fn a_branch_that_adopts_goes_back_to_where_its_source_was_sent() {
+fn a_branch_that_adopts_returns_to_where_its_source_was_sent() {
     within(|| {
         let queue = LoopQueue::new();
         let here = thread::current().id();

@@ -75,7 +75,7 @@ mod outcome {
 
     // Contract: C1
     #[test]
-    fn a_running_task_is_told_and_its_result_is_dropped() {
+    fn a_running_task_is_signalled_and_its_result_is_dropped() {
         within(|| {
             let pool = Pool::new();
             let (running, leave, freed) = (Count::default(), Gate::default(), Count::default());
@@ -456,7 +456,7 @@ mod upstream {
     // Contract: C3
     // Case: 51
     #[test]
-    fn a_shared_source_goes_with_its_last_consumer() {
+    fn a_shared_source_is_dropped_with_its_last_consumer() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             let shared = task.share();
@@ -626,7 +626,7 @@ mod token {
 
     // Contract: C1
     #[test]
-    fn raising_goes_down_the_tree_only() {
+    fn a_raise_reaches_children_only() {
         let root = CancelToken::new();
         let (left, right) = (root.child(), root.child());
         let leaf = left.child();

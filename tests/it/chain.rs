@@ -222,7 +222,7 @@ mod failure {
 
     // Case: 11, 30
     #[test]
-    fn a_handler_that_panics_fails_anew() {
+    fn a_handler_that_panics_fails_with_its_panic() {
         within(|| {
             every_case(|case| {
                 let kinds = Log::new();
@@ -302,7 +302,7 @@ mod always {
     }
 
     #[test]
-    fn taps_look_and_change_nothing() {
+    fn taps_change_no_outcome() {
         within(|| {
             every_case(|case| {
                 let seen = Log::new();

@@ -164,7 +164,7 @@ mod all_of {
     }
 
     #[test]
-    fn a_shielded_task_goes_on_when_another_one_fails() {
+    fn a_shielded_task_continues_when_another_one_fails() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             let seen = Log::new();
@@ -180,7 +180,7 @@ mod all_of {
 
     // Case: 35
     #[test]
-    fn one_source_may_be_listed_as_often_as_one_likes() {
+    fn one_source_may_be_listed_repeatedly() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             let shared = task.share();
@@ -198,7 +198,7 @@ mod all_of {
 
     // Case: 36
     #[test]
-    fn tasks_that_are_settled_already_are_taken_as_they_are() {
+    fn settled_inputs_are_used_at_once() {
         within(|| {
             let ready = || (0..100).map(Task::ready).collect::<Vec<_>>();
             assert_eq!(await_all(ready()).unwrap(), (0..100).collect::<Vec<_>>());
@@ -223,7 +223,7 @@ mod all_of {
     // The losers of a failed whole give up what they hold, and so does the whole.
     // Case: 40
     #[test]
-    fn values_that_came_in_are_dropped_when_the_whole_fails() {
+    fn delivered_values_are_dropped_when_the_result_fails() {
         within(|| {
             let drops = Drops::new();
             let (resolvers, tasks) = many::<crate::support::Token>(4);
@@ -243,7 +243,7 @@ mod all_of {
 
     // Contract: S1. Every order of N threads settling N tasks gives one whole outcome.
     #[test]
-    fn tasks_that_settle_at_once_make_one_whole() {
+    fn tasks_that_settle_concurrently_make_one_result() {
         const ROUNDS: usize = 100;
         const THREADS: usize = 4;
         within(|| {
@@ -346,7 +346,7 @@ mod any_of {
 
     // Case: 37
     #[test]
-    fn if_all_fail_every_failure_is_told_in_the_order_of_the_tasks() {
+    fn if_all_fail_every_failure_is_listed_in_the_order_of_the_tasks() {
         within(|| {
             let (resolvers, tasks) = many::<u32>(3);
             let first = any(tasks);
@@ -420,7 +420,7 @@ mod any_of {
 
     // Case: 35
     #[test]
-    fn one_source_may_be_listed_as_often_as_one_likes() {
+    fn one_source_may_be_listed_repeatedly() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             let shared = task.share();
@@ -441,7 +441,7 @@ mod any_of {
     // What a loser waits for is cancelled with it, but not what others want as well.
     // Contract: M3
     #[test]
-    fn losers_are_cancelled_up_to_what_others_want() {
+    fn losers_are_cancelled_up_to_tasks_with_other_consumers() {
         within(|| {
             let (shared_source, task) = deferred::<u32>();
             let (own_source, own) = deferred::<u32>();
@@ -476,7 +476,7 @@ mod any_of {
     // Case: 41
     // Contract: M3
     #[test]
-    fn losers_leave_nothing_on_a_long_lived_source() {
+    fn losers_leave_no_step_on_a_long_lived_source() {
         within(|| {
             let (never, task) = deferred::<u32>();
             let never_settles = task.share();

@@ -187,7 +187,7 @@ mod closed_by_an_adoption {
     // Contract: S5, W3. A job of a loop runs the loop until a task is settled that begins to wait
     // for that job.
     #[test]
-    fn a_loop_that_is_turned_in_one_of_its_jobs() {
+    fn a_loop_that_runs_in_one_of_its_jobs() {
         within(|| {
             for adopts_first in [false, true] {
                 let queue = LoopQueue::new();
@@ -312,7 +312,7 @@ mod no_cycle {
 
     // Contract: W1, W3. What a callback has settled does not wait for that callback.
     #[test]
-    fn because_two_callbacks_stand_on_one_stack() {
+    fn because_two_callbacks_share_one_stack() {
         within(|| {
             let (first, t1) = deferred::<()>();
             let (second, t2) = deferred::<()>();
@@ -428,8 +428,8 @@ mod steps {
 
     // Contract: S5
     #[test]
-    fn many_adopt_what_adopts_one_wide_task() {
-        linear("steps::many_adopt_what_adopts_one_wide_task", |n| {
+    fn many_adopt_a_task_that_adopts_one_wide_task() {
+        linear("steps::many_adopt_a_task_that_adopts_one_wide_task", |n| {
             requests(
                 n,
                 true,

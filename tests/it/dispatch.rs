@@ -59,7 +59,7 @@ mod order {
     // Contract: D1. The list is open while it is worked through.
     // Case: 24
     #[test]
-    fn a_subscriber_that_arrives_while_others_run_comes_after_them() {
+    fn a_subscriber_that_arrives_while_others_run_runs_after_them() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             let task = Arc::new(task);
@@ -92,7 +92,7 @@ mod order {
     // Contract: D1, D8
     // Case: 19
     #[test]
-    fn a_subscriber_added_by_a_subscriber_comes_after_those_there_were() {
+    fn a_subscriber_added_by_a_subscriber_runs_after_earlier_ones() {
         within(|| {
             every_case(|case| {
                 if case.when == When::Before {
@@ -191,7 +191,7 @@ mod order {
     // Contract: D1. The one that is running when a cancel comes finishes before the next one
     // starts.
     #[test]
-    fn subscribers_do_not_overlap_when_a_cancel_comes_in_between() {
+    fn subscribers_do_not_overlap_during_a_cancel() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             let log = Log::new();
@@ -349,7 +349,7 @@ mod threads {
 
     // Contract: D2
     #[test]
-    fn the_thread_that_settles_runs_what_waits() {
+    fn the_thread_that_settles_runs_the_waiting_steps() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             let threads = Log::new();
@@ -372,7 +372,7 @@ mod threads {
 
     // Contract: D2
     #[test]
-    fn the_worker_that_ran_the_closure_goes_on_with_the_chain() {
+    fn the_worker_that_ran_the_closure_runs_the_chain() {
         within(|| {
             let gate = Gate::new();
             let hold = gate.clone();
@@ -559,7 +559,7 @@ mod threads {
     // Contract: D2. It has no other jobs: however long the chain is, a thread of the user's own
     // hands nothing over.
     #[test]
-    fn a_thread_of_ones_own_runs_all_that_it_settles() {
+    fn a_user_thread_runs_the_steps_that_it_settles() {
         within(|| {
             for is_mixed in [false, true] {
                 let here = thread::current().id();
@@ -653,9 +653,9 @@ mod threads {
 
     // Contract: D2. An executor of the user's own that runs jobs on the spot.
     #[test]
-    fn many_hops_to_an_executor_that_runs_on_the_spot_keep_the_stack_flat() {
+    fn many_hops_to_an_inline_executor_keep_the_stack_flat() {
         isolated(
-            "threads::many_hops_to_an_executor_that_runs_on_the_spot_keep_the_stack_flat",
+            "threads::many_hops_to_an_inline_executor_keep_the_stack_flat",
             || {
                 const HOPS: usize = 100_000;
                 let (resolver, mut task) = deferred();
@@ -806,7 +806,7 @@ mod consumers {
 
     // Contract: D7. Settled is not yet free to take.
     #[test]
-    fn nothing_is_taken_while_an_observer_looks() {
+    fn the_value_stays_while_an_observer_runs() {
         within(|| {
             let scene = observed();
             scene.running.pass();

@@ -122,7 +122,7 @@ fn unsubscribing_drops_the_closures_at_once() {
 
 // Contract: D6, C1
 #[test]
-fn cancelling_drops_what_can_no_longer_run_at_once() {
+fn cancelling_drops_unneeded_steps_at_once() {
     within(|| {
         let pool = one_thread();
         let (running, go_on) = (Gate::new(), Gate::new());
@@ -150,7 +150,7 @@ fn cancelling_drops_what_can_no_longer_run_at_once() {
 // Contract: D6, C1. The driver is among observers and carries the cancel out when they have run;
 // what can no longer run does not wait for that. Neither does it run, though it comes next.
 #[test]
-fn cancelling_drops_what_can_no_longer_run_while_an_observer_looks() {
+fn cancelling_drops_unneeded_steps_while_an_observer_runs() {
     within(|| {
         for links in [1, 2] {
             let (looking, go_on) = (Gate::new(), Gate::new());
@@ -220,7 +220,7 @@ fn a_refused_job_drops_the_closure() {
 
 // Contract: D6. A detached task keeps nothing once it is settled.
 #[test]
-fn a_settled_task_without_a_handle_keeps_nothing() {
+fn a_settled_task_without_a_handle_keeps_no_memory() {
     within(|| {
         let (resolver, task) = deferred();
         let drops = Drops::new();

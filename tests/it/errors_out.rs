@@ -14,7 +14,7 @@ fn downcast(error: TaskError) -> Result<io::Error, TaskError> {
 }
 
 #[test]
-fn the_only_clone_gives_the_error_out_at_every_link() {
+fn downcast_of_the_only_clone_returns_the_error_at_every_link() {
     let taken = |task: Task<u32>| downcast(task.wait().unwrap_err()).unwrap().to_string();
     assert_eq!(taken(attempt(|| Ok(missing()?))), "no file");
     assert_eq!(taken(spawn(|| 1).and_then(|_| Ok(missing()?))), "no file");
@@ -48,7 +48,7 @@ fn a_continuation_takes_the_error_out() {
 }
 
 #[test]
-fn a_failure_that_passed_through_a_box_gives_the_error_out() {
+fn downcast_returns_the_error_of_a_boxed_failure() {
     let twice = attempt(|| Ok(attempt(|| Ok(missing()?)).wait()?));
     let error = downcast(twice.wait().unwrap_err()).unwrap();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
@@ -57,7 +57,7 @@ fn a_failure_that_passed_through_a_box_gives_the_error_out() {
 }
 
 #[test]
-fn another_clone_or_another_type_keeps_the_failure_whole() {
+fn downcast_with_a_clone_or_another_type_returns_the_failure_unchanged() {
     let error = attempt(|| Ok(missing()?)).wait().unwrap_err();
     let clone = error.clone();
     let back = downcast(error).unwrap_err();
@@ -75,7 +75,7 @@ fn another_clone_or_another_type_keeps_the_failure_whole() {
 }
 
 #[test]
-fn an_aggregate_gives_its_failures_out() {
+fn an_aggregate_returns_its_failures() {
     let tasks = [attempt(|| Ok(missing()?)), Task::failed("2 is slow")];
     let error = any(tasks).wait().unwrap_err();
     let all = error.downcast::<AggregateError>().unwrap().into_errors();

@@ -299,7 +299,7 @@ mod failing {
 
     // A task outlives the pool it ran on: its late continuations are not lost.
     #[test]
-    fn late_continuations_outlive_the_pool_of_their_task() {
+    fn late_continuations_run_after_the_pool_of_their_task_is_gone() {
         within(|| {
             let home = pool("home");
             let task = home.spawn(|| 1).share();
@@ -333,7 +333,7 @@ mod failing {
 
     // A job of a task that was cancelled since has nothing to do.
     #[test]
-    fn a_job_of_a_cancelled_task_runs_nothing() {
+    fn a_job_of_a_cancelled_task_runs_no_step() {
         within(|| {
             let jobs = Log::new();
             let executor = {
@@ -380,7 +380,7 @@ mod loop_queue {
     }
 
     #[test]
-    fn a_turn_of_the_loop_runs_what_was_queued_when_it_began() {
+    fn a_run_of_the_loop_runs_the_jobs_queued_at_its_start() {
         within(|| {
             let queue = LoopQueue::new();
             let log = Log::new();
@@ -480,7 +480,7 @@ mod loop_queue {
 
     // Contract: W1, D8
     #[test]
-    fn a_loop_in_a_callback_runs_what_its_thread_has_settled() {
+    fn a_loop_in_a_callback_runs_the_steps_that_its_thread_has_settled() {
         within(|| {
             let (outer, done) = deferred();
             let done = done.then(|()| {
@@ -504,7 +504,7 @@ mod loop_queue {
     }
 
     #[test]
-    fn the_loop_is_told_of_every_job() {
+    fn the_loop_is_notified_of_every_job() {
         within(|| {
             let told = Log::new();
             let (tell, rung) = (told.clone(), Gate::new());

@@ -212,7 +212,7 @@ fn a_task_that_was_polled_may_be_waited_for_or_chained() {
 
 // Contract: D6. An async task that was dropped must not live on in a task that it once polled.
 #[test]
-fn a_dropped_future_lets_its_waker_go() {
+fn a_dropped_future_drops_its_waker() {
     within(|| {
         let drops = Drops::new();
         let waker = Counted::new(&drops);

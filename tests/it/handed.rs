@@ -32,7 +32,7 @@ mod stale {
 
     /// An entry of the pool's queue that a cancel has left behind.
     #[test]
-    fn a_queue_does_not_run_what_belongs_to_an_executor_by_now() {
+    fn a_queue_does_not_run_steps_that_were_sent_to_an_executor() {
         within(|| {
             let (pool, gate) = jammed("stale");
             let here = LoopQueue::new();
@@ -47,7 +47,7 @@ mod stale {
     }
 
     #[test]
-    fn a_pool_does_not_refuse_what_belongs_to_an_executor_by_now() {
+    fn a_pool_does_not_reject_steps_that_were_sent_to_an_executor() {
         within(|| {
             let (pool, gate) = jammed("refuse");
             let here = LoopQueue::new();
@@ -68,7 +68,7 @@ mod stale {
 
     // Contract: W1, P4. The entry that a waiting worker has left in the queue is not rejected.
     #[test]
-    fn a_pool_does_not_refuse_what_a_waiting_worker_runs() {
+    fn a_pool_does_not_reject_a_job_that_a_waiting_worker_runs() {
         within(|| {
             let pool = Pool::builder().core_threads(1).max_threads(1);
             let pool = pool.build().unwrap();
@@ -116,7 +116,7 @@ mod stale {
     }
 
     #[test]
-    fn a_job_that_comes_late_runs_nothing_of_the_next_executor() {
+    fn a_late_job_runs_no_step_of_the_next_executor() {
         within(|| {
             let (first, second) = (Hoard::default(), LoopQueue::new());
             let task = Task::ready(1).on(&first).then(|n| n + 1);
@@ -209,7 +209,7 @@ mod cancelled {
     }
 
     #[test]
-    fn an_observer_behind_the_choice_of_the_executor_leaves_it_alone() {
+    fn an_observer_after_on_does_not_change_the_executor() {
         within(|| {
             let here = LoopQueue::new();
             let (_resolver, task) = deferred::<u32>();
@@ -311,7 +311,7 @@ mod status {
 
     // Contract: S1
     #[test]
-    fn an_observer_that_asks_is_told_of_the_failure_it_looks_at() {
+    fn an_observer_sees_its_failure_in_the_status() {
         within(|| {
             let (tell, told) = channel();
             let task = Arc::new(Task::<()>::failed("no").on(&Inline));

@@ -141,8 +141,8 @@ mod nesting {
     }
 
     #[test]
-    fn a_notice_that_turns_the_loop_does_not_nest_without_bound() {
-        let name = "nesting::a_notice_that_turns_the_loop_does_not_nest_without_bound";
+    fn a_notice_that_runs_the_loop_has_bounded_nesting() {
+        let name = "nesting::a_notice_that_runs_the_loop_has_bounded_nesting";
         on_a_small_stack(name, || {
             static QUEUE: OnceLock<LoopQueue> = OnceLock::new();
             fn job(left: usize, ran: Arc<AtomicUsize>) {
@@ -238,7 +238,7 @@ mod waits {
 
     // Contract: W1
     #[test]
-    fn a_job_may_wait_for_what_was_sent_to_its_own_loop() {
+    fn a_job_may_wait_for_a_task_that_was_sent_to_its_own_loop() {
         within(|| {
             let (queue, pool) = (LoopQueue::new(), pool_of(1));
             for round in 0..200 {
@@ -261,7 +261,7 @@ mod waits {
 
     // Contract: W1
     #[test]
-    fn a_job_may_wait_for_what_another_executor_has_passed_on_to_its_own_loop() {
+    fn a_job_may_wait_for_a_task_that_another_executor_passed_to_its_own_loop() {
         within(|| {
             let (queue, pool) = (LoopQueue::new(), pool_of(1));
             for round in 0..200 {
@@ -333,7 +333,7 @@ mod waits {
     }
 
     #[test]
-    fn a_job_may_wait_for_what_comes_to_be_sent_to_its_own_loop() {
+    fn a_job_may_wait_for_a_task_that_is_sent_to_its_own_loop_later() {
         within(|| {
             let queue = LoopQueue::new();
             let n = in_a_job(&queue, |queue| {
@@ -396,7 +396,7 @@ mod waits {
     }
 
     #[test]
-    fn the_thread_of_a_local_loop_may_wait_for_what_was_sent_there() {
+    fn the_thread_of_a_local_loop_may_wait_for_a_task_that_was_sent_there() {
         within(|| {
             let here = LocalLoop::new();
             let queue = here.queue();
@@ -427,7 +427,7 @@ mod budget {
     use super::*;
 
     #[test]
-    fn a_turn_with_a_budget_runs_what_arrives_until_none_is_left() {
+    fn a_run_with_a_budget_runs_arriving_jobs_until_none_is_left() {
         within(|| {
             let queue = LoopQueue::new();
             let next = queue.clone();
@@ -439,7 +439,7 @@ mod budget {
     }
 
     #[test]
-    fn a_turn_without_time_runs_one_job() {
+    fn a_run_without_time_runs_one_job() {
         within(|| {
             let queue = LoopQueue::new();
             for _ in 0..3 {
@@ -451,7 +451,7 @@ mod budget {
     }
 
     #[test]
-    fn a_turn_ends_when_its_budget_is_over() {
+    fn a_run_of_the_loop_ends_with_its_budget() {
         within(|| {
             let queue = LoopQueue::new();
             for _ in 0..3 {
@@ -548,7 +548,7 @@ mod local {
     }
 
     #[test]
-    fn a_loop_that_goes_takes_its_closures_along_and_rejects_their_tasks() {
+    fn a_dropped_loop_drops_its_closures_and_rejects_their_tasks() {
         within(|| {
             let here = LocalLoop::new();
             let (resolver, pending) = deferred();

@@ -83,7 +83,7 @@ mod race_of {
 
     // Contract: M3
     #[test]
-    fn a_shielded_loser_goes_on() {
+    fn a_shielded_loser_continues() {
         within(|| {
             let (kept, shielded) = deferred::<u32>();
             let first = race([shielded.shielded(), Task::ready(1)]);
@@ -107,7 +107,7 @@ mod race_of {
     // Case: 41, 65
     // Contract: M3
     #[test]
-    fn losers_leave_nothing_on_a_task_that_never_settles() {
+    fn losers_leave_no_step_on_a_task_that_never_settles() {
         within(|| {
             let (never, task) = deferred::<u32>();
             let never_settles = task.share();
@@ -173,7 +173,7 @@ mod race_of {
 
     // Contract: D2, S2
     #[test]
-    fn values_and_errors_that_panic_as_they_are_dropped_disturb_nothing() {
+    fn values_and_errors_that_panic_when_dropped_affect_no_task() {
         within(|| {
             let drops = Drops::new();
             let bomb = || Task::ready(drops.bomb());
@@ -349,7 +349,7 @@ mod shared_ones {
     // Case: 35
     // Contract: M1
     #[test]
-    fn they_stand_wherever_tasks_do() {
+    fn they_are_accepted_in_place_of_tasks() {
         within(|| {
             let shared = spawn(|| 7).share();
             let both = || [shared.clone(), shared.clone()];
@@ -373,7 +373,7 @@ mod shared_ones {
 
     // Contract: M3
     #[test]
-    fn a_loser_that_others_want_goes_on() {
+    fn a_loser_with_other_consumers_continues() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             let shared = task.share();

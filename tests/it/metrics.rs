@@ -65,7 +65,7 @@ fn counters_agree_after_a_mixed_run() {
 
 // Contract: P5
 #[test]
-fn gauges_show_what_is_going_on() {
+fn gauges_show_the_present_state() {
     within(|| {
         let pool = Pool::builder()
             .core_threads(2)
@@ -103,7 +103,7 @@ fn gauges_show_what_is_going_on() {
 
 // Contract: P5
 #[test]
-fn jobs_cancelled_before_they_start_count_for_nothing() {
+fn jobs_cancelled_before_they_start_are_not_counted() {
     within(|| {
         let pool = Pool::builder().max_threads(1).build().unwrap();
         let (running, gate) = (Count::default(), Gate::default());
@@ -131,7 +131,7 @@ fn jobs_cancelled_before_they_start_count_for_nothing() {
 
 // Contract: P5
 #[test]
-fn counters_outlive_the_threads_that_counted() {
+fn counters_are_kept_after_their_threads_end() {
     within(|| {
         let pool = Pool::builder()
             .core_threads(1)

@@ -120,7 +120,7 @@ fn every_case_survives_a_panic_in_a_continuation() {
 
 // Contract: S2
 #[test]
-fn the_thread_lives_on() {
+fn the_thread_survives() {
     within(|| {
         let pool = one_thread();
         let before = pool.spawn(|| thread::current().id()).wait().unwrap();
@@ -343,7 +343,7 @@ fn a_value_that_comes_after_a_cancel_may_panic_when_dropped() {
 
 // The one callback that runs in the call of the user's own code, and so does its panic.
 #[test]
-fn a_panic_in_a_blocking_callback_goes_on_to_the_caller() {
+fn a_panic_in_a_blocking_callback_reaches_the_caller() {
     within(|| {
         let drops = Drops::new();
         let token = drops.token();

@@ -114,9 +114,8 @@ mod any_number {
     // Contract: W1
     #[test]
     #[cfg_attr(debug_assertions, ignore = "eight thousand threads take their time")]
-    fn where_no_further_thread_can_be_had_a_wait_fails_and_says_what_to_do() {
-        const NAME: &str =
-            "any_number::where_no_further_thread_can_be_had_a_wait_fails_and_says_what_to_do";
+    fn a_wait_fails_with_a_remedy_if_no_thread_is_granted() {
+        const NAME: &str = "any_number::a_wait_fails_with_a_remedy_if_no_thread_is_granted";
         isolated(NAME, || {
             let pool = Pool::builder().max_threads(2).stack_size(64 << 10);
             let pool = pool.build().unwrap();

@@ -475,7 +475,7 @@ mod rates {
     // Contract: Q4
     // V63
     #[test]
-    fn the_time_of_a_rate_wakes_those_who_wait_for_a_short_line() {
+    fn the_time_of_a_rate_wakes_threads_that_wait_for_a_short_queue() {
         within(|| {
             let (clock, _pool, queue) = virtual_queue(1, SECOND);
             queue.spawn(|| ()).wait().unwrap();
@@ -690,7 +690,7 @@ mod serial {
 
     // Contract: Q2
     #[test]
-    fn what_is_chained_on_a_job_is_no_part_of_it() {
+    fn continuations_of_a_job_are_no_part_of_it() {
         within(|| {
             let queue = TaskQueue::serial();
             let own = queue.clone();
@@ -741,7 +741,7 @@ mod ends {
     // Contract: Q4
     // V63
     #[test]
-    fn every_cause_wakes_all_who_wait_for_a_short_line() {
+    fn every_cause_wakes_all_threads_that_wait_for_a_short_queue() {
         within(|| {
             let by: [(&str, Act); 5] = [
                 ("clear", |queue, _| {
@@ -791,7 +791,7 @@ mod ends {
 
     // Contract: Q4
     #[test]
-    fn those_who_wait_may_be_cancelled() {
+    fn waiting_tasks_may_be_cancelled() {
         within(|| {
             let (queue, gate, first) = busy();
             queue.spawn(|| ()).detach();
@@ -808,7 +808,7 @@ mod ends {
 
     // Contract: Q1
     #[test]
-    fn what_was_accepted_runs_after_the_last_handle_has_gone() {
+    fn accepted_jobs_run_after_the_last_handle_is_dropped() {
         within(|| {
             let (queue, gate, first) = busy();
             let job = queue.spawn(|| 1);
@@ -837,7 +837,7 @@ mod ends {
 
     // Contract: Q4
     #[test]
-    fn a_queue_that_has_run_leaves_nothing_behind() {
+    fn a_queue_that_has_run_keeps_no_memory() {
         within(|| {
             let drops = Drops::new();
             let queue = TaskQueue::serial();
@@ -915,7 +915,7 @@ mod semaphores {
     // Contract: Q3
     // V67
     #[test]
-    fn a_cancelled_acquire_leaves_the_line_and_loses_nothing() {
+    fn a_cancelled_acquire_leaves_the_queue_and_loses_no_permit() {
         within(|| {
             let semaphore = Semaphore::new(2);
             let held = semaphore.try_acquire(1);
@@ -942,7 +942,7 @@ mod semaphores {
     // Contract: Q3
     // V67
     #[test]
-    fn cancels_that_race_the_hand_over_lose_and_double_nothing() {
+    fn cancels_that_race_the_hand_off_lose_and_repeat_no_step() {
         within(|| {
             for _ in 0..300 {
                 let semaphore = Semaphore::new(1);
@@ -966,7 +966,7 @@ mod semaphores {
 
     // Contract: Q3
     #[test]
-    fn permits_that_nobody_takes_come_back_on_a_flat_stack() {
+    fn permits_without_a_taker_are_released_on_a_flat_stack() {
         within(|| {
             let semaphore = Semaphore::new(1);
             let held = semaphore.try_acquire(1);
@@ -981,7 +981,7 @@ mod semaphores {
 
     // Contract: Q3
     #[test]
-    fn what_waits_for_a_permit_runs_on_the_pool() {
+    fn a_task_that_waits_for_a_permit_runs_on_the_pool() {
         within(|| {
             let semaphore = Semaphore::new(1);
             let permit = semaphore.try_acquire(1);
@@ -994,7 +994,7 @@ mod semaphores {
 
     // Contract: Q3
     #[test]
-    fn a_panic_gives_the_permit_back() {
+    fn a_panic_releases_the_permit() {
         within(|| {
             let semaphore = Semaphore::new(1);
             let task = semaphore
@@ -1007,7 +1007,7 @@ mod semaphores {
 
     // Contract: Q3
     #[test]
-    fn a_token_of_the_pool_takes_those_who_wait() {
+    fn a_token_of_the_pool_cancels_waiting_tasks() {
         within(|| {
             let token = CancelToken::new();
             let pool = Pool::builder().cancel_token(&token).build().unwrap();

@@ -145,7 +145,7 @@ mod passes {
 
     // Contract: W1. A callback that blocks delays no other.
     #[test]
-    fn a_callback_may_wait_for_what_a_later_one_brings() {
+    fn a_callback_may_wait_for_the_outcome_of_a_later_one() {
         within(|| {
             let token = CancelToken::new();
             let (resolver, task) = deferred::<u32>();
@@ -319,7 +319,7 @@ mod flat_stack {
 
     // Contract: D2. The same where the thread has no list any more.
     #[test]
-    fn on_a_thread_whose_locals_are_gone() {
+    fn on_a_thread_without_thread_locals() {
         struct OnExit(Option<CancelToken>);
         impl Drop for OnExit {
             fn drop(&mut self) {
@@ -329,7 +329,7 @@ mod flat_stack {
         std::thread_local! {
             static FIRST: std::cell::RefCell<Option<OnExit>> = const { std::cell::RefCell::new(None) };
         }
-        isolated("flat_stack::on_a_thread_whose_locals_are_gone", || {
+        isolated("flat_stack::on_a_thread_without_thread_locals", || {
             let last = CancelToken::new();
             let end = last.clone();
             on_a_small_stack(move || {
@@ -469,7 +469,7 @@ mod places {
 
     // Contract: P3, C1
     #[test]
-    fn a_cancelled_job_gives_its_place_back_at_once() {
+    fn a_cancelled_job_releases_its_slot_at_once() {
         within(|| {
             let (pool, gate) = full_but_for_one();
             for _ in 0..3 {
@@ -510,7 +510,7 @@ mod places {
 
     // Contract: P3. The number of slots is the same after cancels, runs and rejections.
     #[test]
-    fn places_are_neither_lost_nor_made() {
+    fn slots_are_neither_lost_nor_created() {
         within(|| {
             for round in 0..200 {
                 let pool = Pool::builder()
@@ -571,7 +571,7 @@ mod whole_chain {
 
     // Contract: C2
     #[test]
-    fn a_link_behind_the_one_that_raises_the_token_never_runs() {
+    fn a_link_after_the_one_that_raises_the_token_never_runs() {
         within(|| {
             for links in 1..4 {
                 let token = CancelToken::new();
@@ -595,7 +595,7 @@ mod whole_chain {
 
     // Contract: C2
     #[test]
-    fn a_catch_behind_recovers_once_and_for_all() {
+    fn a_later_catch_recovers_the_whole_chain() {
         within(|| {
             let token = CancelToken::new();
             let raised = token.clone();
@@ -643,7 +643,7 @@ mod whole_chain {
 
     // Contract: C1. It was settled, and has more to do when the token is raised.
     #[test]
-    fn a_task_that_goes_on_is_under_its_tokens_again() {
+    fn a_task_that_continues_is_under_its_tokens_again() {
         within(|| {
             let token = CancelToken::new();
             let pool = Pool::builder().cancel_token(&token).build().unwrap();
@@ -821,7 +821,7 @@ mod reasons {
     }
 
     #[test]
-    fn the_closure_and_all_that_is_cancelled_with_it_are_told() {
+    fn the_closure_and_everything_cancelled_with_it_see_the_cancel() {
         within(|| {
             let (tell, told) = mpsc::channel();
             let begun = Count::default();
@@ -882,7 +882,7 @@ mod reasons {
 
     // Contract: S2
     #[test]
-    fn a_reason_that_panics_when_it_is_dropped_hurts_nothing() {
+    fn a_reason_that_panics_when_dropped_affects_no_task() {
         #[derive(Debug)]
         struct Bomb;
         impl std::fmt::Display for Bomb {

@@ -122,7 +122,7 @@ fn a_callback_may_share_chain_and_wait_for_other_tasks() {
 // Contract: D8. What it waits for is later in this thread's own list.
 // Case: 58
 #[test]
-fn a_callback_may_wait_for_what_its_own_thread_has_yet_to_dispatch() {
+fn a_callback_may_wait_for_a_task_that_its_own_thread_dispatches_later() {
     within(|| {
         let (resolver, task) = deferred::<u32>();
         let (other, waiting) = deferred::<u32>();
@@ -138,7 +138,7 @@ fn a_callback_may_wait_for_what_its_own_thread_has_yet_to_dispatch() {
 
 // Contract: D8, W3
 #[test]
-fn a_callback_that_waits_for_its_own_task_is_told_so() {
+fn a_callback_that_waits_for_its_own_task_fails() {
     within(|| {
         let (resolver, task) = deferred::<u32>();
         let tail = slot::<Task<u32>>();

@@ -65,7 +65,7 @@ fn the_last_clone_dropped_abandons_the_task() {
 }
 
 #[test]
-fn a_cancelled_task_hands_everything_back() {
+fn a_cancelled_task_returns_every_outcome() {
     let (resolver, task) = deferred();
     let resolver = resolver.shared();
     task.cancel();
@@ -248,7 +248,7 @@ fn the_choice_of_the_consumer_holds() {
 
 /// Cancelled on its way to the pool: the value and the closures go, once.
 #[test]
-fn a_cancel_meets_it_on_the_way() {
+fn a_cancel_races_the_late_hand_off() {
     within(|| {
         let drops = Drops::new();
         let (resolver, task) = deferred();

@@ -85,7 +85,7 @@ mod once {
     // Contract: S1
     // Case: 7
     #[test]
-    fn a_late_settle_hands_back_what_it_was_given() {
+    fn a_late_settle_returns_its_argument() {
         within(|| {
             let (resolver, task) = deferred::<String>();
             assert!(resolver.is_wanted());
@@ -144,7 +144,7 @@ mod once {
 
     // Contract: S1
     #[test]
-    fn a_rejection_that_loses_the_race_hands_its_error_back() {
+    fn a_rejection_that_loses_the_race_returns_its_error() {
         within(|| {
             for round in 0..RACES {
                 let (told, cancelled, outcome) = race(move |resolver| match round % 2 {
@@ -223,7 +223,7 @@ mod once {
 
     // Contract: S1, C5. What is handed back is as it was: a failure in it is still to be looked at.
     #[test]
-    fn a_failed_task_that_is_handed_back_is_reported_when_it_goes() {
+    fn a_returned_failed_task_is_reported_when_it_is_dropped() {
         within(|| {
             let (resolver, task) = deferred::<u32>();
             task.cancel();
@@ -458,7 +458,7 @@ mod lost {
 
     // Contract: S3. An executor may let the job lie around and drop it much later.
     #[test]
-    fn a_job_that_lies_around_settles_when_it_is_dropped() {
+    fn a_job_that_is_never_run_settles_its_task_when_dropped() {
         within(|| {
             let jobs = Log::new();
             let keep = {
@@ -578,7 +578,7 @@ mod errors {
 
     // Contract: S4. `?` on the outcome of a task inside another one's closure.
     #[test]
-    fn a_failure_that_passes_through_a_boxed_error_comes_out_as_itself() {
+    fn a_failure_converted_to_a_boxed_error_is_unchanged() {
         within(|| {
             let (resolver, abandoned) = deferred::<u32>();
             drop(resolver);
@@ -596,7 +596,7 @@ mod errors {
 
     // Contract: S4. Also one that was thrown.
     #[test]
-    fn a_failure_that_is_thrown_comes_out_as_itself() {
+    fn a_panic_with_a_failure_fails_with_that_failure() {
         within(|| {
             let task = spawn(|| -> u32 {
                 match Task::<u32>::failed(Mine(7)).wait() {

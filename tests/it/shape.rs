@@ -113,7 +113,7 @@ assert_impl_all!(TaskError: std::fmt::Debug, std::fmt::Display);
 /// A value that is neither `Clone` nor `Sync` nor `Debug` goes through every verb that moves it or
 /// lends it to one thread.
 #[test]
-fn nothing_but_send_is_asked_of_a_value() {
+fn a_value_needs_only_send() {
     struct Plain(RefCell<Vec<u8>>);
     within(|| {
         let task = fast_async::spawn(|| Plain(RefCell::new(vec![1])));

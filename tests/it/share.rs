@@ -35,7 +35,7 @@ fn every_branch_borrows_the_one_value() {
 }
 
 #[test]
-fn waiting_lends_the_value_as_often_as_one_likes() {
+fn waiting_lends_the_value_repeatedly() {
     within(|| {
         let shared = spawn(|| Single(7)).share();
         let first = shared.wait().unwrap();
@@ -76,7 +76,7 @@ fn a_failure_reaches_every_branch_as_one_object() {
 }
 
 #[test]
-fn cloned_gives_back_a_plain_task() {
+fn cloned_returns_a_plain_task() {
     within(|| {
         every_case(|case| {
             let text = case.run(Ok("text".to_string()), |task| {
@@ -334,7 +334,7 @@ fn on_any_thread_a_branch_may_wait_for_a_sibling_that_comes_after_it() {
 // Contract: C3
 // Case: 51
 #[test]
-fn the_source_goes_on_until_the_last_consumer_cancels() {
+fn the_source_continues_until_the_last_consumer_cancels() {
     within(|| {
         let (resolver, task) = deferred::<Single>();
         let shared = task.share();
@@ -356,7 +356,7 @@ fn the_source_goes_on_until_the_last_consumer_cancels() {
 
 // Contract: C1, C3
 #[test]
-fn a_handle_that_is_cancelled_says_what_became_of_the_task() {
+fn cancel_on_a_shared_handle_returns_the_outcome_of_the_cancel() {
     within(|| {
         let (resolver, task) = deferred::<Single>();
         let one = task.share();

@@ -312,7 +312,7 @@ fn a_cancelled_closure_keeps_its_pool_busy() {
 
 /// Nothing is left of many who asked and went, once the task has stopped.
 #[test]
-fn many_ask_and_are_told_once() {
+fn many_stopped_tasks_settle_once_each() {
     within(|| {
         let (log, gate) = (Log::new(), Gate::new());
         let task = running(&log, &gate);

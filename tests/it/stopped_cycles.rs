@@ -32,7 +32,7 @@ const DETOURS: [(&str, Detour); 5] = [
 ];
 
 #[test]
-fn a_cancelled_closure_is_told() {
+fn a_cancelled_closure_sees_its_cancel() {
     for (name, detour) in DETOURS {
         within(move || {
             let (tell, told) = mpsc::channel();
@@ -58,7 +58,7 @@ fn a_cancelled_closure_is_told() {
 
 /// The closure has the handle of its task, and asks when it has seen the cancel.
 #[test]
-fn a_closure_that_asks_after_the_cancel_is_told() {
+fn a_closure_that_waits_for_its_stop_after_the_cancel_fails() {
     within(|| {
         let (tell, told) = mpsc::channel();
         let me = Arc::new(Mutex::new(None::<Task<()>>));
@@ -86,7 +86,7 @@ fn a_closure_that_asks_after_the_cancel_is_told() {
 
 /// What a cancel before the beginning drops waits until it is dropped.
 #[test]
-fn a_closure_whose_drop_waits_for_its_own_stop_is_told() {
+fn a_closure_whose_drop_waits_for_its_own_stop_fails() {
     struct Waits(
         mpsc::Receiver<Task<()>>,
         mpsc::Sender<Result<(), ErrorKind>>,
@@ -136,7 +136,7 @@ fn a_closure_whose_drop_waits_for_its_own_stop_is_told() {
 
 /// Two closures that wait for each other, one for the other's return: the second wait fails.
 #[test]
-fn two_tasks_are_told_in_either_order() {
+fn two_tasks_fail_in_either_order() {
     for asks_first in [true, false] {
         within(move || {
             let pool = Pool::builder().max_threads(4).build().unwrap();
@@ -177,7 +177,7 @@ fn two_tasks_are_told_in_either_order() {
 /// The task that was followed, and is cancelled with the one that follows it, waits for the stop
 /// of both.
 #[test]
-fn a_followed_task_that_waits_for_both_stops_is_told() {
+fn a_followed_task_that_waits_for_both_stops_fails() {
     within(|| {
         let (tell, told) = mpsc::channel();
         let (hand, given) = mpsc::channel::<Task<()>>();
@@ -201,7 +201,7 @@ fn a_followed_task_that_waits_for_both_stops_is_told() {
 }
 
 #[test]
-fn a_closure_that_returns_its_own_stop_is_told() {
+fn a_closure_that_returns_its_own_stop_fails() {
     within(|| {
         let (hand, given) = mpsc::channel::<Task<()>>();
         let task = attempt(move || given.recv().unwrap());

@@ -118,7 +118,7 @@ mod delays {
 
     // Contract: T3
     #[test]
-    fn the_timer_goes_with_a_cancel() {
+    fn a_cancel_disarms_the_timer() {
         within(|| {
             let (clock, pool) = virtual_pool();
             let drops = Drops::new();
@@ -142,7 +142,7 @@ mod delays {
 
     // Contract: T3
     #[test]
-    fn a_token_takes_the_timers_of_its_pool() {
+    fn a_token_disarms_the_timers_of_its_pool() {
         within(|| {
             let (clock, token) = (Clock::manual(), CancelToken::new());
             let pool = Pool::builder().clock(&clock).cancel_token(&token);
@@ -183,7 +183,7 @@ mod delays {
     }
 
     #[test]
-    fn a_chain_goes_on_where_it_was_sent() {
+    fn a_chain_runs_where_it_was_sent() {
         within(|| {
             let queue = LoopQueue::new();
             let here = thread::current().id();
@@ -217,7 +217,7 @@ mod delays {
 
     // Contract: T3
     #[test]
-    fn a_million_timers_that_are_taken_back_leave_nothing() {
+    fn a_million_disarmed_timers_leave_no_memory() {
         within(|| {
             let (clock, pool) = virtual_pool();
             let count = if cfg!(debug_assertions) {
@@ -238,7 +238,7 @@ mod delays {
 
     // Contract: T5
     #[test]
-    fn a_pending_timer_holds_up_nothing() {
+    fn a_pending_timer_delays_nothing() {
         within(|| {
             let (clock, pool) = virtual_pool();
             let task = pool.delay(HOUR).then(|()| 7);
@@ -426,7 +426,7 @@ mod limits {
 
     // Contract: T4
     #[test]
-    fn a_shielded_task_goes_on() {
+    fn a_shielded_task_continues() {
         within(|| {
             let (clock, pool) = virtual_pool();
             let drops = Drops::new();
@@ -563,7 +563,7 @@ mod limits {
     }
 
     #[test]
-    fn a_chain_goes_on_where_the_limited_one_was_sent() {
+    fn a_chain_runs_where_the_limited_task_was_sent() {
         within(|| {
             let here = thread::current().id();
             let is_here = move || thread::current().id() == here;
@@ -591,7 +591,7 @@ mod limits {
     }
 
     #[test]
-    fn what_comes_late_goes_where_the_chain_was_sent_through_any_number_of_limits() {
+    fn late_steps_run_where_the_chain_was_sent_through_any_number_of_limits() {
         within(|| {
             let here = thread::current().id();
             for limits in 1..=3 {
@@ -683,7 +683,7 @@ mod limits {
 
     // Contract: T2
     #[test]
-    fn a_panic_of_what_is_dropped_at_the_end_stops_no_timer() {
+    fn a_panic_in_a_drop_at_the_end_stops_no_timer() {
         within(|| {
             let drops = Drops::new();
             let bomb = drops.bomb();
@@ -735,7 +735,7 @@ mod clocks {
 
     // Contract: K2
     #[test]
-    fn it_waits_for_jobs_and_not_for_those_that_wait() {
+    fn stillness_waits_for_running_jobs_and_not_for_blocked_ones() {
         within(|| {
             for _ in 0..50 {
                 let (clock, pool) = virtual_pool();
@@ -844,7 +844,7 @@ mod clocks {
 
     // Contract: K1
     #[test]
-    fn a_move_beyond_the_end_goes_to_the_last_deadline() {
+    fn a_move_beyond_the_range_ends_at_the_last_deadline() {
         within(|| {
             let (clock, pool) = virtual_pool();
             let start = clock.now();
@@ -878,7 +878,7 @@ mod clocks {
     }
 
     #[test]
-    fn deadlines_are_told() {
+    fn deadlines_are_reported() {
         let (clock, pool) = virtual_pool();
         let tasks = [3, 1, 2].map(|n| pool.delay(SECOND * n));
         assert_eq!(clock.next_deadline(), Some(clock.now() + SECOND));

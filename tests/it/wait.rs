@@ -158,7 +158,7 @@ fn ring_of_fans(max_threads: usize, stations: usize) {
 
 // Contract: W1
 #[test]
-fn a_ring_of_fans_that_all_wait() {
+fn a_cycle_of_fans_that_all_wait() {
     within(|| {
         for max in [1, 2, 8] {
             ring_of_fans(max, 40);
@@ -216,7 +216,7 @@ fn all_is_waited_for_inside_a_worker() {
 
 // Contract: W1
 #[test]
-fn waiting_for_what_only_an_unrelated_job_can_settle() {
+fn waiting_for_a_task_that_only_an_unrelated_job_settles() {
     thread_local! {
         static WAITING: Cell<bool> = const { Cell::new(false) };
     }
@@ -515,7 +515,7 @@ fn waiting_for_oneself_in_a_continuation() {
 
 // Contract: W3
 #[test]
-fn a_ring_of_tasks_that_wait_for_each_other_on_one_thread() {
+fn a_cycle_of_tasks_that_wait_for_each_other_on_one_thread() {
     within(|| {
         let pool = pool_of(1);
         const LENGTH: usize = 5;
@@ -677,7 +677,7 @@ fn a_wait_races_a_settle_without_a_lost_wake_up() {
 // Contract: W2
 // Case: 56
 #[test]
-fn a_timed_wait_that_expires_gives_the_task_back_as_it_was() {
+fn a_timed_wait_that_expires_returns_the_task_unchanged() {
     within(|| {
         let (resolver, mut task) = deferred::<u32>();
         for _ in 0..100 {
@@ -757,7 +757,7 @@ fn every_kind_of_failure_wakes_the_waiter() {
 
 // Contract: W1
 #[test]
-fn a_job_beside_one_that_was_waited_for_is_picked_up() {
+fn a_job_next_to_an_awaited_one_is_run() {
     within(|| {
         for _ in 0..50 {
             let pool = Pool::builder().core_threads(4).build().unwrap();

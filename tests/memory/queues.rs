@@ -100,39 +100,36 @@ fn jobs_cancelled_in_a_workers_own_queue() {
 
 // Contract: C1
 #[test]
-fn a_queue_that_was_long_gives_its_room_back_before_it_is_empty() {
-    isolated(
-        "a_queue_that_was_long_gives_its_room_back_before_it_is_empty",
-        || {
-            let pool = one_thread();
-            let before = live_bytes();
-            let (first, last) = (Gate::default(), Gate::default());
-            let held = first.clone();
-            pool.spawn(move || held.pass()).detach();
-            let flood: Vec<_> = (0..100_000).map(|n| pool.spawn(move || n)).collect();
-            let held = last.clone();
-            pool.spawn(move || held.pass()).detach();
-            // So many that the queue is not empty when the worker has taken its batch of them.
-            let behind: Vec<_> = (0..300).map(|n| pool.spawn(move || n)).collect();
-            first.open();
-            for task in flood {
-                task.wait().unwrap();
-            }
-            // Those behind are still there.
-            comes_down_to(before + 300 * 256);
-            last.open();
-            for task in behind {
-                task.wait().unwrap();
-            }
-        },
-    );
+fn a_long_queue_frees_memory_before_it_is_empty() {
+    isolated("a_long_queue_frees_memory_before_it_is_empty", || {
+        let pool = one_thread();
+        let before = live_bytes();
+        let (first, last) = (Gate::default(), Gate::default());
+        let held = first.clone();
+        pool.spawn(move || held.pass()).detach();
+        let flood: Vec<_> = (0..100_000).map(|n| pool.spawn(move || n)).collect();
+        let held = last.clone();
+        pool.spawn(move || held.pass()).detach();
+        // So many that the queue is not empty when the worker has taken its batch of them.
+        let behind: Vec<_> = (0..300).map(|n| pool.spawn(move || n)).collect();
+        first.open();
+        for task in flood {
+            task.wait().unwrap();
+        }
+        // Those behind are still there.
+        comes_down_to(before + 300 * 256);
+        last.open();
+        for task in behind {
+            task.wait().unwrap();
+        }
+    });
 }
 
 // Contract: C1
 #[test]
-fn jobs_cancelled_in_a_queue_are_gone_when_it_moves_on() {
+fn jobs_cancelled_in_a_queue_are_removed_by_the_next_pop() {
     isolated(
-        "jobs_cancelled_in_a_queue_are_gone_when_it_moves_on",
+        "jobs_cancelled_in_a_queue_are_removed_by_the_next_pop",
         || {
             let pool = one_thread();
             let flood = || {

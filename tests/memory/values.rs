@@ -18,8 +18,8 @@ fn to_what_is_gone<T: Send + 'static>(value: T) -> Subscription {
 }
 
 #[test]
-fn subscriptions_to_tasks_that_are_gone() {
-    isolated("subscriptions_to_tasks_that_are_gone", || {
+fn subscriptions_to_dropped_tasks() {
+    isolated("subscriptions_to_dropped_tasks", || {
         let before = live_bytes();
         let mut kept = Vec::new();
         for _ in 0..100 {

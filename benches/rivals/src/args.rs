@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_arguments_are_rejected() {
         for args in [
             &["--only", "nothing"][..],
             &["--rounds", "0"],

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_of_an_even_number_lies_between_the_middle_two() {
+    fn the_median_of_an_even_number_is_between_the_middle_two() {
         assert_eq!(series(&[9.0, 1.0, 3.0, 5.0]).median(), 4.0);
         assert_eq!(series(&[9.0, 1.0, 3.0]).median(), 3.0);
     }

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_refused() {
+    fn an_invalid_request_is_rejected() {
         for request in ["7", "7 x", "7 1 1", ""] {
             assert!(answers(&format!("{request}\n")).is_err(), "{request:?}");
         }

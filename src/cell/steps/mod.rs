@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn removal_keeps_the_order_and_gives_memory_back() {
+    fn removal_keeps_the_order_and_frees_memory() {
         let mut steps = Steps::new();
         let numbers: Vec<u64> = (0..1000)
             .map(|i| steps.push(Box::new(Numbered(i)), Role::Observer))

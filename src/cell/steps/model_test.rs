@@ -98,7 +98,7 @@ impl Checked {
 }
 
 #[test]
-fn a_list_of_any_history_is_what_a_plain_one_would_be() {
+fn a_list_equals_a_plain_one_after_any_operations() {
     // Also near the end of the `u32` numbers: a list counts beyond them.
     for (seed, start) in (1..=200).zip([0, u32::MAX - 100].into_iter().cycle()) {
         let mut random: u64 = seed * 0x9e37_79b9;

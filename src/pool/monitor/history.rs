@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_blocked_when_two_looks_say_so() {
+    fn a_worker_is_blocked_after_two_samples() {
         assert!(!watch(&[(1, ASLEEP)]).is_blocked());
         assert!(watch(&[(1, ASLEEP), (1, ASLEEP)]).is_blocked());
         assert!(!watch(&[(1, ASLEEP), (1, RUNS), (1, ASLEEP)]).is_blocked());

@@ -105,7 +105,7 @@ mod tests {
     use std::sync::{Arc, mpsc};
 
     #[test]
-    fn tells_a_spinning_thread_from_a_blocked_one() {
+    fn distinguishes_a_spinning_thread_from_a_blocked_one() {
         let spinning = Arc::new((AtomicU64::new(0), AtomicBool::new(false)));
         let seen = spinning.clone();
         let spinner = std::thread::spawn(move || {

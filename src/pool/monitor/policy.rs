@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_small_again_after_a_rest() {
+    fn growth_begins_small_again_after_a_pause() {
         let mut policy = GrowthPolicy::new();
         assert_eq!(jam(2, 6, false, &mut policy).last(), Some(&16));
         for _ in 0..=RESET_SAMPLES {

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_gives_back_what_a_flood_has_left() {
+    fn a_queue_frees_the_memory_of_a_flood() {
         let mut jobs = Jobs::new();
         filled(&mut jobs, 64 * QUEUE_KEPT);
         let capacity = jobs.queue.capacity();

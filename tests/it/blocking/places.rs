@@ -306,7 +306,7 @@ fn every_blocking_call_in_every_callback_on_the_only_worker() {
 
 // Contract: W1
 #[test]
-fn every_blocking_call_in_every_place_with_a_thread_of_its_own() {
+fn every_blocking_call_in_every_place_with_a_new_thread() {
     for (call, blocks) in CALLS {
         for (place, run) in ELSEWHERE {
             perform(call, blocks, place, run);

@@ -83,7 +83,7 @@ fn discard_cancels_what_has_not_started() {
 
 // Contract: P4
 #[test]
-fn a_deadline_that_passes_is_reported_and_the_rest_goes_on() {
+fn a_deadline_that_passes_is_reported_and_the_rest_continues() {
     within(|| {
         let (pool, jam, ran, tasks) = jammed(10);
         let report = pool.shutdown(Shutdown::Drain, Duration::from_millis(5));
@@ -157,7 +157,7 @@ fn shutdown_joins_its_threads() {
 
 // Contract: P4
 #[test]
-fn shutdown_ends_a_worker_that_lies_idle_because_there_were_too_many() {
+fn shutdown_ends_a_worker_that_is_idle_over_the_target() {
     within(|| {
         let pool = Pool::builder()
             .max_threads(1)
@@ -516,8 +516,8 @@ fn hooks_that_panic_as_they_are_dropped() {
 
 // Contract: P4, P7
 #[test]
-fn the_global_pool_discards_what_is_there_and_no_more() {
-    const NAME: &str = "the_global_pool_discards_what_is_there_and_no_more";
+fn the_global_pool_discards_queued_jobs_only() {
+    const NAME: &str = "the_global_pool_discards_queued_jobs_only";
     isolated(NAME, || {
         fast_async::set_max_threads(1).unwrap();
         let jam = Jam::of(Pool::global(), 1);

@@ -86,7 +86,7 @@ fn wait_idle_inside_tasks_of_the_same_pool() {
 // Contract: P4. Tasks that wait for the pool to be idle do not keep it busy; tasks that wait for
 // something else do.
 #[test]
-fn a_task_that_waits_for_another_keeps_the_pool_from_its_rest() {
+fn a_task_that_waits_for_another_keeps_the_pool_busy() {
     within(|| {
         let pool = pool_of(4);
         let rests = |limit| {

@@ -19,7 +19,7 @@ fn limited(limit: usize) -> Pool {
 
 // Contract: P3
 #[test]
-fn try_spawn_hands_the_closure_back_when_the_queue_is_full() {
+fn try_spawn_returns_the_closure_when_the_queue_is_full() {
     within(|| {
         let pool = limited(2);
         let jam = Jam::of(&pool, 1);
@@ -41,7 +41,7 @@ fn try_spawn_hands_the_closure_back_when_the_queue_is_full() {
 
 // Contract: P3. The thread ends with the job in its own queue, because the other one is busy.
 #[test]
-fn a_job_that_a_stop_hook_spawns_gives_its_place_back() {
+fn a_job_spawned_by_a_stop_hook_releases_its_slot() {
     within(|| {
         let (hooked, ran) = (Arc::new(Mutex::new(None::<Pool>)), Count::default());
         let (own, ends) = (hooked.clone(), ran.clone());
@@ -144,7 +144,7 @@ fn several_spawners_wait_for_room() {
 
 // Contract: P3
 #[test]
-fn a_worker_goes_over_the_limit_instead_of_waiting() {
+fn a_worker_exceeds_the_limit_instead_of_waiting() {
     within(|| {
         let pool = limited(1);
         let own = pool.clone();
@@ -180,7 +180,7 @@ fn workers_of_two_full_pools_spawn_into_each_other() {
 
 // Contract: P3
 #[test]
-fn try_spawn_on_a_worker_gives_its_place_back() {
+fn try_spawn_on_a_worker_frees_its_place() {
     within(|| {
         let pool = limited(2);
         let own = pool.clone();
@@ -206,7 +206,7 @@ fn try_spawn_on_a_worker_gives_its_place_back() {
 
 // Contract: P3
 #[test]
-fn jobs_cancelled_in_the_queue_free_their_places_in_the_end() {
+fn jobs_cancelled_in_the_queue_release_their_slots_in_the_end() {
     within(|| {
         let pool = limited(2);
         let jam = Jam::of(&pool, 1);

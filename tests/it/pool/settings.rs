@@ -9,7 +9,7 @@ use crate::support::{Count, Gate, isolated, pool_of, threads_named, within};
 use fast_async::{Pool, Shutdown, deferred, spawn};
 
 #[test]
-fn a_pool_may_cross_a_wall_around_panics() {
+fn a_pool_handle_may_cross_catch_unwind() {
     fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>(_: &T) {}
     is_unwind_safe(&Pool::new());
     let builder = fast_async::pool::PoolBuilder::default();
@@ -49,7 +49,7 @@ fn the_stack_is_as_large_as_asked_for() {
 
 // Contract: P7
 #[test]
-fn a_jammed_pool_leaves_the_others_alone() {
+fn a_blocked_pool_does_not_affect_other_pools() {
     within(|| {
         let gate = Gate::default();
         let jammed = pool_of(1);
@@ -140,7 +140,7 @@ fn hooks_that_panic_stop_no_thread() {
 
 // Contract: S2
 #[test]
-fn a_thread_outlives_jobs_that_panic() {
+fn a_thread_survives_jobs_that_panic() {
     within(|| {
         let pool = pool_of(1);
         let first = pool.spawn(|| thread::current().id()).wait().unwrap();

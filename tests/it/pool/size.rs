@@ -39,7 +39,7 @@ fn sixty_four_jobs_that_block_all_run_at_once() {
 
 // Contract: P1
 #[test]
-fn jobs_that_block_do_not_hold_up_those_spawned_by_jobs() {
+fn jobs_that_block_do_not_delay_jobs_spawned_by_jobs() {
     within(|| {
         let pool = pool_of(64);
         let (running, gate) = (Count::default(), Gate::default());
@@ -73,7 +73,7 @@ fn go_on(pool: &Pool, is_over: &Arc<AtomicBool>) {
 }
 
 #[test]
-fn jobs_behind_one_that_blocks_come_before_what_is_queued_later_without_end() {
+fn jobs_behind_a_blocked_one_run_before_an_endless_queue() {
     // On one core the worker that never runs out is enough to keep it busy.
     within(|| (1..=2).for_each(jobs_behind_one_that_blocks));
 }
@@ -196,7 +196,7 @@ fn the_maximum_is_raised_while_jobs_block() {
 
 // Contract: P1
 #[test]
-fn it_grows_after_a_long_jam() {
+fn the_pool_grows_after_a_long_blockage() {
     within(|| {
         let pool = Pool::builder()
             .core_threads(2)
@@ -272,7 +272,7 @@ fn a_changing_maximum_loses_no_job() {
 
 // Contract: P1
 #[test]
-fn a_worker_that_leaves_takes_no_job_with_it() {
+fn a_worker_that_ends_loses_no_job() {
     within(|| {
         let pool = Pool::builder()
             .core_threads(2)
@@ -410,7 +410,7 @@ fn idle_threads_go_when_the_maximum_falls() {
 
 // Contract: P1
 #[test]
-fn a_stop_hook_that_takes_long_keeps_no_place() {
+fn a_slow_stop_hook_holds_no_slot() {
     within(|| {
         let (stopping, gate) = (Count::default(), Gate::default());
         let (told, held) = (stopping.clone(), gate.clone());

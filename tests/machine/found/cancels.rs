@@ -40,7 +40,7 @@ fn a_cancelled_task_that_was_recovered_from_is_a_success() {
 
 // Contract: C2
 #[test]
-fn a_cancelled_task_that_goes_on_with_another_is_a_success() {
+fn a_cancelled_task_that_continues_with_another_is_a_success() {
     let _alone = alone();
     let (_resolver, task) = deferred::<u32>();
     let (resolver, next) = deferred::<u32>();
@@ -63,7 +63,7 @@ fn a_branch_that_panicked_is_no_consumer_of_its_source() {
 
 // Contract: S5
 #[test]
-fn a_ring_through_a_shield_is_a_cycle() {
+fn a_cycle_through_a_shield_is_found() {
     let _alone = alone();
     let (resolver, task) = deferred::<u32>();
     assert!(resolver.settle_with(task.shielded()).is_ok());
@@ -104,7 +104,7 @@ fn a_task_that_was_followed_before_a_cancel_delivers_nothing_after_it() {
 
 // Contract: P3. Room taken on a worker is given back when the job begins.
 #[test]
-fn try_spawn_on_a_worker_gives_its_room_back() {
+fn try_spawn_on_a_worker_releases_its_slot() {
     let _alone = alone();
     let pool = Pool::builder().name("room").queue_limit(2).build().unwrap();
     let inner = pool.clone();
@@ -136,7 +136,7 @@ fn a_second_cancel_removes_no_step() {
 // Contract: D1, S1. Those who come after one that has gone do not move up to an outcome that was
 // not theirs.
 #[test]
-fn an_observer_that_goes_leaves_no_gap_in_a_cancel() {
+fn an_unsubscribed_observer_leaves_no_gap_in_a_cancel() {
     let _alone = alone();
     let (task, go_on, held) = held_up();
     let (seen, saw) = channel();
@@ -153,7 +153,7 @@ fn an_observer_that_goes_leaves_no_gap_in_a_cancel() {
 
 // Contract: D1. A driver that an earlier cancel has superseded has no part in a later one.
 #[test]
-fn a_link_that_comes_to_its_end_late_does_not_disturb_a_second_cancel() {
+fn a_link_that_ends_late_does_not_disturb_a_second_cancel() {
     let _alone = alone();
     let (began, started) = channel();
     let (end, ending) = channel::<()>();
@@ -231,7 +231,7 @@ fn a_second_cancel_before_the_executor_runs_removes_no_step() {
 // Contract: D2. A step that has not run can be removed, also while a deferred cancel waits for the
 // driver.
 #[test]
-fn an_observer_sends_others_away_after_a_cancel() {
+fn an_observer_unsubscribes_others_after_a_cancel() {
     let _alone = alone();
     let (task, go_on, held) = held_up();
     held.recv().unwrap();
@@ -256,7 +256,7 @@ fn an_observer_sends_others_away_after_a_cancel() {
 // Contract: C1. What a combinator gathers may be settled; that does not make it too late to cancel
 // the combinator.
 #[test]
-fn cancelling_what_waits_for_a_settled_task_too_is_not_too_late() {
+fn cancelling_a_task_that_also_waits_for_a_settled_one_is_not_too_late() {
     let _alone = alone();
     let (resolver, task) = deferred::<u32>();
     let shared = any([task, Task::failed("no")]).share();

@@ -13,7 +13,7 @@ use crate::{alone, meet};
 
 // Contract: C5
 #[test]
-fn a_failure_of_what_a_cancelled_task_went_on_with_is_reported() {
+fn a_failure_of_a_task_that_a_cancelled_task_continued_with_is_reported() {
     let _alone = alone();
     let (_resolver, task) = deferred::<u32>();
     let (resolver, next) = deferred::<u32>();
@@ -38,7 +38,7 @@ fn a_failure_that_comes_after_a_cancel_is_reported() {
 
 // Contract: C5
 #[test]
-fn a_failure_that_comes_after_one_that_was_looked_at_is_reported() {
+fn a_failure_after_a_handled_one_is_reported() {
     let _alone = alone();
     let task: Task<u32> = Task::failed("looked at");
     assert!(task.error().is_some());
@@ -49,7 +49,7 @@ fn a_failure_that_comes_after_one_that_was_looked_at_is_reported() {
 
 // Contract: C5. Cancelling what has failed already is too late, so the failure is still unhandled.
 #[test]
-fn a_failure_is_reported_when_its_last_shared_handle_goes_by_a_cancel() {
+fn a_failure_is_reported_when_a_cancel_drops_its_last_shared_handle() {
     let _alone = alone();
     let (resolver, task) = deferred::<u32>();
     let shared = task.share();

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_value_lies_in_the_middle() {
+    fn a_single_value_is_the_middle() {
         let axis = Axis::over([7.0].into_iter(), 0.0, 300.0);
         assert!((axis.place(7.0) - 150.0).abs() < 1e-9);
         assert!(!axis.marks().is_empty());
