@@ -51,6 +51,7 @@
 //! | combine | [`all`], [`all_settled`], [`any`], [`race`], [`zip`](Task::zip), [`await_all`], [`await_first`]; see [`combine`] |
 //! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within); see [`time`] |
 //! | limit what runs | [`TaskQueue`], [`TaskQueue::serial`], [`Semaphore`]; see [`queue`] |
+//! | try again | [`retry`](fn@retry), [`Retry`]; see [`retry`](mod@retry) |
 //! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |
@@ -61,8 +62,8 @@
 //!
 //! The names that most programs use are here and in the [`prelude`]. Each module has all names of
 //! one subject: [`task`], [`promise`] (settling by hand), [`combine`] (one task out of many),
-//! [`cancel`], [`error`], [`pool`], [`executor`], [`loop_queue`], [`time`], [`queue`] and
-//! [`unhandled`] (reports of failures).
+//! [`cancel`], [`error`], [`pool`], [`executor`], [`loop_queue`], [`time`], [`retry`](mod@retry),
+//! [`queue`] and [`unhandled`] (reports of failures).
 //!
 //! # Further reading
 //!
@@ -98,6 +99,7 @@
 //   combine/         all, all_settled, any, race, some
 //   loop_queue/      an executor that the owner of a loop turns
 //   time/            delays and time limits; it imports `cell` and `timer`
+//   retry/           calls that are made again after a failure
 //   queue/           TaskQueue, Semaphore; it imports `cell` and `timer`
 //   unwind.rs        which handles may be used after a caught panic
 //   prelude.rs       the names that most programs use
@@ -107,7 +109,7 @@
 // `tests/tidy.rs`. They import `task`, `promise`, `combine`, `cancel`, `error`, `executor`, `sync`
 // and the families above their own line here: never `cell`, never the inside of `pool`.
 //
-//   flow/    map_limit, reduce, retry             imports time
+//   flow/    map_limit, reduce                    imports time
 //   group/   scopes of tasks                      imports time
 //   cache/   Lazy, Memo                           imports time
 //   topic/   Topic, Watch, Receiver               imports time and queue
@@ -129,6 +131,7 @@ pub mod pool;
 pub mod prelude;
 pub mod promise;
 pub mod queue;
+pub mod retry;
 mod sync;
 pub mod task;
 mod thread_waker;
@@ -161,6 +164,8 @@ pub use pool::{Pool, Shutdown, set_max_threads};
 pub use promise::{Resolver, deferred};
 #[doc(inline)]
 pub use queue::{Semaphore, TaskQueue};
+#[doc(inline)]
+pub use retry::{Retry, retry};
 #[doc(inline)]
 pub use task::{
     IntoTask, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, attempt,

@@ -8,7 +8,7 @@ mod real {
     pub(crate) use crossbeam_channel::{Receiver, Sender, unbounded};
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::sync::OnceLock;
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use std::thread_local;
     pub(crate) use std::time::Instant;
 

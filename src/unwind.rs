@@ -11,6 +11,7 @@ use crate::cancel::{CancelCallback, CancelToken};
 use crate::error::TaskError;
 use crate::pool::Pool;
 use crate::promise::{Resolver, SharedResolver};
+use crate::retry::RetryBudget;
 use crate::task::{SharedTask, Subscription, Task};
 use crate::timer::Clock;
 
@@ -44,3 +45,6 @@ impl RefUnwindSafe for Subscription {}
 
 impl UnwindSafe for Clock {}
 impl RefUnwindSafe for Clock {}
+
+impl UnwindSafe for RetryBudget {}
+impl RefUnwindSafe for RetryBudget {}

@@ -33,6 +33,7 @@ const ORDER: &[&[&str]] = &[
     &["promise", "task"],
     &["combine", "loop_queue"],
     &["time"],
+    &["retry"],
     &["queue"],
     &["unwind"],
     &["prelude"],

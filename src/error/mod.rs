@@ -13,7 +13,7 @@ pub use aggregate::AggregateError;
 pub use kind::ErrorKind;
 pub(crate) use reason::Reason;
 
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicU32, Mutex, Ordering};
 use crate::{drop_queue, guard};
 
 /// Any error that a task may fail with. Inside [`attempt`](crate::attempt) and
@@ -49,6 +49,8 @@ struct Inner {
     /// Set by the thread that reports this failure as unhandled, so that branches of one source
     /// report it once.
     reported: AtomicBool,
+    /// How often a retry called its closure before it gave up with this failure. 0: none has.
+    attempts: AtomicU32,
 }
 
 enum Cause {
@@ -81,6 +83,7 @@ impl TaskError {
             task: at.and_then(|at| at.task.cloned()),
             location: at.map(|at| at.location),
             reported: AtomicBool::new(false),
+            attempts: AtomicU32::new(0),
         }))
     }
 
@@ -125,16 +128,18 @@ impl TaskError {
 
     /// The failure of a task whose closure has failed with it: equal for a user. A cancel is
     /// marked, so that it is not taken for a cancel of that task itself.
-    fn passed_on(self) -> TaskError {
+    pub(crate) fn passed_on(self) -> TaskError {
         if !self.is_cancelled() || self.is_passed_on() {
             return self;
         }
         let reported = self.0.reported.load(Ordering::Relaxed);
+        let attempts = self.0.attempts.load(Ordering::Relaxed);
         TaskError(Arc::new(Inner {
             kind: self.0.kind,
             task: self.0.task.clone(),
             location: self.0.location,
             reported: AtomicBool::new(reported),
+            attempts: AtomicU32::new(attempts),
             cause: Cause::PassedOn(self),
         }))
     }
@@ -339,6 +344,29 @@ impl TaskError {
         }
     }
 
+    /// Returns how often [`retry`](crate::retry()) called its closure before it gave up with this
+    /// failure. `None`: no retry has.
+    ///
+    /// Where one failure has ended several retries, the last of them counts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{retry, Retry};
+    ///
+    /// let port = retry(Retry::attempts(3), |_| Ok("x".parse::<u16>()?));
+    /// assert_eq!(port.wait().unwrap_err().attempts(), Some(3));
+    /// ```
+    pub fn attempts(&self) -> Option<u32> {
+        let attempts = self.0.attempts.load(Ordering::Relaxed);
+        (attempts > 0).then_some(attempts)
+    }
+
+    /// A retry gives up with this failure, after so many calls.
+    pub(crate) fn set_attempts(&self, attempts: u32) {
+        self.0.attempts.store(attempts, Ordering::Relaxed);
+    }
+
     /// Returns the name of the task in which it happened, if that has one.
     ///
     /// # Examples
@@ -443,6 +471,9 @@ impl fmt::Debug for TaskError {
         }
         if let Some(task) = &self.0.task {
             out.field("task", task);
+        }
+        if let Some(attempts) = self.attempts() {
+            out.field("attempts", &attempts);
         }
         if let Some(location) = self.0.location {
             out.field("location", &format_args!("{location}"));

@@ -17,7 +17,7 @@ use shuttle as checker;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 /// What `thread.rs` builds on. Not with the checkers' own parking: `loom` forgets a wake-up that
 /// comes while the thread waits for a lock.
 pub(super) use checker::thread as system;

@@ -211,8 +211,29 @@ impl TaskBuilder {
         F: FnOnce(&TaskContext) -> R + Send + 'static,
         R: IntoTask,
     {
+        self.attempt_at(Location::caller(), f)
+    }
+
+    /// Settings for a task of `pool`. `None`: of the global one.
+    pub(crate) fn of_pool(pool: Option<Pool>) -> TaskBuilder {
+        TaskBuilder {
+            pool,
+            ..TaskBuilder::default()
+        }
+    }
+
+    /// As [`attempt_with`](TaskBuilder::attempt_with), for a call at `location`.
+    pub(crate) fn attempt_at<R, F>(
+        self,
+        location: &'static Location<'static>,
+        f: F,
+    ) -> Task<R::Output>
+    where
+        F: FnOnce(&TaskContext) -> R + Send + 'static,
+        R: IntoTask,
+    {
         let (token, context) = own_token();
-        self.spawn_task(Location::caller(), Some(token), move |at: &At<'_>| {
+        self.spawn_task(location, Some(token), move |at: &At<'_>| {
             resolve_returned(f(&context), at)
         })
     }

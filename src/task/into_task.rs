@@ -75,19 +75,19 @@ pub trait IntoTask: sealed::Sealed {
 /// cell is not.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct ReturnedOpaque<T>(Returned<T>);
+pub struct ReturnedOpaque<T>(pub(super) Returned<T>);
 
 /// Where the closure was registered.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct RegisteredAt<'a>(At<'a>);
+pub struct RegisteredAt<'a>(pub(super) At<'a>);
 
 /// What a closure that was registered at `at` has returned.
 pub(crate) fn resolve_returned<R: IntoTask>(returned: R, at: &At<'_>) -> Returned<R::Output> {
     returned.resolve_returned(RegisteredAt(*at)).0
 }
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Sealed {}
     impl<T> Sealed for Result<T, crate::BoxError> {}
     impl<T> Sealed for crate::Task<T> {}

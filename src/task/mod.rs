@@ -4,6 +4,7 @@
 //   mod.rs        the handle: making, looking, dropping
 //   spawn.rs      starting work         builder.rs  with settings    try_spawn.rs  its refusal
 //   context.rs    what a closure can ask     into_task.rs  what closures return
+//   given.rs      what a closure has returned, for families that call it again
 //   launch.rs     from a closure to a queued cell    held.rs  whose closure waits for a place
 //   chain.rs      then, catch, finally, ..    link.rs, finally.rs  the steps behind them
 //   route.rs      on
@@ -19,6 +20,7 @@ mod chain;
 mod context;
 mod finally;
 mod future;
+mod given;
 mod held;
 mod help;
 mod into_task;
@@ -43,6 +45,7 @@ use std::marker::PhantomData;
 pub use builder::TaskBuilder;
 pub use context::TaskContext;
 pub(crate) use context::own_token;
+pub(crate) use given::Given;
 pub(crate) use held::{Starter, expect_dependents, held, start, tie};
 pub(crate) use help::looks;
 pub use into_task::IntoTask;

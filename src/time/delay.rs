@@ -4,12 +4,12 @@ use std::panic::Location;
 
 use super::upstream::Timer;
 use super::{When, refused, time_of};
-use crate::cancel::Sweep;
+use crate::cancel::{CancelToken, Sweep};
 use crate::cell::call_off::enlist;
 use crate::cell::slot::{Slot, cast};
 use crate::cell::state::Phase;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, UpstreamRef, due, with_state};
+use crate::cell::{AnyCell, ExtraMeta, TaskMeta, UpstreamRef, due, with_state};
 use crate::error::TaskError;
 use crate::pool::Pool;
 use crate::sync::{Arc, Duration, Instant};
@@ -135,6 +135,24 @@ impl<T: Send + 'static> Task<T> {
             after(When::After(duration), pool, location).then(move |()| value)
         })
     }
+}
+
+/// Returns a task of `pool` that settles after `duration`, for a call at `location`. A raise of
+/// `token` cancels it, also before the task that is to follow it does.
+pub(crate) fn sleep(
+    duration: Duration,
+    token: &CancelToken,
+    pool: Option<Pool>,
+    location: &'static Location<'static>,
+) -> Task<()> {
+    let mut extra = ExtraMeta::default();
+    extra.parents.push(token.downgrade());
+    let meta = TaskMeta {
+        location,
+        pool,
+        extra: Some(Box::new(extra)),
+    };
+    settles(When::After(duration), meta)
 }
 
 /// Returns a task of `pool` that settles then.

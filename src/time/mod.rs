@@ -60,7 +60,9 @@ mod upstream;
 mod within;
 
 pub use crate::timer::Clock;
+pub(crate) use delay::sleep;
 pub use delay::{delay, delay_until};
+pub(crate) use timeout::limited;
 
 use crate::cell::AnyCell;
 use crate::error::{ErrorKind, TaskError};
@@ -86,7 +88,7 @@ impl When {
 }
 
 /// The time that tasks of `pool` go by. The global pool, which is `None`, goes by the system's.
-fn time_of(pool: Option<&Pool>) -> TimeSource {
+pub(crate) fn time_of(pool: Option<&Pool>) -> TimeSource {
     pool.map_or(TimeSource::System, Pool::time)
 }
 

@@ -93,3 +93,12 @@ impl<T: Send + 'static> Task<T> {
         limit(self, When::After(duration), Some(value), Location::caller())
     }
 }
+
+/// As [`timeout`](Task::timeout), for a call at `location`.
+pub(crate) fn limited<T: Send + 'static>(
+    task: Task<T>,
+    duration: Duration,
+    location: &'static Location<'static>,
+) -> Task<T> {
+    limit(task, When::After(duration), None, location)
+}

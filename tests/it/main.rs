@@ -32,6 +32,7 @@ mod queue;
 mod raise;
 mod reentrancy;
 mod resolver;
+mod retry;
 mod settle;
 mod shape;
 mod share;
