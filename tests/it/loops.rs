@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Gate, Log, OnDrop, isolated, pool_of, until, within};
 use fast_async::{
@@ -229,6 +229,26 @@ mod waits {
         task.try_wait().expect("one job has run").unwrap()
     }
 
+    /// Runs `job` as a job of the loop, on the one worker of `pool`: its metrics tell when `job`
+    /// waits.
+    fn in_a_job_of<R: Send + 'static>(
+        pool: &Pool,
+        queue: &LoopQueue,
+        job: impl FnOnce(LoopQueue) -> R + Send + 'static,
+    ) -> R {
+        let queue = queue.clone();
+        pool.spawn(move || in_a_job(&queue, job)).wait().unwrap()
+    }
+
+    /// Calls `then` on another thread when the one worker of `pool` waits.
+    fn when_it_waits(pool: &Pool, then: impl FnOnce() + Send + 'static) {
+        let pool = pool.clone();
+        thread::spawn(move || {
+            until(|| pool.metrics().blocked == 1);
+            then();
+        });
+    }
+
     /// Leaves no job in the queue. A worker may still be handing over one that a wait has run in
     /// its stead: it would count in the next turn.
     fn drain(queue: &LoopQueue, pool: &Pool) {
@@ -274,12 +294,9 @@ mod waits {
                 drain(&queue, &pool);
             }
             // And for jobs that are queued there while it waits.
-            let n = in_a_job(&queue, |queue| {
-                let (resolver, task) = deferred();
-                thread::spawn(move || {
-                    thread::sleep(Duration::from_millis(20));
-                    resolver.resolve(1).unwrap();
-                });
+            let (resolver, task) = deferred();
+            when_it_waits(&pool, move || resolver.resolve(1).unwrap());
+            let n = in_a_job_of(&pool, &queue, |queue| {
                 task.on(&before(&queue)).then(|n| n + 1).wait()
             });
             assert_eq!(n.unwrap(), 2);
@@ -336,16 +353,14 @@ mod waits {
     fn a_job_may_wait_for_a_task_that_is_sent_to_its_own_loop_later() {
         within(|| {
             let queue = LoopQueue::new();
-            let n = in_a_job(&queue, |queue| {
+            let pool = pool_of(1);
+            let gate = Gate::new();
+            let passed = gate.clone();
+            when_it_waits(&pool, move || gate.open());
+            let n = in_a_job_of(&pool, &queue, |queue| {
                 let there = Task::ready(1).on(&queue).then(|n| n + 1);
-                let gate = Gate::new();
-                let passed = gate.clone();
-                // It follows `there` only when this thread waits already, as far as can be told.
+                // It follows `there` only after this thread has begun to wait.
                 let task = spawn(move || passed.pass()).and_then(move |()| there);
-                thread::spawn(move || {
-                    thread::sleep(Duration::from_millis(20));
-                    gate.open();
-                });
                 task.wait()
             });
             assert_eq!(n.unwrap(), 2);
@@ -364,7 +379,9 @@ mod waits {
         within(|| {
             let queue = LoopQueue::new();
             for waits_first in [true, false] {
-                let kind = in_a_job(&queue, move |queue| {
+                let outer = pool_of(1);
+                let waiter = outer.clone();
+                let kind = in_a_job_of(&outer, &queue, move |queue| {
                     let there = Task::ready(()).on(&queue).then(|()| ());
                     let (waiting, go) = (Gate::new(), Gate::new());
                     let (begun, may) = (waiting.clone(), go.clone());
@@ -376,10 +393,7 @@ mod waits {
                     });
                     waiting.pass();
                     if waits_first {
-                        thread::spawn(move || {
-                            thread::sleep(Duration::from_millis(20));
-                            go.open();
-                        });
+                        when_it_waits(&waiter, move || go.open());
                     } else {
                         go.open();
                         until(|| pool.metrics().blocked == 1);
@@ -452,14 +466,18 @@ mod budget {
 
     #[test]
     fn a_run_of_the_loop_ends_with_its_budget() {
+        const BUDGET: Duration = Duration::from_millis(1);
         within(|| {
             let queue = LoopQueue::new();
             for _ in 0..3 {
-                post(&queue, || thread::sleep(Duration::from_millis(30)));
+                // It begins after the turn, and takes the whole budget.
+                post(&queue, || {
+                    let begun = Instant::now();
+                    until(|| begun.elapsed() >= BUDGET);
+                });
             }
-            let ran = queue.run_pending_for(Duration::from_millis(40));
-            assert!((1..=2).contains(&ran), "{ran}");
-            assert_eq!(queue.pending(), 3 - ran);
+            assert_eq!(queue.run_pending_for(BUDGET), 1);
+            assert_eq!(queue.pending(), 2);
         });
     }
 }
