@@ -164,6 +164,7 @@ fn attach(
             return Registered::Pending;
         }
         if state.phase() == Phase::Settled {
+            // ORDERING: Relaxed, see `Shell::settled`.
             inner.settled_flag().store(false, Ordering::Relaxed);
         }
         state.has_dependents = true;

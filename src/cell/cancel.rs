@@ -179,6 +179,7 @@ fn cancel_unstarted(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, T
         state.pending_links = 0;
         let upstream = state.take_upstream();
         let placed = std::mem::take(&mut state.placed);
+        // ORDERING: Release, see `Shell::settled`.
         cell.settled_flag().store(true, Ordering::Release);
         Ok((upstream, placed, counted, state.settle(None)))
     });

@@ -286,6 +286,7 @@ fn settle_empty(cell: &dyn AnyCell, epoch: u32, error: &TaskError) {
             if !state.steps.is_empty() {
                 return Some(Err(state.steps.take()));
             }
+            // ORDERING: Release, see `Shell::settled`.
             cell.settled_flag().store(true, Ordering::Release);
             Some(Ok(state.settle(None)))
         });

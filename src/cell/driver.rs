@@ -193,6 +193,7 @@ impl Erased {
     ) -> NextAction {
         let next = next(&mut inner.state, &mut inner.head, driver_state, epoch);
         if next.is_the_end() {
+            // ORDERING: Release, see `settled`.
             self.settled.store(true, Ordering::Release);
         }
         next
@@ -225,7 +226,7 @@ impl Erased {
         }
         local.move_into(inner.slot());
         inner.state.settle_alone();
-        // ORDERING: release, so that a thread that sees the flag sees the outcome.
+        // ORDERING: Release, see `settled`.
         self.settled.store(true, Ordering::Release);
         true
     }

@@ -45,7 +45,7 @@ pub(crate) fn settle(
         let upstream = state.take_upstream();
         let route = state.outcome_is_in().into_left();
         let duty = state.steps.is_empty().then(|| {
-            // ORDERING: release, so that a thread that sees the flag sees the outcome.
+            // ORDERING: Release, see `Shell::settled`.
             cell.settled_flag().store(true, Ordering::Release);
             state.settle(failure.as_ref())
         });

@@ -73,6 +73,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
                 if !by_pool && state.is_decided() && !state.has_deferred_cancel() {
                     let steps = state.steps.take();
                     let failure = state.outcome(head).failure().cloned();
+                    // ORDERING: Release, see `Shell::settled`.
                     cell.settled_flag().store(true, Ordering::Release);
                     Taken::Observers(steps, state.settle(failure.as_ref()))
                 } else {

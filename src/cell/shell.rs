@@ -21,6 +21,10 @@ pub(crate) struct Shell<H: Body + ?Sized> {
     /// Emptied in `drop`.
     pub(super) meta: ManuallyDrop<TaskMeta>,
     /// True while the phase is `Settled`; written under the lock, read without it.
+    // ORDERING: set with Release when the outcome is in place, and read with Acquire: a thread that
+    // sees the flag sees the outcome too. Cleared with Relaxed before the late step is queued. A
+    // thread that still sees the flag takes the lock and finds the new phase, or has popped the
+    // entry of that step: then the queue's lock has shown it the cleared flag.
     pub(super) settled: AtomicBool,
     pub(super) inner: Mutex<Inner<H>>,
 }
@@ -106,6 +110,7 @@ impl Erased {
         let mut inner = self.inner.lock();
         let pushed = inner.state.register(step, role);
         if pushed.1 == Registered::Late {
+            // ORDERING: Relaxed, see `settled`.
             self.settled.store(false, Ordering::Relaxed);
         }
         pushed

@@ -126,6 +126,8 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 /// Written once. A thread that finds the value sees what was done before the write.
 pub(crate) struct OnceLock<T> {
     value: std::sync::OnceLock<T>,
+    // ORDERING: Release and Acquire, which is what the real one promises and no more. The checker
+    // does not see through the real one.
     is_there: AtomicBool,
 }
 
@@ -203,6 +205,7 @@ pub(crate) fn wait_until<T>(
 /// A queue without a bound. Its length is read without its lock, as that of the real one is.
 struct Channel<T> {
     items: Mutex<VecDeque<T>>,
+    // ORDERING: SeqCst, as the real one reads its two ends.
     len: AtomicUsize,
 }
 
