@@ -1,10 +1,10 @@
 //! The per-thread work list: settled tasks whose subscribers this thread has yet to run.
 //!
-//! Running them from a list instead of from the settling call is what keeps the stack flat, however
-//! long a chain is (a trampoline).
+//! Running them from a list instead of from the settling call keeps the stack flat for any length
+//! of a chain (a trampoline).
 //!
-//! What is on the list is tied to this thread, so a thread that is about to block gives it away
-//! first ([`hand_off_all`], Contract: W1).
+//! Only this thread runs the list, so a thread that is about to block hands it off first
+//! ([`hand_off_all`], Contract: W1).
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -32,8 +32,8 @@ struct Local {
     /// This thread waits, and runs awaited work in the wait. The waiter hands off what that work
     /// leaves on the list.
     waits: Cell<bool>,
-    /// A `hand_over_now` is on this thread's stack: an executor may run what it is given on the
-    /// spot, and that must not nest.
+    /// A `hand_over_now` is on this thread's stack: an executor may run a job inside the call, and
+    /// that must not nest.
     handing: Cell<bool>,
     /// Whether other jobs wait for this thread.
     is_wanted: Cell<fn() -> bool>,
@@ -57,7 +57,7 @@ fn never() -> bool {
     false
 }
 
-/// A pool's worker says how it knows that other jobs wait for it.
+/// A pool's worker registers how to find out whether other jobs wait for it.
 pub(crate) fn ask_for_other_jobs(is_wanted: fn() -> bool) {
     let _ = LOCAL.try_with(|local| local.is_wanted.set(is_wanted));
 }
@@ -315,7 +315,8 @@ fn next() -> Option<Item> {
 /// Has everything on this thread's list done by other threads. For a thread that is about to block,
 /// or to run work that may take long, inside a callback.
 ///
-/// What goes to an executor goes there; an executor that runs jobs on the spot does so here.
+/// Steps that were sent to an executor are handed to it; an executor that runs jobs inline does so
+/// here.
 pub(crate) fn hand_off_all() {
     while let Some(Item::Run(work) | Item::HandOff(work)) = next() {
         work.hand_off_to_pool();

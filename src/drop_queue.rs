@@ -1,5 +1,5 @@
-//! Drops what handles leave behind, which may hold the last handle of another task, and so on: a
-//! line as long as it likes, without recursing with its length (Contract: D2).
+//! Drops the contents of cells. These may hold the last handle of another task, and so on: a line
+//! of any length is dropped without recursion (Contract: D2).
 //!
 //! Every `Drop` in this crate that drops a user value uses this queue.
 
@@ -30,8 +30,7 @@ crate::sync::thread_local! {
 /// Something is being dropped on this thread.
 pub(crate) struct DropDepth(());
 
-/// Begins to drop something. `None`: the stack is deep in drops already; what is left behind is for
-/// [`later`].
+/// Begins a drop. `None`: drops are nested too deep already; the caller must use [`later`].
 #[inline]
 pub(crate) fn enter() -> Option<DropDepth> {
     let entered = LOCAL.try_with(|local| {

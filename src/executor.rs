@@ -68,7 +68,7 @@ pub(crate) trait Continuation: Send + Sync {
     /// Records that the job with this hand-off id is in a loop, whose thread `queue` can name.
     fn lies_in(&self, handoff: u32, queue: Arc<dyn Executor>);
 
-    /// True when no id that was given out so far can run it. Takes no lock of a cell.
+    /// True if no id assigned so far can run it. Takes no lock of a cell.
     fn is_over(&self) -> bool;
 }
 
@@ -79,8 +79,8 @@ pub(crate) trait Continuation: Send + Sync {
 /// goes into an `Arc`: a closure that owns a channel's end, say, or an `Arc<dyn Fn(Job) + Send +
 /// Sync>`.
 ///
-/// A thread that runs the jobs of a queue of your own must not wait for a task whose job lies in
-/// that queue: no other thread would run it. If the executor passes its jobs on to a
+/// A thread that runs the jobs of a queue of your own must not wait for a task whose job is in that
+/// queue: no other thread would run it. If the executor passes its jobs on to a
 /// [`LoopQueue`](crate::LoopQueue), its thread may: the job is run in the wait, as if it had been
 /// sent to the loop directly.
 ///

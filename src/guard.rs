@@ -8,8 +8,8 @@ pub(crate) type Payload = Box<dyn Any + Send + 'static>;
 
 /// Runs user code. What it captured is dropped inside as well.
 ///
-/// `AssertUnwindSafe` is right because nothing of ours is borrowed mutably across the wall: a
-/// closure owns what it touches.
+/// `AssertUnwindSafe` is right because the crate borrows no state mutably across the catch: a
+/// closure owns what it changes.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(f))
 }

@@ -76,8 +76,8 @@
 #![forbid(unsafe_code)]
 #![doc(test(attr(deny(warnings))))]
 
-// The map of the house, for maintainers. Data goes one way: spawn -> pool -> run -> settle ->
-// dispatch -> wake. Imports go down this list only; `tests/tidy.rs` keeps it so.
+// The map of the source, for maintainers. Data goes one way: spawn -> pool -> run -> settle ->
+// dispatch -> wake. Imports go down this list only; `tests/tidy.rs` checks it.
 //
 //   sync.rs          locks, atomics, threads, channels and clocks: the only file that names them
 //   limits.rs        the numbers that may be tuned

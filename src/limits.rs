@@ -6,8 +6,8 @@ use crate::sync::Duration;
 
 // pool/worker.rs
 
-/// Looks before a worker without work goes to sleep, with a pause before each: some twenty
-/// microseconds in all. To a model checker one says it all.
+/// Searches by a worker without work before it sleeps, with a pause before each: about twenty
+/// microseconds in all. One is enough for a model checker.
 pub(crate) const SEARCH_ROUNDS: u32 = if cfg!(shuttle) { 1 } else { 12 };
 pub(crate) const SPINS_PER_ROUND: u32 = if cfg!(shuttle) { 1 } else { 32 };
 pub(crate) const YIELD_AFTER_ROUND: u32 = 9;
@@ -53,9 +53,8 @@ pub(crate) const FIRST_STEP: usize = 2;
 /// growth, and before each of the next.
 pub(crate) const FIRST_STEP_SAMPLES: u32 = 16;
 pub(crate) const NEXT_STEP_SAMPLES: u32 = 4;
-/// For how many looks it is remembered that the queue flowed. A shortage in the middle of a flood
-/// of short jobs is most likely none: while some thread runs, it is worth `FIRST_STEP` workers
-/// beyond the cores and no more.
+/// The number of ticks for which a flood of short jobs is remembered. A shortage during a flood is
+/// probably none: while some thread runs, it adds at most `FIRST_STEP` workers beyond the cores.
 pub(crate) const FLOOD_SAMPLES: u32 = 40;
 /// Looks in a row without a shortage after which the next one begins small again. The threads of
 /// the last growth need a few to be found blocked.
@@ -69,8 +68,8 @@ pub(crate) const STANDSTILL: Duration = Duration::from_secs(5);
 
 // pool/monitor/probe.rs
 
-/// For how long it must not have been kept from running. A thread that has slept is owed some time,
-/// and may run for two or three milliseconds before a busy machine gives its processor to another.
+/// The time for which the probe must run without interruption. A scheduler favours a thread that
+/// has slept, and may let it run for two or three milliseconds on a busy machine.
 pub(crate) const PROBE_TIME: Duration = Duration::from_millis(3);
 /// What counts as being kept from running: less than any system's time slice, and more than an
 /// interrupt takes.
@@ -88,8 +87,8 @@ pub(crate) const PROBE_PROOF: u32 = 2;
 pub(crate) const MAX_STARTS_WHILE_BLOCKED: u64 = 4;
 /// Looks in a row that must find a worker asleep.
 pub(crate) const BLOCKED_SAMPLES: u32 = 2;
-/// For how long a worker must have been asleep, in nanoseconds, before the jobs that lie behind its
-/// own are taken first. Until then most queues are empty, and a free worker takes them anyway.
+/// How long a worker must have been asleep, in nanoseconds, before the jobs in its local queue are
+/// taken first. Before that most queues are empty, and a free worker takes the jobs anyway.
 pub(crate) const STUCK_NANOS: u64 = 20_000_000;
 
 // pool/counts.rs
@@ -105,28 +104,27 @@ pub(crate) const REFUSAL_GRACE: Duration = Duration::from_secs(1);
 ///
 /// A task may need as much stack as a pool's thread has, and its need is unknown. With a quarter in
 /// use at the most, a task finds at least three quarters of the stack size, whether it runs inside
-/// a wait or on a thread of its own. Half would double the number of nested waits that one thread
-/// carries, and halve what a task may rely on.
+/// a wait or on a new thread. Half would double the number of nested waits that one thread carries,
+/// and halve what a task may rely on.
 pub(crate) const STACK_SHARE: usize = 4;
 
 // dispatch.rs
 
-/// Subscribers that a worker runs in one dispatch before it asks whether other jobs wait. If some
-/// do, the rest is handed over, so that a long chain cannot hold a worker from them. A thread of
-/// the user's own has no other jobs: it runs what it has settled. A model checker's is small, so
-/// that it is used up.
+/// Subscribers that a worker runs in one dispatch before it checks whether other jobs wait. If so,
+/// the rest is handed off, so that a long chain cannot keep a worker from them. A user's thread has
+/// no other jobs: it runs what it has settled. Small in a model, so that it is used up.
 pub(crate) const DISPATCH_BUDGET: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 1024 };
 /// Places that an empty list keeps.
 pub(crate) const DISPATCH_KEPT: usize = 64;
 
 // cancel/children.rs
 
-/// Dead entries that a list may keep, however short it is.
+/// Dead entries that a list of any length may keep.
 pub(crate) const CHILDREN_KEPT: usize = 16;
 
 // drop_queue.rs
 
-/// So many drops may stand inside each other; deeper ones wait until the outermost is done.
+/// The number of drops that may nest; deeper ones wait until the outermost is done.
 pub(crate) const MAX_DROP_DEPTH: u32 = 64;
 
 // nesting.rs

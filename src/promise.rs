@@ -81,8 +81,9 @@ impl<T: Send + 'static> Resolver<T> {
     /// For a thread that has more to do than to settle this task, such as one that reads replies
     /// from a socket. A continuation may block until a later reply arrives, which only that thread
     /// can deliver. It costs a hand-off to the pool for a task that has continuations when it is
-    /// settled, and nothing for others. A task that [`settle_with`](Resolver::settle_with) makes
-    /// this one follow is treated alike. The consumer's own choice, [`Task::on`], comes after it.
+    /// settled, and nothing for others. The same holds for a task that
+    /// [`settle_with`](Resolver::settle_with) makes this one follow. The consumer's own choice,
+    /// [`Task::on`], comes after it.
     ///
     /// # Examples
     ///
@@ -196,8 +197,8 @@ impl<T: Send + 'static> Resolver<T> {
         }
     }
 
-    /// Settles the task as the task settles that `task` makes of `given`; returns `given` when it
-    /// is too late.
+    /// Settles the task with the outcome of the task that `task` makes from `given`. Returns
+    /// `given` if it is too late.
     pub(crate) fn follow<R>(mut self, given: R, task: impl FnOnce(R) -> Task<T>) -> Result<(), R> {
         let Some(cell) = self.cell.take() else {
             return Err(given);

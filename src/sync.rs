@@ -1,7 +1,7 @@
 //! The only file that names locks, atomics, threads, channels and clocks, so that a model checker's
 //! twins can take their place.
 //!
-//! Everything has the shape of `parking_lot`: `lock()` gives a guard, never a `Result`.
+//! Everything has the shape of `parking_lot`: `lock()` returns a guard, never a `Result`.
 
 #[cfg(not(all(test, any(loom, shuttle))))]
 mod real {

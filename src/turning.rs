@@ -1,6 +1,6 @@
 //! Wakes threads that wait while they own a loop, when a job is sent to that loop.
 
-// Locks: EARS alone. Only threads of ours are woken, and without it.
+// Locks: EARS alone. Only threads of this crate's waits are woken, and without the lock.
 
 use std::cell::Cell;
 use std::task::Waker;
@@ -9,17 +9,17 @@ use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering};
 use crate::thread_waker;
 
 crate::sync::thread_local! {
-    /// The turns that are under way on this thread, and the loops that only it may turn.
+    /// The number of runs of loops on this thread, and of loops that only it may run.
     static LOOPS: Cell<u32> = const { Cell::new(0) };
 }
 
 crate::sync::statics! {
     static EARS: Mutex<Vec<Arc<Ear>>> = Mutex::new(Vec::new());
-    /// How many there are. Raised before its thread looks at what it waits for.
+    /// The number of listeners. Raised before the thread checks what it waits for.
     static LISTENING: AtomicUsize = AtomicUsize::new(0);
 }
 
-/// A loop is turned on this thread, or can be turned on no other.
+/// A loop runs on this thread, or can run on no other.
 pub(crate) struct Turning(());
 
 impl Turning {
@@ -67,7 +67,7 @@ pub(crate) fn listen(waker: impl FnOnce() -> Waker) -> Option<Listener> {
 }
 
 impl Listener {
-    /// True when something has come since this was last asked.
+    /// Returns true if a job or adoption has arrived since the last call.
     pub(crate) fn is_nudged(&self) -> bool {
         // ORDERING: acquires what was sent before the unpark.
         self.0.is_nudged.swap(false, Ordering::AcqRel)

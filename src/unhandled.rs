@@ -73,11 +73,11 @@ pub(crate) fn watch_exit() {
 /// names are counted separately at one location and 64 places at one time; further ones are counted
 /// together.
 ///
-/// No count is lost, but it may have to wait. It is written with the next report, when a thread of
-/// a pool goes to sleep or has slept until the second is over, by
+/// No count is lost, but it may be written late. It is written with the next report, when a thread
+/// of a pool goes to sleep or has slept until the second is over, by
 /// [`Pool::wait_idle`](crate::Pool::wait_idle) and [`Pool::shutdown`](crate::Pool::shutdown), and
 /// on stderr when the main thread ends, if that thread has made a pool or failed tasks itself. Only
-/// `abort` and the like, and on some systems `exit` on another thread, keep it from that.
+/// `abort` and the like, and on some systems `exit` on another thread, prevent that.
 ///
 /// # Examples
 ///
@@ -199,7 +199,7 @@ crate::sync::thread_local! {
     static REPORTS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A failure is being reported; says how many are, on this thread.
+/// A report in progress, with the number of nested reports on this thread.
 struct Reporting(u32);
 
 impl Reporting {
@@ -232,7 +232,7 @@ pub(crate) fn drop_reporting<V>(value: V) {
     }
 }
 
-/// The same for a function that drops values of the user's.
+/// The same for a function that drops user values.
 pub(crate) fn discard_by(f: &mut dyn FnMut()) {
     if let Err(payload) = guard::catch(f) {
         report(TaskError::panicked_in_drop(payload));

@@ -6,7 +6,7 @@ use std::panic::Location;
 use crate::error::{At, TaskError};
 use crate::{guard, unhandled};
 
-/// A function of the user's.
+/// A function of the user.
 pub(crate) struct Callback(Box<dyn FnOnce() + Send>);
 
 impl Callback {
@@ -29,8 +29,7 @@ impl Callback {
 /// Callbacks by the number they were registered under; they run in that order.
 ///
 /// A raise takes one out at a time, so that
-/// [`CancelCallback::unregister`](super::CancelCallback::unregister) finds those that have not
-/// come.
+/// [`CancelCallback::unregister`](super::CancelCallback::unregister) finds those that have not run.
 #[derive(Default)]
 pub(super) struct Callbacks {
     waiting: BTreeMap<u64, Callback>,

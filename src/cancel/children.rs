@@ -29,8 +29,8 @@ impl<T> Children<T> {
         self.list.push(Arc::downgrade(child));
     }
 
-    /// A child is being dropped. Constant on average: a sweep looks at no more than twice as many
-    /// entries as there were calls since the last.
+    /// A child is being dropped. Constant time on average: a sweep visits at most twice as many
+    /// entries as there were calls since the last one.
     pub(super) fn count_dead(&mut self) {
         self.dead += 1;
         if self.dead > CHILDREN_KEPT && self.dead > self.list.len() / 2 {

@@ -57,7 +57,8 @@ impl Drop for Membership {
 impl CancelToken {
     /// Has a raise of this token call `task` off. False: it is raised already.
     ///
-    /// The task has its [`Membership`] before: a raise on another thread looks for the token in it.
+    /// The task must have its [`Membership`] already: a raise on another thread searches it for the
+    /// token.
     pub(crate) fn join(&self, number: u64, task: &Arc<dyn Member>) -> bool {
         let mut tree = self.0.tree.lock();
         // Looked at under the lock: a concurrent raise sees the task, or the task sees it.

@@ -20,7 +20,7 @@ pub enum CancelOutcome {
 
 /// Something that a task waits for, seen by a cancel.
 pub(crate) trait Withdraw: Send + Sync {
-    /// The task no longer wants it. `step_id` is what it was registered under here.
+    /// The task no longer wants it. `step_id` is the id of its step here.
     ///
     /// Part of the first pass: no user code runs or is dropped in it. The user code, and further
     /// upstreams that are no longer wanted, are added to `sweep`.
@@ -29,8 +29,8 @@ pub(crate) trait Withdraw: Send + Sync {
 
 /// A token, seen by a raise.
 pub(crate) trait Raise: Send + Sync {
-    /// The first pass of a raise, for this token alone; what is below it goes into `sweep`. `None`:
-    /// it was raised before. True: it has callbacks that are to run.
+    /// The first pass of a raise, for this token alone; the tokens and tasks below it are added to
+    /// `sweep`. `None`: it was raised before. True: it has callbacks to run.
     fn flag(self: Arc<Self>, sweep: &mut Sweep) -> Option<bool>;
 
     /// Takes the next callback of a raised token.
@@ -54,17 +54,18 @@ enum Pending {
 /// A piece of the second pass.
 type After = Box<dyn FnOnce() + Send>;
 
-/// A cancel on its way.
+/// A cancel in progress.
 ///
-/// Invariant: no user code runs and none of the user's values is dropped between the first
-/// [`take_all`](Sweep::take_all) and its end. So what the second pass calls finds all of it
-/// cancelled.
+/// Invariant: no user code runs and no user value is dropped between the first
+/// [`take_all`](Sweep::take_all) and its end. So the code that the second pass calls finds
+/// everything cancelled.
 #[must_use = "its second pass is yet to come"]
 pub(crate) struct Sweep {
     pub(crate) why: Option<Reason>,
     /// Last in, first out.
     pending: Vec<Pending>,
-    /// What was passed: the last reference may be among these, and what goes with it is the user's.
+    /// References to everything visited. They may be the last ones, and dropping them may drop user
+    /// values.
     passed: Vec<Box<dyn Any + Send>>,
     after: Vec<After>,
     /// Tokens whose callbacks have yet to run, in their order.
@@ -106,8 +107,8 @@ impl Sweep {
         self.pending.push(Pending::Others(others));
     }
 
-    /// Raises one token; what is below it comes in [`take_all`](Sweep::take_all). False: it was
-    /// raised before.
+    /// Raises one token; the tokens and tasks below it follow in [`take_all`](Sweep::take_all).
+    /// False: it was raised before.
     pub(crate) fn raise_now(&mut self, token: impl Into<Arc<dyn Raise>>) -> bool {
         let token = token.into();
         let raised = token.clone().flag(self);
@@ -158,7 +159,7 @@ impl Sweep {
     fn note(&mut self, outcome: CancelOutcome) {
         self.outcome = match (self.outcome, outcome) {
             (Some(CancelOutcome::Signalled), _) => self.outcome,
-            // Something further up was settled already; what hung on it was not.
+            // A task further up was settled already; its dependents were not.
             (Some(CancelOutcome::Prevented), CancelOutcome::TooLate) => self.outcome,
             (_, outcome) => Some(outcome),
         };

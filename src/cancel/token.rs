@@ -1,7 +1,7 @@
 //! A flag that can be raised once, with tokens, tasks and callbacks below it: a tree of tokens.
 
-// Lock order: a thread holds the lock of one token at a time, and no other lock with it.
-// No token is dropped under that lock: its drop takes that of its parent.
+// Lock order: a thread holds the lock of one token at a time, and no other lock with it. No token
+// is dropped under that lock: its drop takes the lock of its parent.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::IntoValues;
@@ -17,7 +17,7 @@ use crate::{drop_queue, unhandled};
 
 /// A flag that tells running work that it is no longer wanted, and cancels the tasks under it.
 ///
-/// Cloning gives another handle of the same token. A [child](CancelToken::child) is raised with its
+/// A clone is another handle of the same token. A [child](CancelToken::child) is raised with its
 /// parent, but not the other way round. A token that is raised stays raised.
 ///
 /// # What a raise does, and in which order
@@ -50,8 +50,8 @@ pub struct CancelToken(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     cancelled: AtomicBool,
-    /// Held, so that a token in the middle of the tree lives as long as one below it: what is
-    /// raised at the top comes all the way down.
+    /// Held, so that an inner token of the tree lives as long as its children: a raise at the top
+    /// reaches all tokens below.
     parent: Option<Arc<Inner>>,
     pub(super) tree: Mutex<Tree>,
 }
@@ -62,7 +62,7 @@ impl Drop for Inner {
         if !callbacks.is_empty() {
             drop_queue::flat(move || unhandled::drop_reporting(callbacks));
         }
-        // A loop, not recursion: the tree may be as deep as it likes.
+        // A loop, not recursion: the tree may have any depth.
         let mut parent = self.parent.take();
         while let Some(token) = parent {
             token.tree.lock().children.count_dead();
@@ -73,7 +73,7 @@ impl Drop for Inner {
 
 /// A task that a token cancels.
 pub(crate) trait Member: Send + Sync {
-    /// `token` is raised: cancels the task where it stands. Part of the first pass, as
+    /// `token` is raised: fails the task at its current link. Part of the first pass, as
     /// [`withdraw`](super::Withdraw::withdraw) is.
     fn call_off(self: Arc<Self>, token: &CancelToken, sweep: &mut Sweep);
 }
@@ -254,7 +254,7 @@ impl Raise for Inner {
                 !tree.callbacks.is_empty(),
             )
         };
-        // Tokens first: the fewer tasks begin, the better. What is put in last is reached first.
+        // Tokens first, so that fewer tasks begin. The last added is visited first.
         if !members.is_empty() {
             sweep.reach_later(Box::new(CallOff {
                 token: CancelToken(self),
@@ -347,7 +347,7 @@ impl WeakToken {
         Weak::ptr_eq(&self.0, &other.0)
     }
 
-    /// False when it is gone.
+    /// False if the token is dropped.
     pub(crate) fn is_cancelled(&self) -> bool {
         let token = self.0.upgrade().map(CancelToken);
         token.is_some_and(|token| token.is_cancelled())

@@ -52,7 +52,7 @@ pub fn all<A: All<Kind>, Kind>(tasks: A) -> Task<A::Output> {
 ///
 /// # Errors
 ///
-/// Returns the failure that came first in time, as soon as it comes.
+/// Returns the earliest failure, as soon as it occurs.
 ///
 /// # Examples
 ///
@@ -228,15 +228,15 @@ pub(super) fn all_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<Vec<T>> {
     task
 }
 
-/// The values of a list whose parts have all come in.
+/// Returns the values of a complete list.
 fn collected<T>(values: &mut Vec<Option<T>>) -> Vec<T> {
     let values = std::mem::take(values).into_iter();
     values
-        .map(|value| value.expect("every part has come in"))
+        .map(|value| value.expect("every value is delivered"))
         .collect()
 }
 
-/// A tuple whose parts have all come in.
+/// A tuple whose values are all delivered.
 trait Whole {
     type Whole;
     fn whole(self) -> Self::Whole;
@@ -248,7 +248,7 @@ macro_rules! tuple {
             type Whole = ($($name,)+);
 
             fn whole(self) -> Self::Whole {
-                ($(self.$part.expect("every part has come in"),)+)
+                ($(self.$part.expect("every value is delivered"),)+)
             }
         }
 

@@ -56,8 +56,8 @@ fn any_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<T> {
 ///
 /// # Errors
 ///
-/// If all tasks fail, returns the failure that came first in time. (`any(tasks).wait()` returns all
-/// of them, as an [`AggregateError`].) For an empty list, returns one of kind
+/// If all tasks fail, returns the earliest failure. (`any(tasks).wait()` returns all of them, as an
+/// [`AggregateError`].) For an empty list, returns one of kind
 /// [`ErrorKind::Empty`](crate::ErrorKind::Empty).
 ///
 /// # Examples

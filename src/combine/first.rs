@@ -16,7 +16,7 @@ type Value<T> = (usize, T);
 struct First<T: Send + 'static, V: Send + 'static> {
     group: Arc<Group<Parts<T>>>,
     resolver: Mutex<Option<Resolver<V>>>,
-    /// Makes the result of the values, of which the last comes apart.
+    /// Makes the result from the values; the last one is a separate argument.
     finish: fn(Vec<Value<T>>, Value<T>) -> V,
 }
 
@@ -26,9 +26,9 @@ struct Parts<T> {
     missing: usize,
     /// The number of failures after which too few inputs are left.
     failures_left: usize,
-    /// In the order in which they came, without the last.
+    /// The values in the order of arrival, without the last.
     values: Vec<Value<T>>,
-    /// The index of the failure that came first.
+    /// The index of the earliest failure.
     first: Option<usize>,
     errors: Vec<Option<TaskError>>,
 }

@@ -102,8 +102,8 @@ impl<P: Send + 'static> Group<P> {
     /// True when the members that are left may all wait for the combinator's own task. Ask after
     /// one of them has settled.
     pub(super) fn is_at_risk(&self) -> bool {
-        // ORDERING: Relaxed. Who marks it looks at the members afterwards, under their lock, which
-        // the caller has held since: either sees what the other has done.
+        // ORDERING: Relaxed. The thread that sets the mark reads the members afterwards, under
+        // their lock, which the caller has held since: each sees what the other has done.
         self.at_risk.load(Ordering::Relaxed)
     }
 

@@ -1,4 +1,4 @@
-//! Combinators of maps: the results come with the keys of their tasks.
+//! Combinators of maps: the results have the keys of their tasks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};

@@ -13,10 +13,10 @@ use crate::task::{IntoTask, Task};
 ///
 /// # Errors
 ///
-/// Fails as soon as so many tasks have failed that too few are left: with an
-/// [`AggregateError`](crate::error::AggregateError) of the failures that have come, in the order of
-/// the tasks. The others are cancelled then. If there are fewer than `count` tasks from the start,
-/// it fails with [`ErrorKind::Empty`](crate::ErrorKind::Empty) at once.
+/// Fails as soon as too few tasks are left that may succeed: with an
+/// [`AggregateError`](crate::error::AggregateError) of the failures so far, in the order of the
+/// tasks. The others are cancelled then. If there are fewer than `count` tasks from the start, it
+/// fails with [`ErrorKind::Empty`](crate::ErrorKind::Empty) at once.
 ///
 /// # Examples
 ///

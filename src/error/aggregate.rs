@@ -11,7 +11,7 @@ use super::TaskError;
 pub struct AggregateError {
     /// One for each task that failed, in the order of the tasks.
     pub(crate) errors: Vec<TaskError>,
-    /// The index in `errors` of the failure that came first.
+    /// The index in `errors` of the earliest failure.
     pub(crate) first: usize,
     /// The number of tasks.
     pub(crate) of: usize,
@@ -52,7 +52,7 @@ impl AggregateError {
         std::mem::take(&mut self.errors)
     }
 
-    /// Returns the failure that came first in time.
+    /// Returns the earliest failure.
     ///
     /// # Examples
     ///
@@ -73,8 +73,8 @@ impl AggregateError {
     }
 }
 
-/// An aggregate may hold another one, and so on, as deep as `any` was nested. None of the following
-/// calls itself for it.
+/// An aggregate may hold another one, and so on, as deep as `any` was nested. The following
+/// functions do not recurse for it.
 impl Drop for AggregateError {
     fn drop(&mut self) {
         let mut pending = std::mem::take(&mut self.errors);
@@ -114,7 +114,7 @@ impl fmt::Debug for AggregateError {
 }
 
 impl Error for AggregateError {
-    /// The failure that came first in time.
+    /// The earliest failure.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(self.first())
     }

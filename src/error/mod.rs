@@ -68,7 +68,7 @@ enum Cause {
     PassedOn(TaskError),
 }
 
-/// Where a closure was registered, and the name of its task: what its errors will say.
+/// The location at which a closure was registered, and the name of its task, for its errors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At<'a> {
     pub(crate) location: &'static Location<'static>,
@@ -145,7 +145,7 @@ impl TaskError {
     }
 
     /// A task has failed with it because user code received it from another task, or from a token:
-    /// it says nothing about whether the task itself was cancelled.
+    /// it does not mean that the task itself was cancelled.
     pub(crate) fn is_passed_on(&self) -> bool {
         matches!(self.0.cause, Cause::PassedOn(_))
     }

@@ -20,10 +20,10 @@ use crate::turning::Turning;
 /// thread, an `Rc` or a widget. They need not be `Send`.
 ///
 /// It stays on the thread that made it. Such a continuation is called and dropped on that thread
-/// only: when [`queue`](LocalLoop::queue) is turned there, or when the loop is dropped, which
-/// settles the tasks of what was not called as [`ErrorKind::Rejected`](crate::ErrorKind::Rejected),
-/// each as soon as the task before it is settled. When a task is cancelled, its continuation is
-/// dropped in the next turn.
+/// only: when [`queue`](LocalLoop::queue) is run there, or when the loop is dropped, which settles
+/// the tasks of what was not called as [`ErrorKind::Rejected`](crate::ErrorKind::Rejected), each as
+/// soon as the task before it is settled. When a task is cancelled, its continuation is dropped in
+/// the next run.
 ///
 /// # Examples
 ///
@@ -131,8 +131,7 @@ impl LocalLoop {
     /// Calls `f` with the value of `task` on this thread, in a turn of the queue; the new task is
     /// what `f` returns. A failure passes by, and `f` is dropped in that turn.
     ///
-    /// What is chained on the new task runs in turns of the queue too, as after
-    /// [`Task::on`](crate::Task::on).
+    /// Continuations of the new task run in the queue too, as after [`Task::on`](crate::Task::on).
     ///
     /// # Examples
     ///
@@ -271,7 +270,7 @@ struct Ticket<F> {
 }
 
 impl<F: 'static> Ticket<F> {
-    /// The closure; `None` on any thread but its own, and once the loop is gone.
+    /// The closure; `None` on other threads, and after the loop is dropped.
     fn redeem(mut self) -> Option<F> {
         let store = store::of(self.queue.as_ptr().addr())?;
         let closure = store.take(self.number.take()?)?;

@@ -1,4 +1,4 @@
-//! The queue of a loop, and its turns.
+//! The queue of a loop, and how a thread runs it.
 
 // Locks: the queue's bell alone. No user code runs or is dropped under it.
 
@@ -22,11 +22,11 @@ use crate::{dispatch, drop_queue, nesting, pool, unhandled};
 /// window's or game's own thread.
 ///
 /// Send a chain through it with [`Task::on`], and call [`run_pending`](LoopQueue::run_pending) once
-/// per turn of the loop. Cloning gives another handle of the same queue. Jobs run in the order in
+/// per iteration of the loop. A clone is another handle of the same queue. Jobs run in the order in
 /// which they arrived.
 ///
-/// A job may turn the loop that runs it. Up to 64 turns may be nested on one thread, fewer when
-/// they need much stack; a turn beyond that runs nothing.
+/// A job may run the loop that runs it. Up to 64 runs may be nested on one thread, fewer if they
+/// need much stack; a run beyond that does nothing.
 ///
 /// Jobs that are still queued when the last handle is dropped settle their tasks as
 /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected). The queue of a

@@ -8,7 +8,7 @@ use crate::sync::{Arc, Mutex};
 
 /// Settles the task it was made with; see [`Resolver::shared`].
 ///
-/// Cloning gives another handle of the same resolver. The first call that settles wins; every later
+/// A clone is another handle of the same resolver. The first call that settles wins; every later
 /// one returns its argument as an error. When the last clone is dropped and none has settled the
 /// task, that is [`Abandoned`](crate::ErrorKind::Abandoned).
 #[must_use = "dropping the last clone of a resolver fails its task as abandoned"]

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-/// What `thread.rs` builds on. Not with the checkers' own parking: `loom` forgets a wake-up that
-/// comes while the thread waits for a lock.
+/// The base of `thread.rs`. Not the checkers' own parking: `loom` loses a wake-up that arrives
+/// while the thread waits for a lock.
 pub(super) use checker::thread as system;
 
 /// Values that live as long as the process; here: as long as one execution.
@@ -67,7 +67,7 @@ impl<T: Copy> LocalKey<Cell<T>> {
     }
 }
 
-/// The thread's own values are gone already.
+/// The thread-locals are destroyed already.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
@@ -202,7 +202,7 @@ pub(crate) fn wait_until<T>(
     }
 }
 
-/// A queue without a bound. Its length is read without its lock, as that of the real one is.
+/// A queue without a bound. Its length is read without its lock, as in the real one.
 struct Channel<T> {
     items: Mutex<VecDeque<T>>,
     // ORDERING: SeqCst, as the real one reads its two ends.
@@ -295,7 +295,7 @@ std::thread_local! {
 #[allow(unreachable_pub, reason = "public functions take and return it")]
 pub struct Instant(Duration);
 
-/// A model's threads have no end of a process to see to.
+/// In a model no code runs at the end of the process.
 pub(crate) fn is_main_thread() -> bool {
     false
 }

@@ -5,10 +5,10 @@ use super::Mutex;
 #[cfg(all(test, any(loom, shuttle)))]
 use super::model::Mutex;
 
-/// Holds a value for the first of many who ask for it; the others come away empty-handed, at once.
+/// Holds a value for the first of many callers. The others get `None`, without waiting.
 ///
-/// Taking costs one atomic operation, half of what a lock costs: the lock around the value is never
-/// given back, and that it is held says that the value is gone.
+/// `take` is a `try_lock` whose guard is never released: a locked mutex means that the value is
+/// taken. That costs one atomic operation, half of a lock.
 pub(crate) struct TakeOnce<T>(Mutex<Option<T>>);
 
 impl<T> TakeOnce<T> {

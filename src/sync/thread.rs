@@ -113,7 +113,7 @@ impl Thread {
                 break;
             }
         }
-        // A call that came with the deadline is heard with it.
+        // A wake-up that arrives at the deadline is consumed with it.
         *state = ParkerState::default();
     }
 }

@@ -18,9 +18,9 @@ use crate::timer::Due;
 
 /// Returns a task that settles after `duration`.
 ///
-/// No thread is blocked. Cancelling the task takes the timer back. What is chained on the task runs
-/// on the [global pool](Pool::global); see [`Pool::delay`] for another one. [`time`](crate::time)
-/// says what holds for all timers.
+/// No thread is blocked. Cancelling the task disarms the timer. Continuations of the task run on
+/// the [global pool](Pool::global); see [`Pool::delay`] for another one. See [`time`](crate::time)
+/// for the rules of all timers.
 ///
 /// # Examples
 ///
@@ -106,11 +106,11 @@ impl Pool {
 }
 
 impl<T: Send + 'static> Task<T> {
-    /// Returns a task for the same value, `duration` after the value has come. A failure passes at
-    /// once.
+    /// Returns a task for the same value, `duration` after this one has a value. A failure is
+    /// passed on at once.
     ///
-    /// Cancelling the new task while it waits drops the value. [`time`](crate::time) says what
-    /// holds for all timers.
+    /// Cancelling the new task while it waits drops the value. See [`time`](crate::time) for the
+    /// rules of all timers.
     ///
     /// # Examples
     ///
@@ -191,7 +191,7 @@ pub(super) fn settles(when: When, meta: TaskMeta) -> Task<()> {
     task
 }
 
-/// Settles a task when its time has come.
+/// Settles a task when its timer fires.
 struct Wake {
     cell: Arc<dyn AnyCell>,
 }

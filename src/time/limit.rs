@@ -1,4 +1,5 @@
-//! A task that waits for another under a time limit: which comes first, the outcome or the end.
+//! A task that waits for another under a time limit: which of the two is first, the outcome or the
+//! end.
 
 use std::panic::Location;
 
@@ -26,9 +27,9 @@ pub(super) struct Limit {
 
 /// A task that needs no timer.
 pub(super) enum Untimed<T> {
-    /// Its outcome is there, or the end of the limit never comes.
+    /// It has its outcome, or the limit never ends.
     Free(Task<T>),
-    /// The end of the limit has come already.
+    /// The limit has ended already.
     Over(Task<T>),
 }
 
@@ -87,8 +88,8 @@ impl Limit {
         with_state(&*self.inner, |state| state.is_sent())
     }
 
-    /// Has `settle` called with the outcome of the limited task, after the timer was taken back,
-    /// and `end` fired at the end of the time.
+    /// Registers `settle`, called with the outcome of the limited task after the timer is disarmed,
+    /// and `end`, fired at the end of the time.
     pub(super) fn begin<T: Send + 'static>(
         self,
         outer: &Arc<dyn AnyCell>,
@@ -100,11 +101,11 @@ impl Limit {
         let on_outcome = move |outcome: Outcome<T>| {
             let end = timer.finish();
             settle(outcome);
-            // It holds tasks, and values of the user's.
+            // It holds tasks and user values.
             unhandled::drop_reporting(end);
         };
         // Before the timer is armed: a task that was cancelled without a handle has no outcome of
-        // the type that a step which comes late would look for.
+        // the type that a late step expects.
         Sink::new(on_outcome).attach(&self.inner);
         if limited.is_over() {
             unhandled::drop_reporting(end);
@@ -134,8 +135,8 @@ pub(super) fn meta_like(inner: &dyn AnyCell, location: &'static Location<'static
     }
 }
 
-/// The outcome of the limited task is there, though observers may have yet to see it: it comes
-/// before the end.
+/// Returns true if the limited task has its outcome, even if observers have not seen it: the
+/// outcome then precedes the end.
 pub(super) fn is_decided(inner: &Arc<dyn AnyCell>) -> bool {
     with_state(&**inner, |state| {
         // The step that takes the outcome counts as a link. It took the place of the handle.
@@ -184,7 +185,7 @@ pub(super) fn proceed(
     }
 }
 
-/// Drops what a limit leaves behind when its end came too late.
+/// Drops the rest of a limit that ended after the outcome.
 pub(super) fn pass_over(outer: Arc<dyn AnyCell>, left: impl Send + 'static) {
     let mut sweep = Sweep::new(None);
     sweep.keep(left);
@@ -270,7 +271,7 @@ impl<T: Send + 'static> End<T> {
 impl<T: Send + 'static> Due for End<T> {
     fn fire(mut self: Box<Self>) {
         if is_decided(&self.inner) {
-            // What brings the outcome is on its way.
+            // The step that delivers the outcome is about to run.
             return pass_over(self.outer, (self.fallback, self.inner));
         }
         let error = TaskError::of(ErrorKind::TimedOut, self.outer.meta().at());

@@ -26,23 +26,23 @@
 //!
 //! # Which clock
 //!
-//! A task goes by the clock of its pool: the system's monotonic time, or a virtual [`Clock`]. The
-//! functions of this module, and tasks of the global pool, go by the system's. Monotonic time does
+//! A task uses the clock of its pool: the system's monotonic time, or a virtual [`Clock`]. The
+//! functions of this module, and tasks of the global pool, use the system's. Monotonic time does
 //! not jump when the date is set. Whether it advances while the machine sleeps depends on the
 //! system; see [`Instant`].
 //!
 //! # What holds for all of them
 //!
 //! - Never early. Deadlines are kept to the nanosecond, and the system decides how late its thread
-//!   wakes. What is due comes in the order of the deadlines, and of the calls where these are
-//!   equal.
-//! - A deadline that has passed, and a duration of zero, come at once. One that is beyond what the
-//!   clock can count, as `Duration::MAX`, never comes.
+//!   wakes. Due timers fire in the order of the deadlines, and in the order of the calls for equal
+//!   deadlines.
+//! - A deadline that has passed, and a duration of zero, fire at once. One beyond the range of the
+//!   clock, such as `Duration::MAX`, never fires.
 //! - No thread is blocked, and no closure runs on the timer's thread. That thread settles the task;
 //!   what is chained on it runs on the task's pool. There is one such thread in a process, started
 //!   by the first timer; it ends when there has been none for ten seconds. It calls the wakers of
 //!   futures that await a task, as the thread of every reactor does.
-//! - A timer that is no longer needed is gone at once. Arming and taking back take constant time.
+//! - A timer that is no longer needed is removed at once. Arming and disarming take constant time.
 //! - Pending timers delay neither [`Pool::wait_idle`](crate::Pool::wait_idle) nor
 //!   [`Pool::shutdown`](crate::Pool::shutdown) nor the end of the process.
 //! - If the system refuses the thread, the task fails as [`Rejected`](crate::ErrorKind::Rejected).
@@ -78,7 +78,7 @@ enum When {
 }
 
 impl When {
-    /// `None`: it never comes.
+    /// `None`: never.
     fn deadline(self, time: &TimeSource) -> Option<Instant> {
         match self {
             When::After(duration) => time.deadline_after(duration),
@@ -87,7 +87,7 @@ impl When {
     }
 }
 
-/// The time that tasks of `pool` go by. The global pool, which is `None`, goes by the system's.
+/// Returns the time that tasks of `pool` use. The global pool, which is `None`, uses the system's.
 pub(crate) fn time_of(pool: Option<&Pool>) -> TimeSource {
     pool.map_or(TimeSource::System, Pool::time)
 }

@@ -8,8 +8,8 @@ use crate::sync::{Duration, Instant};
 use crate::task::Task;
 
 impl<T: Send + 'static> Task<T> {
-    /// Returns a task for the same outcome, which fails as
-    /// [`TimedOut`](crate::ErrorKind::TimedOut) if the outcome has not come after `duration`.
+    /// Returns a task for the same outcome, which fails as [`TimedOut`](crate::ErrorKind::TimedOut)
+    /// if there is no outcome after `duration`.
     ///
     /// This task is cancelled then, unless it is [shielded](Task::shielded): what has not started
     /// never will, and the token of a closure that is running is raised, with the `TimedOut`
@@ -17,11 +17,11 @@ impl<T: Send + 'static> Task<T> {
     /// dropped. The new task settles at the end of the time also when all threads of the pool are
     /// busy; what is chained on it needs one of them.
     ///
-    /// If the outcome is there, it comes before the end of the time. With a duration of zero the
-    /// outcome must be there at the call. The time begins with this call, for a cold task too,
-    /// which the call starts. Cancelling the new task cancels this one.
-    /// [`stopped`](Task::stopped) of the new task does not wait for closures of this one.
-    /// [`time`](crate::time) says what holds for all timers.
+    /// An outcome that is present at the end of the time is used. With a duration of zero the
+    /// outcome must be present at the call. The time begins with this call, for a cold task too,
+    /// which the call starts. Cancelling the new task cancels this one. [`stopped`](Task::stopped)
+    /// of the new task does not wait for closures of this one. See [`time`](crate::time) for the
+    /// rules of all timers.
     ///
     /// # Errors
     ///
@@ -73,10 +73,9 @@ impl<T: Send + 'static> Task<T> {
         limit(self, When::At(deadline), None, Location::caller())
     }
 
-    /// Returns a task for the same outcome, or for `value` if the outcome has not come after
-    /// `duration`.
+    /// Returns a task for the same outcome, or for `value` if there is no outcome after `duration`.
     ///
-    /// Like [`timeout`](Task::timeout) in all else: this task is cancelled then. A failure of this
+    /// Otherwise like [`timeout`](Task::timeout): this task is cancelled then. A failure of this
     /// task, one of kind `TimedOut` too, is no reason to take `value`.
     ///
     /// # Examples

@@ -27,12 +27,12 @@ pub(super) struct Limited {
     timer: Mutex<End>,
 }
 
-/// Whether the end of a limit is to come.
+/// Whether the limit is still to end.
 enum End {
     /// The timer is yet to be armed.
     Open,
     Armed(Armed),
-    /// The outcome has come.
+    /// The outcome has been delivered.
     Over,
 }
 
@@ -44,7 +44,7 @@ impl Limited {
         })
     }
 
-    /// The outcome has come: takes the timer back, or keeps it from being armed.
+    /// The outcome was delivered: disarms the timer, or prevents it from being armed.
     pub(super) fn finish(&self) -> Option<Box<dyn Due>> {
         let before = std::mem::replace(&mut *self.timer.lock(), End::Over);
         match before {

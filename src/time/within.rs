@@ -17,9 +17,9 @@ impl<T: Send + 'static> Task<T> {
     /// Returns a task that settles with this one, or after `duration`: then with `Err` of this
     /// task, which continues.
     ///
-    /// For work that is worth having late. Like [`timeout`](Task::timeout) in all else. Cancelling
-    /// the new task cancels this one while it waits for it; the task that is handed back is
-    /// cancelled by itself.
+    /// For work that is still useful when late. Otherwise like [`timeout`](Task::timeout).
+    /// Cancelling the new task cancels this one while it waits for it; the returned task is
+    /// cancelled separately.
     ///
     /// # Errors
     ///
@@ -97,8 +97,8 @@ struct HandBack<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> HandBack<T> {
-    /// Makes the task that is handed back, which gets the outcome from now on. `None`: the outcome
-    /// has come. Also returns the resolver that got it before.
+    /// Makes the task to return, which gets the outcome from now on. `None`: the outcome was
+    /// delivered. Also returns the resolver that got it before.
     fn take_over(&self) -> Option<(Task<T>, Taker<T>)> {
         let mut taker = self.taker.lock();
         if !matches!(*taker, Taker::Outer(_)) {

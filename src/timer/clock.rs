@@ -10,10 +10,10 @@ use crate::sync::{Arc, Duration, Instant, Mutex, Weak};
 
 /// A virtual clock for tests: time that stands still until [`advance`](Clock::advance) moves it.
 ///
-/// A pool that is built [with a clock](crate::pool::PoolBuilder::clock) goes by it: the delays,
-/// time limits and intervals of its tasks. Other pools go by the system's time. So tests of timing
-/// need no sleep, and tests with clocks of their own run in parallel. Cloning gives another handle
-/// of the same clock; several pools may share one.
+/// A pool that is built [with a clock](crate::pool::PoolBuilder::clock) uses it: for the delays,
+/// time limits and intervals of its tasks. Other pools use the system's time. So tests of timing
+/// need no sleep, and tests with different clocks run in parallel. A clone is another handle of the
+/// same clock; several pools may share one.
 ///
 /// Blocking calls with a limit, as [`Task::wait_timeout`](crate::Task::wait_timeout), go by the
 /// system's time.
@@ -141,15 +141,15 @@ impl Clock {
     ///
     /// First it waits until the pools of the clock are still: no job is queued or runs, and no
     /// continuation; threads that sleep in a blocking call of this crate do not count. Then it goes
-    /// to the next deadline, settles one task, waits again, and so on. So everything that a
-    /// deadline sets going happens before the next, also where deadlines are equal, and timers that
-    /// are made on the way fire at their own times. When it returns, the pools are still. A job
-    /// that blocks outside of this crate keeps it waiting.
+    /// to the next deadline, settles one task, waits again, and so on. So all effects of a deadline
+    /// happen before the next, also for equal deadlines, and timers that are made in the process
+    /// fire at their own times. When it returns, the pools are still. A job that blocks outside of
+    /// this crate keeps it waiting.
     ///
     /// Called inside a task, it does not wait for that task. A call while another one is under way
-    /// adds its duration to that one and returns at once. A duration beyond what the clock can
-    /// count (584 years from its beginning), as `Duration::MAX`, goes to the last deadline that is
-    /// there at the call.
+    /// adds its duration to that one and returns at once. A duration beyond the range of the clock
+    /// (584 years from its beginning), such as `Duration::MAX`, moves to the last deadline that is
+    /// pending at the call.
     ///
     /// # Examples
     ///
@@ -199,7 +199,7 @@ impl Clock {
         while pools.iter().any(|pool| pool.await_still()) {}
     }
 
-    /// The pool goes by this clock.
+    /// The pool uses this clock.
     pub(crate) fn watch(&self, pool: Weak<dyn Still>) {
         self.0.state.lock().pools.push(pool);
     }

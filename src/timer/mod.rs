@@ -2,10 +2,8 @@
 //!
 //! [`TimeSource`] is the interface: the system's time, or a virtual [`Clock`].
 
-// Map for maintainers:
-//   mod.rs      what a timer calls             source.rs   which time a pool goes by
-//   wheel.rs    the entries, by deadline       system.rs   the system's time, and its one thread
-//   clock.rs    a virtual clock
+// Map for maintainers: mod.rs what a timer calls source.rs which time a pool uses wheel.rs the
+// entries, by deadline system.rs the system's time, and its one thread clock.rs a virtual clock
 //
 // Lock order: the lock of one wheel, and no other lock under it. Due timers are called and removed
 // timers are dropped without it.
@@ -20,18 +18,18 @@ pub(crate) use source::{Armed, TimeSource};
 
 /// What a timer calls.
 pub(crate) trait Due: Send {
-    /// The time has come. Runs no user code, drops nothing of the user's, and does not block: other
-    /// timers wait for its end.
+    /// The timer fires. Runs no user code, drops no user value, and does not block: other timers
+    /// wait for its return.
     fn fire(self: Box<Self>);
 
-    /// The time will not be told: the system refuses the thread for that. Called by the thread that
-    /// arms the timer.
+    /// The timer cannot fire: the system refuses the thread for it. Called by the thread that arms
+    /// the timer.
     fn refuse(self: Box<Self>);
 }
 
 /// What a virtual clock waits for before it moves: a pool.
 pub(crate) trait Still: Send + Sync {
-    /// Blocks until nothing is queued or runs, but for threads that sleep in waits of this crate.
-    /// Returns true when it had to wait for that.
+    /// Blocks until no job is queued or runs, except on threads that sleep in waits of this crate.
+    /// Returns true if it had to wait.
     fn await_still(&self) -> bool;
 }

@@ -1,4 +1,4 @@
-//! Which time a pool goes by: the system's, or that of a virtual clock.
+//! Which time a pool uses: the system's, or a virtual clock's.
 
 use super::Due;
 use super::clock::Clock;
@@ -6,7 +6,7 @@ use super::system;
 use super::wheel::Key;
 use crate::sync::{Duration, Instant};
 
-/// The time that a pool goes by.
+/// The time that a pool uses.
 #[derive(Clone)]
 pub(crate) enum TimeSource {
     System,
@@ -40,13 +40,13 @@ impl TimeSource {
         }
     }
 
-    /// The moment `duration` from now. `None`: it never comes.
+    /// The moment `duration` from now. `None`: never.
     pub(crate) fn deadline_after(&self, duration: Duration) -> Option<Instant> {
         self.now().checked_add(duration)
     }
 
     /// Has `due` fired at `deadline`, or here if that has passed. `None`: it was fired here, or
-    /// refused, or its time never comes.
+    /// refused, or it never fires.
     pub(crate) fn arm(&self, deadline: Instant, due: Box<dyn Due>) -> Option<Armed> {
         if deadline <= self.now() {
             due.fire();

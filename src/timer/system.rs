@@ -20,7 +20,7 @@ pub(super) struct SystemTimers {
     /// Deadlines are nanoseconds since then.
     origin: Instant,
     inner: Mutex<Inner>,
-    /// Signalled when the thread has to look before it meant to.
+    /// Signalled when the thread must look earlier than planned.
     changed: Condvar,
 }
 
@@ -66,7 +66,7 @@ impl SystemTimers {
         u64::try_from(since.as_nanos()).ok()
     }
 
-    /// Adds a timer. `Ok(None)`: its time never comes.
+    /// Adds a timer. `Ok(None)`: it never fires.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl SystemTimers {
                 return Err(due);
             }
         } else if inner.sleeps_until.is_some_and(|until| deadline < until) {
-            // Others that come before the thread wakes need not signal it again.
+            // Later calls need not signal the thread again before it wakes.
             inner.sleeps_until = None;
             drop(inner);
             self.changed.notify_one();
@@ -157,7 +157,7 @@ impl SystemTimers {
     fn fire_due<'a>(&'a self, mut inner: MutexGuard<'a, Inner>, now: u64) -> MutexGuard<'a, Inner> {
         while let Some(due) = inner.wheel.pop(now) {
             drop(inner);
-            // It runs no user code. The wall keeps the thread if something else panics.
+            // It runs no user code. The catch keeps the thread alive if something else panics.
             if let Err(payload) = guard::catch(|| due.fire()) {
                 guard::drop_quietly(payload);
             }

@@ -31,14 +31,15 @@ const NONE: u32 = u32::MAX;
 /// Places that an empty wheel keeps.
 const KEPT: usize = 64;
 
-/// Names an entry. A key whose entry is gone names none: its sequence number is not used again.
+/// Identifies an entry. A key whose entry was removed identifies none, because its sequence number
+/// is not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     index: u32,
     sequence: u64,
 }
 
-/// Where an entry lies.
+/// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// In `soon`.
@@ -63,7 +64,7 @@ struct Entry<T> {
     place: Place,
 }
 
-/// The order in which entries come out.
+/// The order in which entries are popped.
 type Order = (u64, u64);
 
 struct Level {
@@ -77,7 +78,7 @@ struct Level {
 pub(crate) struct Wheel<T> {
     entries: Vec<Entry<T>>,
     /// Indices of vacant entries. Some may lie beyond the end of `entries`, or be used again: they
-    /// are passed over.
+    /// are skipped.
     vacant: Vec<u32>,
     len: usize,
     /// The present tick. Entries in slots have later ticks, with the same digits above
@@ -144,7 +145,7 @@ impl<T> Wheel<T> {
         Ok(Key { index, sequence })
     }
 
-    /// An index for a new entry: that of a vacant one, or the one behind the last.
+    /// Returns an index for a new entry: of a vacant one, or the next after the last.
     fn take_vacant(&mut self) -> Option<u32> {
         while let Some(index) = self.vacant.pop() {
             let entry = self.entries.get(index as usize);
@@ -244,7 +245,7 @@ impl<T> Wheel<T> {
                 if start > to {
                     break;
                 }
-                // It may have come in range while others lay in slots.
+                // It may have come into range while others were in slots.
                 self.tick = self.tick.max(start);
                 self.take_in(self.tick);
             } else {

@@ -1,10 +1,10 @@
 //! Counts the failures of each place, so that the default report stays short: plain data, without
 //! a clock and without output.
 //!
-//! The first failure of a place is said in full. Those that follow within a [`WINDOW`] are counted,
-//! and the count is said when the window is over. A place that was quiet for a window is forgotten:
-//! its next failure is said in full again. So a place says at most one line in a window, and no
-//! failure is lost.
+//! The first failure of a place is written in full. Further ones within a [`WINDOW`] are counted,
+//! and the count is written when the window is over. A place that was quiet for a window is
+//! forgotten: its next failure is written in full again. So a place writes at most one line in a
+//! window, and no failure is lost.
 
 use std::fmt;
 use std::panic::Location;
@@ -100,8 +100,8 @@ impl Places {
         Places { places: Vec::new() }
     }
 
-    /// Notes a failure. True when it is to be said in full; else it was counted. Counts that are
-    /// due at `now` are added to `due`.
+    /// Records a failure. Returns true if it must be written in full; else it was counted. Counts
+    /// that are due at `now` are added to `due`.
     pub(super) fn note(
         &mut self,
         now: Instant,

@@ -30,7 +30,7 @@ impl Chance {
 struct Checked {
     wheel: Wheel<u64>,
     plain: BTreeMap<(u64, u64), Key>,
-    /// Keys of items that have come out.
+    /// Keys of popped items.
     stale: Vec<Key>,
     next: u64,
     now: u64,
@@ -134,7 +134,7 @@ fn program(seed: u64, steps: usize, span: Option<u64>) {
                 checked.disarm_stale(place);
             }
             8 => {
-                // As a thread does that sleeps until it is to look.
+                // Like a thread that sleeps until it must look.
                 let look = checked.wheel.next_look().unwrap_or(checked.now);
                 checked.go_to(look, 1 + chance.below(4));
             }
