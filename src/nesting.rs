@@ -1,4 +1,4 @@
-//! How deep calls that run other work stand inside each other on one stack.
+//! Counts how deep calls that run other work are nested on one stack.
 
 use std::cell::Cell;
 
@@ -35,7 +35,7 @@ pub(crate) fn enter() -> Option<Level> {
         local.depth.set(depth + u32::from(fits));
         fits.then(|| Level(()))
     });
-    // A thread whose locals are gone counts nothing.
+    // A thread without thread-locals does not count.
     entered.unwrap_or_else(|_| Some(Level(())))
 }
 

@@ -7,7 +7,7 @@ use crate::{BoxError, TaskBuilder};
 /// Asks of an argument what its journey to another thread asks.
 ///
 /// Generated code calls this on each argument where its type is written, so that the compiler
-/// points there and not at the closure that carries them all.
+/// points there and not at the closure that captures them all.
 pub fn argument<T: Send>(_: &T) {}
 
 /// Starts a body whose value is the value of the task.
@@ -34,12 +34,12 @@ where
     builder.attempt(move || body().map_err(Into::into))
 }
 
-/// How many tasks all searches for cycles together have looked at, for tests that count.
+/// The number of tasks that all searches for cycles together have visited, for tests that count.
 pub fn searched_for_cycles() -> u64 {
     crate::cell::deadlock::visited()
 }
 
-/// How many tasks all waiting threads have looked at for something to run, for tests that count.
+/// The number of tasks that all waiting threads have visited to find work, for tests that count.
 pub fn looked_at_by_waits() -> u64 {
     crate::task::looks()
 }

@@ -1,7 +1,7 @@
 //! Cancels a task at its tail, also one that is driven: takes it from its driver or its queue.
 //!
 //! `call_off.rs` is the other place where a cancel meets a driver: there a token is raised, and the
-//! task fails at the link where it stands.
+//! task fails at its current link.
 
 use super::displaced::{Displaced, keeping};
 use super::drive::finish_cancel;

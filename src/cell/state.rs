@@ -2,7 +2,7 @@
 //! lock.
 //!
 //! A transition never calls user code and never drops a user's value; it returns what the caller
-//! must do once the lock is gone.
+//! must do after it has released the lock.
 //!
 //! | phase | who acts next | the outcome is in | left by |
 //! |---|---|---|---|

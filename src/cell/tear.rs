@@ -1,4 +1,4 @@
-//! The end of a task: its last handle goes, and then the last reference to its cell.
+//! The end of a task: its last handle is dropped, and then the last reference to its cell.
 
 use super::head::Body;
 use super::shell::Shell;

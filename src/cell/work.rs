@@ -1,5 +1,4 @@
-//! What is done with a cell whose turn has come: its closure is called or dropped, and then its
-//! steps run.
+//! Runs a cell that is due: calls or drops its closure, and then runs its steps.
 
 use super::drive::drive_from;
 use super::driver::{Driver, NextAction};

@@ -30,8 +30,8 @@ use crate::{dispatch, drop_queue, nesting, pool, unhandled};
 ///
 /// Jobs that are still queued when the last handle is dropped settle their tasks as
 /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected). The queue of a
-/// [`LocalLoop`](super::LocalLoop), which also holds closures that are not `Send`, is turned by
-/// that loop's thread only.
+/// [`LocalLoop`](super::LocalLoop), which also holds closures that are not `Send`, is run by that
+/// loop's thread only.
 ///
 /// # Examples
 ///
@@ -65,7 +65,7 @@ pub(super) struct Queue {
 
 pub(super) type Notify = Box<dyn Fn() + Send + Sync>;
 
-/// Who turns a loop.
+/// The threads that run a loop.
 struct Turners {
     owner: Option<ThreadId>,
     /// The threads that are turning it, once for each turn inside another.
@@ -77,8 +77,8 @@ pub(super) struct Bell {
     /// Counts arrivals, so that a loop with nothing to do can sleep; changed after the job is in
     /// the channel.
     arrivals: u64,
-    /// The loop is gone: jobs are sent no more. Set once; a job is sent under the lock, so none is
-    /// sent after that.
+    /// The loop is dropped and takes no job. Set once, under the lock under which jobs are sent, so
+    /// none is sent after that.
     pub(super) is_closed: bool,
     /// The local closures that will not be called, to be dropped on the loop's thread.
     pub(super) forgotten: Vec<u64>,
@@ -142,7 +142,7 @@ impl LoopQueue {
     /// Runs the jobs that are queued now, on this thread, and returns how many; jobs that arrive
     /// during the call wait for the next one.
     ///
-    /// Returns 0 and runs nothing when this thread's stack is deep in turns of loops already, and
+    /// Returns 0 and runs nothing if runs of loops are nested too deep on this thread's stack, and
     /// on any thread but its own for the queue of a [`LocalLoop`](super::LocalLoop).
     ///
     /// # Examples
@@ -166,9 +166,9 @@ impl LoopQueue {
     ///
     /// Jobs that arrive during the call run too. For a loop that must draw its next frame in time.
     ///
-    /// Runs at least one job, if there is any: the time is looked at after each. A job that takes
-    /// long is not interrupted. [`pending`](LoopQueue::pending) returns how many jobs are left.
-    /// Runs nothing where [`run_pending`](LoopQueue::run_pending) does not.
+    /// Runs at least one job, if there is any, and reads the time after each. A job that takes long
+    /// is not interrupted. [`pending`](LoopQueue::pending) returns how many jobs are left. Runs
+    /// nothing where [`run_pending`](LoopQueue::run_pending) does not.
     ///
     /// # Examples
     ///
@@ -231,7 +231,7 @@ impl LoopQueue {
     /// # Errors
     ///
     /// The failure of `task`. One of kind [`Cycle`](crate::ErrorKind::Cycle) as for [`Task::wait`],
-    /// or when this thread's stack is too deep in turns of loops to run a job, and `task` may be
+    /// or if runs of loops are nested too deep on this thread to run a job, and `task` may be
     /// waiting for one. One of kind [`Rejected`](crate::ErrorKind::Rejected) where [`Task::wait`]
     /// fails so.
     ///
@@ -309,8 +309,8 @@ impl LoopQueue {
         self.sleep(deadline, |_| is_queued())
     }
 
-    /// Sleeps until the number of arrivals says that there is something to wake for; false when
-    /// the deadline came first, or when the pool of the calling worker needs its thread.
+    /// Sleeps until the number of arrivals has changed. Returns false if the deadline passed first,
+    /// or if the pool of the calling worker needs its thread.
     fn sleep(&self, deadline: Option<Instant>, wakes: impl Fn(u64) -> bool) -> bool {
         pool::blocking(|place| {
             place.wait_unseen();
@@ -384,7 +384,7 @@ impl Drop for Turn<'_> {
 }
 
 impl Turners {
-    /// The thread that turns the loop, if there is just one.
+    /// Returns the thread that runs the loop, if there is exactly one.
     fn alone(&self) -> Option<ThreadId> {
         if self.owner.is_some() {
             return self.owner;
@@ -436,7 +436,7 @@ impl Queue {
                 let _ = self.sender.send(job);
             }
         });
-        // With the loop gone the job is dropped here, which rejects its task.
+        // If the loop is dropped, the job is dropped here, which rejects its task.
         drop(job);
     }
 }
@@ -479,7 +479,7 @@ struct Kept(Weak<Queue>, Arc<Turners>);
 
 impl Executor for Kept {
     fn execute(&self, job: Job) {
-        // With the queue gone the job is dropped here, which rejects its task.
+        // If the queue is dropped, the job is dropped here, which rejects its task.
         if let Some(queue) = self.0.upgrade() {
             queue.push(job);
         }

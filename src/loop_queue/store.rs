@@ -70,7 +70,7 @@ pub(super) fn of(queue: usize) -> Option<Rc<Store>> {
 }
 
 pub(super) fn add(queue: usize, store: Rc<Store>) {
-    // A thread whose thread-locals are gone turns no loop, and what is registered is rejected.
+    // A thread without thread-locals runs no loop: a step that is registered there is rejected.
     let _ = STORES.try_with(|stores| stores.borrow_mut().push((queue, store)));
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn may_run_awaited() -> bool {
     with_current(may).unwrap_or(false) && !thread::panicking()
 }
 
-/// No thread can be had to work in the place of one that blocks.
+/// The system grants no thread to replace a blocked one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unmanned;
 
@@ -48,9 +48,9 @@ impl BlockedSection {
     ///
     /// # Errors
     ///
-    /// [`Unmanned`] when there is work, no thread to do it, none to be had, and no `deadline` to
-    /// end this wait. The caller must stop waiting: the queued jobs are left to its thread. At most
-    /// one thread of a pool gets this before it is back at work, or blocks again.
+    /// [`Unmanned`] if there is work without a thread, the system grants none, and no `deadline`
+    /// ends this wait. The caller must stop waiting: the queued jobs are left to its thread. At
+    /// most one thread of a pool gets this before it is back at work, or blocks again.
     pub(crate) fn ensure_worker(
         &self,
         deadline: Option<Instant>,

@@ -17,11 +17,11 @@ pub(super) struct ThreadCounts {
     pub(super) starting: usize,
     /// Threads that have decided to end: they take no job any more, and are about to leave.
     pub(super) leaving: usize,
-    /// Threads that run a job or look for one.
+    /// Threads that run a job or search for one.
     pub(super) active: usize,
-    /// Threads asleep for want of work, the warmest last.
+    /// Threads asleep without work, the most recent last.
     pub(super) idle: Vec<Arc<Sleeper>>,
-    /// Threads blocked in a `wait` inside a job; others may stand in for them.
+    /// Threads blocked in a `wait` inside a job; spares may replace them.
     pub(super) blocked: usize,
     /// The number of blocked threads that are in their start hooks. At most `max` of them are
     /// replaced, because each new thread would call the same hook.
@@ -31,8 +31,8 @@ pub(super) struct ThreadCounts {
     /// How many threads wait for the other threads of the closed pool to end. They are blocked, or
     /// leaving while their stop hooks wait.
     pub(super) shutdown_waiters: usize,
-    /// How often some of either kind have found what they waited for. It is true for all that
-    /// waited at that moment, also when the first of them has gone back to work.
+    /// Incremented when the pool became idle, or its other threads had ended. Waiters compare it
+    /// with the value at entry, so all return, even if the first of them is back at work.
     pub(super) idle_epoch: u64,
     pub(super) shutdown_epoch: u64,
     /// How many threads should be active: the core count, more while jobs block, never above `max`.
@@ -40,7 +40,7 @@ pub(super) struct ThreadCounts {
     pub(super) max: usize,
     /// The greatest number of threads that were alive at once.
     pub(super) peak: usize,
-    /// Spares created or woken for blocked threads, ever.
+    /// Spares created or woken for blocked threads so far.
     pub(super) spares: u64,
     pub(super) spare_rate: RateLimit,
     pub(super) next_number: usize,
@@ -88,7 +88,7 @@ impl ThreadCounts {
         }
     }
 
-    /// What a worker that is missing comes from. Counts it as active, if it comes.
+    /// Claims a worker to fill a shortage: a sleeper or a new thread. Counts it as active.
     pub(super) fn claim(&mut self) -> Claim {
         let is_spare = self.blocked > 0;
         if let Some(sleeper) = self.idle.pop() {
@@ -224,16 +224,16 @@ impl ThreadCounts {
         self.threads - self.starting
     }
 
-    /// No job is running, but for such as wait for that themselves: the condition `wait_idle` waits
-    /// for, next to empty queues.
+    /// No job is running, except jobs that wait for that themselves. With empty queues this is the
+    /// condition of `wait_idle`.
     pub(super) fn is_quiet(&self) -> bool {
         self.active == 0 && self.blocked <= self.idle_waiters
     }
 }
 
-/// Where a worker that is missing comes from.
+/// How to fill a shortage of one worker.
 pub(super) enum Claim {
-    /// None is missing, or none may come.
+    /// No worker is missing, or none may be added.
     None,
     /// This one is to be woken.
     Wake(Arc<Sleeper>),
@@ -245,7 +245,8 @@ pub(super) enum Claim {
     Refused { has_threads: bool },
 }
 
-/// How many spares may be created in a while. The others come with the monitor's next looks.
+/// The number of spares that may be created in a time window. The monitor creates the others at its
+/// next ticks.
 #[derive(Default)]
 pub(super) struct RateLimit {
     /// When the present while began.

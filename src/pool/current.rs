@@ -65,7 +65,7 @@ pub(super) fn is_made_for(registry: &Arc<Registry>) -> bool {
     address == Arc::as_ptr(registry).addr()
 }
 
-/// Makes `worker` the one of the calling thread, until `leave`.
+/// Makes `worker` the calling thread's worker, until `leave`.
 pub(super) fn enter(worker: Rc<Worker>) {
     MADE_FOR.set(Arc::as_ptr(&worker.registry).addr());
     CURRENT.with(|current| *current.borrow_mut() = Some(worker));

@@ -37,9 +37,9 @@ pub(super) fn wait_idle(registry: &Arc<Registry>, deadline: Option<Instant>) -> 
     })
 }
 
-/// Waits until `done`, which is asked whenever something may have changed, or until `deadline`;
-/// says whether it is done. `place` is that of the calling thread. Without a deadline the wait
-/// ends, not done, when the queued jobs need this very thread.
+/// Waits until `done`, which is checked after each change, or until `deadline`. Returns whether it
+/// is done. `place` is the calling thread's. Without a deadline the wait ends, not done, when the
+/// queued jobs need this very thread.
 pub(super) fn await_change<'a>(
     registry: &'a Registry,
     place: &BlockedSection,

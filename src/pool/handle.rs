@@ -21,7 +21,7 @@ use crate::{dispatch, unhandled};
 /// Most programs never name a pool: [`spawn`](crate::spawn) and [`attempt`](crate::attempt) use
 /// [`Pool::global`]. A separate pool keeps one kind of work from delaying another.
 ///
-/// Cloning gives another handle. When the last handle is dropped, accepted work is finished and the
+/// A clone is another handle. When the last handle is dropped, accepted work is finished and the
 /// threads end; the drop does not block. Tasks, and continuations that were started on the pool,
 /// hold a handle. A process made by `fork` has none of the threads: use no pool of its parent's
 /// there.
@@ -39,7 +39,7 @@ use crate::{dispatch, unhandled};
 #[derive(Clone)]
 pub struct Pool(Arc<Handle>);
 
-/// Closes the pool when the last handle goes; the threads hold only the registry.
+/// Closes the pool when the last handle is dropped; the threads hold only the registry.
 struct Handle {
     registry: Arc<Registry>,
 }
@@ -127,7 +127,7 @@ impl Pool {
         TimeSource::of(self.0.registry.settings.clock.as_ref())
     }
 
-    /// The pool goes by a virtual clock.
+    /// The pool uses a virtual clock.
     pub(crate) fn has_clock(&self) -> bool {
         self.0.registry.settings.clock.is_some()
     }
@@ -138,8 +138,8 @@ impl Pool {
     }
 
     /// Takes a slot of the queue, and waits for a free one; see
-    /// [`PoolBuilder::queue_limit`](super::PoolBuilder). Returns true when a slot was taken: the
-    /// caller notes it at the job, which gives it back. Without a limit, and on this pool's own
+    /// [`PoolBuilder::queue_limit`](super::PoolBuilder). Returns true if a slot was taken: the
+    /// caller records it in the job, which releases it. Without a limit, and on this pool's own
     /// threads, none is taken. On another pool's threads it does not wait.
     pub(crate) fn acquire_place(&self) -> bool {
         let registry = &self.0.registry;
@@ -149,8 +149,8 @@ impl Pool {
         if self.is_current() {
             return false;
         }
-        // What this thread has settled may be what frees a slot (Contract: W1). One look is enough:
-        // a list belongs to this thread alone.
+        // The steps of what this thread has settled may free a slot (Contract: W1). One check is
+        // enough, because the list belongs to this thread alone.
         if capacity.is_full() {
             dispatch::hand_off_all();
         }

@@ -24,7 +24,7 @@ pub struct PoolMetrics {
     pub failed: u64,
     /// Tasks that were cancelled while their closure ran.
     pub cancelled: u64,
-    /// How often a thread was added or woken to stand in for one that blocks in a `wait`.
+    /// How often a thread was added or woken to replace one that blocks in a `wait`.
     pub spares: u64,
 }
 

@@ -46,7 +46,7 @@ pub(super) struct Settings {
     pub(super) inline_waits: bool,
     pub(super) queue_limit: Option<usize>,
     pub(super) cancel_tokens: Vec<CancelToken>,
-    /// `None`: the pool goes by the system's time.
+    /// `None`: the pool uses the system's time.
     pub(super) clock: Option<Clock>,
     /// Whether the monitor asks the system what threads do.
     pub(super) asks_system: bool,

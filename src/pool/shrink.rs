@@ -1,6 +1,6 @@
-//! Lists of threads give their room back.
+//! Lists of threads free unused memory.
 
-/// A list whose threads have ended keeps at most four times the room that it needs.
+/// A list whose threads have ended keeps at most four times the capacity that it needs.
 pub(super) fn give_room_back<T>(list: &mut Vec<T>) {
     if list.capacity() > 64 && list.len() < list.capacity() / 4 {
         list.shrink_to((2 * list.len()).max(16));

@@ -17,7 +17,7 @@ pub enum Shutdown {
 /// What [`Pool::shutdown`](super::Pool::shutdown) left behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "it says whether the pool has really come to rest"]
+#[must_use = "it says whether the pool has really ended"]
 pub struct ShutdownReport {
     /// Tasks that were settled as cancelled because they had not started.
     pub discarded: usize,
@@ -60,7 +60,7 @@ pub(super) fn shutdown(
     }
     let mut report = ShutdownReport::default();
     if mode == Shutdown::Discard {
-        // What comes later is none of this call's: others may push without end.
+        // Jobs that are pushed later are not discarded by this call: others may push without end.
         report.discarded = registry.reject_queued(
             ErrorKind::Cancelled,
             "its pool was shut down before it started",

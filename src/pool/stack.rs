@@ -1,7 +1,7 @@
 //! How much of a worker's stack is used.
 //!
-//! A task that is run inside a wait stands on the waiter's frames. Their size is the user's, so it
-//! is measured: a count of the tasks on a stack says nothing about the bytes.
+//! A task that runs inside a wait is on top of the waiter's frames. Their size depends on user
+//! code, so it is measured: a count of the tasks on a stack says nothing about bytes.
 
 use crate::limits::STACK_SHARE;
 
@@ -22,13 +22,13 @@ impl Stack {
 
     /// True when another task may be put on the calling thread's stack, which must be this one.
     pub(super) fn has_room(&self) -> bool {
-        // Neither a checker's threads nor Miri's locals lie one below the other on a stack of the
-        // size that was asked for; their programs nest but little.
+        // A checker's threads and Miri's locals are not on a contiguous stack of the requested
+        // size; their programs nest little.
         cfg!(any(loom, shuttle, miri)) || self.has_room_at(address_of_a_local())
     }
 
-    /// Every platform's stack grows down. An address above the base, or far below it, lies on
-    /// another stack: a coroutine's, of which nothing is known.
+    /// Every platform's stack grows down. An address above the base, or far below it, is on another
+    /// stack, such as a coroutine's, whose size is unknown.
     fn has_room_at(&self, address: usize) -> bool {
         let used = self.base.checked_sub(address);
         used.is_some_and(|used| used <= self.size / STACK_SHARE)

@@ -7,12 +7,12 @@ use super::registry::Registry;
 use crate::sync::{Duration, Ordering, deadline_after, thread_id};
 use crate::timer::Still;
 
-/// How often it looks while a thread that blocks is about to sleep, of which nothing tells.
+/// The interval of checks while a blocked thread is about to sleep, which nothing signals.
 const LOOK: Duration = Duration::from_micros(200);
 
 impl Registry {
-    /// No job is queued, and none runs but on threads that sleep in waits of this crate, or on the
-    /// calling one. `counts` is that of this pool.
+    /// No job is queued, and none runs except on threads that sleep in waits of this crate, or on
+    /// the calling one. `counts` are this pool's.
     fn is_still(&self, counts: &ThreadCounts) -> bool {
         if counts.active > 0 || self.queues.count() > 0 {
             return false;
@@ -28,7 +28,7 @@ impl Registry {
                     || local.thread.is_asleep();
             }
         }
-        // One that begins to block, or comes back, is counted and not marked.
+        // A thread that begins to block, or returns, is counted and not marked.
         sleeps && blocked == counts.blocked
     }
 }

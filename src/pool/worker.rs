@@ -89,7 +89,7 @@ fn search(registry: &Arc<Registry>, local: &LocalQueue, turn: u64) -> Option<Wor
     }
     let mut job = None;
     for round in 0..SEARCH_ROUNDS {
-        // A look takes the queue's cache lines away from the pushing threads, so each comes after a
+        // A search takes the queue's cache lines away from the pushing threads, so each follows a
         // pause.
         for _ in 0..SPINS_PER_ROUND {
             spin_hint();
@@ -148,7 +148,7 @@ fn go_idle(registry: &Arc<Registry>, sleeper: &Arc<Sleeper>, reason: Reason) -> 
 fn run(local: &LocalQueue, job: Work) {
     local.counters.count_start();
     local.busy.store(true, Ordering::Relaxed);
-    // Jobs catch the panics of user code. This keeps the thread if anything else panics.
+    // Jobs catch the panics of user code. This keeps the thread alive if anything else panics.
     match guard::catch(|| job.run()) {
         Ok(ran) => local.counters.count(ran),
         Err(payload) => guard::drop_quietly(payload),

@@ -1,4 +1,4 @@
-//! What a call of a user's closure has come to, for families that look at it and call again.
+//! The result of a user's closure, for families that inspect it and call again.
 
 use std::panic::Location;
 
@@ -10,11 +10,11 @@ use crate::error::{At, TaskError};
 use crate::guard;
 use crate::promise::Resolver;
 
-/// What a call has come to. A closure that returns it settles its task with that.
+/// The result of a call. A closure that returns it settles its task with it.
 pub(crate) enum Given<T> {
     /// The outcome is there.
     Outcome(Outcome<T>),
-    /// The outcome will be that of this task.
+    /// The outcome of this task will be used.
     Task(Task<T>),
 }
 

@@ -19,12 +19,12 @@ pub(crate) trait Starter {
     /// `None`: the global pool.
     fn pool(&self) -> Option<&Pool>;
 
-    /// Is called once for each new task, and sees to it that [`start`] is. A token may have
+    /// Called once for each new task. Must ensure that [`start`] is called. A token may have
     /// cancelled the task already.
     fn admit(&self, cell: &Arc<dyn AnyCell>);
 }
 
-/// Makes a task and leaves it to `starter`. `token`: what the closure's context looks at.
+/// Makes a task and leaves it to `starter`. `token`: the token of the closure's context.
 pub(crate) fn held<T, F>(
     starter: &dyn Starter,
     location: &'static Location<'static>,
@@ -59,7 +59,7 @@ fn leave_to(starter: &dyn Starter, cell: &Arc<dyn AnyCell>) {
     starter.admit(cell);
 }
 
-/// Notes that others may come to wait for this task, without a step in its list.
+/// Records that others may wait for this task without a step in its list.
 pub(crate) fn expect_dependents(cell: &Arc<dyn AnyCell>) {
     with_state(&**cell, |state| state.has_dependents = true);
 }

@@ -36,8 +36,8 @@ pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
                 run_all(cell)
             })
         {
-            // An outcome comes back the way that led to it. To look for each task on it from `cell`
-            // would take N * N looks at a line of N tasks.
+            // An outcome is delivered back along the path that led to it. To search for each task
+            // on it from `cell` would visit N * N tasks for a line of N.
             while !done()
                 && let Some(cell) = way.pop()
             {
@@ -77,7 +77,7 @@ crate::sync::statics! {
     static LOOKS: AtomicU64 = AtomicU64::new(0);
 }
 
-/// How many tasks all waiting threads have looked at for something to run, for tests that count.
+/// The number of tasks that all waiting threads have visited to find work, for tests that count.
 pub(crate) fn looks() -> u64 {
     LOOKS.load(Ordering::Relaxed)
 }
@@ -104,7 +104,7 @@ fn each_above(
         // cost N * N steps for a line of N such tasks.
         progress |= f(&cell);
         cell.above(&mut above);
-        // A fan may be wide: each of its members is looked at once in a round.
+        // A fan may be wide: each of its members is visited once in a round.
         while let Some(upstream) = above.pop() {
             // A line visits no upstream twice, so only a fan is recorded.
             let is_line = above.is_empty() && pending.is_empty() && seen.is_empty();

@@ -64,7 +64,7 @@ pub trait IntoTask: sealed::Sealed {
     #[doc(hidden)]
     fn resolve_returned(self, place: RegisteredAt<'_>) -> ReturnedOpaque<Self::Output>;
 
-    /// Settles the task of `resolver`, or says that this came too late.
+    /// Settles the task of `resolver`, or reports that this was too late.
     #[doc(hidden)]
     fn settle(self, resolver: Resolver<Self::Output>) -> Result<(), Self>
     where
@@ -131,7 +131,7 @@ impl<T: Send + 'static> IntoTask for Task<T> {
             let error = TaskError::of(crate::ErrorKind::Cycle, place.0);
             return ReturnedOpaque(Returned::Outcome(Err(error)));
         };
-        // A settled task gives its outcome at once.
+        // A settled task delivers its outcome at once.
         if inner.settled_flag().load(Ordering::Acquire)
             && let Some(outcome) = super::take_outcome(&*inner)
         {
@@ -141,7 +141,7 @@ impl<T: Send + 'static> IntoTask for Task<T> {
     }
 
     fn settle(self, resolver: Resolver<T>) -> Result<(), Self> {
-        // A settled task gives its outcome at once.
+        // A settled task delivers its outcome at once.
         if let Some(cell) = self.cell().cloned()
             && cell.settled_flag().load(Ordering::Acquire)
             && let Some(outcome) = super::take_outcome(&*cell)

@@ -308,7 +308,7 @@ where
         cell::register(cell, self, Role::Closing);
     }
 
-    /// The closure is the crate's own, but it may drop values of the user's.
+    /// The closure is the crate's own, but it may drop user values.
     pub(crate) fn give(&mut self, outcome: Outcome<T>) {
         if let Some(work) = self.work.take()
             && let Err(payload) = guard::catch(|| work(outcome))

@@ -16,7 +16,8 @@ pub(super) enum Observed {
     Large(Way),
 }
 
-/// Invariant: empty once the step is gone. No lock is taken under this one, and no step is dropped.
+/// Invariant: empty once the step is dropped. No lock is taken under this one, and no step is
+/// dropped.
 type Way = Arc<Mutex<Option<Weak<dyn AnyCell>>>>;
 
 impl Observed {
@@ -32,7 +33,7 @@ impl Observed {
         (Observed::Large(way), Box::new(step))
     }
 
-    /// `None` when the cell is gone, or the step is.
+    /// `None` if the cell or the step is dropped.
     pub(super) fn cell(&self) -> Option<Arc<dyn AnyCell>> {
         match self {
             Observed::Nothing => None,
@@ -42,7 +43,7 @@ impl Observed {
     }
 }
 
-/// Ends the way to a cell when it is dropped with the observer's step.
+/// Clears the reference to a cell when it is dropped with the observer's step.
 struct Tied(Way);
 
 impl Around for Tied {}

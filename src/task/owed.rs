@@ -1,5 +1,5 @@
-//! Waiting on the thread that turns a loop, for what was sent to that loop: no other thread would
-//! run it, so it runs here, and nothing else does.
+//! Waiting on the thread that runs a loop, for a task that was sent to that loop: no other thread
+//! would run it, so it runs in the wait, and nothing else does.
 
 use std::collections::HashSet;
 
@@ -27,8 +27,8 @@ impl<T: Send + 'static> Task<T> {
     }
 }
 
-/// Runs what `cell` waits for as far as it was sent to a loop that this thread turns. True when
-/// something ran.
+/// Runs what `cell` waits for as far as it was sent to a loop that this thread runs. Returns true
+/// if something ran.
 pub(super) fn run(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) -> bool {
     let mut has_run = false;
     while !done() && any_of(cell, run_here) {
@@ -37,7 +37,7 @@ pub(super) fn run(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) -> bool {
     has_run
 }
 
-/// Runs the steps of `cell` if they were sent to a loop that this thread turns.
+/// Runs the steps of `cell` if they were sent to a loop that this thread runs.
 fn run_here(cell: &Arc<dyn AnyCell>) -> bool {
     if turner(&**cell) != Some(thread_id()) {
         return false;
@@ -59,7 +59,7 @@ fn driver(cell: &Arc<dyn AnyCell>) -> Option<ThreadId> {
     with_state(&**cell, |state| deadlock::driver(state)).or_else(|| turner(&**cell))
 }
 
-/// The thread that turns the loop which the steps of `cell` were sent to, and where they wait.
+/// Returns the thread that runs the loop in whose queue the steps of `cell` are, and their place.
 fn turner(cell: &dyn AnyCell) -> Option<ThreadId> {
     let executor = with_state(cell, |state| state.sent_to().cloned())?;
     let turner = executor.turner();

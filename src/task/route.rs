@@ -20,8 +20,8 @@ pub(super) fn route_to<E: Executor + Clone + 'static>(executor: &E) -> Route {
 impl<T: Send + 'static> Task<T> {
     /// Sends every later continuation and observer of this chain through `executor`.
     ///
-    /// What was registered before stays where it was. The choice holds until the next `on`. The
-    /// chain keeps a clone; an executor that is not `Clone` goes into an `Arc`.
+    /// Steps that were registered before keep their executor. The choice holds until the next `on`.
+    /// The chain keeps a clone; an executor that is not `Clone` goes into an `Arc`.
     ///
     /// # Examples
     ///
@@ -45,9 +45,9 @@ impl<T: Send + 'static> Task<T> {
 
     pub(super) fn on_route(self, route: Route) -> Task<T> {
         if let Some(cell) = self.cell() {
-            // A settled task has no step to come that belongs on the old route; going there to find
-            // that out would be one hop too many. Looking and registering are one act: a task that
-            // settles in between would make that hop, and be overtaken.
+            // A settled task has no step left for the old route, so a hand-off there would be
+            // wasted. The check and the registration are one atomic act: a task that settles in
+            // between would make that hand-off, and be overtaken.
             let (left, registered) = with_state(&**cell, |state| {
                 state.send(route, |route| Box::new(Hop(route)))
             });

@@ -356,8 +356,8 @@ pub(super) fn block_on(
         }
     }
     loop {
-        // Only a thread that runs a closure or a continuation, or turns a loop, can be what it
-        // waits for, and a wait that ends by itself closes no cycle.
+        // Only a thread that runs a closure or a continuation, or runs a loop, can be waited for,
+        // and a wait that ends by itself closes no cycle.
         let may_close = on_worker || dispatch::is_open() || listener.is_some();
         let entry = if deadline.is_none() && may_close {
             let entry = WaitEntry::enter(cell, over, false);

@@ -1,13 +1,13 @@
-//! What one worker did from look to look, and whether it counts as blocked.
+//! What one worker did between ticks, and whether it counts as blocked.
 
 use super::os::ThreadState;
 
 use crate::limits::{BLOCKED_SAMPLES, MAX_STARTS_WHILE_BLOCKED, STUCK_NANOS};
 
-/// What is remembered of one worker from look to look.
+/// What is recorded of one worker between ticks.
 #[derive(Clone, Copy, Default)]
 pub(super) struct WorkerHistory {
-    /// When it was last looked at, in nanoseconds; 0: never.
+    /// The time of its last sample, in nanoseconds; 0: never.
     at: u64,
     started: u64,
     wanted: Option<u64>,
@@ -18,7 +18,7 @@ pub(super) struct WorkerHistory {
 }
 
 impl WorkerHistory {
-    /// Takes note of what a worker does; `None`: it has no job. `started`: jobs it has begun, ever.
+    /// Records what a worker does; `None`: it has no job. `started`: jobs it has begun so far.
     pub(super) fn note(&mut self, at: u64, started: u64, told: Option<ThreadState>) {
         let flows = self.at > 0 && started.saturating_sub(self.started) > MAX_STARTS_WHILE_BLOCKED;
         let wanted = told.and_then(|told| told.wanted);
@@ -42,7 +42,7 @@ impl WorkerHistory {
         self.asleep >= BLOCKED_SAMPLES
     }
 
-    /// The last look has not found it asleep.
+    /// The last sample did not find it asleep.
     pub(super) fn is_awake(&self) -> bool {
         self.asleep == 0
     }
@@ -52,7 +52,7 @@ impl WorkerHistory {
         self.is_blocked() && self.may_wait_for_lock
     }
 
-    /// It has been at the same job since the last look.
+    /// It has been at the same job since the last tick.
     pub(super) fn is_same(&self, started: u64) -> bool {
         self.at > 0 && self.started == started
     }
@@ -72,7 +72,7 @@ impl WorkerHistory {
 mod tests {
     use super::*;
 
-    /// A look per millisecond.
+    /// A tick per millisecond.
     const TICK: u64 = 1_000_000;
     const ASLEEP: Option<ThreadState> = Some(ThreadState {
         asleep: true,
@@ -99,13 +99,14 @@ mod tests {
         assert!(watch(&[(1, ASLEEP), (1, ASLEEP)]).is_blocked());
         assert!(!watch(&[(1, ASLEEP), (1, RUNS), (1, ASLEEP)]).is_blocked());
         assert!(!watch(&[(1, ASLEEP), (1, None), (1, ASLEEP)]).is_blocked());
-        // Short naps, a few per look, are blocking too.
+        // Short naps, a few per tick, count as blocking too.
         assert!(watch(&[(1, ASLEEP), (4, ASLEEP), (7, ASLEEP)]).is_blocked());
         assert!(watch(&[(1, ASLEEP), (5, ASLEEP), (9, ASLEEP)]).is_blocked());
         // A flood is not.
         assert!(!watch(&[(1, ASLEEP), (900, ASLEEP), (901, ASLEEP)]).is_blocked());
         assert!(!watch(&[(0, RUNS), (900, ASLEEP)]).is_blocked());
-        // What ran or was ready for a quarter of the time since the last look is not.
+        // A worker that ran or was ready for a quarter of the time since the last tick is not
+        // blocked.
         let slept = |wanted| {
             ASLEEP.map(|told| ThreadState {
                 wanted: Some(wanted),

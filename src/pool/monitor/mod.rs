@@ -1,7 +1,7 @@
 //! The thread that watches a backlog, and adds workers when the ones there are block.
 //!
 //! It exists only while it is needed: started by the first push that finds every worker busy,
-//! asleep without a timer while there is no backlog, gone with the last worker of a closed pool.
+//! asleep without a timer while there is no backlog, ended with the last worker of a closed pool.
 
 // Map for maintainers, from the ground up:
 //   os.rs       asks the system what a thread does
@@ -26,7 +26,7 @@ use super::registry::Registry;
 use crate::limits::{MONITOR_IDLE_TICKS, MONITOR_LONG_TICK, MONITOR_TICK};
 use crate::sync::{Arc, Weak, thread};
 
-/// What it remembers between two looks.
+/// What it records between two ticks.
 struct MonitorState {
     quiet: u32,
     futile: u32,
@@ -45,7 +45,7 @@ impl MonitorState {
     }
 }
 
-/// When to look again.
+/// The time of the next tick.
 enum Next {
     Soon,
     Later,
@@ -89,7 +89,7 @@ fn tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
         // The system refuses threads, or all the spares there may be are there.
         state.futile += 1;
         if state.futile >= MONITOR_IDLE_TICKS && registry.idle.lock().lacks_a_worker() {
-            // Perhaps a worker could be had in its place.
+            // The system may grant a worker in its place.
             registry.watch.remove_thread();
             registry.resign_monitor();
             return Next::Resign;
@@ -126,7 +126,7 @@ fn tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
     Next::Soon
 }
 
-/// A look that finds no backlog.
+/// A tick that finds no backlog.
 fn idle_tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
     state.policy.relax();
     state.sampler.forget();

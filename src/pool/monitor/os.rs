@@ -1,19 +1,20 @@
 //! Asks the system what a thread is doing: whether it sleeps and in which call, and how much
-//! processor time it has wanted.
+//! processor time it has used or waited for.
 //!
-//! On Linux the answer stands in `/proc`; elsewhere, and where `/proc` is closed, the answer is
+//! On Linux the answer is in `/proc`; on other systems, and without access to `/proc`, it is
 //! "unknown".
 
 use std::fs;
 
-/// What the system says about one thread.
+/// What the system reports about one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ThreadState {
     /// It neither runs nor is ready to.
     pub(super) asleep: bool,
-    /// It sleeps, and for all we know until another thread of this process gives up a lock.
+    /// It sleeps, possibly until another thread of this process releases a lock.
     pub(super) may_wait_for_lock: bool,
-    /// For how long it has run or been ready to, ever, in nanoseconds. Not every kernel counts it.
+    /// The time that it has run or been ready to run so far, in nanoseconds. Not every kernel
+    /// counts it.
     pub(super) wanted: Option<u64>,
 }
 
@@ -141,7 +142,8 @@ mod tests {
         drop(release);
         spinner.join().unwrap();
         sleeper.join().unwrap();
-        // A thread that is gone is unknown; the system forgets it a moment after it can be joined.
+        // A thread that has ended is unknown; the system forgets it a moment after it can be
+        // joined.
         while query(sleeping).is_some() {
             std::thread::yield_now();
         }

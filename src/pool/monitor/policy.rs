@@ -1,4 +1,4 @@
-//! By how much a pool with a backlog grows: the rule alone, fed with what a look has found.
+//! By how much a pool with a backlog grows: the rule alone, applied to the sample of a tick.
 //!
 //! A worker counts as blocked when two ticks in a row have found it asleep. While fewer workers
 //! than cores are not blocked, another worker would use an idle processor. There is one exception:
@@ -7,8 +7,8 @@
 //! or runnable, and the workers that may wait for it would be enough, the shortage must last for
 //! several samples.
 //!
-//! Where the system does not tell, a worker is supposed to sleep unless it begins jobs all the
-//! time, and the pool grows by the same steps while a processor lies idle (`probe.rs`).
+//! On systems without thread states, a worker counts as asleep unless it begins jobs all the time,
+//! and the pool grows by the same steps while a processor lies idle (`probe.rs`).
 
 use super::probe::{Answer, Asker};
 use crate::limits::{
@@ -17,14 +17,14 @@ use crate::limits::{
 };
 use crate::sync::Duration;
 
-/// What a look has found.
+/// What a tick has found.
 pub(super) struct Sample {
     pub(super) active: usize,
     /// Workers that are not blocked.
     pub(super) runnable: usize,
     /// Those of the others that may be waiting for a thread which has lost its processor.
     pub(super) maybe_lock_blocked: usize,
-    /// So many jobs were begun since the last look that the queue flows.
+    /// Enough jobs were begun since the last tick for the queue to flow.
     pub(super) flows: bool,
     /// For how long no job was begun.
     pub(super) stalled: Duration,
@@ -39,7 +39,7 @@ pub(super) struct GrowthPolicy {
     enough: u32,
     /// The last growth of this shortage.
     step: usize,
-    /// There was one at the last look: its threads have yet to show what they are worth.
+    /// There was a step at the last tick, whose threads must be sampled first.
     has_grown: bool,
     since_flow: u32,
     /// What the next standstill adds; 0: one worker.
@@ -69,8 +69,9 @@ impl GrowthPolicy {
         };
     }
 
-    /// How many workers to add after a look that found `survey`. `any_thread_runs` asks whether any
-    /// thread of the process does, `has_idle_processor` whether the machine could run another.
+    /// Returns how many workers to add after a tick that found `survey`. `any_thread_runs` checks
+    /// whether any thread of the process runs, `has_idle_processor` whether the machine could run
+    /// another.
     pub(super) fn growth(
         &mut self,
         core: usize,
@@ -181,14 +182,14 @@ mod tests {
         policy.growth(core, &sample, || any_thread_runs, || unreachable!())
     }
 
-    /// Workers after each look, when every one of them is blocked from its first moment on.
+    /// Returns the workers after each tick, when every one of them is blocked from its start on.
     fn jam(
         core: usize,
         looks: usize,
         any_thread_runs: bool,
         policy: &mut GrowthPolicy,
     ) -> Vec<usize> {
-        // At which look each worker came.
+        // The tick at which each worker was added.
         let mut born = vec![0; core];
         let mut sizes = Vec::new();
         for look in 1..=looks {
@@ -262,7 +263,7 @@ mod tests {
             Some(&4),
             "an empty queue does not end it: {sizes:?}"
         );
-        // The queue flows again for a look, and stalls again.
+        // The queue flows again for a tick, and stalls again.
         for _ in 0..10 {
             assert_eq!(grow(&mut policy, 2, (2, 2), true, true), 0);
         }
@@ -336,7 +337,8 @@ mod tests {
             let active = sizes[sizes.len() - 1];
             sizes.push(active + grow_unseen(&mut policy, active, false, 0, true));
         }
-        // The first step at once; two asks, and a look for the new ones, before each of the next.
+        // The first step at once; two samples, and a tick for the new ones, before each of the
+        // next.
         assert_eq!(sizes, [2, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64]);
     }
 
@@ -350,7 +352,7 @@ mod tests {
         assert_eq!(looks(&mut policy, 2, 9), 0);
         assert!(looks(&mut policy, 3, 10) > 0, "up to the first step");
         assert_eq!(looks(&mut policy, 4, 4_999), 0);
-        // Each new worker begins a job, and then the pool stands still again.
+        // Each new worker begins a job, and then the pool stalls again.
         let mut standstill = || {
             let grown = (0..400).map(|_| grow_unseen(&mut policy, 4, false, 5_000, false));
             grown.into_iter().find(|by| *by > 0)

@@ -1,8 +1,8 @@
 //! Measures whether a processor is idle, by how long other threads keep the calling one from
 //! running.
 //!
-//! For systems that do not tell what a thread does. It cannot tell this process's threads from
-//! others': on a machine that is busy with something else, no processor lies idle either.
+//! For systems without thread states. It cannot distinguish this process's threads from others': on
+//! a machine that is busy with something else, no processor is idle either.
 
 use crate::limits::{PROBE_FIRST_PAUSE, PROBE_GAP, PROBE_LAST_PAUSE, PROBE_PROOF, PROBE_TIME};
 use crate::sync::{Instant, thread};

@@ -1,5 +1,5 @@
-//! One look of the monitor at all workers: who is blocked, who wants a processor, and whose jobs
-//! lie behind one that blocks.
+//! One sample of all workers: which are blocked, which need a processor, and which have jobs behind
+//! a blocked one.
 
 use std::collections::HashMap;
 
@@ -10,14 +10,14 @@ use crate::limits::{MAX_QUERIES, MAX_RECHECKS, MAX_STARTS_WHILE_BLOCKED};
 use crate::pool::queue::{LocalQueue, Queues};
 use crate::sync::{Arc, Duration, Instant, Ordering};
 
-/// What is remembered from look to look.
+/// What is recorded between ticks.
 pub(super) struct Sampler {
     own_id: u64,
     since: Instant,
     turn: usize,
-    /// Jobs that the workers of the last look had begun, ever.
+    /// The number of jobs that the workers of the last tick had begun.
     started: Option<u64>,
-    /// When a look has last found that some job was begun, in nanoseconds; 0: never.
+    /// The last tick that found a job start, in nanoseconds; 0: never.
     picked_at: u64,
     /// By the address of the local queue. An address that is used again brings another count of
     /// jobs.
@@ -42,7 +42,7 @@ impl Sampler {
         self.picked_at = 0;
     }
 
-    /// Whether a thread of the process, other than the calling one, runs or would like to.
+    /// Whether a thread of the process, other than the calling one, is running or runnable.
     pub(super) fn any_thread_runs(&self) -> bool {
         os::any_thread_runs(self.own_id)
     }
@@ -62,7 +62,7 @@ impl Sampler {
         let started_any = before.map_or(0, |before| started.saturating_sub(before));
         let mut sample = Sample {
             active,
-            // An active worker without a job searches for one. No job of the user's blocks it.
+            // An active worker without a job searches for one. No user code blocks it.
             runnable: active.saturating_sub(busy),
             maybe_lock_blocked: 0,
             flows: started_any > MAX_STARTS_WHILE_BLOCKED * active as u64,
@@ -134,7 +134,7 @@ impl Sampler {
 }
 
 /// The local queues of the workers that are not blocked in a `wait`, each with whether the worker
-/// is at a job; and how many jobs all workers have begun, ever.
+/// is at a job; and how many jobs all workers have begun so far.
 fn active_workers(queues: &Queues) -> (Vec<(Arc<LocalQueue>, bool)>, u64) {
     let all = queues.locals();
     let started = all.iter().map(|local| local.started()).sum();

@@ -26,7 +26,7 @@ impl Counters {
         }
     }
 
-    /// Jobs that the worker has begun, ever.
+    /// Jobs that the worker has begun so far.
     pub(super) fn started(&self) -> u64 {
         self.started.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Jobs from outside the pool, in the order in which they came.
+//! Jobs from outside the pool, in the order of arrival.
 //!
 //! A queue under a lock, taken from by the batch: a pushing thread meets a worker once in a batch,
 //! not once a job. A lock-free channel hands the cache lines of its two ends back and forth with

@@ -14,14 +14,14 @@ pub(crate) type Work = Arc<dyn Runnable>;
 /// memory until a worker takes it, which may never happen.
 ///
 /// Invariant: after a push there are at most `sweep_at` jobs, and `sweep_at` is `SWEEP_FROM`, or
-/// twice as many as were not spent at the last sweep. So the memory is bounded by that of the jobs
-/// that are not spent, and a push looks at two jobs on average.
+/// twice as many as were not spent at the last sweep. So the memory is proportional to the jobs
+/// that are not spent, and a push visits two jobs on average.
 pub(super) struct Jobs {
     queue: VecDeque<Work>,
     sweep_at: usize,
 }
 
-/// What was swept out, to be dropped when the lock of the queue is gone.
+/// The swept jobs, to be dropped without the lock of the queue.
 #[must_use = "the last handle of a task may be in it: drop it without the lock"]
 pub(crate) struct Swept(pub(crate) Vec<Work>);
 
@@ -53,8 +53,8 @@ impl Jobs {
     fn sweep(&mut self) -> Swept {
         let mut swept = Vec::new();
         let spent = self.queue.iter().filter(|job| job.is_spent()).count();
-        // Moving them all is worth its time only where that makes room. A job may be spent since it
-        // was counted, and not the other way round.
+        // Moving all jobs is worth the time only if that frees memory. A job may have become spent
+        // since it was counted, but never the reverse.
         if spent > 0 {
             swept.reserve(spent);
             for _ in 0..self.queue.len() {

@@ -4,7 +4,7 @@ use super::counters::Counters;
 use super::jobs::{Jobs, Work};
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, thread};
 
-/// The owner pushes and takes back at the tail; every worker, the owner included, takes the oldest
+/// The owner pushes and unpushes at the tail; every worker, including the owner, takes the oldest
 /// job at the head.
 pub(crate) struct LocalQueue {
     /// The owner.
@@ -66,7 +66,7 @@ impl LocalQueue {
         self.jobs.lock().len()
     }
 
-    /// Jobs that the owner has begun, ever.
+    /// Jobs that the owner has begun so far.
     pub(crate) fn started(&self) -> u64 {
         self.counters.started()
     }

@@ -71,8 +71,8 @@ impl Queues {
         locals.retired.add(&local.counters);
     }
 
-    /// The next job for the owner of `own`: its own oldest, then one that lies behind a job which
-    /// blocks, then one from outside, then another worker's oldest.
+    /// Returns the next job for the owner of `own`: its own oldest, then one behind a blocked job,
+    /// then one from outside, then another worker's oldest.
     pub(super) fn find(&self, own: &LocalQueue, turn: u64) -> Option<Work> {
         let from_others = || {
             self.take_behind_blocked()
@@ -81,8 +81,8 @@ impl Queues {
                     false => self.injector.pop(),
                 })
         };
-        // Every 64th time the others come first: tasks that spawn tasks without end must not shut
-        // them out.
+        // Every 64th time the other queues are first: tasks that spawn tasks without end must not
+        // starve them.
         let job = if turn.is_multiple_of(64) {
             from_others().or_else(|| own.pop_own())
         } else {
@@ -91,8 +91,8 @@ impl Queues {
         job.or_else(|| self.steal(|local| !std::ptr::eq(local, own)))
     }
 
-    /// The oldest job of a local queue whose owner is blocked: it came from outside before what is
-    /// there now, which may never end.
+    /// Takes the oldest job of a local queue whose owner is blocked. It came from outside before
+    /// the present jobs there, which may never end.
     fn take_behind_blocked(&self) -> Option<Work> {
         if !self.has_blocked_owner.load(Ordering::Relaxed) {
             return None;

@@ -52,7 +52,7 @@ impl<T: Clone + Send + Sync + 'static> IntoFuture for SharedTask<T> {
 /// The future of a reference to a [`SharedTask`]; made by its `IntoFuture`, which `.await` calls.
 ///
 /// Any number of them may wait at once. It resolves after the observers that were registered before
-/// its first poll have run. A drop leaves nothing behind in the task.
+/// its first poll have run. A drop leaves no step in the task.
 #[must_use = "a future does nothing until it is polled"]
 pub struct SharedFuture<'a, T> {
     source: &'a SharedTask<T>,

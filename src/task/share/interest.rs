@@ -1,4 +1,4 @@
-//! How many handles and branches still want the value of a shared task.
+//! The number of handles and branches that still want the value of a shared task.
 
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -29,7 +29,7 @@ impl Interest {
         AfterLeave::after(self.0.fetch_sub(1, Ordering::AcqRel))
     }
 
-    /// One consumer leaves. If it is the last, what it waited for is no longer wanted.
+    /// One consumer leaves. If it is the last, its upstream is no longer wanted.
     pub(super) fn cancel(&self) -> AfterLeave {
         let update = |now: usize| {
             let cancels = now == 1;
@@ -47,7 +47,7 @@ impl Interest {
     }
 }
 
-/// What a consumer leaves behind.
+/// The state after a consumer has left.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterLeave {
     Others,

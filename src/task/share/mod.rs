@@ -1,12 +1,9 @@
 //! A task whose value many may borrow.
 
-// Map for maintainers:
-//   mod.rs        the handle: making, cancelling, dropping
-//   branch.rs     then, and_then, handle, and_handle, cloned
-//   on.rs         branches on an executor
-//   observe.rs    observers, and threads that wait    future.rs  async code that waits
-//   signal.rs     tells that the steps before it are done
-//   interest.rs   counts the handles and branches that want the value
+// Map for maintainers: mod.rs the handle: making, cancelling, dropping branch.rs then, and_then,
+// handle, and_handle, cloned on.rs branches on an executor observe.rs observers, and threads that
+// wait future.rs async code that waits signal.rs signals that the steps before it are done
+// interest.rs counts the handles and branches that want the value
 
 mod branch;
 mod future;
@@ -177,7 +174,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             return Some(CancelOutcome::TooLate);
         }
         let shared = self.shared.clone();
-        // The count of this handle is taken back by `leave`, which says whether it was the last.
+        // `leave` removes the count of this handle, and returns whether it was the last.
         shared.interest.join();
         drop(self);
         match shared.leave() {

@@ -153,7 +153,7 @@ impl<T: Send + Sync + 'static> SharedOn<'_, T> {
         })
     }
 
-    /// The branch itself runs no user code: it carries the failure, or the news that there is a
+    /// The branch itself runs no user code: it forwards the failure, or the signal that there is a
     /// value, to the executor, where `f` borrows the value.
     fn branch<U, F>(&self, location: &'static Location<'static>, f: F) -> Task<U>
     where
