@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
-use crate::child::Heap;
-use crate::contest::{Run, Size, Workload};
+use crate::contest::{Program, Run, Size, Workload};
+use crate::heap::Heap;
 use crate::workload;
 
 pub(crate) const HELP: &str = "\
@@ -15,8 +15,13 @@ Usage: cargo run --release -p rivals -- [OPTIONS]
 
   --only NAME[,NAME..]  only these workloads (see --list)
   --rounds N            rounds per workload and size [7; 1 with --short]
-  --default-heap        leave the C library's allocator as it is: it gives freed memory back to the system in every round, and
-                        the rounds are mostly page faults; without this it keeps what it has, as in a program that goes on
+  --heap NAME[,NAME..]  what allocates for all contestants; several in one run, each contestant once with each [kept]
+                        kept: the C library's allocator keeps what it has, as in a program that goes on
+                        default: as it comes, which gives freed memory back to the system; rounds are mostly page faults then
+                        mimalloc: loaded in front of the C library
+  --default-heap        the same as --heap default
+  --mimalloc FILE       the library of mimalloc [searched for]
+  --rust-only           without the contestants in other languages
   --short               small sizes, to see that everything works; the figures mean nothing
   --sweep               more sizes, from small to large
   --plot DIR            a sweep, drawn: one NAME.svg per workload
@@ -45,7 +50,8 @@ pub(crate) enum Asked {
 pub(crate) struct Args {
     pub(crate) workloads: Vec<&'static Workload>,
     pub(crate) rounds: usize,
-    pub(crate) heap: Heap,
+    pub(crate) heaps: Vec<Heap>,
+    pub(crate) rust_only: bool,
     pub(crate) size: Size,
     pub(crate) json: bool,
     pub(crate) plot: Option<PathBuf>,
@@ -59,12 +65,17 @@ pub(crate) fn parse() -> Result<Asked, lexopt::Error> {
 fn read(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
     let (mut only, mut rounds, mut size) = (Vec::new(), None, Size::Table);
     let (mut json, mut plot, mut machine) = (false, None, None);
-    let mut heap = Heap::Kept;
+    let (mut heaps, mut library, mut rust_only) = (Vec::<String>::new(), None, false);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("only") => only.extend(named(&parser.value()?.string()?)?),
             Long("rounds") => rounds = Some(parser.value()?.parse::<usize>()?),
-            Long("default-heap") => heap = Heap::Default,
+            Long("heap") => {
+                heaps.extend(parser.value()?.string()?.split(',').map(str::to_owned));
+            }
+            Long("default-heap") => heaps.push("default".to_owned()),
+            Long("mimalloc") => library = Some(PathBuf::from(parser.value()?)),
+            Long("rust-only") => rust_only = true,
             Long("short") => size = Size::Short,
             Long("sweep") if size == Size::Table => size = Size::Sweep,
             Long("sweep") => {}
@@ -90,6 +101,16 @@ fn read(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
     if rounds == 0 {
         return Err("--rounds must be at least 1".into());
     }
+    if heaps.is_empty() {
+        heaps.push("kept".to_owned());
+    }
+    if heaps.len() > 1 && plot.is_some() {
+        return Err("a picture shows one heap: give --plot one --heap".into());
+    }
+    let heaps = heaps
+        .iter()
+        .map(|name| Heap::called(name, library.as_deref()));
+    let heaps = heaps.collect::<Result<_, _>>()?;
     Ok(Asked::Run(Args {
         workloads: if only.is_empty() {
             workload::ALL.to_vec()
@@ -97,7 +118,8 @@ fn read(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
             only
         },
         rounds,
-        heap,
+        heaps,
+        rust_only,
         size,
         json,
         plot,
@@ -122,7 +144,10 @@ fn serving(workload: &str, contestant: &str) -> Result<Run, lexopt::Error> {
         .contestants
         .iter()
         .find(|one| one.name == contestant)
-        .map(|one| one.run)
+        .and_then(|one| match one.program {
+            Program::Own(run) => Some(run),
+            Program::Foreign(_) => None,
+        })
         .ok_or_else(|| format!("`{workload}` has no contestant `{contestant}`").into())
 }
 
@@ -131,6 +156,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::contest::Contestant;
 
     fn run(args: &[&str]) -> Args {
         match read(lexopt::Parser::from_args(args)) {
@@ -168,11 +194,20 @@ mod tests {
         for workload in workload::ALL {
             let names: HashSet<_> = workload.contestants.iter().map(|one| one.name).collect();
             assert_eq!(names.len(), workload.contestants.len(), "{}", workload.name);
-            for name in names {
+            let own = |one: &&Contestant| matches!(one.program, Program::Own(_));
+            for name in workload.contestants.iter().filter(own).map(|one| one.name) {
                 let asked = read(lexopt::Parser::from_args(["--serve", workload.name, name]));
                 assert!(matches!(asked, Ok(Asked::Serve(_))), "{asked:?}");
             }
         }
+    }
+
+    #[test]
+    fn several_heaps_are_run_in_the_order_asked() {
+        assert_eq!(run(&[]).heaps, [Heap::Kept]);
+        assert_eq!(run(&["--default-heap"]).heaps, [Heap::Default]);
+        let heaps = run(&["--heap", "default,kept"]).heaps;
+        assert_eq!(heaps, [Heap::Default, Heap::Kept]);
     }
 
     #[test]
@@ -181,6 +216,8 @@ mod tests {
             &["--only", "nothing"][..],
             &["--rounds", "0"],
             &["--fast"],
+            &["--heap", "huge"],
+            &["--heap", "kept,default", "--plot", "out"],
             &["--serve", "mix", "no-such-contestant"],
         ] {
             assert!(

@@ -10,7 +10,9 @@ use std::process::{Child as Process, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::contest::{Contestant, Workload};
+use crate::contest::{Contestant, Program, Workload};
+use crate::foreign::Tools;
+use crate::heap::Heap;
 use crate::peer;
 
 /// Far above what any round takes, on any machine one would measure on: who needs longer hangs.
@@ -18,24 +20,6 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// The `blocking` crate takes its limit from the environment alone, and reads it once.
 const BLOCKING_LIMIT: &str = "BLOCKING_MAX_THREADS";
-
-/// Has the GNU C library keep what was freed, as it does in a program that has been running for a
-/// while. With its defaults it gives the end of the heap back to the system whenever much of it is
-/// free, and a round of a single workload measures the system's page faults: several hundred
-/// nanoseconds a page on a virtual machine.
-const KEPT_HEAP: [(&str, &str); 2] = [
-    ("MALLOC_TRIM_THRESHOLD_", "8000000000"),
-    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
-];
-
-/// What becomes of memory that a contestant has freed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heap {
-    /// It stays with the process.
-    Kept,
-    /// What the system's allocator does by default.
-    Default,
-}
 
 /// A contestant in its own process, which ends when this is dropped.
 #[derive(Debug)]
@@ -48,24 +32,29 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts this program again, to serve one contestant.
+    /// Starts a contestant's program: this one again, or that of another language.
     pub(crate) fn start(
         workload: &Workload,
         contestant: &Contestant,
-        heap: Heap,
+        heap: &Heap,
+        tools: &Tools,
     ) -> Result<Self, String> {
         let name = format!("{}: {}", workload.name, contestant.name);
-        let program = std::env::current_exe().map_err(|why| format!("{name}: {why}"))?;
-        let mut command = Command::new(program);
-        command.args(["--serve", workload.name, contestant.name]);
+        let mut command = match contestant.program {
+            Program::Own(_) => {
+                let program = std::env::current_exe().map_err(|why| format!("{name}: {why}"))?;
+                let mut command = Command::new(program);
+                command.args(["--serve", workload.name, contestant.name]);
+                command
+            }
+            Program::Foreign(language) => tools.command(language, workload.name),
+        };
         if contestant.as_it_comes {
             command.env_remove(BLOCKING_LIMIT);
         } else {
             command.env(BLOCKING_LIMIT, peer::MANY.to_string());
         }
-        if heap == Heap::Kept {
-            command.envs(KEPT_HEAP);
-        }
+        command.envs(heap.environment());
         Self::of(command, name, LIMIT)
     }
 

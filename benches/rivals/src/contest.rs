@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::foreign::Language;
+
 /// One run: does `n` operations and says how long they took, without what was set up before.
 pub(crate) type Run = fn(usize) -> Duration;
 
@@ -16,6 +18,16 @@ pub(crate) enum Kind {
     Floor,
     /// Does less than the job, or another one: shown, never the best peer.
     Reference,
+    /// In another language: shown, never the best peer.
+    Foreign,
+}
+
+/// The program that a contestant's process runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Program {
+    /// This one, started once more.
+    Own(Run),
+    Foreign(Language),
 }
 
 /// One line of a table.
@@ -23,7 +35,7 @@ pub(crate) enum Kind {
 pub(crate) struct Contestant {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    pub(crate) run: Run,
+    pub(crate) program: Program,
     /// The largest `n` it can do, or can do in reasonable time.
     pub(crate) most: usize,
     /// Why it stops at `most`.
@@ -35,11 +47,11 @@ pub(crate) struct Contestant {
 }
 
 impl Contestant {
-    const fn new(name: &'static str, kind: Kind, run: Run) -> Self {
+    const fn new(name: &'static str, kind: Kind, program: Program) -> Self {
         Self {
             name,
             kind,
-            run,
+            program,
             most: usize::MAX,
             stops: None,
             note: None,
@@ -48,19 +60,28 @@ impl Contestant {
     }
 
     pub(crate) const fn ours(run: Run) -> Self {
-        Self::new("fast-async", Kind::Ours, run)
+        Self::new("fast-async", Kind::Ours, Program::Own(run))
     }
 
     pub(crate) const fn floor(run: Run) -> Self {
-        Self::new("floor", Kind::Floor, run)
+        Self::new("floor", Kind::Floor, Program::Own(run))
     }
 
     pub(crate) const fn peer(name: &'static str, run: Run) -> Self {
-        Self::new(name, Kind::Peer, run)
+        Self::new(name, Kind::Peer, Program::Own(run))
     }
 
     pub(crate) const fn reference(name: &'static str, why: &'static str, run: Run) -> Self {
-        Self::new(name, Kind::Reference, run).noted(why)
+        Self::variant(name, run).noted(why)
+    }
+
+    /// fast-async under another condition.
+    pub(crate) const fn variant(name: &'static str, run: Run) -> Self {
+        Self::new(name, Kind::Reference, Program::Own(run))
+    }
+
+    pub(crate) const fn foreign(name: &'static str, language: Language) -> Self {
+        Self::new(name, Kind::Foreign, Program::Foreign(language))
     }
 
     pub(crate) const fn noted(mut self, note: &'static str) -> Self {
@@ -120,6 +141,8 @@ pub(crate) struct Workload {
     /// Each round has a new process without a warm-up, because the figure is how a pool grows, and
     /// a grown pool takes up to ten seconds to shrink.
     pub(crate) from_rest: bool,
+    /// What to know when reading the figures, said below them; a line each, of a picture's width.
+    pub(crate) reading: &'static [&'static str],
     pub(crate) contestants: &'static [Contestant],
 }
 

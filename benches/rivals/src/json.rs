@@ -1,13 +1,17 @@
 //! The report for machines: one document, written by hand because it is so small.
 
 use crate::contest::Kind;
-use crate::machine;
 use crate::measure::{Bout, Ratio, Series};
 
 /// Everything measured, with every round's figure.
-pub(crate) fn report(bouts: &[Bout], machine: &str, rounds: usize) -> String {
-    let versions = machine::versions()
-        .into_iter()
+pub(crate) fn report(
+    bouts: &[Bout],
+    machine: &str,
+    versions: &[(&str, &str)],
+    rounds: usize,
+) -> String {
+    let versions = versions
+        .iter()
         .map(|(name, version)| format!("{}: {}", quoted(name), quoted(version)));
     format!(
         "{{\n\"machine\": {},\n\"unit\": \"ns per operation\",\n\"rounds\": {rounds},\n\"versions\": {{{}}},\n\"bouts\": [\n{}\n]\n}}\n",
@@ -23,8 +27,9 @@ fn bout(bout: &Bout) -> String {
         None => "null".to_owned(),
     };
     format!(
-        "{{\"workload\": {}, \"n\": {}, \"operations\": {}, \"operation\": {}, \"over_best_peer\": {}, \"over_floor\": {}, \"contestants\": [\n{}\n]}}",
+        "{{\"workload\": {}, \"heap\": {}, \"n\": {}, \"operations\": {}, \"operation\": {}, \"over_best_peer\": {}, \"over_floor\": {}, \"contestants\": [\n{}\n]}}",
         quoted(bout.workload.name),
+        quoted(bout.heap.name()),
         bout.n,
         (bout.workload.operations)(bout.n),
         quoted(bout.workload.operation),
@@ -40,6 +45,7 @@ fn series(one: &Series) -> String {
         Kind::Peer => "peer",
         Kind::Floor => "floor",
         Kind::Reference => "reference",
+        Kind::Foreign => "other language",
     };
     format!(
         "  {{\"name\": {}, \"kind\": {}, \"n\": {}, \"median\": {:.2}, \"least\": {:.2}, \"most\": {:.2}, \"spread\": {:.4}, \"rounds\": [{}]}}",

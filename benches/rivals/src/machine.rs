@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::foreign::Tools;
+
 /// Every package's version, as the build resolved it.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
@@ -36,11 +38,11 @@ fn processor() -> Option<String> {
 }
 
 /// Name and version of everything compared.
-pub(crate) fn versions() -> Vec<(&'static str, &'static str)> {
-    PACKAGES
+pub(crate) fn versions(tools: &Tools) -> Vec<(&'static str, &str)> {
+    let packages = PACKAGES
         .into_iter()
-        .filter_map(|name| Some((name, version(LOCK, name)?)))
-        .collect()
+        .filter_map(|name| Some((name, version(LOCK, name)?)));
+    packages.chain(tools.versions()).collect()
 }
 
 /// The newest version of `name`: a lock file lists them in ascending order.
@@ -62,7 +64,7 @@ mod tests {
 
     #[test]
     fn every_package_compared_is_in_the_lock_file() {
-        assert_eq!(versions().len(), PACKAGES.len());
+        assert_eq!(versions(&Tools::none()).len(), PACKAGES.len());
     }
 
     #[test]

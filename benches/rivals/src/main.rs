@@ -5,6 +5,8 @@
 mod args;
 mod child;
 mod contest;
+mod foreign;
+mod heap;
 mod json;
 mod machine;
 mod measure;
@@ -19,8 +21,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use args::{Args, Asked};
-use contest::Workload;
-use measure::Bout;
+use contest::{Program, Workload};
+use foreign::{Language, Tools};
+use measure::{Bout, Setting};
 
 fn main() -> ExitCode {
     let args = match args::parse() {
@@ -50,12 +53,19 @@ fn main() -> ExitCode {
 
 fn compete(args: &Args) -> Result<(), String> {
     let machine = args.machine.clone().unwrap_or_else(machine::describe);
+    let tools = Tools::find(|language| is_wanted(language, args))?;
+    let setting = Setting {
+        rounds: args.rounds,
+        heaps: &args.heaps,
+        tools: &tools,
+    };
+    let versions = machine::versions(&tools);
     if !args.json {
-        println!("{}", table::heading(&machine, args.rounds));
+        println!("{}", table::heading(&machine, &versions, args.rounds));
     }
     let mut bouts = Vec::new();
     for workload in args.workloads.iter().copied() {
-        let held = hold(workload, args)?;
+        let held = hold(workload, args, &setting)?;
         if !args.json {
             for bout in &held {
                 println!("{}", table::bout(bout));
@@ -67,23 +77,35 @@ fn compete(args: &Args) -> Result<(), String> {
         bouts.extend(held);
     }
     if args.json {
-        print!("{}", json::report(&bouts, &machine, args.rounds));
-    } else {
-        println!("{}", table::summary(&bouts));
+        print!("{}", json::report(&bouts, &machine, &versions, args.rounds));
+        return Ok(());
+    }
+    for heap in &args.heaps {
+        println!("{}", table::summary(&bouts, heap));
     }
     Ok(())
 }
 
+/// A contestant of the run is written in it.
+fn is_wanted(language: Language, args: &Args) -> bool {
+    let mut contestants = args.workloads.iter().flat_map(|one| one.contestants);
+    let is_in_it = |program: &Program| matches!(program, Program::Foreign(its) if *its == language);
+    !args.rust_only && contestants.any(|one| is_in_it(&one.program))
+}
+
 /// Every size of one workload, smallest first.
-fn hold(workload: &'static Workload, args: &Args) -> Result<Vec<Bout>, String> {
+fn hold(
+    workload: &'static Workload,
+    args: &Args,
+    setting: &Setting<'_>,
+) -> Result<Vec<Bout>, String> {
     let sizes = workload.sizes(args.size);
-    sizes
-        .iter()
-        .map(|&n| {
-            eprintln!("{} at {n} ..", workload.name);
-            measure::bout(workload, n, sizes, args.rounds, args.heap)
-        })
-        .collect()
+    let mut held = Vec::new();
+    for &n in sizes {
+        eprintln!("{} at {n} ..", workload.name);
+        held.extend(measure::bouts(workload, n, sizes, setting)?);
+    }
+    Ok(held)
 }
 
 fn draw(folder: &Path, workload: &Workload, bouts: &[Bout], machine: &str) -> Result<(), String> {

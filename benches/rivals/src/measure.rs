@@ -1,13 +1,20 @@
 //! Rounds, medians, spreads and ratios.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::child::{Child, Heap};
-use crate::contest::{Contestant, Kind, Workload};
+use crate::child::Child;
+use crate::contest::{Contestant, Kind, Program, Workload};
+use crate::foreign::Tools;
+use crate::heap::Heap;
 
 /// Idle threads of the contestant before may still be looking for work: they get this long to fall
 /// asleep.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// A contestant that is compiled while it runs is warmed up by so many rounds, or for so long: its
+/// compiler takes a method up after some ten thousand calls, and needs time of its own.
+const WARM_UP_ROUNDS: usize = 30;
+const WARM_UP_TIME: Duration = Duration::from_secs(3);
 
 /// What one contestant needed, one figure per round.
 #[derive(Debug)]
@@ -19,10 +26,11 @@ pub(crate) struct Series {
     pub(crate) rounds: Vec<f64>,
 }
 
-/// All contestants of a workload at one size.
+/// All contestants of a workload at one size, with one heap.
 #[derive(Debug)]
 pub(crate) struct Bout {
     pub(crate) workload: &'static Workload,
+    pub(crate) heap: Heap,
     pub(crate) n: usize,
     pub(crate) series: Vec<Series>,
 }
@@ -35,61 +43,112 @@ pub(crate) struct Ratio {
     pub(crate) most: f64,
 }
 
-/// Lets all contestants of `workload` do `n` operations `rounds` times, one after another within
-/// each round.
+/// What all bouts of a run have in common.
+#[derive(Debug)]
+pub(crate) struct Setting<'a> {
+    pub(crate) rounds: usize,
+    pub(crate) heaps: &'a [Heap],
+    pub(crate) tools: &'a Tools,
+}
+
+/// Lets all contestants of `workload` do `n` operations, one after another within each round, each
+/// once with every heap. Returns a bout for each heap.
 ///
-/// One that dies or hangs ends the bout, with an error that names it.
-pub(crate) fn bout(
+/// One that dies or hangs ends the bouts, with an error that names it.
+pub(crate) fn bouts(
     workload: &'static Workload,
     n: usize,
     sizes: &[usize],
-    rounds: usize,
-    heap: Heap,
-) -> Result<Bout, String> {
-    let mut series: Vec<_> = workload
-        .contestants
+    setting: &Setting<'_>,
+) -> Result<Vec<Bout>, String> {
+    let mut field: Vec<_> = setting
+        .heaps
         .iter()
-        .filter_map(|contestant| {
-            Some(Series {
-                contestant,
-                n: contestant.size(n, sizes)?,
-                rounds: Vec::with_capacity(rounds),
-            })
-        })
+        .flat_map(|heap| entrants(workload, n, sizes, setting, heap))
         .collect();
     let mut children = Vec::new();
     if !workload.from_rest {
-        for one in &series {
-            children.push(warmed_up(workload, one, heap)?);
+        for (heap, one) in &field {
+            children.push(warmed_up(workload, one, heap, setting.tools)?);
         }
     }
-    let field = series.len();
-    for round in 0..rounds {
-        for turn in order(field, round) {
-            let one = &mut series[turn];
+    for round in 0..setting.rounds {
+        for turn in order(field.len(), round) {
+            let (heap, one) = &mut field[turn];
             std::thread::sleep(PAUSE);
             let took = match children.get_mut(turn) {
                 Some(child) => round_of(workload, one, child)?,
                 None => {
-                    let mut child = Child::start(workload, one.contestant, heap)?;
+                    let mut child = Child::start(workload, one.contestant, heap, setting.tools)?;
                     round_of(workload, one, &mut child)?
                 }
             };
             one.rounds.push(took);
         }
     }
-    Ok(Bout {
-        workload,
-        n,
-        series,
-    })
+    let mut bouts: Vec<_> = setting
+        .heaps
+        .iter()
+        .map(|heap| Bout {
+            workload,
+            heap: heap.clone(),
+            n,
+            series: Vec::new(),
+        })
+        .collect();
+    for (heap, one) in field {
+        let its = bouts.iter_mut().find(|bout| bout.heap == *heap);
+        its.expect("each heap has a bout").series.push(one);
+    }
+    Ok(bouts)
+}
+
+/// Those who take part at size `n`, with one heap.
+fn entrants<'a>(
+    workload: &'static Workload,
+    n: usize,
+    sizes: &[usize],
+    setting: &Setting<'_>,
+    heap: &'a Heap,
+) -> Vec<(&'a Heap, Series)> {
+    let is_here = |one: &&Contestant| match one.program {
+        Program::Own(_) => true,
+        Program::Foreign(language) => setting.tools.has(language),
+    };
+    let contestants = workload.contestants.iter().filter(is_here);
+    let series = |contestant: &'static Contestant| {
+        Some(Series {
+            contestant,
+            n: contestant.size(n, sizes)?,
+            rounds: Vec::with_capacity(setting.rounds),
+        })
+    };
+    contestants
+        .filter_map(series)
+        .map(|one| (heap, one))
+        .collect()
 }
 
 /// A process that has done a round of the size it will be measured at: its heap has the extent and
-/// its pool the threads it needs.
-fn warmed_up(workload: &Workload, one: &Series, heap: Heap) -> Result<Child, String> {
-    let mut child = Child::start(workload, one.contestant, heap)?;
-    round_of(workload, one, &mut child)?;
+/// its pool the threads it needs. In another language it has done more rounds.
+fn warmed_up(
+    workload: &Workload,
+    one: &Series,
+    heap: &Heap,
+    tools: &Tools,
+) -> Result<Child, String> {
+    let mut child = Child::start(workload, one.contestant, heap, tools)?;
+    let rounds = match one.contestant.program {
+        Program::Own(_) => 1,
+        Program::Foreign(_) => WARM_UP_ROUNDS,
+    };
+    let start = Instant::now();
+    for _ in 0..rounds {
+        round_of(workload, one, &mut child)?;
+        if start.elapsed() > WARM_UP_TIME {
+            break;
+        }
+    }
     Ok(child)
 }
 
@@ -161,7 +220,16 @@ impl Bout {
 
     /// The fastest that does the same job at the same size.
     pub(crate) fn best_peer(&self) -> Option<&Series> {
-        self.of(Kind::Peer)
+        self.fastest(Kind::Peer)
+    }
+
+    /// The fastest in another language at the same size.
+    pub(crate) fn best_foreign(&self) -> Option<&Series> {
+        self.fastest(Kind::Foreign)
+    }
+
+    fn fastest(&self, kind: Kind) -> Option<&Series> {
+        self.of(kind)
             .filter(|one| one.n == self.n)
             .min_by(|a, b| a.median().total_cmp(&b.median()))
     }

@@ -9,11 +9,11 @@ use crate::contest::{Kind, Workload};
 use crate::measure::{Bout, Series};
 use axis::Axis;
 
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 610.0;
+const WIDTH: f64 = 1000.0;
+const HEIGHT: f64 = 640.0;
 /// The field the lines are drawn in; the names stand to the right of it.
-const LEFT: f64 = 84.0;
-const RIGHT: f64 = 650.0;
+const LEFT: f64 = 118.0;
+const RIGHT: f64 = 690.0;
 const TOP: f64 = 64.0;
 const BOTTOM: f64 = 470.0;
 
@@ -66,11 +66,15 @@ pub(crate) fn svg(workload: &Workload, bouts: &[Bout], machine: &str) -> String 
     text(&mut svg, LEFT, 48.0, "fill=\"#444444\"", workload.question);
     grid(&mut svg, &across, &up);
     titles(&mut svg, workload);
-    for line in &lines {
+    // The band of fast-async is below the thin lines of the others: where they coincide, both show.
+    let (ours, others): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.kind == Kind::Ours);
+    for line in ours.into_iter().chain(others) {
         draw(&mut svg, line, &across, &up);
     }
     legend(&mut svg, &lines, &up);
-    for (row, words) in (1..).zip(footnote(&lines).iter().rev()) {
+    let mut notes = footnote(&lines);
+    notes.extend(workload.reading.iter().map(|&words| words.to_owned()));
+    for (row, words) in (1..).zip(notes.iter().rev()) {
         text(
             &mut svg,
             LEFT,
@@ -83,8 +87,9 @@ pub(crate) fn svg(workload: &Workload, bouts: &[Bout], machine: &str) -> String 
         .map(|one| one.took.rounds.len())
         .max()
         .unwrap_or(0);
+    let heap = bouts.first().map_or("", |bout| bout.heap.description());
     let caption =
-        format!("{machine}. Medians of {rounds} rounds; bars from the least to the most.");
+        format!("{machine}; {heap}. Medians of {rounds} rounds; bars from the least to the most.");
     text(&mut svg, LEFT, HEIGHT - 18.0, SMALL, &caption);
     svg.push_str("</svg>\n");
     svg
@@ -102,7 +107,7 @@ fn lines<'a>(workload: &Workload, bouts: &'a [Bout]) -> Vec<Line<'a>> {
             colour: match contestant.kind {
                 Kind::Ours => OURS,
                 Kind::Floor => FLOOR,
-                Kind::Peer | Kind::Reference => colours.next().unwrap_or(FLOOR),
+                Kind::Peer | Kind::Reference | Kind::Foreign => colours.next().unwrap_or(FLOOR),
             },
             points: bouts
                 .iter()
@@ -123,16 +128,30 @@ fn points<'a>(lines: &'a [Line<'a>]) -> impl Iterator<Item = Point<'a>> {
 }
 
 fn grid(svg: &mut String, across: &Axis, up: &Axis) {
-    for (value, label) in across.marks() {
+    for value in across.marks() {
         let x = across.place(value);
         rule(svg, x, TOP, x, BOTTOM);
+    }
+    for (value, label) in across.labels(width_of) {
+        let x = across.place(value);
         text(svg, x, BOTTOM + 20.0, "text-anchor=\"middle\"", &label);
     }
-    for (value, label) in up.marks() {
+    for value in up.marks() {
         let y = up.place(value);
         rule(svg, LEFT, y, RIGHT, y);
+    }
+    for (value, label) in up.labels(|_| LETTER_HEIGHT) {
+        let y = up.place(value);
         text(svg, LEFT - 8.0, y + 4.0, "text-anchor=\"end\"", &label);
     }
+}
+
+/// What a letter takes at the size of the labels, at most.
+const LETTER_WIDTH: f64 = 8.0;
+const LETTER_HEIGHT: f64 = 14.0;
+
+fn width_of(label: &str) -> f64 {
+    LETTER_WIDTH * label.len() as f64
 }
 
 /// A line of the grid.
@@ -148,9 +167,9 @@ fn titles(svg: &mut String, workload: &Workload) {
     let below = format!("N: {}s in one run", workload.operation);
     text(svg, middle, BOTTOM + 44.0, "text-anchor=\"middle\"", &below);
     let height = (TOP + BOTTOM) / 2.0;
-    let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 22 {height})\"");
+    let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 20 {height})\"");
     let beside = format!("ns per {}, less is better", workload.operation);
-    text(svg, 22.0, height, &turned, &beside);
+    text(svg, 20.0, height, &turned, &beside);
 }
 
 fn draw(svg: &mut String, line: &Line<'_>, across: &Axis, up: &Axis) {
@@ -177,23 +196,32 @@ fn draw(svg: &mut String, line: &Line<'_>, across: &Axis, up: &Axis) {
         let _ = writeln!(
             svg,
             "<line x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"{}\" stroke-opacity=\"0.5\"/>\
-             <circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"{}\"/>",
+             <circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"{}\" fill=\"{}\"/>",
             up.place(one.took.least()),
             up.place(one.took.most()),
             line.colour,
             up.place(one.took.median()),
+            radius(line.kind),
             line.colour
         );
     }
 }
 
-/// fast-async stands out, the floor and what does less than the job are dashed.
+/// fast-async stands out; the floor, what does less than the job, and other languages are dashed.
 fn stroke(kind: Kind) -> &'static str {
     match kind {
-        Kind::Ours => "stroke-width=\"3.5\"",
+        Kind::Ours => "stroke-width=\"8\"",
         Kind::Peer => "stroke-width=\"1.6\"",
         Kind::Floor => "stroke-width=\"1.6\" stroke-dasharray=\"7 4\"",
         Kind::Reference => "stroke-width=\"1.6\" stroke-dasharray=\"2 3\"",
+        Kind::Foreign => "stroke-width=\"1.6\" stroke-dasharray=\"9 3 2 3\"",
+    }
+}
+
+fn radius(kind: Kind) -> f64 {
+    match kind {
+        Kind::Ours => 6.0,
+        _ => 2.5,
     }
 }
 

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use crate::contest::Workload;
-use crate::machine;
+use crate::heap::Heap;
 use crate::measure::{Bout, Ratio, Series};
 
-pub(crate) fn heading(machine: &str, rounds: usize) -> String {
-    let versions: Vec<_> = machine::versions()
-        .into_iter()
+pub(crate) fn heading(machine: &str, versions: &[(&str, &str)], rounds: usize) -> String {
+    let versions: Vec<_> = versions
+        .iter()
         .map(|(name, version)| format!("{name} {version}"))
         .collect();
     format!(
@@ -28,10 +28,11 @@ pub(crate) fn list(workloads: &[&Workload]) -> String {
 /// One size of one workload: a line a contestant, the fastest first.
 pub(crate) fn bout(bout: &Bout) -> String {
     let mut text = format!(
-        "{}  N = {}  ns per {}\n{}\n\n",
+        "{}  N = {}  ns per {}, {}\n{}\n\n",
         bout.workload.name,
         grouped(bout.n),
         bout.workload.operation,
+        bout.heap.description(),
         bout.workload.question
     );
     let _ = writeln!(
@@ -60,12 +61,21 @@ pub(crate) fn bout(bout: &Bout) -> String {
     for (number, note) in (1..).zip(notes) {
         let _ = writeln!(text, "  [{number}] {note}");
     }
+    for words in bout.workload.reading {
+        let _ = writeln!(text, "  {words}");
+    }
     if let Some(ours) = bout.ours() {
         let peer = bout
             .best_peer()
             .map(|peer| (format!("best peer, {}", peer.contestant.name), peer));
+        let foreign = bout.best_foreign().map(|other| {
+            (
+                format!("best other language, {}", other.contestant.name),
+                other,
+            )
+        });
         let floor = bout.floor().map(|floor| ("floor".to_owned(), floor));
-        for (title, other) in peer.into_iter().chain(floor) {
+        for (title, other) in peer.into_iter().chain(foreign).chain(floor) {
             let ratio = ours.over(other);
             let _ = writeln!(
                 text,
@@ -77,18 +87,30 @@ pub(crate) fn bout(bout: &Bout) -> String {
     text
 }
 
-/// One line a bout.
-pub(crate) fn summary(bouts: &[Bout]) -> String {
+/// One line a bout, of those with `heap`.
+pub(crate) fn summary(bouts: &[Bout], heap: &Heap) -> String {
     let mut text = format!(
-        "{:18}{:>10}{:>12}{:>12}{:>12}  {:32}{:>12}{:>9}\n",
-        "workload", "N", "floor", "fast-async", "best peer", "", "/ best peer", "/ floor"
+        "With {}:\n{:18}{:>10}{:>10}{:>12}{:>11}  {:28}{:>8}{:>9}{:>11}  {:20}{:>8}\n",
+        heap.description(),
+        "workload",
+        "N",
+        "floor",
+        "fast-async",
+        "best peer",
+        "",
+        "/ it",
+        "/ floor",
+        "language",
+        "",
+        "/ it"
     );
-    for bout in bouts {
+    for bout in bouts.iter().filter(|bout| bout.heap == *heap) {
         let (floor, ours, peer) = (bout.floor(), bout.ours(), bout.best_peer());
+        let foreign = bout.best_foreign();
         let over = |other: Option<&Series>| times(ours.zip(other).map(|(a, b)| a.over(b)));
         let _ = writeln!(
             text,
-            "{:18}{:>10}{:>12}{:>12}{:>12}  {:32}{:>12}{:>9}",
+            "{:18}{:>10}{:>10}{:>12}{:>11}  {:28}{:>8}{:>9}{:>11}  {:20}{:>8}",
             bout.workload.name,
             grouped(bout.n),
             median(floor),
@@ -97,6 +119,9 @@ pub(crate) fn summary(bouts: &[Bout]) -> String {
             peer.map_or("", |peer| peer.contestant.name),
             over(peer),
             over(floor),
+            median(foreign),
+            foreign.map_or("", |other| other.contestant.name),
+            over(foreign),
         );
     }
     text

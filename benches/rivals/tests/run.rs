@@ -17,7 +17,13 @@ fn said(output: Output) -> String {
 
 #[test]
 fn every_contestant_answers_from_its_process() {
-    let said = said(rivals(&["--short", "--only", "chain,late", "--json"]));
+    let said = said(rivals(&[
+        "--short",
+        "--rust-only",
+        "--only",
+        "chain,late",
+        "--json",
+    ]));
     for name in ["floor", "fast-async", "tokio tasks", "promisery"] {
         assert!(said.contains(&format!("\"name\": \"{name}\"")), "{said}");
     }
@@ -32,6 +38,56 @@ fn from_rest_each_round_is_a_process() {
     assert_eq!(
         said.matches("\"name\": \"blocking, as it comes\"").count(),
         1
+    );
+}
+
+#[test]
+fn contestants_in_other_languages_take_part_where_their_tools_are() {
+    let output = rivals(&["--short", "--only", "fanout", "--json"]);
+    let missing = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = said(output);
+    for (tool, name) in [
+        ("java", "JVM CompletableFuture"),
+        ("node", "Node"),
+        ("go", "Go"),
+    ] {
+        let takes_part = said.contains(&format!("\"name\": \"{name}\""));
+        let is_missing = missing.contains(&format!("no `{tool}` here"));
+        assert!(takes_part != is_missing, "{name}: {missing}");
+    }
+    let said = self::said(rivals(&[
+        "--short",
+        "--rust-only",
+        "--only",
+        "fanout",
+        "--json",
+    ]));
+    assert!(!said.contains("other language"), "{said}");
+}
+
+#[test]
+fn each_heap_has_its_table() {
+    let args = [
+        "--short",
+        "--rust-only",
+        "--only",
+        "late",
+        "--heap",
+        "default,kept",
+    ];
+    let said = said(rivals(&args));
+    assert!(
+        said.contains("ns per continuation, the C library's heap as it comes"),
+        "{said}"
+    );
+    assert!(
+        said.contains("ns per continuation, the C library's heap, kept"),
+        "{said}"
+    );
+    assert_eq!(
+        said.matches("With the C library's heap").count(),
+        2,
+        "{said}"
     );
 }
 

@@ -13,6 +13,7 @@ use ::futures::future::join_all;
 use ::tokio::task::JoinSet;
 
 use crate::contest::{Contestant, Workload, one_each};
+use crate::foreign::Language;
 use crate::peer::async_executor::AsyncExecutor;
 use crate::peer::fast_async::FastAsync;
 use crate::peer::floor::{self, sum_below};
@@ -30,6 +31,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: one_each,
     fill: super::FILL,
     from_rest: false,
+    reading: &[],
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(fast_async),
@@ -54,6 +56,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
             collected::<threads::PollPromise>,
         )
         .at_most(threads::MOST, threads::WHY),
+        Contestant::foreign("JVM CompletableFuture", Language::Jvm),
     ],
 };
 

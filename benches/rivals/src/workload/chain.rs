@@ -17,6 +17,7 @@ use ::futures::executor::block_on;
 use ::futures::future::BoxFuture;
 
 use crate::contest::{Contestant, Workload, one_each};
+use crate::foreign::Language;
 use crate::peer::{async_executor, futures, threads, tokio};
 
 type Step = Box<dyn FnOnce(u64) -> u64 + Send>;
@@ -31,6 +32,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: one_each,
     fill: super::FILL,
     from_rest: false,
+    reading: &[],
     contestants: &[
         Contestant::floor(floor),
         Contestant::ours(fast_async),
@@ -43,10 +45,13 @@ pub(crate) const WORKLOAD: Workload = Workload {
         Contestant::peer("futures ThreadPool tasks", futures),
         Contestant::peer("promisery", promisery),
         Contestant::peer("poll-promise", poll_promise).at_most(threads::MOST, threads::WHY),
+        Contestant::foreign("JVM CompletableFuture", Language::Jvm),
+        Contestant::foreign("Node", Language::Node),
+        Contestant::foreign("Go", Language::Go).noted("a goroutine for every link"),
     ],
 };
 
-fn fast_async(n: usize) -> Duration {
+pub(super) fn fast_async(n: usize) -> Duration {
     let start = Instant::now();
     let (resolver, mut task) = fast_async::deferred::<u64>();
     for i in 1..=n as u64 {

@@ -17,6 +17,7 @@ use ::futures::future::join_all;
 use ::tokio::task::JoinSet;
 
 use crate::contest::{Contestant, Workload, one_each};
+use crate::foreign::Language;
 use crate::peer::floor::{self, sum_below};
 use crate::peer::{threadpool, threads, tokio};
 use crate::stage::elsewhere;
@@ -31,6 +32,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: one_each,
     fill: super::FILL,
     from_rest: false,
+    reading: &[],
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(fast_async),
@@ -44,6 +46,9 @@ pub(crate) const WORKLOAD: Workload = Workload {
             "no joined promise",
             poll_promise,
         ),
+        Contestant::foreign("JVM CompletableFuture", Language::Jvm),
+        Contestant::foreign("Node", Language::Node).noted("settled on the one thread there is"),
+        Contestant::foreign("Go, one by one", Language::Go).noted("no joined promise"),
     ],
 };
 

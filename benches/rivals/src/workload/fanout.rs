@@ -18,6 +18,7 @@ use ::futures::future::{self, FutureExt};
 use ::tokio::sync::watch;
 
 use crate::contest::{Contestant, Workload, one_each};
+use crate::foreign::Language;
 use crate::peer::tokio::{self, Tasks};
 use crate::peer::{Peer, async_executor, futures};
 
@@ -33,6 +34,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: one_each,
     fill: super::FILL,
     from_rest: false,
+    reading: &[],
     contestants: &[
         Contestant::floor(floor),
         Contestant::ours(fast_async),
@@ -41,6 +43,9 @@ pub(crate) const WORKLOAD: Workload = Workload {
         Contestant::peer("async-executor + Shared", async_executor),
         Contestant::peer("futures ThreadPool + Shared", thread_pool),
         Contestant::peer("tokio watch", tokio_watch),
+        Contestant::foreign("JVM CompletableFuture", Language::Jvm),
+        Contestant::foreign("Node", Language::Node),
+        Contestant::foreign("Go", Language::Go).noted("a goroutine for every observer"),
     ],
 };
 

@@ -16,6 +16,7 @@ use ::futures::executor::block_on;
 use ::futures::future::BoxFuture;
 
 use crate::contest::{Contestant, Workload};
+use crate::foreign::Language;
 use crate::peer::{Peer, async_executor, futures, rayon, threads, tokio};
 
 pub(crate) const WORKLOAD: Workload = Workload {
@@ -28,6 +29,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: calls,
     fill: super::FILL,
     from_rest: false,
+    reading: &[],
     contestants: &[
         Contestant::floor(floor),
         Contestant::ours(fast_async),
@@ -38,6 +40,8 @@ pub(crate) const WORKLOAD: Workload = Workload {
         Contestant::peer("poll-promise", blocking::<threads::PollPromise>)
             .at_most(15, threads::WHY),
         Contestant::reference("rayon::join", "no task objects", rayon_join),
+        Contestant::foreign("JVM RecursiveTask", Language::Jvm),
+        Contestant::foreign("Go", Language::Go),
     ],
 };
 

@@ -33,6 +33,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: one_each,
     fill: super::FILL,
     from_rest: false,
+    reading: &[],
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(fast_async),

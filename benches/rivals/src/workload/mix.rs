@@ -40,6 +40,11 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: one_each,
     fill: 1,
     from_rest: true,
+    reading: &[
+        "The falling line is 50 ms / N: with at most 64 threads all of them nap, and no no-op can run before the first nap ends,",
+        "at N = 100 after 500 000 ns a no-op. Only who may have more than 64 threads can be faster there: it starts some hundred",
+        "of them while the naps last, and pays for that at N = 100 000. Given 512 threads, fast-async grows past the naps too.",
+    ],
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(behind::<fast_async::FastAsync>).noted(LIMITED),
@@ -55,6 +60,10 @@ pub(crate) const WORKLOAD: Workload = Workload {
             .as_it_comes(),
         Contestant::peer("rayon, 64 threads", behind::<rayon::ManyThreads>),
         Contestant::peer("threadpool, 64 threads", behind::<threadpool::ManyThreads>),
+        Contestant::variant(
+            "fast-async, 512 threads",
+            behind::<fast_async::FastAsyncMany>,
+        ),
         Contestant::peer("rayon, 2 threads", behind::<rayon::Rayon>),
         Contestant::peer("threadpool, 2 threads", behind::<threadpool::Threadpool>),
         Contestant::reference(

@@ -27,6 +27,10 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: one_each,
     fill: 1,
     from_rest: true,
+    reading: &[
+        "Pools that grow start with 2 threads or none: at N = 100 the figure is how soon they start the 31 or more that the naps",
+        "leave them without. Pools that begin with 64 threads need none, and wait for no nap.",
+    ],
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(behind::<fast_async::FastAsync>).noted(LIMITED),

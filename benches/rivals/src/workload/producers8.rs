@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::contest::{Contestant, Workload, one_each};
+use crate::foreign::Language;
 use crate::peer::floor::{self, sum_below};
 use crate::peer::{
     Peer, async_executor, blocking, fast_async, futures, rayon, threadpool, threads, tokio,
@@ -27,6 +28,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: one_each,
     fill: super::FILL,
     from_rest: false,
+    reading: &[],
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(run::<fast_async::FastAsync>),
@@ -41,6 +43,8 @@ pub(crate) const WORKLOAD: Workload = Workload {
             .at_most(threads::MOST, threads::WHY),
         Contestant::peer("poll-promise", run::<threads::PollPromise>)
             .at_most(threads::MOST, threads::WHY),
+        Contestant::foreign("JVM CompletableFuture", Language::Jvm),
+        Contestant::foreign("Go", Language::Go),
     ],
 };
 

@@ -24,6 +24,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: one_each,
     fill: super::FILL,
     from_rest: false,
+    reading: &[],
     contestants: &[
         Contestant::floor(floor::one_by_one),
         Contestant::ours(fast_async),

@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::contest::{Contestant, Workload, one_each};
+use crate::foreign::Language;
 use crate::peer::floor::{self, sum_below};
 use crate::peer::{
     Peer, async_executor, blocking, fast_async, futures, rayon, threadpool, threads, tokio,
@@ -23,6 +24,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     operations: one_each,
     fill: super::FILL,
     from_rest: false,
+    reading: &[],
     contestants: &[
         Contestant::floor(floor::queue),
         Contestant::ours(run::<fast_async::FastAsync>),
@@ -37,10 +39,12 @@ pub(crate) const WORKLOAD: Workload = Workload {
             .at_most(threads::MOST, threads::WHY),
         Contestant::peer("poll-promise", run::<threads::PollPromise>)
             .at_most(threads::MOST, threads::WHY),
+        Contestant::foreign("JVM CompletableFuture", Language::Jvm),
+        Contestant::foreign("Go", Language::Go),
     ],
 };
 
-fn run<P: Peer>(n: usize) -> Duration {
+pub(super) fn run<P: Peer>(n: usize) -> Duration {
     let start = Instant::now();
     let handles: Vec<_> = (0..n as u64).map(|i| P::spawn(move || i)).collect();
     let sum = P::wait(handles);
