@@ -10,6 +10,8 @@ mod forkjoin;
 mod late;
 mod mix;
 mod mix_room;
+mod observed;
+mod producers;
 mod producers8;
 mod roundtrip;
 mod roundtrip_worker;
@@ -33,6 +35,10 @@ pub(crate) const ALL: &[&Workload] = &[
     &mix::WORKLOAD,
     &mix_room::WORKLOAD,
     &cancel::WORKLOAD,
+    &producers::WORKLOAD,
+    &observed::OBSERVED,
+    &observed::CHAIN,
+    &observed::UNHANDLED,
 ];
 
 /// Short rounds are repeated until they have done this many operations.
