@@ -190,6 +190,12 @@ pub trait Executor: Send + Sync {
     fn holder(&self) -> Option<ThreadId> {
         None
     }
+
+    /// Its jobs run on threads of its own, whatever the threads do that bring them.
+    #[doc(hidden)]
+    fn has_threads(&self) -> bool {
+        false
+    }
 }
 
 impl<F: Fn(Job) + Send + Sync + ?Sized> Executor for F {
@@ -332,5 +338,9 @@ impl<E: Executor + ?Sized> Executor for Arc<E> {
 
     fn holder(&self) -> Option<ThreadId> {
         (**self).holder()
+    }
+
+    fn has_threads(&self) -> bool {
+        (**self).has_threads()
     }
 }

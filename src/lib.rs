@@ -52,6 +52,7 @@
 //! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within); see [`time`] |
 //! | limit what runs | [`TaskQueue`], [`TaskQueue::serial`], [`Semaphore`]; see [`queue`] |
 //! | try again | [`retry`](fn@retry), [`Retry`]; see [`retry`](mod@retry) |
+//! | publish and subscribe | [`Topic`](topic::Topic), [`Receiver`](topic::Receiver); see [`topic`] |
 //! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |
@@ -101,6 +102,7 @@
 //   time/            delays and time limits; it imports `cell` and `timer`
 //   retry/           calls that are made again after a failure
 //   queue/           TaskQueue, Semaphore; it imports `cell` and `timer`
+//   topic/           Topic and its subscribers; it imports `cell`
 //   unwind.rs        which handles may be used after a caught panic
 //   prelude.rs       the names that most programs use
 //   private.rs       what the code that `#[make_async]` writes needs
@@ -112,7 +114,6 @@
 //   flow/    map_limit, reduce                    imports time
 //   group/   scopes of tasks                      imports time
 //   cache/   Lazy, Memo                           imports time
-//   topic/   Topic, Watch, Receiver               imports time and queue
 
 pub mod cancel;
 mod cell;
@@ -137,6 +138,7 @@ pub mod task;
 mod thread_waker;
 pub mod time;
 mod timer;
+pub mod topic;
 mod trace;
 mod turning;
 pub mod unhandled;

@@ -14,6 +14,7 @@ use crate::promise::{Resolver, SharedResolver};
 use crate::retry::RetryBudget;
 use crate::task::{SharedTask, Subscription, Task};
 use crate::timer::Clock;
+use crate::topic::{Receiver, Topic};
 
 impl<T> UnwindSafe for Task<T> {}
 impl<T> RefUnwindSafe for Task<T> {}
@@ -48,3 +49,8 @@ impl RefUnwindSafe for Clock {}
 
 impl UnwindSafe for RetryBudget {}
 impl RefUnwindSafe for RetryBudget {}
+impl<T: Send + Sync + 'static> UnwindSafe for Topic<T> {}
+impl<T: Send + Sync + 'static> RefUnwindSafe for Topic<T> {}
+
+impl<T: Send + Sync + 'static> UnwindSafe for Receiver<T> {}
+impl<T: Send + Sync + 'static> RefUnwindSafe for Receiver<T> {}

@@ -9,6 +9,7 @@ use std::alloc::System;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use fast_async::topic::{Overflow, Topic};
 use fast_async::{
     Inline, Pool, Resolver, Subscription, Task, all, deferred, set_max_threads, spawn,
 };
@@ -168,7 +169,7 @@ impl Scenario {
     }
 }
 
-const SCENARIOS: [Scenario; 25] = [
+const SCENARIOS: [Scenario; 27] = [
     Scenario::exact("deferred", 1, a_deferred_task),
     Scenario::exact("Task::ready", 1, a_ready_task),
     Scenario::exact("resolve", 0, resolving),
@@ -208,6 +209,8 @@ const SCENARIOS: [Scenario; 25] = [
     Scenario::exact("and_then that returns a pending task", 2, adopting),
     Scenario::exact("then on a shared task", 3, branching).growing(1),
     Scenario::exact("cancel, a pending task", 1, cancelling),
+    Scenario::exact("publish to 100 callbacks", 1, publishing_to_callbacks),
+    Scenario::exact("publish to 100 receivers", 1, publishing_to_receivers),
     Scenario::exact("spawn, all waited for later", 1, spawning)
         .growing(1)
         .pooled(),
@@ -501,6 +504,31 @@ fn cancelling() -> Spent {
 /// The workers have dropped all references.
 fn rest() {
     assert!(Pool::global().wait_idle(LIMIT), "the pool hangs");
+}
+
+fn publishing_to_callbacks() -> Spent {
+    let topic = Topic::new();
+    for _ in 0..100 {
+        topic.subscribe(|n: &usize| assert!(*n < N));
+    }
+    count(|| (0..N).for_each(|n| assert_eq!(topic.publish(n), Ok(100)))).0
+}
+
+fn publishing_to_receivers() -> Spent {
+    let topic = Topic::new();
+    let receivers = (0..100).map(|_| topic.receiver(2, Overflow::DropOldest));
+    let mut receivers: Vec<_> = receivers.collect();
+    // Makes room in the queues.
+    topic.publish(0).expect("it is open");
+    count(|| {
+        for n in 0..N {
+            assert_eq!(topic.publish(n), Ok(100));
+            for receiver in &mut receivers {
+                assert!(receiver.try_recv().is_some());
+            }
+        }
+    })
+    .0
 }
 
 fn spawning() -> Spent {

@@ -35,6 +35,7 @@ const ORDER: &[&[&str]] = &[
     &["time"],
     &["retry"],
     &["queue"],
+    &["topic"],
     &["unwind"],
     &["prelude"],
     &["private"],

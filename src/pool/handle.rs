@@ -320,6 +320,10 @@ impl Executor for Pool {
             rejected.settle();
         }
     }
+
+    fn has_threads(&self) -> bool {
+        true
+    }
 }
 
 impl Default for Pool {

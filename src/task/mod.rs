@@ -51,6 +51,7 @@ pub(crate) use help::looks;
 pub use into_task::IntoTask;
 pub(crate) use into_task::resolve_returned;
 pub(crate) use link::{Sink, held_outcome};
+pub(crate) use observed::Registration;
 pub use share::{SharedFuture, SharedOn, SharedTask};
 pub use spawn::{attempt, attempt_with, spawn, spawn_with};
 pub use stop::CancelOnDrop;

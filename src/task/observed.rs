@@ -14,6 +14,14 @@ pub(super) enum Observed {
     Nothing,
     Small(Weak<dyn AnyCell>),
     Large(Way),
+    /// Something else than a task is observed.
+    Elsewhere(Arc<dyn Registration>),
+}
+
+/// What a subscription to something else than a task can take back.
+pub(crate) trait Registration: Send + Sync {
+    /// Removes the observer and drops it; false when it is running, or was removed before.
+    fn remove(self: Arc<Self>) -> bool;
 }
 
 /// Invariant: empty once the step is dropped. No lock is taken under this one, and no step is
@@ -36,7 +44,7 @@ impl Observed {
     /// `None` if the cell or the step is dropped.
     pub(super) fn cell(&self) -> Option<Arc<dyn AnyCell>> {
         match self {
-            Observed::Nothing => None,
+            Observed::Nothing | Observed::Elsewhere(_) => None,
             Observed::Small(way) => way.upgrade(),
             Observed::Large(way) => way.lock().as_ref()?.upgrade(),
         }

@@ -6,6 +6,7 @@ use crate::cell::state::Registered;
 use crate::cell::step::Route;
 use crate::cell::{enqueue, with_state};
 use crate::executor::{Executor, Inline};
+use crate::sync::Arc;
 use crate::unhandled;
 
 /// What a chain keeps of an executor.
@@ -41,6 +42,11 @@ impl<T: Send + 'static> Task<T> {
         E: Executor + Clone + 'static,
     {
         self.on_route(route_to(executor))
+    }
+
+    /// Has the chain run by an executor that is shared already.
+    pub(crate) fn on_shared(self, executor: Arc<dyn Executor>) -> Task<T> {
+        self.on_route(Route::Executor(executor))
     }
 
     pub(super) fn on_route(self, route: Route) -> Task<T> {

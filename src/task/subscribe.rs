@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use super::Task;
 use super::link::Observe;
-use super::observed::Observed;
+use super::observed::{Observed, Registration};
 use super::traced::traced;
 use crate::cell::state::Role;
 use crate::cell::step::Step;
@@ -205,15 +205,24 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    fn none() -> Subscription {
+    pub(crate) fn none() -> Subscription {
         Subscription {
             observed: Observed::Nothing,
             number: 0,
         }
     }
 
+    /// A subscription to something else than a task.
+    pub(crate) fn elsewhere(to: Arc<dyn Registration>) -> Subscription {
+        Subscription {
+            observed: Observed::Elsewhere(to),
+            number: 0,
+        }
+    }
+
     /// Removes the observer and drops its closures. Returns false when it has run, is running, or
-    /// can no longer run.
+    /// can no longer run. An observer of a [topic](crate::topic) that is running when it is removed
+    /// is not called again.
     ///
     /// The observer is found by bisection: the cost grows with the logarithm of their number.
     ///
@@ -228,6 +237,9 @@ impl Subscription {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn unsubscribe(self) -> bool {
+        if let Observed::Elsewhere(to) = self.observed {
+            return to.remove();
+        }
         let Some(cell) = self.observed.cell() else {
             return false;
         };

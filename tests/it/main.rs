@@ -47,4 +47,5 @@ mod stopped_cycles;
 #[path = "../support/mod.rs"]
 mod support;
 mod time;
+mod topic;
 mod wait;

@@ -3,8 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::mem::size_of;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::atomic::AtomicU8;
 
 use crate::support::within;
+use fast_async::topic::{Receiver, Topic};
 use fast_async::{
     BoxError, CancelOutcome, CancelToken, ErrorKind, Executor, Inline, Job, LoopQueue, Pool,
     Resolver, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, TaskError,
@@ -73,6 +75,8 @@ assert_impl_all!(std::sync::Arc<dyn Fn(Job) + Send + Sync>: Executor, Clone);
 assert_obj_safe!(Executor);
 
 assert_impl_all!(Subscription: Send, Sync, Unpin);
+assert_impl_all!(Topic<AtomicU8>: Clone, Default, Send, Sync, Unpin);
+assert_impl_all!(Receiver<AtomicU8>: Iterator, Send, Sync, Unpin);
 assert_impl_all!(SubscriptionGuard: Send, Sync, Unpin);
 assert_impl_all!(CancelToken: Clone, Default, Send, Sync, Unpin);
 assert_impl_all!(TaskContext: Clone, Send, Sync, Unpin);

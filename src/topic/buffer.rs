@@ -1,0 +1,377 @@
+//! The buffer of a subscriber that takes its values at its own pace.
+
+// Locks: the topic's -> a buffer's. No user code runs or is dropped under them, no task is settled,
+// and no lock of a cell is taken.
+
+use std::collections::VecDeque;
+
+use super::entry::Home;
+use super::flush::Flush;
+use super::overflow::Overflow;
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::state::Phase;
+use crate::cell::{AnyCell, Upstream, UpstreamRef, with_state};
+use crate::executor::Executor;
+use crate::promise::{Resolver, deferred};
+use crate::sync::{Arc, Mutex, MutexGuard, ThreadId, Weak, thread_id};
+use crate::task::{Registration, Task};
+use crate::unhandled;
+
+/// A value with its number.
+pub(super) type Numbered<T> = (u64, Arc<T>);
+
+/// A callback behind a buffer.
+pub(super) type Callback<T> = Box<dyn FnMut(&T) + Send>;
+
+pub(super) struct Buffer<T> {
+    pub(super) number: u64,
+    limit: usize,
+    overflow: Overflow,
+    home: Weak<dyn Home>,
+    /// Where the callback runs; `None`: a receiver takes the values.
+    pub(super) executor: Option<Arc<dyn Executor>>,
+    core: Mutex<Core<T>>,
+}
+
+pub(super) struct Core<T> {
+    queue: VecDeque<Numbered<T>>,
+    lost: u64,
+    /// No more values come; those in the queue are still to be taken.
+    is_ended: bool,
+    /// The subscriber has left. Invariant: the queue is empty then, and nobody waits for room.
+    has_left: bool,
+    /// The thread that took a value last; before that, the one that subscribed.
+    consumer: ThreadId,
+    /// The callback runs, on the thread of the consumer.
+    pub(super) is_running: bool,
+    /// A receiver that waits for a value.
+    reader: Option<Resolver<()>>,
+    /// Publishers that wait for room.
+    rooms: Vec<Resolver<()>>,
+    /// `None` while it is being called, and for a receiver.
+    pub(super) callback: Option<Callback<T>>,
+    /// A round is to come, or running. Invariant: true while the queue of a callback is not empty.
+    pub(super) is_scheduled: bool,
+    /// The task of that round.
+    pub(super) round: Option<Arc<dyn AnyCell>>,
+    /// Each with the number of the first value that it is not about.
+    flushes: VecDeque<(u64, Arc<Flush>)>,
+}
+
+/// What is to be done after a change, without a lock.
+pub(super) enum Effect<T> {
+    /// Somebody waits for this no longer.
+    Wake(Resolver<()>),
+    /// The callback of this buffer has values to take.
+    Round(Arc<Buffer<T>>),
+    /// A value was dropped.
+    Drop(Arc<T>),
+}
+
+/// Whether a value may go into a buffer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    Free,
+    /// The publisher is to wait.
+    Full,
+    /// The value is to be refused.
+    Refused,
+}
+
+/// What a consumer finds.
+pub(super) enum Taken<T> {
+    Value(u64, Arc<T>),
+    Nothing,
+    Ended,
+}
+
+/// What a subscriber leaves behind, to be dropped without a lock.
+pub(super) struct Left<T> {
+    pub(super) is_idle: bool,
+    _queue: VecDeque<Numbered<T>>,
+    _callback: Option<Callback<T>>,
+    _flushes: VecDeque<(u64, Arc<Flush>)>,
+    _round: Option<Arc<dyn AnyCell>>,
+    _reader: Option<Resolver<()>>,
+}
+
+impl<T: Send + Sync + 'static> Buffer<T> {
+    /// `backlog` is what it holds from the start, beyond its limit or not.
+    pub(super) fn new(
+        number: u64,
+        (limit, overflow): (usize, Overflow),
+        home: Weak<dyn Home>,
+        to: Option<(Arc<dyn Executor>, Callback<T>)>,
+    ) -> Arc<Buffer<T>> {
+        let (executor, callback) = to.unzip();
+        Arc::new(Buffer {
+            number,
+            limit: limit.max(1),
+            overflow,
+            home,
+            executor,
+            core: Mutex::new(Core {
+                queue: VecDeque::new(),
+                lost: 0,
+                is_ended: false,
+                has_left: false,
+                consumer: thread_id(),
+                is_running: false,
+                reader: None,
+                rooms: Vec::new(),
+                callback,
+                is_scheduled: false,
+                round: None,
+                flushes: VecDeque::new(),
+            }),
+        })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Core<T>> {
+        self.core.lock()
+    }
+
+    /// It may refuse a value, or have its publisher wait.
+    pub(super) fn is_strict(&self) -> bool {
+        matches!(self.overflow, Overflow::Block | Overflow::Fail)
+    }
+
+    /// The topic's lock is held, so the room that is found remains.
+    pub(super) fn room(&self) -> Room {
+        if !self.is_strict() {
+            return Room::Free;
+        }
+        let core = self.lock();
+        if core.has_left || core.queue.len() < self.limit {
+            return Room::Free;
+        }
+        if self.overflow == Overflow::Fail {
+            return Room::Refused;
+        }
+        // A pool makes room by another thread, or the wait finds that it cannot end.
+        let has_threads = self.executor.as_ref().is_some_and(|it| it.has_threads());
+        match has_threads || core.consumer != thread_id() {
+            true => Room::Full,
+            false => Room::Free,
+        }
+    }
+
+    /// Puts a value in. Values come in the order of their numbers, under the topic's lock.
+    pub(super) fn push(
+        self: &Arc<Self>,
+        number: u64,
+        value: &Arc<T>,
+        effects: &mut Vec<Effect<T>>,
+    ) {
+        let mut core = self.lock();
+        if core.has_left || core.is_ended {
+            return;
+        }
+        if core.queue.len() >= self.limit {
+            match self.overflow {
+                Overflow::DropIncoming => {
+                    core.lost += 1;
+                    return;
+                }
+                Overflow::DropOldest => {
+                    core.lost += 1;
+                    let dropped = core.queue.pop_front();
+                    effects.extend(dropped.map(|(_, value)| Effect::Drop(value)));
+                }
+                // Beyond the limit: see `room`.
+                Overflow::Block | Overflow::Fail => {}
+            }
+        }
+        core.queue.push_back((number, value.clone()));
+        self.rouse(&mut core, effects);
+    }
+
+    /// Puts in what was published before the subscriber came. It goes beyond the limit where the
+    /// overflow drops nothing.
+    pub(super) fn fill(self: &Arc<Self>, backlog: Vec<Numbered<T>>, effects: &mut Vec<Effect<T>>) {
+        for (number, value) in &backlog {
+            self.push(*number, value, effects);
+        }
+        effects.extend(backlog.into_iter().map(|(_, value)| Effect::Drop(value)));
+    }
+
+    /// There is something to take.
+    fn rouse(self: &Arc<Self>, core: &mut Core<T>, effects: &mut Vec<Effect<T>>) {
+        if self.executor.is_none() {
+            effects.extend(core.reader.take().map(Effect::Wake));
+        } else if !core.is_scheduled {
+            core.is_scheduled = true;
+            effects.push(Effect::Round(self.clone()));
+        }
+    }
+
+    /// No more values come.
+    pub(super) fn end(self: &Arc<Self>, effects: &mut Vec<Effect<T>>) {
+        let mut core = self.lock();
+        if !core.is_ended && !core.has_left {
+            core.is_ended = true;
+            self.rouse(&mut core, effects);
+        }
+    }
+
+    /// Takes the oldest value; the one that was taken before is done with. Publishers that wait for
+    /// room go on.
+    pub(super) fn take(&self) -> Taken<T> {
+        let mut core = self.lock();
+        core.consumer = thread_id();
+        let flushed = core.flushed();
+        let taken = match core.queue.pop_front() {
+            Some((number, value)) => Taken::Value(number, value),
+            None if core.is_ended || core.has_left => Taken::Ended,
+            None => Taken::Nothing,
+        };
+        // All of them: one alone may find another buffer full, and leave this room unused.
+        let has_room = core.queue.len() < self.limit;
+        let rooms = match has_room && !core.rooms.is_empty() {
+            true => std::mem::take(&mut core.rooms),
+            false => Vec::new(),
+        };
+        drop(core);
+        drop(flushed);
+        wake(rooms);
+        taken
+    }
+
+    /// A flush of the values before `end`. False: the callback runs on this thread.
+    pub(super) fn mark(&self, end: u64, flush: &Arc<Flush>) -> bool {
+        let mut core = self.lock();
+        if core.is_running && core.consumer == thread_id() {
+            return false;
+        }
+        // Of a receiver nobody waits for what it has yet to take.
+        if core.is_scheduled && self.executor.is_some() {
+            core.flushes.push_back((end, flush.clone()));
+        }
+        true
+    }
+
+    /// Returns a task that settles when there may be room; `None`: there is.
+    pub(super) fn await_room(self: &Arc<Self>) -> Option<Task<()>> {
+        let (resolver, room) = deferred();
+        let mut core = self.lock();
+        if core.has_left || core.queue.len() < self.limit {
+            drop(core);
+            drop((room, resolver));
+            return None;
+        }
+        core.rooms.push(resolver);
+        drop(core);
+        // A search for cycles finds by whom room is made.
+        if let Some(cell) = room.cell() {
+            with_state(&**cell, |state| {
+                if state.phase() == Phase::Open {
+                    let (to, step_id) = (self.clone(), 0);
+                    let _ = state.set_upstream(UpstreamRef { to, step_id });
+                }
+            });
+        }
+        Some(room)
+    }
+
+    /// Returns a task that settles when there may be something to take; `None`: there is.
+    pub(super) fn await_value(&self) -> Option<Task<()>> {
+        let (resolver, value) = deferred();
+        let mut core = self.lock();
+        core.consumer = thread_id();
+        if !core.queue.is_empty() || core.is_ended || core.has_left {
+            drop(core);
+            drop((value, resolver));
+            return None;
+        }
+        let before = core.reader.replace(resolver);
+        drop(core);
+        drop(before);
+        Some(value)
+    }
+
+    /// The subscriber leaves, and gets no more values.
+    pub(super) fn leave(&self) -> Left<T> {
+        if let Some(home) = self.home.upgrade() {
+            home.remove_buffer(self.number);
+            // It may be the last reference to the topic.
+            unhandled::drop_reporting(home);
+        }
+        let mut core = self.lock();
+        let is_idle = !core.has_left && !core.is_running;
+        core.has_left = true;
+        let left = Left {
+            is_idle,
+            _queue: std::mem::take(&mut core.queue),
+            _callback: core.callback.take(),
+            _flushes: std::mem::take(&mut core.flushes),
+            _round: core.round.take(),
+            _reader: core.reader.take(),
+        };
+        let rooms = std::mem::take(&mut core.rooms);
+        drop(core);
+        wake(rooms);
+        left
+    }
+
+    /// How many values were dropped.
+    pub(super) fn lost(&self) -> u64 {
+        self.lock().lost
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().queue.len()
+    }
+}
+
+impl<T> Core<T> {
+    /// A round begins on this thread.
+    pub(super) fn begin(&mut self, thread: ThreadId) {
+        (self.consumer, self.is_running) = (thread, true);
+    }
+
+    /// How many values are in the queue.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The flushes that no value in the queue is about.
+    pub(super) fn flushed(&mut self) -> Vec<Arc<Flush>> {
+        let next = self.queue.front().map_or(u64::MAX, |(number, _)| *number);
+        let done = self.flushes.partition_point(|(end, _)| *end <= next);
+        self.flushes.drain(..done).map(|(_, flush)| flush).collect()
+    }
+
+    /// Nothing is to come, now or later.
+    pub(super) fn is_over(&self) -> bool {
+        self.has_left || (self.is_ended && self.queue.is_empty())
+    }
+}
+
+impl<T: Send + Sync + 'static> Registration for Buffer<T> {
+    fn remove(self: Arc<Self>) -> bool {
+        let left = self.leave();
+        let is_idle = left.is_idle;
+        unhandled::drop_reporting(left);
+        is_idle
+    }
+}
+
+fn wake(waiting: Vec<Resolver<()>>) {
+    for resolver in waiting {
+        let _ = resolver.resolve(());
+    }
+}
+
+/// For a publisher that waits for room: nobody cancels that.
+impl<T: Send + Sync + 'static> Withdraw for Buffer<T> {
+    fn withdraw(self: Arc<Self>, _step_id: u64, _: &mut Sweep) -> CancelOutcome {
+        CancelOutcome::Prevented
+    }
+}
+
+impl<T: Send + Sync + 'static> Upstream for Buffer<T> {
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
+        let round = self.lock().round.clone();
+        found.extend(round.map(|round| round as Arc<dyn Upstream>));
+    }
+}

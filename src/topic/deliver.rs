@@ -1,0 +1,158 @@
+//! The delivery: one thread at a time calls the entries of a topic with its values, in one order.
+//!
+//! The thread that publishes delivers, unless another one does, or this one does already further
+//! down its stack: then the value is queued, and the delivery under way comes to it. So there is
+//! no recursion, and no lock is held while a listener runs.
+
+use std::mem;
+
+use super::entry::{Called, Entry, Listener, Node};
+use super::flush::Flush;
+use super::hub::{Delivery, Hub, compact};
+use crate::sync::{Arc, thread_id};
+use crate::task::spawn;
+use crate::unhandled;
+
+/// What a delivery has to do next.
+enum Next<T> {
+    /// To call the entries with this.
+    Value(Arc<T>),
+    /// To drop the listeners that were taken out meanwhile.
+    Sweep,
+    /// To call those that have just joined with what was kept for them.
+    CatchUp,
+    /// To tell these that the topic has ended.
+    End(Vec<Entry<T>>),
+    Nothing,
+}
+
+impl<T: Send + Sync + 'static> Hub<T> {
+    /// Calls `entries` with `value`, and with all that is queued meanwhile. The calling thread was
+    /// made the one that delivers, and has taken the entries.
+    pub(super) fn deliver(&self, mut entries: Vec<Entry<T>>, value: Option<Arc<T>>) {
+        let mut next = value.map_or(Next::Nothing, Next::Value);
+        // Entries that have taken themselves out.
+        let mut left = 0;
+        loop {
+            match next {
+                Next::Value(value) => {
+                    for entry in &mut entries {
+                        left += usize::from(entry.call(&value) == Called::Leaves);
+                    }
+                    unhandled::drop_reporting(value);
+                }
+                Next::Sweep => sweep(&mut entries),
+                Next::CatchUp => {
+                    for entry in &mut entries {
+                        left += usize::from(entry.catch_up() == Called::Leaves);
+                    }
+                }
+                Next::End(ended) => left += ended.into_iter().filter_map(end).count(),
+                Next::Nothing => {}
+            }
+            let mut flushed = Vec::new();
+            let found = self.go_on(&mut entries, mem::take(&mut left), &mut flushed);
+            drop(flushed);
+            match found {
+                Some(found) => next = found,
+                None => return,
+            }
+        }
+    }
+
+    /// Says what is next; `None`: the delivery has ended, and given the entries back.
+    fn go_on(
+        &self,
+        entries: &mut Vec<Entry<T>>,
+        left: usize,
+        flushed: &mut Vec<Arc<Flush>>,
+    ) -> Option<Next<T>> {
+        let mut state = self.lock();
+        state.live -= left;
+        state.needs_sweep |= left > 0;
+        let to_come = state
+            .queue
+            .front()
+            .map_or(state.next, |(number, _)| *number);
+        if state.join(entries, to_come) {
+            return Some(Next::CatchUp);
+        }
+        let done = state.flushes.partition_point(|(end, _)| *end <= to_come);
+        flushed.extend(state.flushes.drain(..done).map(|(_, flush)| flush));
+        if let Some((_, value)) = state.queue.pop_front() {
+            return Some(Next::Value(value));
+        }
+        if mem::take(&mut state.needs_sweep) {
+            return Some(Next::Sweep);
+        }
+        if state.is_closed && !entries.is_empty() {
+            return Some(Next::End(mem::take(entries)));
+        }
+        state.queue.shrink_to(64);
+        state.entries = mem::take(entries);
+        state.delivery = Delivery::Idle;
+        None
+    }
+
+    /// Adds a listener; see [`Hub::add`]. A job of the pool delivers its backlog.
+    pub(super) fn listen(
+        self: &Arc<Self>,
+        listener: Box<dyn Listener<T>>,
+    ) -> Result<Arc<Node>, Box<dyn Listener<T>>> {
+        let (node, is_to_send) = self.add(listener, true)?;
+        if is_to_send {
+            let job = Sent(Some(self.clone()));
+            spawn(move || job.run()).detach();
+        }
+        Ok(node)
+    }
+}
+
+/// A delivery that is to come.
+struct Sent<T: Send + Sync + 'static>(Option<Arc<Hub<T>>>);
+
+impl<T: Send + Sync + 'static> Sent<T> {
+    fn run(mut self) {
+        self.deliver();
+    }
+
+    fn deliver(&mut self) {
+        let Some(hub) = self.0.take() else {
+            return;
+        };
+        let entries = {
+            let mut state = hub.lock();
+            state.delivery = Delivery::By(thread_id());
+            state.take_entries()
+        };
+        hub.deliver(entries, None);
+        unhandled::drop_reporting(hub);
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Sent<T> {
+    fn drop(&mut self) {
+        // The pool has dropped the job.
+        self.deliver();
+    }
+}
+
+/// Drops the listeners that were taken out.
+fn sweep<T: Send + Sync + 'static>(entries: &mut Vec<Entry<T>>) {
+    for entry in &mut *entries {
+        unhandled::drop_reporting(entry.take_if_gone());
+    }
+    compact(entries);
+}
+
+/// `None`: it was taken out before.
+fn end<T: Send + Sync + 'static>(mut entry: Entry<T>) -> Option<()> {
+    let was_there = entry.node.leave();
+    let (listener, backlog) = entry.take();
+    unhandled::drop_reporting(backlog);
+    match listener {
+        Some(listener) if was_there.is_some() => listener.end(),
+        listener => unhandled::drop_reporting(listener),
+    }
+    was_there.map(|_| ())
+}

@@ -1,0 +1,191 @@
+//! What a topic calls with its values: the entries of its list, and how one is taken out.
+
+use std::any::Any;
+
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::Upstream;
+use crate::sync::{Arc, AtomicUsize, Ordering, Weak};
+use crate::task::Registration;
+use crate::unhandled;
+
+/// Called with the values of a topic, by one thread at a time.
+pub(super) trait Listener<T>: Send + 'static {
+    /// False: it wants no more.
+    fn hear(&mut self, value: &Arc<T>) -> bool;
+
+    /// The topic has ended.
+    fn end(self: Box<Self>);
+}
+
+/// Where entries and buffers are taken out.
+pub(super) trait Home: Send + Sync {
+    fn remove_entry(&self, node: &Node) -> Removed;
+
+    /// The buffer with this number gets no more values.
+    fn remove_buffer(&self, number: u64);
+}
+
+/// An entry that was taken out.
+pub(super) struct Removed {
+    /// It was there, and is not being called.
+    pub(super) is_idle: bool,
+    /// What it held, for the caller to drop without a lock; none if the thread that delivers has
+    /// it, and drops it.
+    pub(super) contents: Option<Box<dyn Any + Send>>,
+}
+
+// The states of a node.
+const IDLE: usize = 0;
+const CALLED: usize = 1;
+const GONE: usize = 2;
+
+/// What an entry shares with the subscription that can take it out.
+pub(super) struct Node {
+    pub(super) number: u64,
+    /// `IDLE -> CALLED -> IDLE` by the thread that delivers; anything `-> GONE` once, by the thread
+    /// that then counts the entry out.
+    ///
+    /// Invariant: no call begins once it is `GONE`.
+    state: AtomicUsize,
+    home: Weak<dyn Home>,
+}
+
+impl Node {
+    pub(super) fn new(number: u64, home: Weak<dyn Home>) -> Node {
+        Node {
+            number,
+            state: AtomicUsize::new(IDLE),
+            home,
+        }
+    }
+
+    /// Takes the entry out: `None` when it was out, else whether it is being called.
+    pub(super) fn leave(&self) -> Option<bool> {
+        // ORDERING: acquires what a call that has ended has done.
+        match self.state.swap(GONE, Ordering::AcqRel) {
+            GONE => None,
+            state => Some(state == CALLED),
+        }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == GONE
+    }
+
+    /// False: it was taken out.
+    fn begin(&self) -> bool {
+        self.change(IDLE, CALLED)
+    }
+
+    /// False: it was taken out meanwhile.
+    fn finish(&self, state: usize) -> bool {
+        self.change(CALLED, state)
+    }
+
+    fn change(&self, from: usize, to: usize) -> bool {
+        // ORDERING: releases what the call has done to a thread that takes the entry out.
+        let changed = (self.state).compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        changed.is_ok()
+    }
+}
+
+impl Registration for Node {
+    fn remove(self: Arc<Self>) -> bool {
+        let Some(home) = self.home.upgrade() else {
+            return false;
+        };
+        let removed = home.remove_entry(&self);
+        unhandled::drop_reporting(removed.contents);
+        // It may be the last reference to the topic.
+        unhandled::drop_reporting(home);
+        removed.is_idle
+    }
+}
+
+/// For a task that waits for a value: a cancel takes its entry out.
+impl Withdraw for Node {
+    fn withdraw(self: Arc<Self>, _step_id: u64, sweep: &mut Sweep) -> CancelOutcome {
+        if let Some(home) = self.home.upgrade() {
+            let removed = home.remove_entry(&self);
+            sweep.keep_some(removed.contents);
+            sweep.keep(home);
+        }
+        CancelOutcome::Prevented
+    }
+}
+
+impl Upstream for Node {
+    fn above(&self, _: &mut Vec<Arc<dyn Upstream>>) {}
+}
+
+/// What came of a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Called {
+    Stays,
+    /// It has taken itself out, and is to be counted out.
+    Leaves,
+}
+
+/// A listener in the list of a topic.
+pub(super) struct Entry<T> {
+    pub(super) node: Arc<Node>,
+    /// The number of the first value that it gets, besides its backlog.
+    pub(super) from: u64,
+    /// Earlier values that it gets first.
+    pub(super) backlog: Vec<Arc<T>>,
+    /// `None`: it was taken out.
+    pub(super) listener: Option<Box<dyn Listener<T>>>,
+}
+
+impl<T: Send + Sync + 'static> Entry<T> {
+    /// Calls the listener, unless it was taken out.
+    #[inline]
+    pub(super) fn call(&mut self, value: &Arc<T>) -> Called {
+        let Some(listener) = &mut self.listener else {
+            return Called::Stays;
+        };
+        if !self.node.begin() {
+            unhandled::drop_reporting(self.take());
+            return Called::Stays;
+        }
+        let stays = listener.hear(value);
+        let state = if stays { IDLE } else { GONE };
+        let is_ours = self.node.finish(state);
+        if is_ours && stays {
+            return Called::Stays;
+        }
+        unhandled::drop_reporting(self.take());
+        // Who takes it out counts it out.
+        match is_ours {
+            true => Called::Leaves,
+            false => Called::Stays,
+        }
+    }
+
+    /// Calls the listener with its backlog.
+    pub(super) fn catch_up(&mut self) -> Called {
+        for value in std::mem::take(&mut self.backlog) {
+            let called = self.call(&value);
+            unhandled::drop_reporting(value);
+            if called == Called::Leaves {
+                return called;
+            }
+        }
+        Called::Stays
+    }
+
+    /// Takes what is to be dropped of an entry that was taken out.
+    pub(super) fn take_if_gone(&mut self) -> Option<Contents<T>> {
+        let is_left = self.listener.is_some() && self.node.is_gone();
+        is_left.then(|| self.take())
+    }
+}
+
+/// What an entry holds that is the user's.
+pub(super) type Contents<T> = (Option<Box<dyn Listener<T>>>, Vec<Arc<T>>);
+
+impl<T> Entry<T> {
+    pub(super) fn take(&mut self) -> Contents<T> {
+        (self.listener.take(), std::mem::take(&mut self.backlog))
+    }
+}

@@ -1,0 +1,224 @@
+//! The state of a topic: who subscribed, and what is on its way.
+
+// Locks: the topic's -> a buffer's. No user code runs or is dropped under them, and no task is
+// settled. What is to be done after a change is put into a list first.
+
+use std::any::Any;
+use std::collections::VecDeque;
+
+use super::buffer::{Buffer, Effect, Numbered};
+use super::entry::{Contents, Entry, Home, Listener, Node, Removed};
+use super::flush::Flush;
+use super::kept::Kept;
+use crate::sync::{Arc, Mutex, MutexGuard, ThreadId, Weak};
+
+/// Entries that were taken out, and that the list may keep, however short it is.
+const DEAD_KEPT: usize = 16;
+/// Places that an empty list keeps.
+const ENTRIES_KEPT: usize = 64;
+
+/// What the handles of a topic share.
+pub(super) struct Hub<T> {
+    state: Mutex<State<T>>,
+    me: Weak<Hub<T>>,
+}
+
+/// Who delivers the values to the entries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    Idle,
+    /// A job is on its way to the pool.
+    Sent,
+    /// It has taken the entries.
+    By(ThreadId),
+}
+
+pub(super) struct State<T> {
+    /// The number of the next value.
+    pub(super) next: u64,
+    pub(super) is_closed: bool,
+    pub(super) delivery: Delivery,
+    /// In the order of their numbers. Empty while a thread delivers, which has them.
+    pub(super) entries: Vec<Entry<T>>,
+    /// How many of `entries` have no listener any more.
+    dead: usize,
+    /// Those that came while a delivery was under way, in their order.
+    pub(super) joining: VecDeque<Entry<T>>,
+    /// What was published while a delivery was under way.
+    pub(super) queue: VecDeque<Numbered<T>>,
+    /// In the order of their numbers.
+    pub(super) buffers: Vec<Arc<Buffer<T>>>,
+    /// How many of `buffers` may refuse a value or have its publisher wait.
+    pub(super) strict: usize,
+    /// Entries and buffers that want values.
+    pub(super) live: usize,
+    /// Entries were taken out that the delivering thread has.
+    pub(super) needs_sweep: bool,
+    /// Flushes that wait for the entries, each with the number of the first value that it is not
+    /// about.
+    pub(super) flushes: VecDeque<(u64, Arc<Flush>)>,
+    pub(super) kept: Kept<T>,
+    last_number: u64,
+    /// An empty list that has room.
+    pub(super) spare: Vec<Effect<T>>,
+}
+
+impl<T: Send + Sync + 'static> Hub<T> {
+    pub(super) fn new() -> Arc<Hub<T>> {
+        Arc::new_cyclic(|me| Hub {
+            me: me.clone(),
+            state: Mutex::new(State {
+                next: 0,
+                is_closed: false,
+                delivery: Delivery::Idle,
+                entries: Vec::new(),
+                dead: 0,
+                joining: VecDeque::new(),
+                queue: VecDeque::new(),
+                buffers: Vec::new(),
+                strict: 0,
+                live: 0,
+                needs_sweep: false,
+                flushes: VecDeque::new(),
+                kept: Kept::new(),
+                last_number: 0,
+                spare: Vec::new(),
+            }),
+        })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock()
+    }
+
+    pub(super) fn home(&self) -> Weak<dyn Home> {
+        self.me.clone()
+    }
+
+    /// Adds a listener. It gets what is published from now on, and before that its backlog: what
+    /// is kept, if it is to have that. True: nobody delivers, and somebody has to for the backlog.
+    ///
+    /// # Errors
+    ///
+    /// Returns the listener when the topic is closed and there is no backlog.
+    pub(super) fn add(
+        &self,
+        listener: Box<dyn Listener<T>>,
+        has_backlog: bool,
+    ) -> Result<(Arc<Node>, bool), Box<dyn Listener<T>>> {
+        let mut state = self.lock();
+        let backlog = match has_backlog {
+            true => state.kept.backlog(),
+            false => Vec::new(),
+        };
+        if state.is_closed && backlog.is_empty() {
+            return Err(listener);
+        }
+        let node = Arc::new(Node::new(state.take_number(), self.home()));
+        let entry = Entry {
+            node: node.clone(),
+            from: state.next,
+            backlog: backlog.into_iter().map(|(_, value)| value).collect(),
+            listener: Some(listener),
+        };
+        state.live += 1;
+        let is_idle = state.delivery == Delivery::Idle;
+        if is_idle && entry.backlog.is_empty() {
+            state.entries.push(entry);
+            return Ok((node, false));
+        }
+        state.joining.push_back(entry);
+        if is_idle {
+            state.delivery = Delivery::Sent;
+        }
+        Ok((node, is_idle))
+    }
+}
+
+impl<T> State<T> {
+    /// Numbers of entries and buffers, each once.
+    pub(super) fn take_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Moves those into `entries` that joined before the value with this number. True: some of them
+    /// have a backlog.
+    pub(super) fn join(&mut self, entries: &mut Vec<Entry<T>>, number: u64) -> bool {
+        if self.joining.is_empty() {
+            return false;
+        }
+        let before = entries.len();
+        let ready = self.joining.partition_point(|entry| entry.from <= number);
+        entries.extend(self.joining.drain(..ready));
+        self.joining.shrink_to(ENTRIES_KEPT);
+        entries[before..].iter().any(|it| !it.backlog.is_empty())
+    }
+
+    /// Takes all entries, for the thread that delivers.
+    pub(super) fn take_entries(&mut self) -> Vec<Entry<T>> {
+        if std::mem::take(&mut self.dead) > 0 {
+            compact(&mut self.entries);
+        }
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Takes an entry out of the lists, if it is there. It was counted out.
+    fn take_entry(&mut self, number: u64) -> Option<Contents<T>> {
+        let place = |entry: &Entry<T>| entry.node.number.cmp(&number);
+        if let Ok(place) = self.entries.binary_search_by(place) {
+            let contents = self.entries[place].take();
+            self.dead += 1;
+            if self.dead > DEAD_KEPT && self.dead > self.entries.len() / 2 {
+                self.dead = 0;
+                compact(&mut self.entries);
+            }
+            return Some(contents);
+        }
+        match self.joining.binary_search_by(place) {
+            Ok(place) => self.joining.remove(place).map(|mut entry| entry.take()),
+            Err(_) => {
+                self.needs_sweep = true;
+                None
+            }
+        }
+    }
+}
+
+/// Takes the entries without a listener out.
+pub(super) fn compact<T>(entries: &mut Vec<Entry<T>>) {
+    entries.retain(|entry| entry.listener.is_some());
+    if entries.capacity() > ENTRIES_KEPT.max(4 * entries.len()) {
+        entries.shrink_to(ENTRIES_KEPT.max(2 * entries.len()));
+    }
+}
+
+impl<T: Send + Sync + 'static> Home for Hub<T> {
+    fn remove_entry(&self, node: &Node) -> Removed {
+        let mut state = self.lock();
+        let Some(is_called) = node.leave() else {
+            return Removed {
+                is_idle: false,
+                contents: None,
+            };
+        };
+        state.live -= 1;
+        let contents = state.take_entry(node.number);
+        drop(state);
+        Removed {
+            is_idle: !is_called,
+            contents: contents.map(|it| Box::new(it) as Box<dyn Any + Send>),
+        }
+    }
+
+    fn remove_buffer(&self, number: u64) {
+        let mut state = self.lock();
+        let place = state.buffers.binary_search_by_key(&number, |it| it.number);
+        let removed = place.ok().map(|place| state.buffers.remove(place));
+        if let Some(buffer) = &removed {
+            state.live -= 1;
+            state.strict -= usize::from(buffer.is_strict());
+        }
+        drop(state);
+    }
+}

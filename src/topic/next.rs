@@ -1,0 +1,90 @@
+//! Tasks for the next value of a topic.
+
+use std::panic::Location;
+
+use super::entry::Listener;
+use super::hub::Hub;
+use crate::cell::state::Phase;
+use crate::cell::{UpstreamRef, with_state};
+use crate::error::{At, ErrorKind, TaskError};
+use crate::guard;
+use crate::promise::{Resolver, deferred};
+use crate::sync::Arc;
+use crate::task::Task;
+
+/// Settles a task with the first value that the predicate is true for.
+struct Waiter<T: Send + Sync + 'static, P> {
+    /// `None` once it has settled the task.
+    resolver: Option<Resolver<Arc<T>>>,
+    predicate: P,
+    location: &'static Location<'static>,
+}
+
+impl<T: Send + Sync + 'static, P> Waiter<T, P> {
+    fn at(&self) -> At<'static> {
+        At {
+            location: self.location,
+            task: None,
+        }
+    }
+
+    fn settle(&mut self, outcome: Result<Arc<T>, TaskError>) {
+        if let Some(resolver) = self.resolver.take() {
+            // It was cancelled if it is too late.
+            let _ = resolver.settle(outcome);
+        }
+    }
+}
+
+impl<T, P> Listener<T> for Waiter<T, P>
+where
+    T: Send + Sync + 'static,
+    P: FnMut(&T) -> bool + Send + 'static,
+{
+    fn hear(&mut self, value: &Arc<T>) -> bool {
+        let outcome = match guard::catch(|| (self.predicate)(value)) {
+            Ok(false) => return true,
+            Ok(true) => Ok(value.clone()),
+            Err(payload) => Err(TaskError::panicked(payload, self.at())),
+        };
+        self.settle(outcome);
+        false
+    }
+
+    fn end(mut self: Box<Self>) {
+        let why = "the topic was closed before the value came";
+        let at = Some(self.at());
+        self.settle(Err(TaskError::noted(ErrorKind::Abandoned, why, at)));
+    }
+}
+
+/// Returns a task for the next value that `predicate` is true for.
+#[track_caller]
+pub(super) fn next<T, P>(hub: &Hub<T>, predicate: P) -> Task<Arc<T>>
+where
+    T: Send + Sync + 'static,
+    P: FnMut(&T) -> bool + Send + 'static,
+{
+    let (resolver, task) = deferred();
+    // What is chained on the task must not hold up the topic.
+    let waiter = Waiter {
+        resolver: Some(resolver.on_pool()),
+        predicate,
+        location: Location::caller(),
+    };
+    match hub.add(Box::new(waiter), false) {
+        Ok((node, _)) => {
+            // A cancel takes the waiter out.
+            if let Some(cell) = task.cell() {
+                with_state(&**cell, |state| {
+                    if state.phase() == Phase::Open {
+                        let (to, step_id) = (node, 0);
+                        let _ = state.set_upstream(UpstreamRef { to, step_id });
+                    }
+                });
+            }
+        }
+        Err(waiter) => waiter.end(),
+    }
+    task
+}

@@ -1,0 +1,222 @@
+//! Publishing: the one place where values get their numbers.
+
+use super::buffer::{Buffer, Callback, Effect, Room};
+use super::flush::Flush;
+use super::hub::{Delivery, Hub, State};
+use super::overflow::{Overflow, PublishError};
+use super::round;
+use crate::error::{ErrorKind, TaskError};
+use crate::executor::Executor;
+use crate::promise::{Resolver, deferred};
+use crate::sync::{Arc, MutexGuard, chaos_point, thread_id};
+use crate::task::Task;
+use crate::unhandled;
+
+/// Whether a value may be published now.
+enum Admission<T> {
+    Free,
+    Refused,
+    /// This buffer is full.
+    Wait(Arc<Buffer<T>>),
+}
+
+impl<T: Send + Sync + 'static> Hub<T> {
+    /// Returns how many subscribers the value goes to.
+    pub(super) fn publish(&self, value: T) -> Result<usize, PublishError<T>> {
+        let state = match self.admit() {
+            Ok(state) => state,
+            Err(Denied::Closed) => return Err(PublishError::Closed(value)),
+            Err(Denied::Full) => return Err(PublishError::Full(value)),
+        };
+        let value = Arc::new(value);
+        Ok(self.accept(state, value))
+    }
+
+    /// Waits until the topic takes a value. It does so as long as the lock is held.
+    fn admit(&self) -> Result<MutexGuard<'_, State<T>>, Denied> {
+        let mut waits = true;
+        loop {
+            let state = self.lock();
+            if state.is_closed {
+                return Err(Denied::Closed);
+            }
+            let full = match state.admission(waits) {
+                Admission::Free => return Ok(state),
+                Admission::Refused => return Err(Denied::Full),
+                Admission::Wait(buffer) => buffer,
+            };
+            drop(state);
+            chaos_point();
+            if let Some(room) = full.await_room() {
+                // Parked: this thread may hold what the subscriber needs. A wait that could not end
+                // fails, and the value goes beyond the limit.
+                waits = room.wait_parked().is_ok();
+            }
+            unhandled::drop_reporting(full);
+        }
+    }
+
+    /// Numbers a value and hands it out.
+    fn accept(&self, mut state: MutexGuard<'_, State<T>>, value: Arc<T>) -> usize {
+        let number = state.next;
+        state.next += 1;
+        let live = state.live;
+        let mut effects = std::mem::take(&mut state.spare);
+        for buffer in &state.buffers {
+            buffer.push(number, &value, &mut effects);
+        }
+        let kept = (number, value);
+        state.kept.keep(&kept, live == 0, |(_, value)| {
+            effects.push(Effect::Drop(value))
+        });
+        let (_, value) = kept;
+        let mut mine = None;
+        let mut value = Some(value);
+        match state.delivery {
+            Delivery::Idle if state.entries.is_empty() => {}
+            Delivery::Idle => {
+                state.delivery = Delivery::By(thread_id());
+                mine = Some(state.take_entries());
+            }
+            Delivery::Sent | Delivery::By(_) => {
+                let value = value.take();
+                state.queue.extend(value.map(|value| (number, value)));
+            }
+        }
+        if effects.is_empty() {
+            state.spare = effects;
+            drop(state);
+        } else {
+            drop(state);
+            self.carry_out(effects);
+        }
+        match mine {
+            Some(entries) => self.deliver(entries, value),
+            None => unhandled::drop_reporting(value),
+        }
+        live
+    }
+
+    /// Adds a buffer. Its subscriber gets what is published from now on.
+    pub(super) fn add_buffer(
+        &self,
+        limit: (usize, Overflow),
+        to: Option<(Arc<dyn Executor>, Callback<T>)>,
+    ) -> Arc<Buffer<T>> {
+        let mut effects = Vec::new();
+        let mut state = self.lock();
+        let buffer = Buffer::new(state.take_number(), limit, self.home(), to);
+        buffer.fill(state.kept.backlog(), &mut effects);
+        if state.is_closed {
+            buffer.end(&mut effects);
+        } else {
+            state.live += 1;
+            state.strict += usize::from(buffer.is_strict());
+            state.buffers.push(buffer.clone());
+        }
+        drop(state);
+        self.carry_out(effects);
+        buffer
+    }
+
+    /// Does what is to be done without a lock, and keeps the list's room.
+    pub(super) fn carry_out(&self, mut effects: Vec<Effect<T>>) {
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Wake(resolver) => {
+                    let _ = resolver.resolve(());
+                }
+                Effect::Round(buffer) => round::schedule(buffer),
+                Effect::Drop(value) => unhandled::drop_reporting(value),
+            }
+        }
+        if effects.capacity() <= 1024 {
+            let mut state = self.lock();
+            if state.spare.capacity() < effects.capacity() {
+                std::mem::swap(&mut state.spare, &mut effects);
+            }
+        }
+    }
+
+    /// Ends the topic. What was published before is still delivered.
+    pub(super) fn close(&self) {
+        let mut effects = Vec::new();
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.is_closed, true) {
+            return;
+        }
+        let buffers = std::mem::take(&mut state.buffers);
+        state.live -= buffers.len();
+        state.strict = 0;
+        let mut mine = None;
+        if state.delivery == Delivery::Idle {
+            state.delivery = Delivery::By(thread_id());
+            mine = Some(state.take_entries());
+        }
+        drop(state);
+        for buffer in &buffers {
+            buffer.end(&mut effects);
+        }
+        self.carry_out(effects);
+        unhandled::drop_reporting(buffers);
+        if let Some(entries) = mine {
+            self.deliver(entries, None);
+        }
+    }
+
+    /// Returns a task that settles when what was published before has been delivered.
+    #[track_caller]
+    pub(super) fn flush(&self) -> Task<()> {
+        let (resolver, task) = deferred();
+        let resolver: Resolver<()> = resolver.on_pool();
+        let flush = Arc::new(Flush::new(resolver));
+        let me = thread_id();
+        let mut state = self.lock();
+        let end = state.next;
+        let mut is_inside = state.delivery == Delivery::By(me);
+        for buffer in &state.buffers {
+            is_inside |= !buffer.mark(end, &flush);
+        }
+        if state.delivery != Delivery::Idle && !is_inside {
+            state.flushes.push_back((end, flush.clone()));
+        }
+        drop(state);
+        if is_inside {
+            flush.fail(TaskError::noted(
+                ErrorKind::Cycle,
+                "a subscriber's callback that flushes its own topic waits for its own return",
+                None,
+            ));
+        }
+        drop(flush);
+        task
+    }
+}
+
+/// Why a value is not published.
+enum Denied {
+    Closed,
+    Full,
+}
+
+impl<T: Send + Sync + 'static> State<T> {
+    /// Whether all buffers take a value. Without `waits` those that would have the publisher wait
+    /// take it beyond their limits.
+    fn admission(&self, waits: bool) -> Admission<T> {
+        let mut full = None;
+        if self.strict == 0 {
+            return Admission::Free;
+        }
+        for buffer in &self.buffers {
+            match buffer.room() {
+                Room::Free => {}
+                Room::Refused => return Admission::Refused,
+                Room::Full => full = full.or(Some(buffer)),
+            }
+        }
+        match full {
+            Some(buffer) if waits => Admission::Wait(buffer.clone()),
+            _ => Admission::Free,
+        }
+    }
+}
