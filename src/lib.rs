@@ -49,6 +49,7 @@
 //! | choose the thread | [`on`](Task::on) with a [`Pool`], [`Inline`], a [`LoopQueue`] or any `Fn(Job)` |
 //! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`](loop_queue::LocalLoop) for closures that are not `Send` |
 //! | combine | [`all`], [`all_settled`], [`any`], [`race`], [`zip`](Task::zip), [`await_all`], [`await_first`]; see [`combine`] |
+//! | go through many | [`map_limit`], [`flow::map_settled`], [`flow::each`]; see [`flow`] |
 //! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within); see [`time`] |
 //! | limit what runs | [`TaskQueue`], [`TaskQueue::serial`], [`Semaphore`]; see [`queue`] |
 //! | try again | [`retry`](fn@retry), [`Retry`]; see [`retry`](mod@retry) |
@@ -64,7 +65,7 @@
 //! The names that most programs use are here and in the [`prelude`]. Each module has all names of
 //! one subject: [`task`], [`promise`] (settling by hand), [`combine`] (one task out of many),
 //! [`cancel`], [`error`], [`pool`], [`executor`], [`loop_queue`], [`time`], [`retry`](mod@retry),
-//! [`queue`] and [`unhandled`] (reports of failures).
+//! [`queue`], [`flow`] (many elements, some at a time) and [`unhandled`] (reports of failures).
 //!
 //! # Further reading
 //!
@@ -98,6 +99,7 @@
 //   cell/            a task's closure, outcome and steps
 //   promise.rs       Resolver, and task/: the two halves of a promise; they know each other
 //   combine/         all, all_settled, any, race, some
+//   flow/            map_limit and other verbs for many elements
 //   loop_queue/      an executor that the owner of a loop turns
 //   time/            delays and time limits; it imports `cell` and `timer`
 //   retry/           calls that are made again after a failure
@@ -111,7 +113,6 @@
 // `tests/tidy.rs`. They import `task`, `promise`, `combine`, `cancel`, `error`, `executor`, `sync`
 // and the families above their own line here: never `cell`, never the inside of `pool`.
 //
-//   flow/    map_limit, reduce                    imports time
 //   group/   scopes of tasks                      imports time
 //   cache/   Lazy, Memo                           imports time
 
@@ -122,6 +123,7 @@ mod dispatch;
 mod drop_queue;
 pub mod error;
 pub mod executor;
+pub mod flow;
 mod guard;
 mod limits;
 pub mod loop_queue;
@@ -158,6 +160,8 @@ pub use error::{BoxError, ErrorKind, TaskError};
 #[doc(inline)]
 pub use executor::{Executor, Inline, Job};
 pub use fast_async_macros::make_async;
+#[doc(inline)]
+pub use flow::map_limit;
 #[doc(inline)]
 pub use loop_queue::LoopQueue;
 #[doc(inline)]

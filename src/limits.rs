@@ -135,3 +135,14 @@ pub(crate) const MAX_DROP_DEPTH: u32 = 64;
 pub(crate) const MAX_NESTED_CALLS: u32 = 64;
 /// The stack in bytes that they may use together: the frames between them are user code.
 pub(crate) const MAX_NESTED_BYTES: usize = 256 << 10;
+
+// flow/runners.rs
+
+/// How long a runner serves elements before other jobs of its pool get their turn.
+pub(crate) const RUNNER_SLICE: Duration = Duration::from_millis(1);
+/// How many runners may wait in the queue of the pool, or look for an element, beside those that
+/// call a closure. Some, so that the pool grows by more than one thread when closures block.
+pub(crate) const SPARE_RUNNERS: usize = 4;
+/// Looks while another runner pulls an element, with a pause after each: a few microseconds in all.
+pub(crate) const RUNNER_LOOKS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 16 };
+pub(crate) const RUNNER_PAUSE: u32 = 16;

@@ -51,6 +51,11 @@ impl Captured {
         dispatcher::with_default(&dispatch, || span.in_scope(f))
     }
 
+    /// Runs `f` in this context, which stays for further calls.
+    pub(crate) fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        dispatcher::with_default(&self.dispatch, || self.span.in_scope(f))
+    }
+
     /// For the closure of a task, which has its own span if the task is named.
     pub(crate) fn of_task(self) -> TaskContext {
         TaskContext {

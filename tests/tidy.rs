@@ -31,7 +31,7 @@ const ORDER: &[&[&str]] = &[
     &["pool"],
     &["cell"],
     &["promise", "task"],
-    &["combine", "loop_queue"],
+    &["combine", "flow", "loop_queue"],
     &["time"],
     &["retry"],
     &["queue"],

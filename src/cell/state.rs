@@ -442,6 +442,12 @@ impl State {
         }
     }
 
+    /// Closures of this task run elsewhere, and count as one driver.
+    #[cold]
+    pub(super) fn leave_elsewhere(&mut self) {
+        self.rare.get_or_insert_default().stop.leave_driver(None);
+    }
+
     /// A cancel has removed the closure, and counts as a driver until it has dropped the closure.
     /// False: there was no closure that had not begun.
     pub(super) fn leave_unbegun(&mut self) -> bool {

@@ -69,6 +69,13 @@ pub(crate) fn step(cell: &Arc<dyn AnyCell>, told: OnStop) -> Box<dyn Step> {
     })
 }
 
+/// `cell` is about to be settled while closures run elsewhere that belong to it. They count as one
+/// driver until [`driver_is_back`] is called.
+#[cold]
+pub(crate) fn leave_running(cell: &dyn AnyCell) {
+    with_state(cell, State::leave_elsewhere);
+}
+
 /// The calling thread begins to drop a closure that a cancel has removed. It counts as a driver.
 #[cold]
 pub(super) fn drop_begins(cell: &dyn AnyCell) {

@@ -17,6 +17,7 @@ mod doors;
 mod drops;
 mod errors_out;
 mod executor;
+mod flow;
 mod future;
 mod handed;
 mod infer;

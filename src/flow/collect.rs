@@ -1,0 +1,93 @@
+//! What becomes of the outcomes: a list in the order of the elements, or nothing.
+
+use super::control::Collect;
+use crate::cell::slot::Outcome;
+use crate::error::TaskError;
+
+/// A list in the order of the elements.
+pub(super) struct InOrder<V> {
+    /// `None`: the outcome is not in.
+    values: Vec<Option<V>>,
+}
+
+impl<V> InOrder<V> {
+    pub(super) fn new() -> InOrder<V> {
+        InOrder { values: Vec::new() }
+    }
+
+    fn put(&mut self, index: usize, value: V) {
+        if self.values.len() <= index {
+            self.values.resize_with(index + 1, || None);
+        }
+        self.values[index] = Some(value);
+    }
+
+    fn finish(self) -> Vec<V> {
+        let values = self.values.into_iter();
+        values
+            .map(|value| value.expect("every outcome is in"))
+            .collect()
+    }
+}
+
+/// All values, or the first failure.
+pub(super) struct Values<U>(pub(super) InOrder<U>);
+
+impl<U: Send + 'static> Collect<U> for Values<U> {
+    type Output = Vec<U>;
+
+    fn put(&mut self, index: usize, outcome: Outcome<U>) -> Result<(), TaskError> {
+        self.0.put(index, outcome?);
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<U> {
+        self.0.finish()
+    }
+}
+
+/// All outcomes.
+pub(super) struct Outcomes<U>(pub(super) InOrder<Outcome<U>>);
+
+impl<U: Send + 'static> Collect<U> for Outcomes<U> {
+    type Output = Vec<Outcome<U>>;
+
+    fn put(&mut self, index: usize, outcome: Outcome<U>) -> Result<(), TaskError> {
+        self.0.put(index, outcome);
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<Outcome<U>> {
+        self.0.finish()
+    }
+}
+
+/// The values that are there, or the first failure.
+pub(super) struct Present<U>(pub(super) InOrder<Option<U>>);
+
+impl<U: Send + 'static> Collect<Option<U>> for Present<U> {
+    type Output = Vec<U>;
+
+    fn put(&mut self, index: usize, outcome: Outcome<Option<U>>) -> Result<(), TaskError> {
+        self.0.put(index, outcome?);
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<U> {
+        let values = self.0.values.into_iter();
+        values.filter_map(Option::flatten).collect()
+    }
+}
+
+/// Nothing, or the first failure.
+pub(super) struct Nothing;
+
+impl Collect<()> for Nothing {
+    type Output = ();
+
+    fn put(&mut self, _: usize, outcome: Outcome<()>) -> Result<(), TaskError> {
+        outcome
+    }
+
+    fn finish(self) {}
+}

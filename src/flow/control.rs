@@ -1,0 +1,148 @@
+//! What runners share, under one lock: the places, the elements and the outcomes.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use super::elements::Elements;
+use crate::cell::AnyCell;
+use crate::cell::slot::Outcome;
+use crate::error::TaskError;
+use crate::promise::Resolver;
+use crate::sync::Arc;
+
+/// What becomes of the outcomes.
+pub(super) trait Collect<U>: Send + 'static {
+    /// The value of the whole.
+    type Output: Send + 'static;
+
+    /// Keeps the outcome of an element. Only moves: it is called under a lock.
+    ///
+    /// # Errors
+    ///
+    /// Returns a failure that is the outcome of the whole.
+    fn put(&mut self, index: usize, outcome: Outcome<U>) -> Result<(), TaskError>;
+
+    /// All outcomes are in.
+    fn finish(self) -> Self::Output;
+}
+
+pub(super) struct Control<U: Send + 'static, C: Collect<U>> {
+    /// `None` once no element starts any more.
+    pub(super) elements: Option<Arc<dyn Elements<U>>>,
+    /// A runner pulls an element.
+    pub(super) is_pulling: bool,
+    /// The number of places that are taken.
+    pub(super) busy: usize,
+    /// Invariant: at least 1 while elements may start and a place is free.
+    pub(super) seekers: usize,
+    /// The number of elements that were pulled.
+    pub(super) started: usize,
+    /// The number of those whose outcome is not in.
+    pub(super) missing: usize,
+    /// `None` once the outcome of the whole is decided.
+    pub(super) whole: Option<Whole<U, C>>,
+    /// The tasks that closures have returned and that are not settled, by the index of the element.
+    pub(super) tasks: BTreeMap<usize, Arc<dyn AnyCell>>,
+    /// The task of the whole, if it was decided while closures ran: it has stopped when they have
+    /// returned.
+    pub(super) left: Option<Arc<dyn AnyCell>>,
+}
+
+pub(super) struct Whole<U, C: Collect<U>> {
+    pub(super) collect: C,
+    pub(super) resolver: Resolver<C::Output>,
+    pub(super) _elements: PhantomData<fn(U)>,
+}
+
+/// What a seeker does next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Pull,
+    /// Another runner pulls.
+    Wait,
+    /// Let other jobs of the pool run first.
+    Requeue,
+    /// It is no seeker any more.
+    Leave,
+}
+
+impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
+    pub(super) fn turn(&mut self, limit: usize, waits: bool, is_over_time: bool) -> Turn {
+        if self.elements.is_none() || self.busy >= limit {
+            self.seekers -= 1;
+            return Turn::Leave;
+        }
+        if is_over_time {
+            return Turn::Requeue;
+        }
+        if self.is_pulling {
+            if waits {
+                return Turn::Wait;
+            }
+            // The one that pulls is a seeker, and starts another.
+            self.seekers -= 1;
+            return Turn::Leave;
+        }
+        self.is_pulling = true;
+        self.busy += 1;
+        Turn::Pull
+    }
+
+    /// The outcome of an element is in.
+    pub(super) fn put(&mut self, index: usize, outcome: Outcome<U>, after: &mut After<U, C>) {
+        self.missing -= 1;
+        match &mut self.whole {
+            None => after.outcome = Some(outcome),
+            Some(whole) => {
+                if let Err(error) = whole.collect.put(index, outcome) {
+                    self.decide(Some(error), after);
+                }
+            }
+        }
+    }
+
+    /// Decides the whole: by a failure, or because all outcomes are in.
+    pub(super) fn decide(&mut self, failure: Option<TaskError>, after: &mut After<U, C>) {
+        if let Some(whole) = self.whole.take() {
+            after.whole = Some((whole, failure));
+        }
+        after.elements = self.elements.take();
+        after.tasks = std::mem::take(&mut self.tasks);
+    }
+
+    /// Places, outcomes or elements have become fewer.
+    pub(super) fn look(&mut self, after: &mut After<U, C>) {
+        if self.whole.is_some() && self.elements.is_none() && self.missing == 0 {
+            self.decide(None, after);
+        }
+        if self.busy == 0 {
+            after.left = self.left.take();
+        }
+    }
+}
+
+/// What is to be done without the lock.
+pub(super) struct After<U: Send + 'static, C: Collect<U>> {
+    pub(super) elements: Option<Arc<dyn Elements<U>>>,
+    /// An outcome that came too late.
+    pub(super) outcome: Option<Outcome<U>>,
+    pub(super) whole: Option<(Whole<U, C>, Option<TaskError>)>,
+    /// To be cancelled.
+    pub(super) tasks: BTreeMap<usize, Arc<dyn AnyCell>>,
+    /// A task of closures that have now returned.
+    pub(super) left: Option<Arc<dyn AnyCell>>,
+    pub(super) needs_runner: bool,
+}
+
+impl<U: Send + 'static, C: Collect<U>> Default for After<U, C> {
+    fn default() -> Self {
+        After {
+            elements: None,
+            outcome: None,
+            whole: None,
+            tasks: BTreeMap::new(),
+            left: None,
+            needs_runner: false,
+        }
+    }
+}
