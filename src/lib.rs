@@ -50,7 +50,7 @@
 //! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`](loop_queue::LocalLoop) for closures that are not `Send` |
 //! | combine | [`all`], [`all_settled`], [`any`], [`race`], [`zip`](Task::zip), [`await_all`], [`await_first`]; see [`combine`] |
 //! | go through many | [`map_limit`], [`flow::map_settled`], [`flow::each`]; see [`flow`] |
-//! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within); see [`time`] |
+//! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within), [`every`]; see [`time`] |
 //! | limit what runs | [`TaskQueue`], [`TaskQueue::serial`], [`Semaphore`]; see [`queue`] |
 //! | try again | [`retry`](fn@retry), [`Retry`]; see [`retry`](mod@retry) |
 //! | publish and subscribe | [`Topic`](topic::Topic), [`Receiver`](topic::Receiver); see [`topic`] |
@@ -178,7 +178,7 @@ pub use task::{
     attempt_with, spawn, spawn_with,
 };
 #[doc(inline)]
-pub use time::{Clock, delay, delay_until};
+pub use time::{Clock, Interval, delay, delay_until, every};
 #[doc(inline)]
 pub use unhandled::set_unhandled_hook;
 

@@ -145,25 +145,43 @@ pub(crate) fn sleep(
     pool: Option<Pool>,
     location: &'static Location<'static>,
 ) -> Task<()> {
-    let mut extra = ExtraMeta::default();
-    extra.parents.push(token.downgrade());
-    let meta = TaskMeta {
+    settles(
+        When::After(duration),
+        meta_under(Some(token), pool, location),
+    )
+}
+
+/// The same for a deadline. `None`: it never comes.
+pub(super) fn sleep_until(
+    deadline: Option<Instant>,
+    token: Option<&CancelToken>,
+    pool: Option<Pool>,
+    location: &'static Location<'static>,
+) -> Task<()> {
+    let when = deadline.map_or(When::After(Duration::MAX), When::At);
+    settles(when, meta_under(token, pool, location))
+}
+
+fn meta_under(
+    token: Option<&CancelToken>,
+    pool: Option<Pool>,
+    location: &'static Location<'static>,
+) -> TaskMeta {
+    let extra = token.map(|token| {
+        let mut extra = ExtraMeta::default();
+        extra.parents.push(token.downgrade());
+        Box::new(extra)
+    });
+    TaskMeta {
         location,
         pool,
-        extra: Some(Box::new(extra)),
-    };
-    settles(When::After(duration), meta)
+        extra,
+    }
 }
 
 /// Returns a task of `pool` that settles then.
 fn after(when: When, pool: Option<Pool>, location: &'static Location<'static>) -> Task<()> {
-    let extra = None;
-    let meta = TaskMeta {
-        location,
-        pool,
-        extra,
-    };
-    settles(when, meta)
+    settles(when, meta_under(None, pool, location))
 }
 
 /// Returns a task that settles then.

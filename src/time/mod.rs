@@ -1,4 +1,4 @@
-//! Time: delays, time limits, and a virtual clock for tests.
+//! Time: delays, time limits, intervals, and a virtual clock for tests.
 //!
 //! ```
 //! use std::time::Duration;
@@ -21,6 +21,7 @@
 //! | continue later | [`delay`], [`delay_until`], [`Pool::delay`](crate::Pool::delay), [`Task::delayed`](crate::Task::delayed) |
 //! | give up | [`Task::timeout`](crate::Task::timeout), [`Task::timeout_at`](crate::Task::timeout_at) |
 //! | take something else | [`Task::timeout_or`](crate::Task::timeout_or) |
+//! | do it again and again | [`every`], [`Pool::every`](crate::Pool::every), [`Missed`] |
 //! | look again later | [`Task::within`](crate::Task::within) |
 //! | test | [`Clock`], [`PoolBuilder::clock`](crate::pool::PoolBuilder::clock) |
 //!
@@ -51,9 +52,10 @@
 // Map for maintainers:
 //   delay.rs     delay, delayed             limit.rs    the end of a time limit
 //   timeout.rs   timeout, timeout_or        within.rs   within
-//   upstream.rs  what a task with a timer waits for
+//   upstream.rs  what a task with a timer waits for    interval.rs  every
 
 mod delay;
+mod interval;
 mod limit;
 mod timeout;
 mod upstream;
@@ -62,6 +64,7 @@ mod within;
 pub use crate::timer::Clock;
 pub(crate) use delay::sleep;
 pub use delay::{delay, delay_until};
+pub use interval::{Interval, Missed, Tick, every};
 pub(crate) use timeout::limited;
 
 use crate::cell::AnyCell;

@@ -16,6 +16,7 @@ mod dispatch;
 mod doors;
 mod drops;
 mod errors_out;
+mod every;
 mod executor;
 mod flow;
 mod future;
