@@ -38,8 +38,8 @@ pub fn deferred<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
     (Resolver::new(cell.clone()), Task::from_cell(cell))
 }
 
-/// The same for a task of `pool`, whose steps run there, whichever thread settles it. `None`: the
-/// global pool. The task is not under the tokens of the pool.
+/// The same for a task of `pool`, whose steps run there, for every thread that settles it. `None`:
+/// the global pool. The task is not under the tokens of the pool.
 pub(crate) fn deferred_in<T: Send + 'static>(
     pool: Option<&Pool>,
     location: &'static Location<'static>,

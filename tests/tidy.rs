@@ -515,6 +515,54 @@ fn lines_are_no_wider_than_a_page() {
     nothing_wrong(wrong);
 }
 
+/// Words without a subject that a reader can name: write which thread, task or step is meant.
+const VAGUE: &[&str] = &[
+    "whoever",
+    "whatever",
+    "nobody",
+    "somebody",
+    "for ever",
+    "shall",
+    "has its turn",
+    "had its turn",
+    "have their turn",
+    "had their turn",
+];
+
+#[test]
+fn sentences_name_their_subject() {
+    let mut texts: Vec<PathBuf> = ["src", "tests", "docs", "macros/src", "benches", "examples"]
+        .iter()
+        .flat_map(|folder| {
+            let folder = root().join(folder);
+            let mut files = files_below(&folder, "rs");
+            files.extend(files_below(&folder, "md"));
+            files
+        })
+        .collect();
+    texts.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    // This file lists them.
+    texts.retain(|path| !path.ends_with("tests/tidy.rs"));
+    let mut wrong = Vec::new();
+    for path in texts {
+        let text = fs::read_to_string(&path).expect("a text");
+        for (number, line) in text.lines().enumerate() {
+            let is_letter = |c: char| c.is_alphabetic();
+            let words: Vec<String> = line
+                .split(|c| !is_letter(c))
+                .filter(|word| !word.is_empty())
+                .map(str::to_lowercase)
+                .collect();
+            let line = format!(" {} ", words.join(" "));
+            for vague in VAGUE.iter().filter(|it| line.contains(&format!(" {it} "))) {
+                let path = path.strip_prefix(root()).expect("a path of ours");
+                wrong.push(format!("{}:{} says `{vague}`", path.display(), number + 1));
+            }
+        }
+    }
+    nothing_wrong(wrong);
+}
+
 /// Each file that a drawing names is in `src`.
 #[test]
 fn drawings_name_files_that_exist() {

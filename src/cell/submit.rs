@@ -1,4 +1,4 @@
-//! Gives a closure, or steps that wait, to the pool of their task.
+//! Queues a closure, or waiting steps, in the pool of their task.
 
 use super::state::Phase;
 use super::{AnyCell, with_state};

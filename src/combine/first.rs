@@ -65,7 +65,7 @@ pub(super) fn settle_by_first<T: Send + 'static, V: Send + 'static>(
     }
     first.group.fill(cells);
     if first.resolver.lock().is_none() {
-        // Decided meanwhile: the others are not needed.
+        // Decided already: the others are not needed.
         first.group.cancel();
     }
 }
@@ -90,7 +90,7 @@ impl<T: Send + 'static, V: Send + 'static> First<T, V> {
             Some((std::mem::take(&mut parts.values), value))
         });
         let Some((values, last)) = whole else {
-            // One of those that are wanted, or a later success, whose value is dropped here.
+            // A wanted value, or a later success, whose value is dropped here.
             drop(value);
             return self.give_up_in_a_cycle();
         };

@@ -1,4 +1,4 @@
-//! The first outcome, whatever it is.
+//! The first outcome, value or failure.
 
 use super::group::{Group, bind};
 use super::input::{tasks_of, too_few};
@@ -65,7 +65,7 @@ fn race_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<T> {
     }
     race.group.fill(cells);
     if race.resolver.lock().is_none() {
-        // Decided meanwhile: the others are not needed.
+        // Decided already: the others are not needed.
         race.group.cancel();
     }
     task

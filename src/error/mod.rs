@@ -362,7 +362,7 @@ impl TaskError {
         (attempts > 0).then_some(attempts)
     }
 
-    /// A retry gives up with this failure, after so many calls.
+    /// A retry ends with this failure, after `calls` calls.
     pub(crate) fn set_attempts(&self, attempts: u32) {
         self.0.attempts.store(attempts, Ordering::Relaxed);
     }

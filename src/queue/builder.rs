@@ -72,8 +72,8 @@ impl TaskQueueBuilder {
     ///
     /// Not just within each second on the clock: after `jobs` of them have begun at once, the next
     /// begins when `per` has passed since the first. A job counts from the moment at which its
-    /// closure begins; one that was cancelled before does not count. The queue keeps so many
-    /// moments as `jobs` says.
+    /// closure begins; one that was cancelled before does not count. The queue stores `jobs`
+    /// moments.
     ///
     /// # Examples
     ///

@@ -1,4 +1,5 @@
-//! What the handles of a queue share: it starts jobs as places come free, and tells those who wait.
+//! What the handles of a queue share: it starts jobs as places become free, and settles the tasks
+//! that wait for that.
 
 // Lock order: `line` -> the lock of one `QueuedJob`, of one cell, or of the clock. The graph of
 // waits may be locked before `line`. Nothing is started, settled or dropped under `line`.
@@ -87,7 +88,7 @@ impl Queue {
         f(&mut self.line.lock())
     }
 
-    /// Gives a place to a job that is yet to be made. False: it would have to wait.
+    /// Reserves a place for a job that is not made yet. False: it would have to wait.
     pub(super) fn try_place(&self, number: u64) -> bool {
         let mut line = self.line.lock();
         line.try_place(number, self.now())
@@ -106,7 +107,7 @@ impl Queue {
         let entry = Entry::Task(cell.clone());
         let placed = self.take_in(number, priority, placed, entry);
         let queue = self.clone();
-        // Before any step of the user's. The task may have settled already: it runs all the same.
+        // Before any step of the user. The task may have settled already: the step runs even so.
         let told = stop::step(cell, Box::new(move || queue.end(number)));
         cell::register(cell, told, Role::Observer);
         if placed {
@@ -143,7 +144,7 @@ impl Queue {
         }
     }
 
-    /// Starts what can start, and tells those who wait, until there is nothing to do.
+    /// Starts jobs and settles waiting tasks until there is nothing to do.
     ///
     /// A loop, and not recursion: a job that is refused as it starts comes here again.
     pub(super) fn act(self: &Arc<Self>) {
@@ -205,7 +206,7 @@ impl Queue {
         }
     }
 
-    /// Settles all that wait. Says how many there were.
+    /// Settles all waiting jobs. Returns their number.
     pub(super) fn reject_waiting(self: &Arc<Self>, kind: ErrorKind, why: &'static str) -> usize {
         let entries = self.with(Line::take_waiting);
         let rejected = entries.into_iter().map(|entry| entry.reject(kind, why));

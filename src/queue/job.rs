@@ -17,7 +17,7 @@ pub(super) trait Host: Send + Sync {
 pub(super) struct QueuedJob {
     host: Arc<dyn Host>,
     number: u64,
-    /// Taken by whoever runs or rejects it. Lock order: the queue's lock -> this.
+    /// Taken by the thread that runs or rejects it. Lock order: the queue's lock -> this.
     job: Mutex<Option<Arc<dyn Runnable>>>,
 }
 

@@ -59,10 +59,10 @@ const WATCHERS_KEPT: usize = 16;
 struct Watchers {
     /// Until no job waits or runs.
     idle: Vec<Resolver<()>>,
-    /// Until fewer than so many jobs wait.
+    /// Until fewer than this number of jobs wait.
     below: BTreeMap<usize, Vec<Resolver<()>>>,
     count: usize,
-    /// So many may be there before those that were cancelled are looked for.
+    /// The length from which on cancelled entries are searched for.
     kept: usize,
 }
 
@@ -75,7 +75,7 @@ impl Watchers {
         self.count += 1;
     }
 
-    /// Takes out those that were cancelled, when there may be many.
+    /// Removes cancelled entries, when there may be many.
     fn sweep(&mut self) -> Vec<Resolver<()>> {
         let mut cancelled = Vec::new();
         if self.count >= self.kept {
@@ -160,7 +160,7 @@ impl Line {
         self.placed.len()
     }
 
-    /// Whether a job may start now, whatever else waits.
+    /// Returns true if a job may start now, apart from other waiting jobs.
     fn room(&mut self, now: Option<Instant>) -> Room {
         if self.is_paused || self.placed.len() >= self.limit {
             return Room::Unknown;
@@ -171,8 +171,8 @@ impl Line {
         }
     }
 
-    /// Gives a new job a place, if one is free and no other job waits for it. `now`: the time, if
-    /// there is a rate.
+    /// Reserves a place for a new job, if one is free and no other job waits for it. `now`: the
+    /// time, if there is a rate.
     pub(super) fn try_place(&mut self, number: u64, now: Option<Instant>) -> bool {
         let is_free = self.waiting.is_empty() && self.room(now) == Room::Now;
         if is_free {
@@ -200,7 +200,7 @@ impl Line {
         }
     }
 
-    /// Puts a job behind those of its priority.
+    /// Adds a job after the others of its priority.
     pub(super) fn push(&mut self, number: u64, priority: i32, entry: Entry) {
         let key = (Reverse(priority), number);
         self.keys.insert(number, key);
@@ -258,7 +258,7 @@ impl Line {
         self.waiting.is_empty() && self.placed.is_empty()
     }
 
-    /// Adds one who waits. Returns the resolver if it need not wait, and those who were cancelled.
+    /// Adds a waiting task. Returns the resolver if it need not wait, and the cancelled entries.
     pub(super) fn watch(
         &mut self,
         below: Option<usize>,
@@ -334,7 +334,7 @@ impl Line {
         }
     }
 
-    /// Keeps the timer that was made for `at`. Gives it back when it is not needed any more.
+    /// Keeps the timer that was made for `at`. Returns it if it is not needed any more.
     pub(super) fn keep_timer(&mut self, at: Instant, timer: Task<()>) -> Option<Task<()>> {
         match &mut self.timer {
             Some((set, place @ None)) if *set == at => {

@@ -1,11 +1,12 @@
-//! Queues, which start jobs in order and so many at a time, and semaphores, which lend permits.
+//! Queues, which start jobs in order and a limited number at a time, and semaphores, which lend
+//! permits.
 //!
 //! A [`Pool`](crate::Pool) starts what it gets as soon as a thread is free. A [`TaskQueue`] stands
 //! before a pool and starts less than that:
 //!
 //! - one job at a time, for a resource that only one may touch: a device, a file, an account
 //!   ([`TaskQueue::serial`]);
-//! - so many at a time, or so many a minute, for a service that bears no more
+//! - a number at a time, or a number per minute, for a service that has such a limit
 //!   ([`limit`](TaskQueueBuilder::limit), [`rate`](TaskQueueBuilder::rate));
 //! - the important ones first ([`at`](TaskQueue::at)).
 //!
@@ -37,7 +38,7 @@
 //! | start a job | [`spawn`](TaskQueue::spawn), [`attempt`](TaskQueue::attempt), [`spawn_with`](TaskQueue::spawn_with), [`attempt_with`](TaskQueue::attempt_with), [`try_spawn`](TaskQueue::try_spawn) |
 //! | run the rest of a chain as a job | [`Task::on`](crate::Task::on) with the queue |
 //! | let some go first | [`at`](TaskQueue::at), [`priority`](TaskQueueBuilder::priority) |
-//! | stop, go on, give up | [`pause`](TaskQueue::pause), [`resume`](TaskQueue::resume), [`clear`](TaskQueue::clear) |
+//! | stop, continue, give up | [`pause`](TaskQueue::pause), [`resume`](TaskQueue::resume), [`clear`](TaskQueue::clear) |
 //! | wait for the end, or for room | [`when_idle`](TaskQueue::when_idle), [`when_below`](TaskQueue::when_below) |
 //! | hold a permit as long as you like | [`Semaphore::acquire`], [`Semaphore::try_acquire`] |
 //!
@@ -50,8 +51,8 @@
 //! - Nothing is lost: each job settles, whether it has run, was cancelled, cleared or refused, and
 //!   so does each task that waits for the line or for permits.
 //! - A job that waits for one that can only start after it gets the failure
-//!   [`Cycle`](crate::ErrorKind::Cycle) instead of waiting for ever. A permit may go anywhere, so a
-//!   wait for a permit is never seen as a cycle.
+//!   [`Cycle`](crate::ErrorKind::Cycle) instead of waiting without end. A permit may go anywhere,
+//!   so a wait for a permit is never seen as a cycle.
 //! - No thread is blocked while a job or a permit is waited for, and no closure runs on the thread
 //!   that makes room. A queue and a semaphore belong to a pool, and go by its clock.
 //! - [`Pool::wait_idle`](crate::Pool::wait_idle) does not wait for jobs that wait in a queue; see

@@ -8,9 +8,9 @@ use crate::sync::{Duration, Instant};
 pub(super) struct Rate {
     limit: usize,
     per: Duration,
-    /// When jobs began, oldest first; those that no window reaches any more are gone.
+    /// The times at which jobs began, oldest first, except times that are outside of every window.
     begun: VecDeque<Instant>,
-    /// Jobs that were started and have not begun: a thread is yet to come to them.
+    /// Jobs that were started and that no thread has begun yet.
     started: usize,
 }
 

@@ -16,7 +16,7 @@ use crate::promise::{Resolver, deferred_in};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 use crate::task::{Task, tie};
 
-/// A number of permits, which tasks borrow and give back.
+/// A number of permits, which tasks borrow and return.
 ///
 /// Cloning gives another handle of the same permits. See [`queue`](crate::queue) for when to use a
 /// [`TaskQueue`](crate::TaskQueue) instead.
@@ -60,7 +60,7 @@ struct Waiting {
 }
 
 impl Line {
-    /// Takes `permits`, if they are there and nobody waits.
+    /// Takes `permits`, if they are free and no `acquire` waits.
     fn take(&mut self, permits: usize) -> bool {
         let is_free = self.waiting.is_empty() && permits <= self.available;
         if is_free {
@@ -69,7 +69,7 @@ impl Line {
         is_free
     }
 
-    /// Takes out those whose permits are there now: nobody is passed over.
+    /// Removes the entries whose permits are free now, in their order.
     fn grant(&mut self) -> VecDeque<Waiting> {
         let mut granted = VecDeque::new();
         while let Some(first) = self.waiting.first_entry()
@@ -84,7 +84,7 @@ impl Line {
 }
 
 impl Semaphore {
-    /// Returns a semaphore with so many permits.
+    /// Returns a semaphore with `permits` permits.
     ///
     /// # Examples
     ///
@@ -129,9 +129,9 @@ impl Semaphore {
 
     /// Returns a task for `permits` at once, which it waits for without a thread.
     ///
-    /// In the order of the calls: one that asks for few does not pass one that asks for many and
-    /// came before. Cancelled while it waits, it leaves the line; those behind it may be next. The
-    /// permits are given back when the [`Permit`] is dropped.
+    /// In the order of the calls: one for few permits does not overtake an earlier one for many. If
+    /// it is cancelled while it waits, it leaves the line, and later ones may be next. The permits
+    /// are returned when the [`Permit`] is dropped.
     ///
     /// What is chained on the task runs on the pool, never on the thread that gives permits back.
     ///
@@ -193,7 +193,7 @@ impl Semaphore {
         }
     }
 
-    /// Returns `permits` at once if they are there and nobody waits for some.
+    /// Returns `permits` at once if they are free and no `acquire` waits.
     ///
     /// # Examples
     ///
@@ -212,7 +212,7 @@ impl Semaphore {
         })
     }
 
-    /// Returns how many permits nobody has.
+    /// Returns the number of free permits.
     ///
     /// # Examples
     ///
@@ -264,7 +264,7 @@ impl Shared {
         line.grant()
     }
 
-    /// A loop, and not recursion: permits that nobody takes come back here.
+    /// A loop, and not recursion: permits without a taker return here.
     fn deliver(self: &Arc<Self>, mut granted: VecDeque<Waiting>) {
         while let Some(Waiting { permits, resolver }) = granted.pop_front() {
             let permit = Permit {
@@ -272,7 +272,7 @@ impl Shared {
                 permits,
             };
             if let Err(mut refused) = resolver.resolve(permit) {
-                // Cancelled meanwhile.
+                // It was cancelled.
                 let permits = std::mem::take(&mut refused.permits);
                 granted.extend(self.put_back(permits));
             }
@@ -342,7 +342,7 @@ impl Drop for Permit {
             return;
         }
         let shared = self.shared.clone();
-        // It may settle a task that nobody wants any more, whose permits come back in turn.
+        // It may settle a task without a consumer, whose permits return to the semaphore.
         drop_queue::flat(move || shared.give_back(permits));
     }
 }

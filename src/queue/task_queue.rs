@@ -1,4 +1,4 @@
-//! `TaskQueue`, the handle: what is told to a queue, and asked of it.
+//! `TaskQueue`, the handle: the operations on a queue.
 
 use std::fmt;
 use std::panic::Location;
@@ -11,11 +11,11 @@ use crate::pool::ConfigError;
 use crate::sync::{Arc, ThreadId};
 use crate::task::Task;
 
-/// Starts jobs in their order, and so many at a time; see [`queue`](crate::queue).
+/// Starts jobs in their order, a limited number at a time; see [`queue`](crate::queue).
 ///
-/// Cloning gives another handle of the same queue. Dropping the last handle lets what was accepted
-/// run; jobs of a queue that is paused then fail as [`Abandoned`](ErrorKind::Abandoned), because
-/// nobody can resume it.
+/// A clone is another handle of the same queue. Accepted jobs run after the last handle is dropped;
+/// jobs of a queue that is paused then fail as [`Abandoned`](ErrorKind::Abandoned), because no
+/// handle can resume it.
 ///
 /// # Examples
 ///
@@ -74,8 +74,8 @@ impl TaskQueue {
     /// Returns a queue that runs one job at a time, in the order of the calls.
     ///
     /// For a resource that only one may touch at a time. A job has ended when its closure has
-    /// returned, and, if that returned a task, when that task is settled: all its waits included,
-    /// of whichever kind.
+    /// returned, and, if that returned a task, when that task is settled: including all its waits,
+    /// of every kind.
     ///
     /// # Examples
     ///
@@ -159,7 +159,7 @@ impl TaskQueue {
         self.queue().with(|line| line.limit())
     }
 
-    /// Starts no job until [`resume`](TaskQueue::resume). Those that run go on.
+    /// Starts no job until [`resume`](TaskQueue::resume). Running jobs continue.
     ///
     /// # Examples
     ///
@@ -204,7 +204,7 @@ impl TaskQueue {
         self.queue().with(|line| line.is_paused())
     }
 
-    /// Cancels the jobs that wait, and returns how many there were. Those that run go on.
+    /// Cancels the waiting jobs, and returns their number. Running jobs continue.
     ///
     /// Their closures are dropped, and their tasks fail as [`Cancelled`](ErrorKind::Cancelled), on
     /// this thread, which also runs what is chained on them.
@@ -234,8 +234,7 @@ impl TaskQueue {
         self.queue().with(|line| line.waiting())
     }
 
-    /// Returns how many jobs have a place: they run, or a thread of the pool is about to come to
-    /// them.
+    /// Returns how many jobs have a place: they run, or are queued in the pool.
     ///
     /// # Examples
     ///
@@ -249,7 +248,7 @@ impl TaskQueue {
 
     /// Returns a task that settles when no job waits or runs.
     ///
-    /// At once, if that is so now. Each call returns a task of its own; any number may wait.
+    /// At once, if that is true now. Each call returns a new task; any number may wait.
     ///
     /// # Errors
     ///
@@ -274,7 +273,7 @@ impl TaskQueue {
     /// Returns a task that settles when fewer than `jobs` wait: what a producer waits for, so that
     /// the queue does not grow.
     ///
-    /// At once, if that is so now. Whatever makes the line shorter ends the wait: a start, a
+    /// At once, if that is true now. Each event that shortens the line may end the wait: a start, a
     /// cancel, [`clear`](TaskQueue::clear), a greater limit, the time of a rate.
     ///
     /// # Errors
@@ -310,7 +309,7 @@ impl TaskQueue {
 
 /// Runs the continuations of chains as jobs of the queue.
 ///
-/// Each time the chain comes here it is one job, which waits for its turn like others.
+/// Each time the chain reaches the queue it is one job, which waits like others.
 ///
 /// # Examples
 ///
@@ -318,7 +317,7 @@ impl TaskQueue {
 /// use fast_async::{TaskQueue, spawn};
 ///
 /// let port = TaskQueue::serial();
-/// let task = spawn(|| "text").on(&port).then(|text| text.len()); // holds the port meanwhile
+/// let task = spawn(|| "text").on(&port).then(|text| text.len()); // holds the port while it runs
 /// assert_eq!(task.wait()?, 4);
 /// # Ok::<(), fast_async::TaskError>(())
 /// ```

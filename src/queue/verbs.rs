@@ -61,7 +61,7 @@ impl TaskQueue {
         }
     }
 
-    /// Runs `f` on the queue's pool when its turn has come; see [`spawn`](crate::spawn).
+    /// Runs `f` on the queue's pool when it has a place; see [`spawn`](crate::spawn).
     ///
     /// The call does not block. Cancelled while it waits, the job frees its place in the line at
     /// once and is not charged to the rate. Cancelled while it runs, it holds its place until `f`

@@ -1,11 +1,11 @@
-//! What a call is told about itself.
+//! What a call can ask about itself.
 
 use crate::cancel::CancelToken;
 use crate::error::TaskError;
 use crate::task::TaskContext;
 
-/// Tells the closure of a [`retry`](crate::retry()) which call it is, and whether its result is
-/// still wanted.
+/// What the closure of a [`retry`](crate::retry()) can ask: which call it is, and whether its
+/// result is still wanted.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub(super) number: u32,

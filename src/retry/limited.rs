@@ -16,7 +16,7 @@ type Place<F> = Arc<Mutex<Option<F>>>;
 /// The next call, after a pause.
 type Again<F, T> = fn(F, Plan, Duration) -> Given<T>;
 
-/// The call that the plan counts already, in a task of its own.
+/// The call that the plan counts already, in a new task.
 pub(super) fn turn<F, R>(
     f: F,
     plan: Plan,

@@ -36,11 +36,9 @@
 //! - It costs what [`attempt_with`](crate::attempt_with) costs if the first call succeeds. Each
 //!   further call takes a timer and two tasks, and nothing is kept of the calls before.
 
-// Map for maintainers, from the ground up:
-//   jitter.rs   random numbers, pauses that grow    budget.rs   RetryBudget
-//   attempt.rs  what a call is told                 policy.rs   Retry
-//   plan.rs     what it decides after a failure     limited.rs  calls with a time limit each
-//   run.rs      a retry under way
+// Map for maintainers, from the ground up: jitter.rs random numbers, pauses that grow budget.rs
+// RetryBudget attempt.rs what a call can ask policy.rs Retry plan.rs what it decides after a
+// failure limited.rs calls with a time limit each run.rs a retry in progress
 
 mod attempt;
 mod budget;

@@ -1,4 +1,4 @@
-//! What a retry under way knows, whatever its closure is, and what it decides after a failure.
+//! The state of a retry, without the type of its closure, and its decision after a failure.
 
 use std::panic::Location;
 

@@ -101,7 +101,7 @@ impl Retry {
         }
     }
 
-    /// Returns a policy that goes on until the call succeeds, or until something else ends it.
+    /// Returns a policy that continues until the call succeeds, or until another setting ends it.
     ///
     /// # Examples
     ///
@@ -193,11 +193,10 @@ impl Retry {
     /// Sets a time limit for each call, which then fails as [`TimedOut`](ErrorKind::TimedOut) and
     /// is tried again.
     ///
-    /// The limit ends a task that the closure has returned, as
-    /// [`timeout`](crate::Task::timeout) does. It also raises the token of the [`Attempt`]. The
-    /// closure is never called twice at a time: if it is running when its time is over, the next
-    /// call comes when it has returned. With this setting each call has a task of its own, and its
-    /// time begins when that is queued.
+    /// The limit ends a task that the closure has returned, as [`timeout`](crate::Task::timeout)
+    /// does. It also raises the token of the [`Attempt`]. The closure is never called twice at a
+    /// time: if it is running when its time is over, the next call comes when it has returned. With
+    /// this setting each call is a new task, and its time begins when that is queued.
     ///
     /// # Examples
     ///
@@ -219,7 +218,7 @@ impl Retry {
         self
     }
 
-    /// Sets how long the retry may go on: no pause begins that would end later. The time begins
+    /// Sets how long the retry may continue: no pause begins that would end later. The time begins
     /// with the call of [`retry`](crate::retry()).
     ///
     /// It does not cut a call that is running. To limit that too, put a
@@ -311,7 +310,7 @@ impl Retry {
         self
     }
 
-    /// Tells the hook about a failure, and returns the pause before the next call. `None`: there is
+    /// Calls the hook with a failure, and returns the pause before the next call. `None`: there is
     /// none. Calls user code.
     pub(super) fn pause(&mut self, error: &TaskError, attempt: &Attempt) -> Option<Duration> {
         if let Some(notify) = &mut self.notify {
@@ -334,7 +333,7 @@ impl Retry {
         }
     }
 
-    /// The pause after so many calls.
+    /// Returns the pause after `calls` calls.
     fn next_pause(&mut self, calls: u32) -> Duration {
         match &mut self.backoff {
             Backoff::None => Duration::ZERO,

@@ -73,7 +73,7 @@ pub(crate) fn tie(cell: &Arc<dyn AnyCell>, upstream: UpstreamRef) {
     drop(before);
 }
 
-/// Gives the closure to the pool of its task, in the order of the calls. Does not wait for a place
+/// Queues the closure in the pool of its task, in the order of the calls. Does not wait for a place
 /// in a bounded queue, and does nothing for a task that is settled.
 pub(crate) fn start(cell: Arc<dyn AnyCell>) {
     let Some(upstream) = with_state(&*cell, State::queue_branch) else {

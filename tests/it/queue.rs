@@ -615,7 +615,7 @@ mod serial {
             let failed = kinds.iter().filter(|it| it.is_err()).count();
             assert_eq!(
                 failed, 1,
-                "the other goes on when this one has ended: {kinds:?}"
+                "the other continues when this one has ended: {kinds:?}"
             );
             // One that leads elsewhere is none.
             let gate = Gate::new();

@@ -423,7 +423,7 @@ mod pauses {
                     }
                     no(attempt.number())
                 });
-                // Its threads move the clock meanwhile.
+                // Its threads move the clock during the call.
                 assert!(pool.wait_idle(LIMIT));
                 clock.advance(SECOND);
                 assert_eq!(failure(task).attempts(), Some(calls_made));
@@ -757,12 +757,12 @@ mod cancels {
             let policy = Retry::attempts(5).when(|_, _| Decision::Again);
             let task = retry(policy, |_| {
                 let (_resolver, task) = deferred::<u32>();
-                task.cancel_with("by somebody else");
+                task.cancel_with("by another thread");
                 task
             });
             let error = task.wait().unwrap_err();
             assert!(error.is_cancelled());
-            assert!(error.to_string().contains("by somebody else"), "{error}");
+            assert!(error.to_string().contains("by another thread"), "{error}");
             assert_eq!(error.attempts(), Some(1));
         });
     }
@@ -848,7 +848,7 @@ mod limited {
             let task = pool.retry(policy, move |attempt| {
                 note();
                 if let Some(slow) = slow.take() {
-                    // The clock goes on while it sleeps.
+                    // The clock moves while it sleeps.
                     slow.wait()?;
                     log.push(attempt.is_cancelled());
                 }

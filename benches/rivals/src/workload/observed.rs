@@ -1,7 +1,7 @@
-//! What does it cost that somebody watches?
+//! What does it cost to be observed by `tracing`?
 //!
 //! N: 200 000 operations. Three workloads: `observed` spawns no-op closures and waits for them, as
-//! `spawn_join` does; `observed_chain` hangs links on a pending promise, as `chain` does;
+//! `spawn_join` does; `observed_chain` registers links on a pending promise, as `chain` does;
 //! `unhandled` fails promises and drops them. Threads: as there. Contestants: fast-async alone,
 //! each time watched in another way. The subscribers are the least there can be: one that takes
 //! every span and event and counts them, and one that takes none. What a real one does with them
