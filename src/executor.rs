@@ -191,7 +191,7 @@ pub trait Executor: Send + Sync {
         None
     }
 
-    /// Its jobs run on threads of its own, whatever the threads do that bring them.
+    /// Its jobs run on its own threads, not on the threads that submit them.
     #[doc(hidden)]
     fn has_threads(&self) -> bool {
         false

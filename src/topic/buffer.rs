@@ -36,9 +36,10 @@ pub(super) struct Buffer<T> {
 pub(super) struct Core<T> {
     queue: VecDeque<Numbered<T>>,
     lost: u64,
-    /// No more values come; those in the queue are still to be taken.
+    /// No more values are added; values in the queue may still be taken.
     is_ended: bool,
-    /// The subscriber has left. Invariant: the queue is empty then, and nobody waits for room.
+    /// The subscriber has left. Invariant: the queue is empty then, and no publisher waits for
+    /// room.
     has_left: bool,
     /// The thread that took a value last; before that, the one that subscribed.
     consumer: ThreadId,
@@ -50,17 +51,17 @@ pub(super) struct Core<T> {
     rooms: Vec<Resolver<()>>,
     /// `None` while it is being called, and for a receiver.
     pub(super) callback: Option<Callback<T>>,
-    /// A round is to come, or running. Invariant: true while the queue of a callback is not empty.
+    /// A round is scheduled or running. Invariant: true while the queue of a callback is not empty.
     pub(super) is_scheduled: bool,
     /// The task of that round.
     pub(super) round: Option<Arc<dyn AnyCell>>,
-    /// Each with the number of the first value that it is not about.
+    /// Each with the number of the first value that it does not wait for.
     flushes: VecDeque<(u64, Arc<Flush>)>,
 }
 
 /// What is to be done after a change, without a lock.
 pub(super) enum Effect<T> {
-    /// Somebody waits for this no longer.
+    /// Ends a wait.
     Wake(Resolver<()>),
     /// The callback of this buffer has values to take.
     Round(Arc<Buffer<T>>),
@@ -214,8 +215,8 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         }
     }
 
-    /// Takes the oldest value; the one that was taken before is done with. Publishers that wait for
-    /// room go on.
+    /// Takes the oldest value; the previous one is finished. Publishers that wait for room
+    /// continue.
     pub(super) fn take(&self) -> Taken<T> {
         let mut core = self.lock();
         core.consumer = thread_id();
@@ -243,7 +244,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         if core.is_running && core.consumer == thread_id() {
             return false;
         }
-        // Of a receiver nobody waits for what it has yet to take.
+        // A flush does not wait for the values that a receiver has not taken.
         if core.is_scheduled && self.executor.is_some() {
             core.flushes.push_back((end, flush.clone()));
         }
@@ -261,7 +262,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         }
         core.rooms.push(resolver);
         drop(core);
-        // A search for cycles finds by whom room is made.
+        // A search for cycles finds the thread that makes room.
         if let Some(cell) = room.cell() {
             with_state(&**cell, |state| {
                 if state.phase() == Phase::Open {
@@ -362,7 +363,7 @@ fn wake(waiting: Vec<Resolver<()>>) {
     }
 }
 
-/// For a publisher that waits for room: nobody cancels that.
+/// For a publisher that waits for room, which is never cancelled.
 impl<T: Send + Sync + 'static> Withdraw for Buffer<T> {
     fn withdraw(self: Arc<Self>, _step_id: u64, _: &mut Sweep) -> CancelOutcome {
         CancelOutcome::Prevented

@@ -1,7 +1,7 @@
 //! The delivery: one thread at a time calls the entries of a topic with its values, in one order.
 //!
 //! The thread that publishes delivers, unless another one does, or this one does already further
-//! down its stack: then the value is queued, and the delivery under way comes to it. So there is
+//! down its stack: then the value is queued, and the delivery in progress delivers it. So there is
 //! no recursion, and no lock is held while a listener runs.
 
 use std::mem;
@@ -17,9 +17,9 @@ use crate::unhandled;
 enum Next<T> {
     /// To call the entries with this.
     Value(Arc<T>),
-    /// To drop the listeners that were taken out meanwhile.
+    /// To drop the listeners that were removed since.
     Sweep,
-    /// To call those that have just joined with what was kept for them.
+    /// To call new listeners with the values that were kept for them.
     CatchUp,
     /// To tell these that the topic has ended.
     End(Vec<Entry<T>>),
@@ -27,8 +27,8 @@ enum Next<T> {
 }
 
 impl<T: Send + Sync + 'static> Hub<T> {
-    /// Calls `entries` with `value`, and with all that is queued meanwhile. The calling thread was
-    /// made the one that delivers, and has taken the entries.
+    /// Calls `entries` with `value`, and with all values that are queued during the calls. The
+    /// calling thread is the delivering one, and has taken the entries.
     pub(super) fn deliver(&self, mut entries: Vec<Entry<T>>, value: Option<Arc<T>>) {
         let mut next = value.map_or(Next::Nothing, Next::Value);
         // Entries that have taken themselves out.
@@ -60,7 +60,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
     }
 
-    /// Says what is next; `None`: the delivery has ended, and given the entries back.
+    /// Returns what is next; `None`: the delivery has ended, and has returned the entries.
     fn go_on(
         &self,
         entries: &mut Vec<Entry<T>>,

@@ -77,7 +77,7 @@ impl Node {
         self.change(IDLE, CALLED)
     }
 
-    /// False: it was taken out meanwhile.
+    /// False: it was removed during the call.
     fn finish(&self, state: usize) -> bool {
         self.change(CALLED, state)
     }

@@ -1,10 +1,10 @@
-//! A flush: settles its task when nothing that was published before is on its way any more.
+//! A flush: settles its task when all values that were published before are delivered.
 
 use crate::error::TaskError;
 use crate::promise::Resolver;
 use crate::sync::Mutex;
 
-/// One is held by everything that has values of before on their way, so the last to let go of it
+/// Each place with undelivered earlier values holds a reference, and the drop of the last one
 /// settles the task. Drop it without a lock.
 pub(super) struct Flush(Mutex<Option<Resolver<()>>>);
 

@@ -18,7 +18,7 @@ use crate::{drop_queue, unhandled};
 
 /// Values that come one after the other, for any number of subscribers.
 ///
-/// Cloning gives another handle of the same topic. The topic is closed when the last handle is
+/// A clone is another handle of the same topic. The topic is closed when the last handle is
 /// dropped; subscribers and receivers are no handles, but a callback that has captured a handle
 /// keeps the topic open until [`close`](Topic::close) is called. See [the module](super) for what
 /// holds for all subscribers.
@@ -57,7 +57,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     ///
     /// ```
     /// let topic = fast_async::topic::Topic::new();
-    /// assert_eq!(topic.publish("nobody hears it"), Ok(0));
+    /// assert_eq!(topic.publish("no subscriber"), Ok(0));
     /// ```
     pub fn new() -> Topic<T> {
         Topic(Arc::new(Owner(Hub::new())))
@@ -66,7 +66,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// Has each subscriber get the last `count` values first, and then what is published, without a
     /// gap and without one twice. Default: 0.
     ///
-    /// Nobody waits for the earlier values: a callback without a buffer gets them on the
+    /// No publisher waits for the earlier values: a callback without a buffer gets them on the
     /// [global pool](Pool::global), and [`next`](Topic::next) does not get them. They go into a
     /// buffer beyond its limit where its [`Overflow`] drops nothing. Subscribers of a closed topic
     /// get them too, and then the end.
@@ -92,7 +92,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
         self
     }
 
-    /// Keeps the last `count` values that are published while nobody has subscribed, for the next
+    /// Keeps the last `count` values that are published without a subscriber, for the next
     /// subscriber, which gets them first. Default: 0.
     ///
     /// One subscriber gets them; see [`replay`](Topic::replay) for all, and for how they come. Of
@@ -125,8 +125,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// Publishes a value, and returns how many subscribers it goes to.
     ///
     /// The callbacks without a buffer run on this thread, before the call returns. If another
-    /// thread delivers, or this one does inside a callback, the value is queued, that thread comes
-    /// to it, and the call returns at once. With no subscriber the value is dropped.
+    /// thread delivers, or this one does inside a callback, the value is queued, that thread
+    /// delivers it, and the call returns at once. With no subscriber the value is dropped.
     ///
     /// Blocks while the buffer of a subscriber with [`Overflow::Block`] is full.
     ///
@@ -186,7 +186,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
         }
     }
 
-    /// Begins to subscribe a callback that runs on `executor`, behind a buffer of its own.
+    /// Begins to subscribe a callback that runs on `executor`, behind its own buffer.
     ///
     /// # Examples
     ///
@@ -238,8 +238,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
 
     /// Returns a task for the next value, from this call on.
     ///
-    /// The task is a future too. What is chained on it runs on the [global pool](Pool::global), so
-    /// that it holds up no other subscriber. A cancel leaves nothing behind in the topic.
+    /// The task is a future too. Its continuations run on the [global pool](Pool::global), so that
+    /// they delay no other subscriber. A cancel leaves nothing in the topic.
     ///
     /// The task fails as [`Abandoned`](crate::ErrorKind::Abandoned) when the topic is closed before
     /// the value comes.
@@ -445,9 +445,9 @@ impl<T: Send + Sync + 'static> TopicOn<'_, T> {
 
     /// Calls `f` on the executor with each value that is published from now on, one call at a time.
     ///
-    /// It delays no other subscriber, unless the buffer is full and [`Overflow::Block`] holds up
-    /// the publisher. A panic in it is reported, and it stays subscribed. If the executor drops its
-    /// job, it is unsubscribed, and a failure is reported.
+    /// It delays no other subscriber, unless the buffer is full and [`Overflow::Block`] makes the
+    /// publisher wait. A panic in it is reported, and it stays subscribed. If the executor drops
+    /// its job, it is unsubscribed, and a failure is reported.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! The state of a topic: who subscribed, and what is on its way.
+//! The state of a topic: its subscribers, and the undelivered values.
 
 // Locks: the topic's -> a buffer's. No user code runs or is dropped under them, and no task is
 // settled. What is to be done after a change is put into a list first.
@@ -12,7 +12,7 @@ use super::flush::Flush;
 use super::kept::Kept;
 use crate::sync::{Arc, Mutex, MutexGuard, ThreadId, Weak};
 
-/// Entries that were taken out, and that the list may keep, however short it is.
+/// The number of removed entries that a list of any length may keep.
 const DEAD_KEPT: usize = 16;
 /// Places that an empty list keeps.
 const ENTRIES_KEPT: usize = 64;
@@ -23,7 +23,7 @@ pub(super) struct Hub<T> {
     me: Weak<Hub<T>>,
 }
 
-/// Who delivers the values to the entries.
+/// How the values are delivered to the entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
     Idle,
@@ -95,8 +95,9 @@ impl<T: Send + Sync + 'static> Hub<T> {
         self.me.clone()
     }
 
-    /// Adds a listener. It gets what is published from now on, and before that its backlog: what
-    /// is kept, if it is to have that. True: nobody delivers, and somebody has to for the backlog.
+    /// Adds a listener. It gets the values published from now on, and before them its backlog of
+    /// kept values, if any. True: no thread delivers, and the caller must have the backlog
+    /// delivered.
     ///
     /// # Errors
     ///
@@ -142,8 +143,8 @@ impl<T> State<T> {
         self.last_number
     }
 
-    /// Moves those into `entries` that joined before the value with this number. True: some of them
-    /// have a backlog.
+    /// Moves the listeners into `entries` that joined before the value with this number. True: some
+    /// of them have a backlog.
     pub(super) fn join(&mut self, entries: &mut Vec<Entry<T>>, number: u64) -> bool {
         if self.joining.is_empty() {
             return false;

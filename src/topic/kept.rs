@@ -13,7 +13,7 @@ pub(super) struct Kept<T> {
     hold: usize,
     /// Invariant: at most `replay` of them.
     last: VecDeque<Numbered<T>>,
-    /// What came while nobody was there. Invariant: at most `hold` of them.
+    /// Values published without a subscriber. Invariant: at most `hold` of them.
     held: VecDeque<Numbered<T>>,
 }
 
@@ -41,7 +41,7 @@ impl<T> Kept<T> {
         self.held.drain(..excess).collect()
     }
 
-    /// Keeps a value, and hands what goes for it to `dropped`.
+    /// Keeps a value, and passes the values that it displaces to `dropped`.
     pub(super) fn keep(
         &mut self,
         value: &Numbered<T>,

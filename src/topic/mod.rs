@@ -15,7 +15,7 @@
 //! buffered.subscribe(|celsius| println!("{} kelvin", celsius + 273.15));
 //! // As a task: the next one that is too high.
 //! let alarm = readings.next_where(|celsius| *celsius > 30.0);
-//! // As an iterator, on a thread of its own choice.
+//! // As an iterator, on any thread.
 //! let receiver = readings.receiver(16, Overflow::Block);
 //! let mean = fast_async::spawn(move || {
 //!     let all: Vec<f64> = receiver.map(|celsius| *celsius).collect();
@@ -43,15 +43,15 @@
 //!
 //! # What holds for all of them
 //!
-//! - All subscribers get the values in one order, whichever threads publish. A publish from inside
-//!   a callback is queued behind the value in progress, so nothing recurses.
+//! - All subscribers get the values in one order, for publishers on all threads. A publish from
+//!   inside a callback is queued behind the value in progress, so nothing recurses.
 //! - A subscriber gets what is published after it subscribed. One that unsubscribes is not called
 //!   again.
 //! - No lock is held while user code runs or is dropped. A callback that panics is reported, and
 //!   stops neither the others nor itself.
-//! - A subscriber without a buffer holds up those after it, and what is published meanwhile. One
-//!   with a buffer holds up nobody, unless the buffer is full and [`Overflow::Block`] asks for
-//!   that. Then the publisher waits as in [`Task::wait`](crate::Task::wait), so a pool works on.
+//! - A subscriber without a buffer delays later subscribers, and the values published while it
+//!   runs. One with a buffer delays no other, unless the buffer is full and [`Overflow::Block`] is
+//!   set. Then the publisher waits as in [`Task::wait`](crate::Task::wait), so its pool stays live.
 //! - A value is neither cloned nor copied: it needs no `Clone`, but has to be `Send` and `Sync`.
 //!   The last subscriber that has it drops it.
 //! - A topic ends when it is closed, or when its last handle is dropped. What was published before

@@ -66,7 +66,7 @@ where
     P: FnMut(&T) -> bool + Send + 'static,
 {
     let (resolver, task) = deferred();
-    // What is chained on the task must not hold up the topic.
+    // Continuations of the task must not delay the topic.
     let waiter = Waiter {
         resolver: Some(resolver.on_pool()),
         predicate,

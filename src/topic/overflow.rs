@@ -8,10 +8,10 @@ use std::fmt;
 /// What is dropped is counted for that subscriber; see [`Receiver::lost`](super::Receiver::lost).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Overflow {
-    /// The publisher waits for room, and with it whoever waits for the publisher.
+    /// The publisher waits for room, and so do threads that wait for the publisher.
     ///
-    /// A wait inside a task lets the pool work on. Where only the publishing thread could make
-    /// room, or where the wait could not end, the value goes into the buffer beyond its limit.
+    /// A wait inside a task keeps the pool live. Where only the publishing thread could make room,
+    /// or where the wait could not end, the value goes into the buffer beyond its limit.
     Block,
     /// The oldest value in the buffer is dropped.
     DropOldest,

@@ -12,8 +12,8 @@ use crate::{drop_queue, unhandled};
 
 /// Takes the values of a topic when it chooses; see [`Topic::receiver`](super::Topic::receiver).
 ///
-/// It has a buffer of its own, so it delays no other subscriber. As an iterator it blocks until the
-/// next value is there, and ends when the topic is closed and the buffer is empty. Dropping it
+/// It has its own buffer, so it delays no other subscriber. As an iterator it blocks until the next
+/// value is there, and ends when the topic is closed and the buffer is empty. Dropping it
 /// unsubscribes.
 ///
 /// # Examples
@@ -42,7 +42,7 @@ impl<T: Send + Sync + 'static> Receiver<T> {
 
     /// Blocks until a value is there, and takes it.
     ///
-    /// May be called anywhere, inside tasks too: the pool works on meanwhile.
+    /// May be called anywhere, inside tasks too: the pool stays live.
     ///
     /// # Errors
     ///
@@ -189,7 +189,8 @@ impl<T: Send + Sync + 'static> Iterator for Receiver<T> {
             match self.recv() {
                 Ok(received) => return Some(received),
                 Err(error) if error.kind() == ErrorKind::Abandoned => return None,
-                // No thread can be had for the pool. It is no end, and a wait with a limit goes on.
+                // The system grants the pool no thread. It is no end, and a wait with a limit
+                // continues.
                 Err(_) => {
                     if let Ok(received) = self.recv_timeout(REFUSAL_PAUSE) {
                         return Some(received);

@@ -87,7 +87,7 @@ fn end<T: Send + Sync + 'static>(buffer: &Buffer<T>, callback: Callback<T>) -> b
 impl<T: Send + Sync + 'static> Drop for Round<T> {
     fn drop(&mut self) {
         if let Some(buffer) = self.0.take() {
-            // The executor has dropped the job: its task says so.
+            // The executor has dropped the job: its task fails.
             unhandled::drop_reporting(buffer.leave());
         }
     }

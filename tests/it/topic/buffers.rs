@@ -17,7 +17,7 @@ use super::{
 
 // Contract: B3
 #[test]
-fn a_slow_one_delays_nobody() {
+fn a_slow_one_delays_no_other() {
     within(|| {
         let topic = Topic::new();
         let go_on = Gate::new();
@@ -62,11 +62,7 @@ fn it_runs_on_its_executor_and_a_round_ends() {
         assert_eq!(log.len(), 0);
         for turn in 1..=10 {
             assert_eq!(window.run_pending(), 1);
-            assert_eq!(
-                log.len(),
-                turn,
-                "what arrives meanwhile waits for the next turn"
-            );
+            assert_eq!(log.len(), turn, "later arrivals wait for the next round");
         }
         assert_eq!(window.run_pending(), 0);
         topic.close();
@@ -251,7 +247,7 @@ fn losses_are_counted_exactly_and_per_receiver() {
             assert_eq!(topic.publish(n).unwrap(), 3);
         }
         assert_eq!((oldest.lost(), incoming.lost(), all.lost()), (7, 8, 0));
-        // It goes on at the oldest that was kept.
+        // It continues at the oldest value that was kept.
         let got = oldest.recv().unwrap();
         assert_eq!((*got, got.seq()), (7, 7));
         assert_eq!(*incoming.recv().unwrap(), 0);
@@ -267,7 +263,7 @@ fn losses_are_counted_exactly_and_per_receiver() {
 
 // Contract: B4
 #[test]
-fn a_value_that_is_refused_goes_to_nobody() {
+fn a_refused_value_goes_to_no_subscriber() {
     within(|| {
         let topic = Topic::new();
         let log = logging(&topic);

@@ -127,7 +127,7 @@ fn what_is_chained_on_it_does_not_hold_up_the_topic() {
 fn a_flush_settles_when_the_callbacks_have_returned() {
     within(|| {
         let topic = Topic::new();
-        // Nobody is there.
+        // No subscriber is there.
         assert!(topic.flush().is_settled());
         let window = LoopQueue::new();
         let log = Log::new();
@@ -145,7 +145,7 @@ fn a_flush_settles_when_the_callbacks_have_returned() {
         assert_eq!(log.take(), [1, 2]);
         first.wait().unwrap();
         second.wait().unwrap();
-        assert_eq!(receiver.pending(), 2, "nobody waits for receivers");
+        assert_eq!(receiver.pending(), 2, "no publisher waits for receivers");
 
         // What has left is waited for no more.
         let slow = topic.on(&window).subscribe(|_| ());

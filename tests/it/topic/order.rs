@@ -1,4 +1,4 @@
-//! One order for all subscribers, whoever publishes, and who is called at all.
+//! One order for all subscribers and publishers, and which subscribers are called.
 
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -55,7 +55,7 @@ fn racing_publishers_have_one_order_for_all() {
         assert_eq!(got, second.take());
         let received: Vec<u32> = std::iter::from_fn(|| receiver.try_recv().map(|it| *it)).collect();
         assert_eq!(got, received);
-        // Nothing is lost, and those of one publisher keep their order.
+        // No value is lost, and the values of one publisher keep their order.
         for publisher in 0..4 {
             let own: Vec<u32> = got
                 .iter()
@@ -134,7 +134,7 @@ fn who_subscribes_during_a_delivery_misses_the_value_in_progress() {
         let (tell, told) = mpsc::channel();
         topic.subscribe(move |n: &u32| {
             if *n == 1 {
-                // Queued before anybody else subscribes.
+                // Queued before any other subscriber.
                 own.publish(2).unwrap();
                 let log = log.clone();
                 own.subscribe(move |n| log.push(*n));
@@ -258,7 +258,7 @@ fn a_guard_unsubscribes_and_a_dropped_subscription_does_not() {
 
 // Contract: B2
 #[test]
-fn one_that_panics_stops_nobody_and_stays() {
+fn one_that_panics_stops_no_other_and_stays() {
     within(|| {
         let topic = Topic::new();
         let before = logging(&topic);
