@@ -397,7 +397,7 @@ mod failures {
             assert_eq!(reports.load(Ordering::Relaxed), 0);
             drop(map_limit(0..3, 1, |_| Err::<(), BoxError>("alone".into())));
             assert!(Pool::global().wait_idle(Duration::MAX));
-            assert_eq!(reports.load(Ordering::Relaxed), 1, "nobody asked for it");
+            assert_eq!(reports.load(Ordering::Relaxed), 1, "no caller asked for it");
         });
     }
 
