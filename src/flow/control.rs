@@ -37,7 +37,7 @@ pub(super) struct Control<U: Send + 'static, C: Collect<U>> {
     pub(super) seekers: usize,
     /// The number of elements that were pulled.
     pub(super) started: usize,
-    /// The number of those whose outcome is not in.
+    /// The number of elements without an outcome.
     pub(super) missing: usize,
     /// `None` once the outcome of the whole is decided.
     pub(super) whole: Option<Whole<U, C>>,

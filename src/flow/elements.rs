@@ -23,7 +23,7 @@ pub(super) trait Gate {
     fn begin(&self) -> Option<usize>;
 }
 
-/// What a look at the elements came to.
+/// The result of a look at the elements.
 pub(super) enum Ran<U> {
     Returned(usize, Returned<U>),
     /// There are no more elements, or the iterator has panicked, or the gate was closed.

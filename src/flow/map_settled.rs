@@ -13,8 +13,8 @@ use crate::task::{IntoTask, Task};
 /// Calls `f` with each element of `iter`, at most `limit` at a time; returns a task for the
 /// outcomes, in the order of the elements.
 ///
-/// Like [`map_limit`](crate::map_limit), but goes on after a failure. A failure in the list counts
-/// as handled.
+/// Like [`map_limit`](crate::map_limit), but continues after a failure. A failure in the list
+/// counts as handled.
 ///
 /// # Errors
 ///

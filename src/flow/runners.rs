@@ -1,6 +1,7 @@
-//! Elements of an iterator, at most so many at a time: what the verbs for many elements share.
+//! Elements of an iterator, at most a given number at a time: what the verbs for many elements
+//! share.
 //!
-//! *Runners* are jobs on the pool. Each pulls an element, calls the closure with it, and goes on
+//! *Runners* are jobs on the pool. Each pulls an element, calls the closure with it, and continues
 //! with the next. A *place* is held by an element from before it is pulled until its closure has
 //! returned; and if the closure returns a task that is pending, until the closures of that task
 //! have returned too. A runner that is queued or looks for an element is a *seeker*.
@@ -193,7 +194,7 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
         }
     }
 
-    /// The next turn of a runner, which has come to an outcome, or is a seeker.
+    /// The next step of a runner, which has an outcome, or is a seeker.
     fn next_turn(
         &self,
         mut done: Option<(usize, Outcome<U>)>,
