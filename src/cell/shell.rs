@@ -97,6 +97,7 @@ pub(crate) struct Running<'a> {
 
 impl Inner<dyn Body> {
     /// The head has its outcome, or may get one: its closure was claimed.
+    #[inline]
     pub(super) fn slot(&mut self) -> &mut dyn Slot {
         let slot = self.head.slot();
         slot.expect("a closure is claimed before there is an outcome")
