@@ -53,7 +53,7 @@
 //! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within), [`every`]; see [`time`] |
 //! | limit what runs | [`TaskQueue`], [`TaskQueue::serial`], [`Semaphore`]; see [`queue`] |
 //! | try again | [`retry`](fn@retry), [`Retry`]; see [`retry`](mod@retry) |
-//! | publish and subscribe | [`Topic`](topic::Topic), [`Receiver`](topic::Receiver); see [`topic`] |
+//! | publish and subscribe | [`Topic`](topic::Topic), [`Receiver`](topic::Receiver), [`Watch`](topic::Watch); see [`topic`] |
 //! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |

@@ -14,7 +14,7 @@ use crate::promise::{Resolver, SharedResolver};
 use crate::retry::RetryBudget;
 use crate::task::{SharedTask, Subscription, Task};
 use crate::timer::Clock;
-use crate::topic::{Receiver, Topic};
+use crate::topic::{Receiver, Topic, Watch};
 
 impl<T> UnwindSafe for Task<T> {}
 impl<T> RefUnwindSafe for Task<T> {}
@@ -54,3 +54,6 @@ impl<T: Send + Sync + 'static> RefUnwindSafe for Topic<T> {}
 
 impl<T: Send + Sync + 'static> UnwindSafe for Receiver<T> {}
 impl<T: Send + Sync + 'static> RefUnwindSafe for Receiver<T> {}
+
+impl<T: Send + Sync + 'static> UnwindSafe for Watch<T> {}
+impl<T: Send + Sync + 'static> RefUnwindSafe for Watch<T> {}

@@ -8,7 +8,7 @@ use std::mem;
 
 use super::entry::{Called, Entry, Listener, Node};
 use super::flush::Flush;
-use super::hub::{Delivery, Hub, compact};
+use super::hub::{Delivery, Hub, Refused, Since, compact};
 use crate::sync::{Arc, thread_id};
 use crate::task::spawn;
 use crate::unhandled;
@@ -99,7 +99,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
         self: &Arc<Self>,
         listener: Box<dyn Listener<T>>,
     ) -> Result<Arc<Node>, Box<dyn Listener<T>>> {
-        let (node, is_to_send) = self.add(listener, true)?;
+        let added = self.add(listener, Since::Kept);
+        let (node, is_to_send) = added.map_err(Refused::into_listener)?;
         if is_to_send {
             let job = Sent(Some(self.clone()));
             spawn(move || job.run()).detach();

@@ -118,7 +118,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
         self
     }
 
-    fn hub(&self) -> &Arc<Hub<T>> {
+    pub(super) fn hub(&self) -> &Arc<Hub<T>> {
         &self.0.0
     }
 

@@ -23,6 +23,31 @@ pub(super) struct Hub<T> {
     me: Weak<Hub<T>>,
 }
 
+/// From when on a listener gets values.
+#[derive(Clone, Copy)]
+pub(super) enum Since {
+    Now,
+    /// Those that are kept come first.
+    Kept,
+    /// Now, if this is the number of the next value.
+    Number(u64),
+}
+
+/// A listener that was not added.
+pub(super) enum Refused<T> {
+    Closed(Box<dyn Listener<T>>),
+    /// The next value has another number.
+    Outdated(Box<dyn Listener<T>>),
+}
+
+impl<T> Refused<T> {
+    pub(super) fn into_listener(self) -> Box<dyn Listener<T>> {
+        match self {
+            Refused::Closed(listener) | Refused::Outdated(listener) => listener,
+        }
+    }
+}
+
 /// How the values are delivered to the entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
@@ -96,24 +121,22 @@ impl<T: Send + Sync + 'static> Hub<T> {
     }
 
     /// Adds a listener. It gets the values published from now on, and before them its backlog of
-    /// kept values, if any. True: no thread delivers, and the caller must have the backlog
-    /// delivered.
-    ///
-    /// # Errors
-    ///
-    /// Returns the listener when the topic is closed and there is no backlog.
+    /// kept values, where `since` asks for it. True: no thread delivers, and the caller must have
+    /// the backlog delivered.
     pub(super) fn add(
         &self,
         listener: Box<dyn Listener<T>>,
-        has_backlog: bool,
-    ) -> Result<(Arc<Node>, bool), Box<dyn Listener<T>>> {
+        since: Since,
+    ) -> Result<(Arc<Node>, bool), Refused<T>> {
         let mut state = self.lock();
-        let backlog = match has_backlog {
-            true => state.kept.backlog(),
-            false => Vec::new(),
+        let backlog = match since {
+            Since::Kept => state.kept.backlog(),
+            Since::Now => Vec::new(),
+            Since::Number(next) if next == state.next => Vec::new(),
+            Since::Number(_) => return Err(Refused::Outdated(listener)),
         };
         if state.is_closed && backlog.is_empty() {
-            return Err(listener);
+            return Err(Refused::Closed(listener));
         }
         let node = Arc::new(Node::new(state.take_number(), self.home()));
         let entry = Entry {

@@ -9,6 +9,8 @@ use super::buffer::Numbered;
 pub(super) struct Kept<T> {
     /// How many of the last values each subscriber gets first.
     replay: usize,
+    /// How many of them are kept at the least.
+    least: usize,
     /// How many values are held for the first subscriber.
     hold: usize,
     /// Invariant: at most `replay` of them.
@@ -21,6 +23,7 @@ impl<T> Kept<T> {
     pub(super) fn new() -> Kept<T> {
         Kept {
             replay: 0,
+            least: 0,
             hold: 0,
             last: VecDeque::new(),
             held: VecDeque::new(),
@@ -29,8 +32,8 @@ impl<T> Kept<T> {
 
     /// Returns what is too much now, for the caller to drop without a lock.
     pub(super) fn set_replay(&mut self, count: usize) -> Vec<Numbered<T>> {
-        self.replay = count;
-        let excess = self.last.len().saturating_sub(count);
+        self.replay = count.max(self.least);
+        let excess = self.last.len().saturating_sub(self.replay);
         self.last.drain(..excess).collect()
     }
 
@@ -74,5 +77,15 @@ impl<T> Kept<T> {
             .collect();
         backlog.extend(held);
         backlog
+    }
+
+    /// Keeps the last value from now on, also when `set_replay` says 0.
+    pub(super) fn keep_one(&mut self) {
+        self.least = 1;
+    }
+
+    /// The last value, where values are replayed.
+    pub(super) fn latest(&self) -> Option<&Numbered<T>> {
+        self.last.back()
     }
 }

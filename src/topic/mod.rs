@@ -39,6 +39,7 @@
 //! | listen elsewhere, at one's own pace | [`Topic::on`], [`Topic::buffer`] |
 //! | take values in a loop | [`Topic::receiver`] |
 //! | wait for one | [`Topic::next`], [`Topic::next_where`] |
+//! | share a value that changes | [`Watch`] |
 //! | reach who comes late | [`Topic::replay`], [`Topic::hold`] |
 //!
 //! # What holds for all of them
@@ -70,6 +71,7 @@
 //   round.rs     callbacks on executors   receiver.rs  Receiver
 //   next.rs      next, next_where         kept.rs      replay, hold
 //   overflow.rs  what a full buffer does  flush.rs     flush
+//   watch.rs     Watch
 
 mod buffer;
 mod deliver;
@@ -83,7 +85,9 @@ mod overflow;
 mod publish;
 mod receiver;
 mod round;
+mod watch;
 
 pub use handle::{Topic, TopicOn};
 pub use overflow::{Overflow, PublishError};
 pub use receiver::{Received, Receiver};
+pub use watch::Watch;

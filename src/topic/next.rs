@@ -2,8 +2,8 @@
 
 use std::panic::Location;
 
-use super::entry::Listener;
-use super::hub::Hub;
+use super::entry::{Listener, Node};
+use super::hub::{Hub, Since};
 use crate::cell::state::Phase;
 use crate::cell::{UpstreamRef, with_state};
 use crate::error::{At, ErrorKind, TaskError};
@@ -13,7 +13,7 @@ use crate::sync::Arc;
 use crate::task::Task;
 
 /// Settles a task with the first value that the predicate is true for.
-struct Waiter<T: Send + Sync + 'static, P> {
+pub(super) struct Waiter<T: Send + Sync + 'static, P> {
     /// `None` once it has settled the task.
     resolver: Option<Resolver<Arc<T>>>,
     predicate: P,
@@ -21,6 +21,21 @@ struct Waiter<T: Send + Sync + 'static, P> {
 }
 
 impl<T: Send + Sync + 'static, P> Waiter<T, P> {
+    /// Makes one, and its task.
+    #[track_caller]
+    pub(super) fn new(predicate: P) -> (Waiter<T, P>, Task<Arc<T>>) {
+        let (resolver, task) = deferred();
+        // What is chained on the task must not hold up the topic.
+        let resolver = Some(resolver.on_pool());
+        let location = Location::caller();
+        let waiter = Waiter {
+            resolver,
+            predicate,
+            location,
+        };
+        (waiter, task)
+    }
+
     fn at(&self) -> At<'static> {
         At {
             location: self.location,
@@ -65,26 +80,22 @@ where
     T: Send + Sync + 'static,
     P: FnMut(&T) -> bool + Send + 'static,
 {
-    let (resolver, task) = deferred();
-    // Continuations of the task must not delay the topic.
-    let waiter = Waiter {
-        resolver: Some(resolver.on_pool()),
-        predicate,
-        location: Location::caller(),
-    };
-    match hub.add(Box::new(waiter), false) {
-        Ok((node, _)) => {
-            // A cancel takes the waiter out.
-            if let Some(cell) = task.cell() {
-                with_state(&**cell, |state| {
-                    if state.phase() == Phase::Open {
-                        let (to, step_id) = (node, 0);
-                        let _ = state.set_upstream(UpstreamRef { to, step_id });
-                    }
-                });
-            }
-        }
-        Err(waiter) => waiter.end(),
+    let (waiter, task) = Waiter::new(predicate);
+    match hub.add(Box::new(waiter), Since::Now) {
+        Ok((node, _)) => tie(&task, node),
+        Err(refused) => refused.into_listener().end(),
     }
     task
+}
+
+/// Has a cancel of the task take its waiter out.
+pub(super) fn tie<T>(task: &Task<Arc<T>>, node: Arc<Node>) {
+    if let Some(cell) = task.cell() {
+        with_state(&**cell, |state| {
+            if state.phase() == Phase::Open {
+                let (to, step_id) = (node, 0);
+                let _ = state.set_upstream(UpstreamRef { to, step_id });
+            }
+        });
+    }
 }

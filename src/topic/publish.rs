@@ -25,11 +25,28 @@ impl<T: Send + Sync + 'static> Hub<T> {
     pub(super) fn publish(&self, value: T) -> Result<usize, PublishError<T>> {
         let state = match self.admit() {
             Ok(state) => state,
-            Err(Denied::Closed) => return Err(PublishError::Closed(value)),
-            Err(Denied::Full) => return Err(PublishError::Full(value)),
+            Err(denied) => return Err(denied.error(value)),
         };
         let value = Arc::new(value);
         Ok(self.accept(state, value))
+    }
+
+    /// The same, if the value would get this number; else returns it.
+    pub(super) fn publish_at(
+        &self,
+        number: u64,
+        value: T,
+    ) -> Result<Result<usize, PublishError<T>>, T> {
+        let state = match self.admit() {
+            Ok(state) => state,
+            Err(denied) => return Ok(Err(denied.error(value))),
+        };
+        if state.next != number {
+            drop(state);
+            return Err(value);
+        }
+        let value = Arc::new(value);
+        Ok(Ok(self.accept(state, value)))
     }
 
     /// Waits until the topic takes a value. It does so as long as the lock is held.
@@ -197,6 +214,15 @@ impl<T: Send + Sync + 'static> Hub<T> {
 enum Denied {
     Closed,
     Full,
+}
+
+impl Denied {
+    fn error<T>(self, value: T) -> PublishError<T> {
+        match self {
+            Denied::Closed => PublishError::Closed(value),
+            Denied::Full => PublishError::Full(value),
+        }
+    }
 }
 
 impl<T: Send + Sync + 'static> State<T> {

@@ -5,6 +5,7 @@ mod ends;
 mod kept;
 mod nexts;
 mod order;
+mod watch;
 
 use crate::support::{Gate, Log, OnDrop, expected, one_thread, reports, within};
 
