@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::entry::Home;
+use super::entry::{Home, Work, tune};
 use super::flush::Flush;
 use super::overflow::Overflow;
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
@@ -162,6 +162,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         self: &Arc<Self>,
         number: u64,
         value: &Arc<T>,
+        is_backlog: bool,
         effects: &mut Vec<Effect<T>>,
     ) {
         let mut core = self.lock();
@@ -179,6 +180,11 @@ impl<T: Send + Sync + 'static> Buffer<T> {
                     let dropped = core.queue.pop_front();
                     effects.extend(dropped.map(|(_, value)| Effect::Drop(value)));
                 }
+                // Of a derived topic, which cannot return the value to a publisher.
+                Overflow::Fail if !is_backlog => {
+                    core.lost += 1;
+                    return;
+                }
                 // Beyond the limit: see `room`.
                 Overflow::Block | Overflow::Fail => {}
             }
@@ -191,7 +197,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
     /// overflow drops nothing.
     pub(super) fn fill(self: &Arc<Self>, backlog: Vec<Numbered<T>>, effects: &mut Vec<Effect<T>>) {
         for (number, value) in &backlog {
-            self.push(*number, value, effects);
+            self.push(*number, value, true, effects);
         }
         effects.extend(backlog.into_iter().map(|(_, value)| Effect::Drop(value)));
     }
@@ -294,8 +300,9 @@ impl<T: Send + Sync + 'static> Buffer<T> {
     pub(super) fn leave(&self) -> Left<T> {
         if let Some(home) = self.home.upgrade() {
             home.remove_buffer(self.number);
-            // It may be the last reference to the topic.
-            unhandled::drop_reporting(home);
+            let mut work = Work::default();
+            tune(home, &mut work);
+            work.finish();
         }
         let mut core = self.lock();
         let is_idle = !core.has_left && !core.is_running;

@@ -6,9 +6,10 @@
 
 use std::mem;
 
-use super::entry::{Called, Entry, Listener, Node};
+use super::entry::{Called, Entry, Home, Listener, Node};
 use super::flush::Flush;
 use super::hub::{Delivery, Hub, Refused, Since, compact};
+use super::source::Attached;
 use crate::sync::{Arc, thread_id};
 use crate::task::spawn;
 use crate::unhandled;
@@ -51,8 +52,12 @@ impl<T: Send + Sync + 'static> Hub<T> {
                 Next::Nothing => {}
             }
             let mut flushed = Vec::new();
+            let has_left = left > 0;
             let found = self.go_on(&mut entries, mem::take(&mut left), &mut flushed);
             drop(flushed);
+            if has_left {
+                self.tune();
+            }
             match found {
                 Some(found) => next = found,
                 None => return,
@@ -101,11 +106,35 @@ impl<T: Send + Sync + 'static> Hub<T> {
     ) -> Result<Arc<Node>, Box<dyn Listener<T>>> {
         let added = self.add(listener, Since::Kept);
         let (node, is_to_send) = added.map_err(Refused::into_listener)?;
+        self.tune();
         if is_to_send {
-            let job = Sent(Some(self.clone()));
-            spawn(move || job.run()).detach();
+            self.send();
         }
         Ok(node)
+    }
+
+    /// Adds the listener of a derived topic. A lock of that topic is held, so the rest is left.
+    pub(super) fn attach(self: &Arc<Self>, listener: Box<dyn Listener<T>>, to: &mut Attached) {
+        match self.add(listener, Since::Kept) {
+            Ok((node, is_to_send)) => {
+                to.nodes.push(node);
+                self.tune_one(&mut to.homes, &mut to.work);
+                if is_to_send {
+                    let hub = self.clone();
+                    to.work.after.push(Box::new(move || hub.send()));
+                }
+            }
+            Err(refused) => {
+                let listener = refused.into_listener();
+                to.work.after.push(Box::new(move || listener.end()));
+            }
+        }
+    }
+
+    /// Has a job of the pool deliver.
+    fn send(self: &Arc<Self>) {
+        let job = Sent(Some(self.clone()));
+        spawn(move || job.run()).detach();
     }
 }
 

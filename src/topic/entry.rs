@@ -23,6 +23,10 @@ pub(super) trait Home: Send + Sync {
 
     /// The buffer with this number gets no more values.
     fn remove_buffer(&self, number: u64);
+
+    /// Attaches a derived topic to its sources, or lets them go, after a subscriber was added or
+    /// removed. Adds to `homes` the sources that it let go: this is to be called for them too.
+    fn tune_one(&self, homes: &mut Vec<Arc<dyn Home>>, work: &mut Work);
 }
 
 /// An entry that was taken out.
@@ -32,6 +36,35 @@ pub(super) struct Removed {
     /// What it held, for the caller to drop without a lock; none if the thread that delivers has
     /// it, and drops it.
     pub(super) contents: Option<Box<dyn Any + Send>>,
+}
+
+/// What is left to do when no lock is held.
+#[derive(Default)]
+#[must_use = "it is yet to be done"]
+pub(super) struct Work {
+    /// To be dropped. It is the user's, or the last reference to what is.
+    pub(super) left: Vec<Box<dyn Any + Send>>,
+    /// To be called after that.
+    pub(super) after: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Work {
+    pub(super) fn finish(self) {
+        unhandled::drop_reporting(self.left);
+        for call in self.after {
+            call();
+        }
+    }
+}
+
+/// Calls [`Home::tune_one`] for a topic with a subscriber more or less, and for its sources.
+pub(super) fn tune(home: Arc<dyn Home>, work: &mut Work) {
+    let mut homes = vec![home];
+    while let Some(home) = homes.pop() {
+        home.tune_one(&mut homes, work);
+        // It may be the last reference to the topic.
+        work.left.push(Box::new(home));
+    }
 }
 
 // The states of a node.
@@ -68,6 +101,10 @@ impl Node {
         }
     }
 
+    pub(super) fn home(&self) -> Option<Arc<dyn Home>> {
+        self.home.upgrade()
+    }
+
     pub(super) fn is_gone(&self) -> bool {
         self.state.load(Ordering::Relaxed) == GONE
     }
@@ -95,9 +132,10 @@ impl Registration for Node {
             return false;
         };
         let removed = home.remove_entry(&self);
-        unhandled::drop_reporting(removed.contents);
-        // It may be the last reference to the topic.
-        unhandled::drop_reporting(home);
+        let mut work = Work::default();
+        work.left.extend(removed.contents);
+        tune(home, &mut work);
+        work.finish();
         removed.is_idle
     }
 }
@@ -107,8 +145,13 @@ impl Withdraw for Node {
     fn withdraw(self: Arc<Self>, _step_id: u64, sweep: &mut Sweep) -> CancelOutcome {
         if let Some(home) = self.home.upgrade() {
             let removed = home.remove_entry(&self);
-            sweep.keep_some(removed.contents);
-            sweep.keep(home);
+            let mut work = Work::default();
+            work.left.extend(removed.contents);
+            tune(home, &mut work);
+            sweep.keep(work.left);
+            for call in work.after {
+                sweep.later(call);
+            }
         }
         CancelOutcome::Prevented
     }

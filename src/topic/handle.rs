@@ -37,14 +37,20 @@ use crate::{drop_queue, unhandled};
 /// ```
 pub struct Topic<T: Send + Sync + 'static>(Arc<Owner<T>>);
 
-/// What the handles share. The last of them closes the topic.
-struct Owner<T: Send + Sync + 'static>(Arc<Hub<T>>);
+/// What the handles share.
+struct Owner<T: Send + Sync + 'static> {
+    hub: Arc<Hub<T>>,
+    /// The last handle closes the topic. A derived one ends with its source.
+    closes: bool,
+}
 
 impl<T: Send + Sync + 'static> Drop for Owner<T> {
     fn drop(&mut self) {
-        let hub = self.0.clone();
+        let (hub, closes) = (self.hub.clone(), self.closes);
         drop_queue::flat(move || {
-            hub.close();
+            if closes {
+                hub.close();
+            }
             unhandled::drop_reporting(hub);
         });
     }
@@ -60,7 +66,14 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// assert_eq!(topic.publish("no subscriber"), Ok(0));
     /// ```
     pub fn new() -> Topic<T> {
-        Topic(Arc::new(Owner(Hub::new())))
+        let (hub, closes) = (Hub::new(), true);
+        Topic(Arc::new(Owner { hub, closes }))
+    }
+
+    /// A handle of a derived topic.
+    pub(super) fn of_hub(hub: Arc<Hub<T>>) -> Topic<T> {
+        let closes = false;
+        Topic(Arc::new(Owner { hub, closes }))
     }
 
     /// Has each subscriber get the last `count` values first, and then what is published, without a
@@ -119,7 +132,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     }
 
     pub(super) fn hub(&self) -> &Arc<Hub<T>> {
-        &self.0.0
+        &self.0.hub
     }
 
     /// Publishes a value, and returns how many subscribers it goes to.

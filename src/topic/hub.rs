@@ -7,10 +7,11 @@ use std::any::Any;
 use std::collections::VecDeque;
 
 use super::buffer::{Buffer, Effect, Numbered};
-use super::entry::{Contents, Entry, Home, Listener, Node, Removed};
+use super::entry::{Contents, Entry, Home, Listener, Node, Removed, Work, tune};
 use super::flush::Flush;
 use super::kept::Kept;
-use crate::sync::{Arc, Mutex, MutexGuard, ThreadId, Weak};
+use super::source::Source;
+use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, ThreadId, Weak};
 
 /// The number of removed entries that a list of any length may keep.
 const DEAD_KEPT: usize = 16;
@@ -21,6 +22,8 @@ const ENTRIES_KEPT: usize = 64;
 pub(super) struct Hub<T> {
     state: Mutex<State<T>>,
     me: Weak<Hub<T>>,
+    /// Of a derived topic.
+    source: OnceLock<Source>,
 }
 
 /// From when on a listener gets values.
@@ -92,6 +95,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
     pub(super) fn new() -> Arc<Hub<T>> {
         Arc::new_cyclic(|me| Hub {
             me: me.clone(),
+            source: OnceLock::new(),
             state: Mutex::new(State {
                 next: 0,
                 is_closed: false,
@@ -116,13 +120,35 @@ impl<T: Send + Sync + 'static> Hub<T> {
         self.state.lock()
     }
 
+    pub(super) fn me(&self) -> Weak<Hub<T>> {
+        self.me.clone()
+    }
+
+    /// Makes it a derived topic.
+    pub(super) fn set_source(&self, source: Source) {
+        let set = self.source.set(source);
+        debug_assert!(set.is_ok(), "it is derived once");
+    }
+
+    /// A subscriber was added or removed.
+    pub(super) fn tune(&self) {
+        if self.source.get().is_none() {
+            return;
+        }
+        if let Some(me) = self.me.upgrade() {
+            let mut work = Work::default();
+            tune(me, &mut work);
+            work.finish();
+        }
+    }
+
     pub(super) fn home(&self) -> Weak<dyn Home> {
         self.me.clone()
     }
 
     /// Adds a listener. It gets the values published from now on, and before them its backlog of
     /// kept values, where `since` asks for it. True: no thread delivers, and the caller must have
-    /// the backlog delivered.
+    /// the backlog delivered. The caller calls [`tune`](Hub::tune) in any case.
     pub(super) fn add(
         &self,
         listener: Box<dyn Listener<T>>,
@@ -147,15 +173,16 @@ impl<T: Send + Sync + 'static> Hub<T> {
         };
         state.live += 1;
         let is_idle = state.delivery == Delivery::Idle;
-        if is_idle && entry.backlog.is_empty() {
+        let is_to_send = is_idle && !entry.backlog.is_empty();
+        if is_idle && !is_to_send {
             state.entries.push(entry);
-            return Ok((node, false));
+        } else {
+            state.joining.push_back(entry);
         }
-        state.joining.push_back(entry);
-        if is_idle {
+        if is_to_send {
             state.delivery = Delivery::Sent;
         }
-        Ok((node, is_idle))
+        Ok((node, is_to_send))
     }
 }
 
@@ -244,5 +271,15 @@ impl<T: Send + Sync + 'static> Home for Hub<T> {
             state.strict -= usize::from(buffer.is_strict());
         }
         drop(state);
+    }
+
+    fn tune_one(&self, homes: &mut Vec<Arc<dyn Home>>, work: &mut Work) {
+        if let Some(source) = self.source.get() {
+            let is_wanted = || {
+                let state = self.lock();
+                state.live > 0 && !state.is_closed
+            };
+            source.tune(is_wanted, homes, work);
+        }
     }
 }

@@ -40,6 +40,8 @@
 //! | take values in a loop | [`Topic::receiver`] |
 //! | wait for one | [`Topic::next`], [`Topic::next_where`] |
 //! | share a value that changes | [`Watch`] |
+//! | derive one | [`Topic::map`], [`Topic::filter`], [`Topic::take`], [`Topic::merge`], [`Topic::until`], [`Topic::chunks`] |
+//! | connect two | [`Topic::pipe`], [`Topic::publish_from`] |
 //! | reach who comes late | [`Topic::replay`], [`Topic::hold`] |
 //!
 //! # What holds for all of them
@@ -58,6 +60,15 @@
 //! - A topic ends when it is closed, or when its last handle is dropped. What was published before
 //!   is still delivered.
 //!
+//! # Derived topics
+//!
+//! A topic that [`map`](Topic::map) and its like return gets its values from another one, as long
+//! as it has subscribers itself: with the first it subscribes to its source, once for all of them,
+//! and with the last it lets it go. Without a subscriber its closure is not called. It ends with
+//! its source, not with its last handle. Its callbacks run inside the delivery of the source, so a
+//! chain of them takes as much stack as it is long, and an [`Overflow::Block`] holds up the source.
+//! A value that an [`Overflow::Fail`] would refuse is counted as lost: no publisher waits for it.
+//!
 //! # What it costs
 //!
 //! A publish allocates one block for the value, however many subscribers there are. A callback
@@ -71,10 +82,12 @@
 //   round.rs     callbacks on executors   receiver.rs  Receiver
 //   next.rs      next, next_where         kept.rs      replay, hold
 //   overflow.rs  what a full buffer does  flush.rs     flush
-//   watch.rs     Watch
+//   watch.rs     Watch                    derived.rs   map, filter, ..
+//   source.rs    what a derived topic is attached to
 
 mod buffer;
 mod deliver;
+mod derived;
 mod entry;
 mod flush;
 mod handle;
@@ -85,6 +98,7 @@ mod overflow;
 mod publish;
 mod receiver;
 mod round;
+mod source;
 mod watch;
 
 pub use handle::{Topic, TopicOn};

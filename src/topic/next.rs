@@ -82,7 +82,10 @@ where
 {
     let (waiter, task) = Waiter::new(predicate);
     match hub.add(Box::new(waiter), Since::Now) {
-        Ok((node, _)) => tie(&task, node),
+        Ok((node, _)) => {
+            tie(&task, node);
+            hub.tune();
+        }
         Err(refused) => refused.into_listener().end(),
     }
     task

@@ -23,7 +23,7 @@ enum Admission<T> {
 impl<T: Send + Sync + 'static> Hub<T> {
     /// Returns how many subscribers the value goes to.
     pub(super) fn publish(&self, value: T) -> Result<usize, PublishError<T>> {
-        let state = match self.admit() {
+        let state = match self.admit(true) {
             Ok(state) => state,
             Err(denied) => return Err(denied.error(value)),
         };
@@ -37,7 +37,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         number: u64,
         value: T,
     ) -> Result<Result<usize, PublishError<T>>, T> {
-        let state = match self.admit() {
+        let state = match self.admit(true) {
             Ok(state) => state,
             Err(denied) => return Ok(Err(denied.error(value))),
         };
@@ -49,8 +49,23 @@ impl<T: Send + Sync + 'static> Hub<T> {
         Ok(Ok(self.accept(state, value)))
     }
 
+    /// Publishes a value of a source of this topic. A buffer that would refuse it counts it as
+    /// lost. False: the topic is closed.
+    pub(super) fn pass_on(&self, value: Arc<T>) -> bool {
+        match self.admit(false) {
+            Ok(state) => {
+                self.accept(state, value);
+                true
+            }
+            Err(_) => {
+                unhandled::drop_reporting(value);
+                false
+            }
+        }
+    }
+
     /// Waits until the topic takes a value. It does so as long as the lock is held.
-    fn admit(&self) -> Result<MutexGuard<'_, State<T>>, Denied> {
+    fn admit(&self, may_refuse: bool) -> Result<MutexGuard<'_, State<T>>, Denied> {
         let mut waits = true;
         loop {
             let state = self.lock();
@@ -59,7 +74,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
             }
             let full = match state.admission(waits) {
                 Admission::Free => return Ok(state),
-                Admission::Refused => return Err(Denied::Full),
+                Admission::Refused if may_refuse => return Err(Denied::Full),
+                Admission::Refused => return Ok(state),
                 Admission::Wait(buffer) => buffer,
             };
             drop(state);
@@ -80,7 +96,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         let live = state.live;
         let mut effects = std::mem::take(&mut state.spare);
         for buffer in &state.buffers {
-            buffer.push(number, &value, &mut effects);
+            buffer.push(number, &value, false, &mut effects);
         }
         let kept = (number, value);
         state.kept.keep(&kept, live == 0, |(_, value)| {
@@ -133,6 +149,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
         drop(state);
         self.carry_out(effects);
+        self.tune();
         buffer
     }
 
@@ -179,6 +196,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         if let Some(entries) = mine {
             self.deliver(entries, None);
         }
+        self.tune();
     }
 
     /// Returns a task that settles when what was published before has been delivered.

@@ -186,6 +186,7 @@ impl<T: Send + Sync + 'static> Watch<T> {
             waiter = match hub.add(waiter, Since::Number(number + 1)) {
                 Ok((node, _)) => {
                     tie(&task, node);
+                    hub.tune();
                     return task;
                 }
                 Err(Refused::Outdated(waiter)) => waiter,

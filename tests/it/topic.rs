@@ -1,6 +1,7 @@
 //! Topics: one order for all subscribers, buffers, closing, waiting for the next value.
 
 mod buffers;
+mod derived;
 mod ends;
 mod kept;
 mod nexts;
