@@ -42,8 +42,8 @@ pub(crate) const WORKLOAD: Workload = Workload {
     from_rest: true,
     reading: &[
         "The falling line is 50 ms / N: with at most 64 threads all of them nap, and no no-op can run before the first nap ends,",
-        "at N = 100 after 500 000 ns a no-op. Only who may have more than 64 threads can be faster there: it starts some hundred",
-        "of them while the naps last, and pays for that at N = 100 000. Given 512 threads, fast-async grows past the naps too.",
+        "at N = 100 after 500 000 ns a no-op. Only who may have more than 64 threads can be faster there: pools with limits of some",
+        "500 start one with each job, which pays at N = 100, and costs 5 to 15 times as much for each no-op at N = 100 000.",
     ],
     contestants: &[
         Contestant::floor(floor::queue),

@@ -28,8 +28,9 @@ pub(crate) const WORKLOAD: Workload = Workload {
     fill: 1,
     from_rest: true,
     reading: &[
-        "Pools that grow start with 2 threads or none: at N = 100 the figure is how soon they start the 31 or more that the naps",
-        "leave them without. Pools that begin with 64 threads need none, and wait for no nap.",
+        "At N = 100 the figure is how soon a pool has more threads than naps. fast-async adds one for each thread that it has found",
+        "asleep at two ticks of a millisecond, and twice as many each time: 33 after 12 to 14 ms, 140 000 ns a no-op at N = 100. The",
+        "others start one with each job: sooner there, and 10 to 30 times as much for each no-op at N = 100 000.",
     ],
     contestants: &[
         Contestant::floor(floor::queue),
