@@ -22,6 +22,7 @@
 //! | give up | [`Task::timeout`](crate::Task::timeout), [`Task::timeout_at`](crate::Task::timeout_at) |
 //! | take something else | [`Task::timeout_or`](crate::Task::timeout_or) |
 //! | do it again and again | [`every`], [`Pool::every`](crate::Pool::every), [`Missed`] |
+//! | merge calls that come close together | [`Debounce`], [`Throttle`] |
 //! | look again later | [`Task::within`](crate::Task::within) |
 //! | test | [`Clock`], [`PoolBuilder::clock`](crate::pool::PoolBuilder::clock) |
 //!
@@ -53,18 +54,26 @@
 //   delay.rs     delay, delayed             limit.rs    the end of a time limit
 //   timeout.rs   timeout, timeout_or        within.rs   within
 //   upstream.rs  what a task with a timer waits for    interval.rs  every
+//   rule.rs      when merged calls run      merge.rs    merging calls
+//   debounce.rs  Debounce                   throttle.rs  Throttle
 
+mod debounce;
 mod delay;
 mod interval;
 mod limit;
+mod merge;
+mod rule;
+mod throttle;
 mod timeout;
 mod upstream;
 mod within;
 
 pub use crate::timer::Clock;
+pub use debounce::Debounce;
 pub(crate) use delay::sleep;
 pub use delay::{delay, delay_until};
 pub use interval::{Interval, Missed, Tick, every};
+pub use throttle::Throttle;
 pub(crate) use timeout::limited;
 
 use crate::cell::AnyCell;

@@ -12,6 +12,7 @@ mod cancel;
 mod chain;
 mod combine;
 mod cycles;
+mod debounce;
 mod dispatch;
 mod doors;
 mod drops;

@@ -1,0 +1,435 @@
+//! Calls that are merged into one: what `Debounce` and `Throttle` have in common.
+//!
+//! A call joins a batch. A batch that is due is run: its latest argument is given to the closure,
+//! and every call of it gets the outcome. One batch runs at a time; those that become due meanwhile
+//! are merged.
+
+// Lock order: `state` of a merger -> that of a task which waits for it. No user code runs, and
+// nothing of the user's is dropped, under `state`: arguments that are not needed are passed out.
+
+use std::panic::Location;
+
+use super::delay::sleep_until;
+use super::rule::{Moment, Rule};
+use super::time_of;
+use crate::cell::slot::Outcome;
+use crate::error::{At, ErrorKind, TaskError};
+use crate::pool::Pool;
+use crate::promise::{Resolver, deferred_in};
+use crate::sync::{Arc, Instant, Mutex};
+use crate::task::{Given, Task, TaskBuilder};
+use crate::{guard, unhandled};
+
+/// The closure of the user's.
+pub(super) type Work<A, T> = Box<dyn FnMut(A) -> Given<T> + Send>;
+
+/// Merges calls.
+pub(super) struct Merger<A, T: Send + 'static> {
+    state: Mutex<State<A, T>>,
+    pool: Option<Pool>,
+    location: &'static Location<'static>,
+}
+
+struct State<A, T: Send + 'static> {
+    rule: Rule,
+    /// `None` while it is called.
+    work: Option<Work<A, T>>,
+    /// The calls whose time is to come.
+    waiting: Option<Batch<A, T>>,
+    /// Those that are due while others run.
+    queued: Option<Batch<A, T>>,
+    /// The calls that get the outcome of the present run. `None`: nothing runs.
+    running: Option<Vec<Resolver<T>>>,
+    /// The last outcome, for calls that no run of their own follows.
+    last: Option<Arc<Outcome<T>>>,
+    /// Until then a call belongs to those before it.
+    quiet: Moment,
+    timer: Timer,
+}
+
+/// Calls that are merged.
+struct Batch<A, T: Send + 'static> {
+    argument: A,
+    callers: Vec<Resolver<T>>,
+    /// When the first of them came.
+    since: Instant,
+    /// When it is due at the latest.
+    due: Moment,
+}
+
+/// The one timer of a merger. It may be due before the batch that waits: then it is armed again.
+#[derive(Default)]
+struct Timer {
+    is_armed: bool,
+    /// Raised each time that it is armed or taken back.
+    number: u64,
+    task: Option<Task<()>>,
+}
+
+impl Timer {
+    /// The timer is not needed. The task is to be cancelled without the lock.
+    fn take_back(&mut self) -> Option<Task<()>> {
+        self.is_armed = false;
+        self.number += 1;
+        self.task.take()
+    }
+}
+
+/// What is to be done without the lock.
+struct Effects<A> {
+    /// A batch begins to run, with this argument.
+    run: Option<A>,
+    /// The timer is to be armed for then; its number.
+    arm: Option<(Instant, u64)>,
+    /// Arguments that later ones have replaced.
+    replaced: [Option<A>; 2],
+}
+
+/// What a call has come to; to be dealt with without the lock.
+struct Joined<A, T: Send + 'static> {
+    /// The call gets an outcome that is there.
+    settles: Option<(Resolver<T>, Arc<Outcome<T>>)>,
+    /// The argument that is not needed.
+    replaced: Option<A>,
+    /// An outcome that no call gets any more.
+    stale: Option<Arc<Outcome<T>>>,
+}
+
+impl<A, T: Send + 'static> Joined<A, T> {
+    fn replacing(replaced: Option<A>) -> Joined<A, T> {
+        Joined {
+            settles: None,
+            replaced,
+            stale: None,
+        }
+    }
+}
+
+impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
+    pub(super) fn new(
+        rule: Rule,
+        work: Work<A, T>,
+        pool: Option<Pool>,
+        location: &'static Location<'static>,
+    ) -> Arc<Merger<A, T>> {
+        Arc::new(Merger {
+            state: Mutex::new(State {
+                rule,
+                work: Some(work),
+                waiting: None,
+                queued: None,
+                running: None,
+                last: None,
+                quiet: Moment::Past,
+                timer: Timer::default(),
+            }),
+            pool,
+            location,
+        })
+    }
+
+    pub(super) fn set(&self, change: impl FnOnce(&mut Rule)) {
+        change(&mut self.state.lock().rule);
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        let state = self.state.lock();
+        state.waiting.is_some() || state.queued.is_some()
+    }
+
+    fn now(&self) -> Instant {
+        time_of(self.pool.as_ref()).now()
+    }
+
+    pub(super) fn call(
+        self: &Arc<Self>,
+        argument: A,
+        location: &'static Location<'static>,
+    ) -> Task<T> {
+        let (resolver, task) = deferred_in(self.pool.as_ref(), location);
+        let now = self.now();
+        let (joined, effects) = {
+            let mut state = self.state.lock();
+            if !state.rule.leading && !state.rule.trailing {
+                drop(state);
+                let at = At {
+                    location,
+                    task: None,
+                };
+                let note = "turn on its leading or its trailing run: nothing would be called";
+                let error = TaskError::noted(ErrorKind::Rejected, note, Some(at));
+                let _ = resolver.settle(Err(error));
+                return task;
+            }
+            let before = state.take_due(now);
+            let mut joined = state.join(argument, resolver, now);
+            let replaced = joined.replaced.take();
+            (joined, state.go_on([before, replaced]))
+        };
+        self.carry_out(effects);
+        if let Some((resolver, last)) = joined.settles {
+            settle_with(resolver, &last);
+        }
+        unhandled::drop_reporting(joined.stale);
+        task
+    }
+
+    /// Runs what waits, now. False: nothing does.
+    pub(super) fn flush(self: &Arc<Self>) -> bool {
+        let now = self.now();
+        let (had, timer, effects) = {
+            let mut state = self.state.lock();
+            let had = state.waiting.is_some();
+            let replaced = state.queue_waiting(now);
+            let timer = state.timer.take_back();
+            (had, timer, state.go_on([replaced, None]))
+        };
+        cancel(timer);
+        self.carry_out(effects);
+        had
+    }
+
+    /// Cancels what waits; the next call is the first. False: nothing waits.
+    pub(super) fn cancel(&self) -> bool {
+        let (batches, timer) = {
+            let mut state = self.state.lock();
+            state.quiet = Moment::Past;
+            let batches = [state.waiting.take(), state.queued.take()];
+            (batches, state.timer.take_back())
+        };
+        cancel(timer);
+        let mut had = false;
+        for batch in batches.into_iter().flatten() {
+            had = true;
+            let at = At {
+                location: self.location,
+                task: None,
+            };
+            let error = TaskError::cancelled(at, None);
+            // The caller of `cancel` asked for it: it is not reported.
+            let _ = error.claim_report();
+            for caller in batch.callers {
+                let _ = caller.settle(Err(error.clone()));
+            }
+        }
+        had
+    }
+
+    /// The timer has come.
+    fn expired(self: &Arc<Self>, number: u64) {
+        let now = self.now();
+        let effects = {
+            let mut state = self.state.lock();
+            if state.timer.number != number {
+                return;
+            }
+            // It is this very task, which ends.
+            let own = state.timer.take_back();
+            let replaced = state.take_due(now);
+            let effects = state.go_on([replaced, None]);
+            drop(state);
+            drop(own);
+            effects
+        };
+        self.carry_out(effects);
+    }
+
+    fn carry_out(self: &Arc<Self>, effects: Effects<A>) {
+        if let Some((due, number)) = effects.arm {
+            self.arm(due, number);
+        }
+        if let Some(argument) = effects.run {
+            self.run(argument);
+        }
+        for replaced in effects.replaced {
+            unhandled::drop_reporting(replaced);
+        }
+    }
+
+    fn arm(self: &Arc<Self>, due: Instant, number: u64) {
+        let own = self.clone();
+        let task = sleep_until(Some(due), None, self.pool.clone(), self.location);
+        let task = task.then(move |()| own.expired(number));
+        let unneeded = {
+            let mut state = self.state.lock();
+            match state.timer.number == number && state.timer.is_armed {
+                true => state.timer.task.replace(task),
+                false => Some(task),
+            }
+        };
+        cancel(unneeded);
+    }
+
+    /// Calls the closure. One run at a time comes here.
+    fn run(self: &Arc<Self>, argument: A) {
+        let (own, core) = (self.clone(), self.clone());
+        let location = self.location;
+        let builder = TaskBuilder::of_pool(self.pool.clone());
+        let task = builder.attempt_at(location, move |_| own.call_work(argument));
+        task.handle(move |outcome| core.finish(outcome)).detach();
+    }
+
+    fn call_work(&self, argument: A) -> Given<T> {
+        let work = self.state.lock().work.take();
+        let Some(mut work) = work else {
+            let at = At {
+                location: self.location,
+                task: None,
+            };
+            let note = "an earlier call, which was cancelled, has not returned";
+            let error = TaskError::noted(ErrorKind::Rejected, note, Some(at));
+            return Given::Outcome(Err(error));
+        };
+        // It catches panics.
+        let given = work(argument);
+        self.state.lock().work = Some(work);
+        given
+    }
+
+    fn finish(self: &Arc<Self>, outcome: Outcome<T>) {
+        let outcome = Arc::new(outcome);
+        let (callers, before, effects) = {
+            let mut state = self.state.lock();
+            let callers = state.running.take();
+            let keeps = !state.rule.trailing;
+            let last = keeps.then(|| outcome.clone());
+            let before = std::mem::replace(&mut state.last, last);
+            (callers, before, state.go_on([None, None]))
+        };
+        unhandled::drop_reporting(before);
+        let mut callers = callers.unwrap_or_default();
+        let last = callers.pop();
+        for caller in callers {
+            settle_with(caller, &outcome);
+        }
+        if let Some(caller) = last {
+            match Arc::try_unwrap(outcome) {
+                Ok(outcome) => drop(caller.settle(outcome)),
+                Err(outcome) => settle_with(caller, &outcome),
+            }
+        }
+        self.carry_out(effects);
+    }
+}
+
+impl<A, T: Send + 'static> State<A, T> {
+    /// A call comes.
+    fn join(&mut self, argument: A, resolver: Resolver<T>, now: Instant) -> Joined<A, T> {
+        let is_first = self.quiet.is_over(now);
+        if let Some(quiet) = self.rule.quiet_after_call(is_first, now) {
+            self.quiet = quiet;
+        }
+        if !is_first && !self.rule.trailing {
+            // The run of the first call is that of this one.
+            if let Some(callers) = &mut self.running {
+                callers.push(resolver);
+                return Joined::replacing(Some(argument));
+            }
+            if let Some(queued) = &mut self.queued {
+                queued.callers.push(resolver);
+                return Joined::replacing(Some(argument));
+            }
+            if let Some(last) = &self.last {
+                let settles = Some((resolver, last.clone()));
+                let replaced = Some(argument);
+                return Joined {
+                    settles,
+                    replaced,
+                    stale: None,
+                };
+            }
+        }
+        let mut batch = Batch {
+            argument,
+            callers: vec![resolver],
+            since: now,
+            due: Moment::Past,
+        };
+        if is_first && self.rule.leading || !self.rule.trailing {
+            return Joined {
+                settles: None,
+                stale: self.last.take(),
+                replaced: merge(&mut self.queued, batch),
+            };
+        }
+        batch.since = self.waiting.as_ref().map_or(now, |batch| batch.since);
+        batch.due = self.rule.due(batch.since, now, self.quiet);
+        Joined::replacing(merge(&mut self.waiting, batch))
+    }
+
+    /// What waits is due by now.
+    fn take_due(&mut self, now: Instant) -> Option<A> {
+        let is_due = self
+            .waiting
+            .as_ref()
+            .is_some_and(|batch| batch.due.is_over(now));
+        if is_due {
+            self.queue_waiting(now)
+        } else {
+            None
+        }
+    }
+
+    fn queue_waiting(&mut self, now: Instant) -> Option<A> {
+        let batch = self.waiting.take()?;
+        if let Some(quiet) = self.rule.quiet_after_run(now) {
+            self.quiet = quiet;
+        }
+        merge(&mut self.queued, batch)
+    }
+
+    /// What is to be done after a change.
+    fn go_on(&mut self, mut replaced: [Option<A>; 2]) -> Effects<A> {
+        let mut run = None;
+        if self.running.is_none()
+            && let Some(batch) = self.queued.take()
+        {
+            if batch.callers.iter().any(Resolver::is_wanted) {
+                self.running = Some(batch.callers);
+                run = Some(batch.argument);
+            } else {
+                // At most one of them is taken: what was queued was not replaced then.
+                let free = replaced.iter_mut().find(|place| place.is_none());
+                if let Some(free) = free {
+                    *free = Some(batch.argument);
+                }
+            }
+        }
+        let due = self.waiting.as_ref().map(|batch| batch.due);
+        let arm = match due {
+            Some(Moment::At(due)) if !self.timer.is_armed => {
+                self.timer.is_armed = true;
+                self.timer.number += 1;
+                Some((due, self.timer.number))
+            }
+            _ => None,
+        };
+        Effects { run, arm, replaced }
+    }
+}
+
+/// Adds calls to those that are there. The later argument stays, the earlier one is returned.
+fn merge<A, T: Send + 'static>(place: &mut Option<Batch<A, T>>, batch: Batch<A, T>) -> Option<A> {
+    let Some(earlier) = place else {
+        *place = Some(batch);
+        return None;
+    };
+    earlier.callers.extend(batch.callers);
+    earlier.due = batch.due;
+    Some(std::mem::replace(&mut earlier.argument, batch.argument))
+}
+
+/// Settles one of several calls. A clone of the value may panic.
+fn settle_with<T: Clone + Send + 'static>(caller: Resolver<T>, outcome: &Outcome<T>) {
+    let outcome = match guard::catch(|| outcome.clone()) {
+        Ok(outcome) => outcome,
+        Err(payload) => Err(TaskError::panicked_in_drop(payload)),
+    };
+    unhandled::drop_reporting(caller.settle(outcome));
+}
+
+fn cancel(timer: Option<Task<()>>) {
+    if let Some(timer) = timer {
+        timer.cancel();
+    }
+}
