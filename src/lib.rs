@@ -51,6 +51,7 @@
 //! | combine | [`all`], [`all_settled`], [`any`], [`race`], [`zip`](Task::zip), [`await_all`], [`await_first`]; see [`combine`] |
 //! | go through many | [`map_limit`], [`flow::map_settled`], [`flow::each`]; see [`flow`] |
 //! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within), [`every`]; see [`time`] |
+//! | end together | [`group()`], [`Pool::group`](Pool::group); see [`group`](mod@group) |
 //! | limit what runs | [`TaskQueue`], [`TaskQueue::serial`], [`Semaphore`]; see [`queue`] |
 //! | try again | [`retry`](fn@retry), [`Retry`]; see [`retry`](mod@retry) |
 //! | publish and subscribe | [`Topic`](topic::Topic), [`Receiver`](topic::Receiver), [`Watch`](topic::Watch); see [`topic`] |
@@ -65,7 +66,8 @@
 //! The names that most programs use are here and in the [`prelude`]. Each module has all names of
 //! one subject: [`task`], [`promise`] (settling by hand), [`combine`] (one task out of many),
 //! [`cancel`], [`error`], [`pool`], [`executor`], [`loop_queue`], [`time`], [`retry`](mod@retry),
-//! [`queue`], [`flow`] (many elements, some at a time) and [`unhandled`] (reports of failures).
+//! [`group`](mod@group), [`queue`], [`flow`] (many elements, some at a time) and [`unhandled`]
+//! (reports of failures).
 //!
 //! # Further reading
 //!
@@ -103,6 +105,7 @@
 //   loop_queue/      an executor that the owner of a loop turns
 //   time/            delays and time limits; it imports `cell` and `timer`
 //   retry/           calls that are made again after a failure
+//   group/           scopes of tasks; it imports `cell`
 //   queue/           TaskQueue, Semaphore; it imports `cell` and `timer`
 //   topic/           Topic and its subscribers; it imports `cell`
 //   unwind.rs        which handles may be used after a caught panic
@@ -113,7 +116,6 @@
 // `tests/tidy.rs`. They import `task`, `promise`, `combine`, `cancel`, `error`, `executor`, `sync`
 // and the families above their own line here: never `cell`, never the inside of `pool`.
 //
-//   group/   scopes of tasks                      imports time
 //   cache/   Lazy, Memo                           imports time
 
 pub mod cancel;
@@ -124,6 +126,7 @@ mod drop_queue;
 pub mod error;
 pub mod executor;
 pub mod flow;
+pub mod group;
 mod guard;
 mod limits;
 pub mod loop_queue;
@@ -162,6 +165,8 @@ pub use executor::{Executor, Inline, Job};
 pub use fast_async_macros::make_async;
 #[doc(inline)]
 pub use flow::map_limit;
+#[doc(inline)]
+pub use group::group;
 #[doc(inline)]
 pub use loop_queue::LoopQueue;
 #[doc(inline)]

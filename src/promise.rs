@@ -334,7 +334,7 @@ fn settle_on_pool<T: Send + 'static>(
     match settled {
         Some((left, Some(duty))) => {
             unhandled::drop_reporting(left);
-            duty.carry_out();
+            duty.carry_out(cell.meta());
         }
         Some((arrival, None)) => arrival.proceed(cell.clone()),
         None => {}

@@ -13,6 +13,18 @@ use crate::sync::{Arc, AtomicBool, Duration, Instant, Mutex, Ordering, is_main_t
 
 type Hook = Arc<dyn Fn(&TaskError) + Send + Sync>;
 
+/// Receives the unhandled failures of some tasks instead of the hook: the group of the tasks.
+pub(crate) trait Overseer: Send + Sync {
+    /// Takes a failure. Returns it when the group has ended: then it is reported like others.
+    fn take_failure(&self, error: TaskError) -> Option<TaskError>;
+
+    /// One of the tasks is settled, and no closure of it runs.
+    fn leave(&self);
+
+    /// A task that was settled has more steps to run. False: the group has ended.
+    fn rejoin(&self) -> bool;
+}
+
 crate::sync::statics! {
     static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
 

@@ -34,6 +34,7 @@ const ORDER: &[&[&str]] = &[
     &["combine", "flow", "loop_queue"],
     &["time"],
     &["retry"],
+    &["group"],
     &["queue"],
     &["topic"],
     &["unwind"],

@@ -10,11 +10,12 @@ use smallvec::SmallVec;
 
 use super::deadlock::{self, Graph, Trail};
 use super::slot::Slot;
-use super::state::{Arrival, Phase, Progress, Registered, Role};
+use super::state::{Arrival, Phase, Progress, Registered, Role, State};
 use super::step::{Flow, Follow, Step};
 use super::{AnyCell, UpstreamRef, address, enqueue, raise, stop, with, with_state};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
+use crate::unhandled::Overseer;
 use crate::{dispatch, turning};
 
 enum Adopted {
@@ -90,6 +91,27 @@ struct DropLater {
     trail: Option<Box<Trail>>,
     ties: SmallVec<[Option<UpstreamRef>; 2]>,
     steps: SmallVec<[Box<dyn Step>; 2]>,
+    /// The groups of tasks that another one has taken the place of.
+    left: SmallVec<[Leaves; 1]>,
+}
+
+impl DropLater {
+    /// Another task, of the same group, has taken the place of `cell`.
+    fn note_overseen(&mut self, cell: &dyn AnyCell, state: &mut State) {
+        if std::mem::take(&mut state.overseen) {
+            self.left
+                .extend(cell.meta().overseer().cloned().map(Leaves));
+        }
+    }
+}
+
+/// Tells a group, when it is dropped, that a task has left it.
+struct Leaves(Arc<dyn Overseer>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
 }
 
 /// The two tasks of an adoption.
@@ -225,6 +247,7 @@ fn compress_inner(
             let (tie, step) = state.forward();
             removed.ties.push(tie);
             removed.steps.extend(step);
+            removed.note_overseen(&**inner, state);
         }
     });
     (source, None)
@@ -254,6 +277,7 @@ fn compress_outer(
             let (tie, step) = state.forward();
             removed.ties.push(tie);
             removed.steps.extend(step);
+            removed.note_overseen(&*target, state);
             state.steps.pop().map(|(forwarder, _)| forwarder)
         });
         let Some(own_carrier) = own_carrier else {

@@ -5,7 +5,7 @@
 use smallvec::SmallVec;
 
 use super::displaced::keeping;
-use super::state::{Arrival, Phase};
+use super::state::{Arrival, Phase, State};
 use super::{AnyCell, UpstreamRef, raise, stop, with_state};
 use crate::cancel::{CancelToken, Member, Membership, Sweep};
 use crate::error::TaskError;
@@ -84,11 +84,24 @@ fn call_off_now(cell: &Arc<dyn AnyCell>, token: &CancelToken) {
 
 /// Cancels the task because of `token`, unless that was done before.
 pub(super) fn call_off(cell: &Arc<dyn AnyCell>, token: &CancelToken, sweep: &mut Sweep) {
+    let is_due = |state: &mut State| state.membership().is_some_and(|own| own.forget(token));
+    call_off_if(cell, sweep, is_due);
+}
+
+/// Cancels the task because of its group, which waits for it.
+pub(crate) fn call_off_overseen(cell: &Arc<dyn AnyCell>, sweep: &mut Sweep) {
+    call_off_if(cell, sweep, |state| state.overseen);
+}
+
+fn call_off_if(
+    cell: &Arc<dyn AnyCell>,
+    sweep: &mut Sweep,
+    is_due: impl FnOnce(&mut State) -> bool,
+) {
     let error = TaskError::cancelled(cell.meta().at(), sweep.why.as_ref());
     let (mut replaced, mut counted) = (None, false);
     let (found, work) = keeping(&**cell, |state, head| {
-        let is_due = state.membership().is_some_and(|own| own.forget(token));
-        if !is_due || state.has_deferred_cancel() {
+        if !is_due(state) || state.has_deferred_cancel() {
             return Found::TooLate;
         }
         let is_head = !state.head_state.is_over();

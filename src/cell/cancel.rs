@@ -75,7 +75,7 @@ impl Prevented {
             stop::drop_begins(&**cell);
         }
         unhandled::drop_reporting(self.work);
-        self.duty.carry_out();
+        self.duty.carry_out(cell.meta());
         if self.counted {
             stop::driver_is_back(cell);
         }

@@ -38,7 +38,7 @@ pub(crate) fn drive_from(
                 }
                 cell.shell().next(driver_state, epoch)
             }
-            NextAction::Settled => return driver_state.carry_out(),
+            NextAction::Settled => return driver_state.carry_out(meta),
             NextAction::Last(last) => return run_last(driver_state, last, meta),
             NextAction::Many(run, to) => match drive_batch(cell, epoch, driver_state, run, to) {
                 Some(next) => next,
@@ -103,7 +103,7 @@ fn leave(
 #[inline(never)]
 fn run_last(driver_state: &mut Driver<'_>, mut last: Box<dyn Step>, meta: &TaskMeta) {
     let _ = last.run(driver_state.slot(), meta.name());
-    driver_state.carry_out();
+    driver_state.carry_out(meta);
     unhandled::drop_reporting(driver_state.held.take());
 }
 
@@ -292,7 +292,7 @@ fn settle_empty(cell: &dyn AnyCell, epoch: u32, error: &TaskError) {
         });
         match late {
             None => return,
-            Some(Ok(duty)) => return duty.carry_out(),
+            Some(Ok(duty)) => return duty.carry_out(cell.meta()),
             Some(Err(mut steps)) => {
                 while let Some((mut step, _)) = steps.pop() {
                     step.cancel(error);

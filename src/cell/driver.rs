@@ -5,6 +5,7 @@
 //! outcome, then in `held`, the last link that ran.
 
 use super::head::Body;
+use super::meta::TaskMeta;
 use super::shell::{Erased, Inner};
 use super::slot::Slot;
 use super::state::{Duty, Phase, Progress, Role, State};
@@ -53,9 +54,9 @@ impl<'a> Driver<'a> {
 
     /// Does what is left to do for a settled task.
     #[inline]
-    pub(super) fn carry_out(&mut self) {
+    pub(super) fn carry_out(&mut self, meta: &TaskMeta) {
         if !self.duty.is_none() {
-            std::mem::take(&mut self.duty).carry_out();
+            std::mem::take(&mut self.duty).carry_out(meta);
         }
     }
 

@@ -64,7 +64,8 @@ pub(crate) fn settle(
     }
     if !duty.is_none() {
         // The duty may call the hook for failures, or drop callbacks.
-        sweep.later(move || duty.carry_out());
+        let cell = cell.clone();
+        sweep.later(move || duty.carry_out(cell.meta()));
     }
     Left::Settled
 }

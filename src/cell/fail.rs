@@ -107,7 +107,7 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
                     step.reject(&error);
                     unhandled::drop_reporting(step);
                 }
-                duty.carry_out();
+                duty.carry_out(cell.meta());
             });
             return CancelOutcome::TooLate;
         }

@@ -5,10 +5,11 @@ use std::panic::Location;
 use smallvec::SmallVec;
 
 use crate::cancel::{CancelToken, WeakToken};
-use crate::error::At;
+use crate::error::{At, TaskError};
 use crate::pool::Pool;
 use crate::sync::{Arc, TakeOnce};
 use crate::trace::TaskContext;
+use crate::unhandled::{self, Overseer};
 
 /// The name of a task, its pool, its tokens and the location of its spawn. Never changes.
 pub(crate) struct TaskMeta {
@@ -27,6 +28,8 @@ pub(crate) struct ExtraMeta {
     pub(crate) parents: SmallVec<[WeakToken; 1]>,
     /// Released with the closure.
     pub(crate) context: Option<TakeOnce<TaskContext>>,
+    /// The group that the task was started in.
+    pub(crate) overseer: Option<Arc<dyn Overseer>>,
 }
 
 impl TaskMeta {
@@ -45,6 +48,21 @@ impl TaskMeta {
 
     pub(crate) fn token(&self) -> Option<&CancelToken> {
         self.extra.as_ref()?.token.as_ref()
+    }
+
+    pub(crate) fn overseer(&self) -> Option<&Arc<dyn Overseer>> {
+        self.extra.as_ref()?.overseer.as_ref()
+    }
+
+    /// Reports an unhandled failure of the task: to its group, if it has one.
+    pub(crate) fn report(&self, error: TaskError) {
+        let left = match self.overseer() {
+            Some(overseer) => overseer.take_failure(error),
+            None => Some(error),
+        };
+        if let Some(error) = left {
+            unhandled::report(error);
+        }
     }
 
     fn parents(&self) -> &[WeakToken] {
@@ -82,8 +100,13 @@ impl TaskMeta {
         tokens
     }
 
-    /// Every token that cancels this task cancels the other one too.
+    /// Every token that cancels this task cancels the other one too, and so does its group.
     pub(crate) fn is_covered_by(&self, other: &TaskMeta) -> bool {
+        if let Some(own) = self.overseer()
+            && !other.overseer().is_some_and(|it| Arc::ptr_eq(own, it))
+        {
+            return false;
+        }
         let covers = |token: &CancelToken| {
             let weak = token.downgrade();
             other.parents().iter().any(|own| own.is(&weak))

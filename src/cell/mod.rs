@@ -61,6 +61,7 @@ pub(crate) use tear::release;
 pub(crate) use upstream::{Upstream, UpstreamRef};
 
 use crate::sync::{Arc, thread_id};
+use crate::unhandled::Overseer;
 use state::{Phase, Registered, Role};
 use step::Step;
 
@@ -91,8 +92,29 @@ fn begin_again(cell: &Arc<dyn AnyCell>, registered: Registered) {
             if cell.meta().is_under_tokens() {
                 call_off::enlist_again(cell);
             }
+            if let Some(overseer) = cell.meta().overseer() {
+                rejoin(cell, &**overseer);
+            }
             cell.clone().hand_off();
         }
         Registered::Cold => enqueue(cell),
+    }
+}
+
+/// The group of a task waits for it again, unless the group has ended.
+#[cold]
+fn rejoin(cell: &Arc<dyn AnyCell>, overseer: &dyn Overseer) {
+    if !overseer.rejoin() {
+        return;
+    }
+    let is_settled = with_state(&**cell, |state| {
+        let is_settled = state.phase() == Phase::Settled || state.overseen;
+        state.overseen = true;
+        is_settled
+    });
+    if is_settled {
+        // Its steps have run meanwhile.
+        with_state(&**cell, |state| state.overseen = false);
+        overseer.leave();
     }
 }

@@ -98,6 +98,8 @@ pub(crate) struct State {
     /// The outcome was a failure when the driver last stored its progress: for `status` while the
     /// driver has the outcome on its stack.
     pub(crate) failed: bool,
+    /// The group of the task waits for its end.
+    pub(crate) overseen: bool,
     /// Other tasks may wait for it, by a step in its list. Otherwise only a thread that waits for
     /// it can make it part of a cycle.
     pub(crate) has_dependents: bool,
@@ -235,6 +237,7 @@ impl State {
             called_off: false,
             placed: false,
             failed: false,
+            overseen: false,
             has_dependents: false,
             rank: rank::UNRANKED,
             head_state: HeadState::Waiting,
@@ -385,7 +388,7 @@ impl State {
         self.phase = Phase::Settled;
         let rare = self.rare.as_ref();
         let is_tied = rare.is_some_and(|rare| rare.upstream.is_some() || rare.membership.is_some());
-        if failure.is_some() || is_tied || self.waiter.is_some() {
+        if failure.is_some() || is_tied || self.waiter.is_some() || self.overseen {
             self.note_duty(failure, duty);
         }
     }
@@ -402,6 +405,10 @@ impl State {
         if let Some(rare) = &mut self.rare {
             duty.detached = rare.upstream.take();
             duty.left = rare.membership.take();
+        }
+        if std::mem::take(&mut self.overseen) {
+            let stop = self.rare.as_mut().map(|rare| &mut rare.stop);
+            duty.leaves = !stop.is_some_and(|stop| stop.note_overseen());
         }
         duty.wake = self.waiter.take();
     }

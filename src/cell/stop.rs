@@ -91,11 +91,13 @@ pub(super) fn drop_begins(cell: &dyn AnyCell) {
 /// dropped.
 #[cold]
 pub(crate) fn driver_is_back(cell: &Arc<dyn AnyCell>) {
+    let mut leaves = false;
     let (waiting, followed) = with_state(&**cell, |state| match state.stop() {
         Some(stop) => {
             debug_assert!(stop.drivers > 0, "every superseded driver was counted");
             stop.drivers = stop.drivers.saturating_sub(1);
             stop.threads.remove(thread_id());
+            leaves = stop.drivers == 0 && std::mem::take(&mut stop.tells_overseer);
             match stop.drivers {
                 0 => (std::mem::take(&mut stop.waiting), stop.followed.clone()),
                 _ => (Vec::new(), None),
@@ -111,6 +113,9 @@ pub(crate) fn driver_is_back(cell: &Arc<dyn AnyCell>) {
             });
         }
     });
+    if leaves && let Some(overseer) = cell.meta().overseer() {
+        overseer.leave();
+    }
 }
 
 /// The upstream of a `stopped` task: a search can see it, but a cancel does not pass through it.

@@ -29,11 +29,13 @@ where
 {
     #[inline]
     pub(crate) fn new(meta: TaskMeta, phase: Phase, work: F) -> Arc<Self> {
+        let mut state = State::new(phase);
+        state.overseen = meta.overseer().is_some();
         Arc::new(Shell {
             meta: ManuallyDrop::new(meta),
             settled: AtomicBool::new(false),
             inner: Mutex::new(Inner {
-                state: ManuallyDrop::new(State::new(phase)),
+                state: ManuallyDrop::new(state),
                 head: Head::Work(work),
             }),
         })

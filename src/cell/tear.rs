@@ -22,7 +22,7 @@ pub(crate) fn release(cell: &dyn AnyCell) {
     });
     unhandled::drop_reporting(waiter);
     if let Some(error) = unseen {
-        unhandled::report(error);
+        cell.meta().report(error);
     }
 }
 
@@ -71,6 +71,7 @@ fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) {
     if is_bare {
         return unhandled::drop_reporting(meta.pool.take());
     }
+    let overseen = std::mem::take(&mut state.overseen);
     unhandled::discard_by(&mut || head.clear());
     if let Some(step) = state.last.take() {
         unhandled::drop_reporting(step);
@@ -81,6 +82,9 @@ fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) {
     unhandled::drop_reporting(state.waiter.take());
     // Executors, callbacks of tokens and hooks of pools are user values too.
     unhandled::drop_reporting(state.take_rare());
+    if overseen && let Some(overseer) = meta.overseer() {
+        overseer.leave();
+    }
     unhandled::drop_reporting(meta.extra.take());
     unhandled::drop_reporting(meta.pool.take());
 }

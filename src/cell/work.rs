@@ -194,7 +194,7 @@ fn finish(
     let next = shell.advance(inner_now, &mut driver_state, epoch);
     drop(inner);
     if matches!(next, NextAction::Settled) {
-        driver_state.carry_out();
+        driver_state.carry_out(&shell.meta);
         driver_state.leave();
         // It is empty, which the compiler cannot see.
         std::mem::forget(next);

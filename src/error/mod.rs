@@ -1,6 +1,7 @@
 //! `TaskError`, the failure of a task: the user's own error, a panic, or one of the crate's own.
 
 mod aggregate;
+mod group;
 mod kind;
 mod reason;
 
@@ -66,6 +67,8 @@ enum Cause {
     Reason(Reason),
     /// User code has received this failure of another task, and has failed with it.
     PassedOn(TaskError),
+    /// The first failure of a group, and those that came after it.
+    First(TaskError, Box<[TaskError]>),
 }
 
 /// The location at which a closure was registered, and the name of its task, for its errors.
@@ -237,7 +240,7 @@ impl TaskError {
         match &self.0.cause {
             Cause::Error(error) => error.downcast_ref::<E>(),
             Cause::Reason(reason) => reason.error().downcast_ref::<E>(),
-            Cause::PassedOn(error) => error.downcast_ref::<E>(),
+            Cause::PassedOn(error) | Cause::First(error, _) => error.downcast_ref::<E>(),
             _ => None,
         }
     }
@@ -282,6 +285,13 @@ impl TaskError {
         };
         match std::mem::replace(&mut inner.cause, Cause::None) {
             Cause::Error(error) => Ok(error),
+            Cause::First(error, others) => match error.into_cause() {
+                Ok(error) => Ok(error),
+                Err(error) => {
+                    inner.cause = Cause::First(error, others);
+                    Err(self)
+                }
+            },
             other => {
                 inner.cause = other;
                 Err(self)
@@ -322,11 +332,15 @@ impl TaskError {
     /// }
     /// ```
     pub fn into_panic(self) -> Result<Box<dyn Any + Send + 'static>, TaskError> {
-        let payload = match &self.0.cause {
+        self.take_payload().ok_or(self)
+    }
+
+    fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
+        match &self.0.cause {
             Cause::Panic { payload, .. } => payload.lock().take(),
+            Cause::First(error, _) => error.take_payload(),
             _ => None,
-        };
-        payload.ok_or(self)
+        }
     }
 
     /// Returns the text of the panic. `None` if the failure is no panic, or its payload no text.
@@ -340,6 +354,7 @@ impl TaskError {
     pub fn panic_message(&self) -> Option<&str> {
         match &self.0.cause {
             Cause::Panic { message, .. } => Some(message),
+            Cause::First(error, _) => error.panic_message(),
             _ => None,
         }
     }
@@ -423,7 +438,11 @@ impl Drop for Inner {
             Cause::Panic { payload, .. } => {
                 drop_queue::flat(move || guard::drop_quietly(payload.into_inner()));
             }
-            Cause::None | Cause::Note(_) | Cause::Reason(_) | Cause::PassedOn(_) => {}
+            Cause::None
+            | Cause::Note(_)
+            | Cause::Reason(_)
+            | Cause::PassedOn(_)
+            | Cause::First(..) => {}
         }
     }
 }
@@ -432,6 +451,7 @@ impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.cause {
             Cause::PassedOn(error) => return fmt::Display::fmt(error, f),
+            Cause::First(error, others) => return display_first(error, others, f),
             Cause::Error(error) => write!(f, "{error}")?,
             Cause::Panic { message, .. } => write!(f, "panicked: {message}")?,
             Cause::Note(note) => write!(f, "{} ({note})", self.0.kind)?,
@@ -449,8 +469,10 @@ impl fmt::Display for TaskError {
 
 impl fmt::Debug for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Cause::PassedOn(error) = &self.0.cause {
-            return fmt::Debug::fmt(error, f);
+        match &self.0.cause {
+            Cause::PassedOn(error) => return fmt::Debug::fmt(error, f),
+            Cause::First(error, others) => return debug_first(error, others, f),
+            _ => {}
         }
         let mut out = f.debug_struct("TaskError");
         out.field("kind", &self.0.kind);
@@ -467,7 +489,7 @@ impl fmt::Debug for TaskError {
             Cause::Reason(reason) => {
                 out.field("reason", &reason.error());
             }
-            Cause::None | Cause::PassedOn(_) => {}
+            Cause::None | Cause::PassedOn(_) | Cause::First(..) => {}
         }
         if let Some(task) = &self.0.task {
             out.field("task", task);
@@ -489,8 +511,30 @@ impl Error for TaskError {
         match &self.0.cause {
             Cause::Error(error) => Some(&**error),
             Cause::Reason(reason) => Some(reason.error()),
-            Cause::PassedOn(error) => error.source(),
+            Cause::PassedOn(error) | Cause::First(error, _) => error.source(),
             _ => None,
         }
+    }
+}
+
+/// The first failure of a group, and how many came after it.
+fn display_first(
+    first: &TaskError,
+    others: &[TaskError],
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    fmt::Display::fmt(first, f)?;
+    match others.len() {
+        0 => Ok(()),
+        1 => f.write_str(" (and 1 more failure in its group)"),
+        more => write!(f, " (and {more} more failures in its group)"),
+    }
+}
+
+fn debug_first(first: &TaskError, others: &[TaskError], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fmt::Debug::fmt(first, f)?;
+    match others.len() {
+        0 => Ok(()),
+        _ => write!(f, " and {others:?}"),
     }
 }

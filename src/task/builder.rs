@@ -257,6 +257,7 @@ impl TaskBuilder {
                         name: self.name,
                         token,
                         context: None,
+                        overseer: None,
                         parents: self.parents.iter().map(CancelToken::downgrade).collect(),
                     })
                 },

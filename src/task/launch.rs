@@ -10,7 +10,7 @@ use crate::sync::Arc;
 use crate::trace;
 
 /// A cell with its closure, wrapped in the tracing context of the caller.
-pub(super) fn new_cell<T, F>(meta: TaskMeta, work: F) -> Arc<dyn AnyCell>
+pub(crate) fn new_cell<T, F>(meta: TaskMeta, work: F) -> Arc<dyn AnyCell>
 where
     F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
     T: Send + 'static,
@@ -51,7 +51,8 @@ where
     Task::from_cell(cell)
 }
 
-fn start_new(cell: &Arc<dyn AnyCell>) {
+/// Gives a new task to its pool, unless a token has cancelled it.
+pub(crate) fn start_new(cell: &Arc<dyn AnyCell>) {
     let meta = cell.meta();
     if meta.is_under_tokens() {
         enlist(cell);

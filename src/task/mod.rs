@@ -50,6 +50,7 @@ pub(crate) use held::{Starter, expect_dependents, held, start, tie};
 pub(crate) use help::looks;
 pub use into_task::IntoTask;
 pub(crate) use into_task::resolve_returned;
+pub(crate) use launch::{new_cell, start_new};
 pub(crate) use link::{Sink, held_outcome};
 pub(crate) use observed::Registration;
 pub use share::{SharedFuture, SharedOn, SharedTask};

@@ -21,6 +21,7 @@ mod every;
 mod executor;
 mod flow;
 mod future;
+mod group;
 mod handed;
 mod infer;
 mod loops;

@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use crate::cancel::Membership;
-use crate::cell::UpstreamRef;
+use crate::cell::{TaskMeta, UpstreamRef};
 use crate::error::TaskError;
 use crate::{thread_waker, unhandled};
 
@@ -18,6 +18,8 @@ pub(crate) struct Duty {
     pub(crate) detached: Option<UpstreamRef>,
     /// The membership in the tokens of the task, to be dropped.
     pub(crate) left: Option<Box<Membership>>,
+    /// The group of the task is to be told that it has ended.
+    pub(crate) leaves: bool,
 }
 
 impl Duty {
@@ -25,10 +27,11 @@ impl Duty {
     #[inline]
     pub(crate) fn is_none(&self) -> bool {
         let has_none = self.wake.is_none() && self.report.is_none();
-        has_none && self.detached.is_none() && self.left.is_none()
+        has_none && self.detached.is_none() && self.left.is_none() && !self.leaves
     }
 
-    pub(crate) fn carry_out(self) {
+    /// `meta`: that of the task.
+    pub(crate) fn carry_out(self, meta: &TaskMeta) {
         drop(self.detached);
         if let Some(left) = self.left {
             // These may be the last handles of tokens, whose callbacks are user values.
@@ -38,7 +41,13 @@ impl Duty {
             thread_waker::wake(waiter);
         }
         if let Some(error) = self.report {
-            unhandled::report(error);
+            meta.report(error);
+        }
+        // Behind the report, which the group waits for.
+        if self.leaves
+            && let Some(overseer) = meta.overseer()
+        {
+            overseer.leave();
         }
     }
 }

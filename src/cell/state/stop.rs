@@ -19,6 +19,8 @@ pub(crate) struct Stop {
     pub(crate) followed: Option<Arc<dyn AnyCell>>,
     /// Called when `drivers` falls to 0. Empty while it is 0.
     pub(crate) waiting: Vec<OnStop>,
+    /// The group of the task is told when `drivers` falls to 0.
+    pub(crate) tells_overseer: bool,
 }
 
 /// Whether a task has stopped.
@@ -38,6 +40,12 @@ impl Stop {
 
     pub(crate) fn leave_followed(&mut self, followed: Option<Arc<dyn AnyCell>>) {
         self.followed = followed;
+    }
+
+    /// The task is settled: returns true if its group must wait for drivers.
+    pub(crate) fn note_overseen(&mut self) -> bool {
+        self.tells_overseer = self.drivers > 0;
+        self.tells_overseer
     }
 
     pub(crate) fn ask(&mut self, told: OnStop) -> Answer {

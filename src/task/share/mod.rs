@@ -124,7 +124,7 @@ impl<T> Shared<T> {
             && !with_state(&*self.cell, |state| state.was_asked_for(error))
             && !self.handled.swap(true, Ordering::AcqRel)
         {
-            unhandled::report(error.clone());
+            self.cell.meta().report(error.clone());
         }
     }
 

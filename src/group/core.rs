@@ -1,0 +1,277 @@
+//! What the handles and the tasks of a group share: who is in it, and what has failed.
+
+// Lock order: `inner` -> nothing. The graph of waits may be locked before it. Nothing is settled,
+// cancelled or dropped under it.
+
+use std::panic::Location;
+
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::call_off::call_off_overseen;
+use crate::cell::{AnyCell, Upstream, UpstreamRef, raise};
+use crate::error::{At, ErrorKind, Reason, TaskError};
+use crate::pool::Pool;
+use crate::promise::{Resolver, deferred_in};
+use crate::sync::{Arc, Mutex, Weak};
+use crate::task::{Task, tie};
+use crate::unhandled::Overseer;
+
+/// Failures that a group keeps beside the first. Those beyond are reported as they come.
+const OTHERS_KEPT: usize = 64;
+
+/// Entries of settled tasks that the list may keep, however short it is.
+const CHILDREN_KEPT: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Open,
+    /// No task starts in it any more.
+    Cancelled,
+    /// Its call has returned, or is about to.
+    Ended,
+}
+
+pub(super) struct Core {
+    /// `None`: the global pool.
+    pub(super) pool: Option<Pool>,
+    pub(super) keeps_going: bool,
+    location: &'static Location<'static>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    status: Status,
+    /// Tasks that are not settled, or whose closures run.
+    live: usize,
+    /// The tasks. A dead entry keeps the allocation of its task.
+    ///
+    /// Invariant: no more than `CHILDREN_KEPT` and one half are of tasks that have left.
+    children: Vec<Weak<dyn AnyCell>>,
+    /// Tasks that have left since `children` was last swept.
+    left: usize,
+    /// In the order of time.
+    failures: Vec<TaskError>,
+    /// Told when `live` falls to 0.
+    waiter: Option<Resolver<()>>,
+}
+
+impl Inner {
+    fn sweep(&mut self) {
+        self.children.retain(|child| child.strong_count() > 0);
+        self.left = 0;
+    }
+
+    /// Starts no more tasks. Returns those that are there, to be cancelled.
+    fn cancel(&mut self) -> Vec<Arc<dyn AnyCell>> {
+        if self.status != Status::Open {
+            return Vec::new();
+        }
+        self.status = Status::Cancelled;
+        self.children.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl Core {
+    pub(super) fn new(
+        pool: Option<Pool>,
+        keeps_going: bool,
+        location: &'static Location<'static>,
+    ) -> Arc<Core> {
+        let inner = Inner {
+            status: Status::Open,
+            live: 0,
+            children: Vec::new(),
+            left: 0,
+            failures: Vec::new(),
+            waiter: None,
+        };
+        Arc::new(Core {
+            pool,
+            keeps_going,
+            location,
+            inner: Mutex::new(inner),
+        })
+    }
+
+    pub(super) fn at(&self) -> At<'static> {
+        At {
+            location: self.location,
+            task: None,
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.inner.lock().status
+    }
+
+    pub(super) fn live(&self) -> usize {
+        self.inner.lock().live
+    }
+
+    /// Takes in a new task, unless the group starts none any more.
+    pub(super) fn join(&self, cell: &Arc<dyn AnyCell>) -> Status {
+        let mut inner = self.inner.lock();
+        if inner.status == Status::Open {
+            if inner.children.len() == inner.children.capacity() {
+                inner.sweep();
+            }
+            inner.children.push(Arc::downgrade(cell));
+            inner.live += 1;
+        }
+        inner.status
+    }
+
+    /// Cancels the tasks of the group; `why` is what they are told.
+    pub(super) fn cancel(&self, why: Option<Reason>) {
+        let children = self.inner.lock().cancel();
+        cancel_all(children, why);
+    }
+
+    /// Notes the failure of the block.
+    pub(super) fn fail(&self, error: TaskError) {
+        let children = {
+            let mut inner = self.inner.lock();
+            // Not when it was the group that has cancelled what the block waited for.
+            let is_echo = error.is_cancelled() && !inner.failures.is_empty();
+            if !is_echo {
+                inner.failures.push(error.clone());
+            }
+            match self.keeps_going {
+                true => Vec::new(),
+                false => inner.cancel(),
+            }
+        };
+        cancel_all(children, Some(Reason::new(error)));
+    }
+
+    /// Makes the group what a task waits for: a search for a cycle sees its tasks, and a cancel of
+    /// that task cancels them.
+    pub(super) fn bind(self: &Arc<Self>, task: &Task<()>) {
+        if let Some(cell) = task.cell() {
+            let to = self.clone();
+            tie(cell, UpstreamRef { to, step_id: 0 });
+        }
+    }
+
+    /// Blocks until no task of the group is left, and ends it.
+    pub(super) fn wait_for_all(self: &Arc<Self>) -> Result<(), TaskError> {
+        loop {
+            let (resolver, task) = deferred_in(self.pool.as_ref(), self.location);
+            self.bind(&task);
+            {
+                let mut inner = self.inner.lock();
+                if inner.live == 0 {
+                    inner.status = Status::Ended;
+                    return Ok(());
+                }
+                inner.waiter = Some(resolver);
+            }
+            if let Err(error) = task.wait() {
+                // This thread must not wait for them: they wait for it, or no thread is left.
+                self.cancel(Some(Reason::new(error.clone())));
+                self.inner.lock().status = Status::Ended;
+                return Err(error);
+            }
+        }
+    }
+
+    /// The failure of the group, which has ended.
+    pub(super) fn take_failures(&self) -> Option<TaskError> {
+        let mut failures = std::mem::take(&mut self.inner.lock().failures).into_iter();
+        let first = failures.next()?;
+        Some(first.followed_by(failures.collect()))
+    }
+}
+
+/// Cancels tasks in one sweep: first all of them are taken, then user code runs.
+fn cancel_all(children: Vec<Arc<dyn AnyCell>>, why: Option<Reason>) {
+    if children.is_empty() {
+        return;
+    }
+    let mut sweep = Sweep::new(why);
+    call_off_all(children, &mut sweep);
+    sweep.take_all();
+    raise::carry_out(sweep);
+}
+
+fn call_off_all(children: Vec<Arc<dyn AnyCell>>, sweep: &mut Sweep) {
+    for child in &children {
+        call_off_overseen(child, sweep);
+    }
+    sweep.keep(children);
+}
+
+impl Overseer for Core {
+    fn take_failure(&self, error: TaskError) -> Option<TaskError> {
+        let children = {
+            let mut inner = self.inner.lock();
+            if inner.status == Status::Ended || inner.failures.len() > OTHERS_KEPT {
+                return Some(error);
+            }
+            if !error.claim_report() {
+                return None;
+            }
+            inner.failures.push(error.clone());
+            match self.keeps_going {
+                true => Vec::new(),
+                false => inner.cancel(),
+            }
+        };
+        cancel_all(children, Some(Reason::new(error)));
+        None
+    }
+
+    fn leave(&self) {
+        let told = {
+            let mut inner = self.inner.lock();
+            inner.live -= 1;
+            inner.left += 1;
+            if inner.left > CHILDREN_KEPT.max(inner.children.len() / 2) {
+                inner.sweep();
+                let kept = 2 * inner.children.len();
+                inner.children.shrink_to(kept);
+            }
+            match inner.live {
+                0 => inner.waiter.take(),
+                _ => None,
+            }
+        };
+        if let Some(resolver) = told {
+            let _ = resolver.resolve(());
+        }
+    }
+
+    fn rejoin(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let is_on = inner.status != Status::Ended;
+        inner.live += usize::from(is_on);
+        is_on
+    }
+}
+
+/// The time limit of a group has ended, or a token of its pool is raised.
+impl Withdraw for Core {
+    fn withdraw(self: Arc<Self>, _ticket: u64, sweep: &mut Sweep) -> CancelOutcome {
+        let children = {
+            let mut inner = self.inner.lock();
+            if inner.status == Status::Ended {
+                return CancelOutcome::TooLate;
+            }
+            inner.cancel()
+        };
+        call_off_all(children, sweep);
+        CancelOutcome::Signalled
+    }
+}
+
+impl Upstream for Core {
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
+        let inner = self.inner.lock();
+        let children = inner.children.iter().filter_map(Weak::upgrade);
+        found.extend(children.map(|child| child as Arc<dyn Upstream>));
+    }
+}
+
+/// The failure of a group whose time is over.
+pub(super) fn timed_out(core: &Core) -> TaskError {
+    TaskError::of(ErrorKind::TimedOut, core.at())
+}
