@@ -87,7 +87,7 @@ pub enum Missed {
 
 /// A closure that is called again and again; made by [`every`]. Dropped, it ends: no further call
 /// begins.
-#[must_use = "an interval ends when it is dropped; call `detach` to let it go on"]
+#[must_use = "an interval ends when it is dropped; call `detach` to let it continue"]
 pub struct Interval {
     task: CancelOnDrop<()>,
     missed: Arc<Mutex<Missed>>,
@@ -133,7 +133,7 @@ impl Interval {
     }
 
     /// Returns a task that settles when the interval ends: with the failure of a call, or when the
-    /// task is cancelled. Dropping the task lets the interval go on.
+    /// task is cancelled. Dropping the task lets the interval continue.
     ///
     /// # Examples
     ///
@@ -153,7 +153,7 @@ impl Interval {
         self.task.into_task()
     }
 
-    /// Drops the handle and lets the interval go on, to the end of the process.
+    /// Drops the handle and lets the interval continue, to the end of the process.
     ///
     /// # Examples
     ///

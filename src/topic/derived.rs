@@ -267,8 +267,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
         task.then(move |value| drop(topic.publish(value))).detach();
     }
 
-    /// Makes a topic whose values come out of those of this one. `pipe` makes the closure that
-    /// passes them on; false: no more are wanted.
+    /// Makes a topic whose values are derived from this topic's values. `pipe` makes the closure
+    /// that passes them on; false: no more are wanted.
     #[track_caller]
     fn derive<U, F>(&self, pipe: impl Fn() -> F + Send + Sync + 'static) -> Topic<U>
     where

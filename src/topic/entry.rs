@@ -24,8 +24,9 @@ pub(super) trait Home: Send + Sync {
     /// The buffer with this number gets no more values.
     fn remove_buffer(&self, number: u64);
 
-    /// Attaches a derived topic to its sources, or lets them go, after a subscriber was added or
-    /// removed. Adds to `homes` the sources that it let go: this is to be called for them too.
+    /// Attaches a derived topic to its sources, or detaches it, after a subscriber was added or
+    /// removed. Adds to `homes` the sources that it was detached from: the caller must call this
+    /// for them too.
     fn tune_one(&self, homes: &mut Vec<Arc<dyn Home>>, work: &mut Work);
 }
 

@@ -64,7 +64,7 @@
 //!
 //! A topic that [`map`](Topic::map) and its like return gets its values from another one, as long
 //! as it has subscribers itself: with the first it subscribes to its source, once for all of them,
-//! and with the last it lets it go. Without a subscriber its closure is not called. It ends with
+//! and with the last it unsubscribes. Without a subscriber its closure is not called. It ends with
 //! its source, not with its last handle. Its callbacks run inside the delivery of the source, so a
 //! chain of them takes as much stack as it is long, and an [`Overflow::Block`] holds up the source.
 //! A value that an [`Overflow::Fail`] would refuse is counted as lost: no publisher waits for it.

@@ -25,7 +25,7 @@ impl<T: Send + Sync + 'static, P> Waiter<T, P> {
     #[track_caller]
     pub(super) fn new(predicate: P) -> (Waiter<T, P>, Task<Arc<T>>) {
         let (resolver, task) = deferred();
-        // What is chained on the task must not hold up the topic.
+        // Continuations of the task must not delay the topic.
         let resolver = Some(resolver.on_pool());
         let location = Location::caller();
         let waiter = Waiter {

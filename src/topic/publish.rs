@@ -244,8 +244,8 @@ impl Denied {
 }
 
 impl<T: Send + Sync + 'static> State<T> {
-    /// Whether all buffers take a value. Without `waits` those that would have the publisher wait
-    /// take it beyond their limits.
+    /// Whether all buffers take a value. Without `waits` the buffers that would make the publisher
+    /// wait take it beyond their limits.
     fn admission(&self, waits: bool) -> Admission<T> {
         let mut full = None;
         if self.strict == 0 {

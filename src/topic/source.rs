@@ -28,8 +28,8 @@ impl Source {
         }
     }
 
-    /// Attaches the topic to its sources, or lets them go, as `is_wanted` says. Adds to `homes` the
-    /// sources that were let go.
+    /// Attaches the topic to its sources, or detaches it, as `is_wanted` says. Adds to `homes` the
+    /// sources that it was detached from.
     pub(super) fn tune(
         &self,
         is_wanted: impl Fn() -> bool,

@@ -1,4 +1,4 @@
-//! `Watch`: the latest value, and who is told when it changes.
+//! `Watch`: the latest value, and the subscribers to its changes.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ impl<T: Send + Sync + 'static> Watch<T> {
         Watch(topic)
     }
 
-    /// Returns the value as it is now. Other threads may change it meanwhile.
+    /// Returns the present value. Other threads may change it at any time.
     ///
     /// # Examples
     ///
@@ -97,8 +97,8 @@ impl<T: Send + Sync + 'static> Watch<T> {
 
     /// Changes the value to what `f` makes of it; no other change comes between.
     ///
-    /// `f` is called without a lock, and again if the value was changed meanwhile. Returns how many
-    /// subscribers there are.
+    /// `f` is called without a lock, and again if another thread has changed the value in between.
+    /// Returns how many subscribers there are.
     ///
     /// # Errors
     ///
@@ -198,8 +198,8 @@ impl<T: Send + Sync + 'static> Watch<T> {
         }
     }
 
-    /// Returns a receiver whose first value is that of now. It then has the latest value that it
-    /// has not taken, and counts those that it missed as [lost](Receiver::lost).
+    /// Returns a receiver whose first value is the present one. It then has the latest value that
+    /// it has not taken, and counts those that it missed as [lost](Receiver::lost).
     ///
     /// # Examples
     ///

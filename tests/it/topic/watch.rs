@@ -1,4 +1,4 @@
-//! `Watch`: the latest value, and who is told of a change.
+//! `Watch`: the latest value, and the subscribers to its changes.
 
 use std::thread;
 
