@@ -60,8 +60,8 @@ where
         make(None, wait, f)
     }
 
-    /// Sets how long the first of several calls waits at the most, though others go on coming.
-    /// Default: for as long as they come.
+    /// Sets the longest wait of the first of several calls while others keep arriving. Default: no
+    /// limit.
     ///
     /// # Examples
     ///
@@ -193,7 +193,7 @@ where
     /// Cancels the calls that wait, and forgets when the last one came. Returns false if none
     /// waits.
     ///
-    /// A run that has begun goes on.
+    /// A run that has begun continues.
     ///
     /// # Examples
     ///

@@ -1,8 +1,8 @@
 //! Calls that are merged into one: what `Debounce` and `Throttle` have in common.
 //!
 //! A call joins a batch. A batch that is due is run: its latest argument is given to the closure,
-//! and every call of it gets the outcome. One batch runs at a time; those that become due meanwhile
-//! are merged.
+//! and every call of it gets the outcome. One batch runs at a time; batches that become due during
+//! a run are merged.
 
 // Lock order: `state` of a merger -> that of a task which waits for it. No user code runs, and
 // nothing of the user's is dropped, under `state`: arguments that are not needed are passed out.
@@ -42,7 +42,7 @@ struct State<A, T: Send + 'static> {
     running: Option<Vec<Resolver<T>>>,
     /// The last outcome, for calls that no run of their own follows.
     last: Option<Arc<Outcome<T>>>,
-    /// Until then a call belongs to those before it.
+    /// Until then a call joins the earlier ones.
     quiet: Moment,
     timer: Timer,
 }
@@ -85,7 +85,7 @@ struct Effects<A> {
     replaced: [Option<A>; 2],
 }
 
-/// What a call has come to; to be dealt with without the lock.
+/// The effect of a call, to be applied without the lock.
 struct Joined<A, T: Send + 'static> {
     /// The call gets an outcome that is there.
     settles: Option<(Resolver<T>, Arc<Outcome<T>>)>,
@@ -408,7 +408,7 @@ impl<A, T: Send + 'static> State<A, T> {
     }
 }
 
-/// Adds calls to those that are there. The later argument stays, the earlier one is returned.
+/// Adds calls to the present ones. The later argument stays, the earlier one is returned.
 fn merge<A, T: Send + 'static>(place: &mut Option<Batch<A, T>>, batch: Batch<A, T>) -> Option<A> {
     let Some(earlier) = place else {
         *place = Some(batch);

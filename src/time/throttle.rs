@@ -9,8 +9,8 @@ use crate::pool::Pool;
 use crate::sync::{Arc, Duration};
 use crate::task::{Given, IntoTask, Task};
 
-/// Has a closure run at most once in a period: the first call at once, and of those that follow
-/// only the last, at the end of the period.
+/// Has a closure run at most once in a period: the first call at once, and only the last of the
+/// following calls, at the end of the period.
 ///
 /// Each call returns a task, and all calls that were merged get the one outcome. What was called
 /// last is never lost. The closure runs once at a time: calls that are due while it runs are run
@@ -160,7 +160,7 @@ where
     /// Cancels the calls that wait, and forgets when the last one came. Returns false if none
     /// waits.
     ///
-    /// A run that has begun goes on.
+    /// A run that has begun continues.
     ///
     /// # Examples
     ///
