@@ -15,7 +15,7 @@ use crate::sync::{Arc, Mutex, Weak};
 use crate::task::{Task, tie};
 use crate::unhandled::Overseer;
 
-/// Failures that a group keeps beside the first. Those beyond are reported as they come.
+/// Failures that a group keeps besides the first. Further ones are reported at once.
 const OTHERS_KEPT: usize = 64;
 
 /// Entries of settled tasks that the list may keep, however short it is.
@@ -60,7 +60,7 @@ impl Inner {
         self.left = 0;
     }
 
-    /// Starts no more tasks. Returns those that are there, to be cancelled.
+    /// Starts no more tasks. Returns the present ones, to be cancelled.
     fn cancel(&mut self) -> Vec<Arc<dyn AnyCell>> {
         if self.status != Status::Open {
             return Vec::new();
@@ -120,7 +120,7 @@ impl Core {
         inner.status
     }
 
-    /// Cancels the tasks of the group; `why` is what they are told.
+    /// Cancels the tasks of the group, with the reason `why`.
     pub(super) fn cancel(&self, why: Option<Reason>) {
         let children = self.inner.lock().cancel();
         cancel_all(children, why);

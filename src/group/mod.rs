@@ -45,8 +45,8 @@
 //!   [`others`](crate::TaskError::others), at most 64; further ones are reported as unhandled.
 //! - A failure or a panic of the block cancels the rest too. The block's own value survives tasks
 //!   that [`cancel`](Group::cancel) has ended.
-//! - What is chained on a task of the group belongs to it. A task whose handle leaves the group is
-//!   waited for too; a failure that comes to light after the group has ended is reported as usual.
+//! - Continuations of a task of the group belong to it. A task whose handle leaves the group is
+//!   waited for too; a failure that occurs after the group has ended is reported as usual.
 //! - A task that is started in a group which was cancelled, or has ended, fails as
 //!   [`Rejected`](crate::ErrorKind::Rejected), and its closure is dropped.
 //! - The group waits for closures as long as they take: one that does not look at its

@@ -102,7 +102,7 @@ impl GroupBuilder {
         self
     }
 
-    /// Lets the others go on when one fails. The group fails all the same, at its end.
+    /// Lets the others continue when one fails. The group fails even so, at its end.
     ///
     /// # Examples
     ///
@@ -113,10 +113,10 @@ impl GroupBuilder {
     /// let error = Group::builder().keep_going().run(|g| {
     ///     let failing: Task<()> = g.attempt(|| Err("disk full".into()));
     ///     failing.detach();
-    ///     kept = Some(g.spawn(|| "done all the same"));
+    ///     kept = Some(g.spawn(|| "done even so"));
     /// });
     /// assert!(error.is_err());
-    /// assert_eq!(kept.unwrap().wait()?, "done all the same");
+    /// assert_eq!(kept.unwrap().wait()?, "done even so");
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn keep_going(mut self) -> GroupBuilder {

@@ -67,7 +67,7 @@ mod ends {
                 began.pass();
                 g.cancel();
                 assert!(stubborn.is_settled());
-                // Not in the group: it lets the closure go on.
+                // Not in the group: it lets the closure continue.
                 spawn(move || opens.open()).detach();
                 Ok(7)
             });
@@ -406,7 +406,7 @@ mod failures {
                 g.attempt(|| Err::<(), BoxError>("the cause".into()))
                     .detach();
                 let (task, _) = endless(g);
-                // It ends because the group was cancelled: that is no failure of its own.
+                // It ends because the group was cancelled, which is no failure of the task itself.
                 task.wait()?;
                 Ok(())
             });
