@@ -35,7 +35,7 @@
 //! that run the closures; most programs use only the global one. A failure that no consumer
 //! received is [reported](set_unhandled_hook).
 //!
-#![doc = include_str!("../docs/drawings/task.svg")]
+#![cfg_attr(doc, doc = include_str!("../docs/drawings/task.svg"))]
 //!
 //! | to | use |
 //! |---|---|

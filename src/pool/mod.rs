@@ -4,7 +4,7 @@
 //! `README.md` beside this file has them, with the reason why no wake-up is lost. It defines labels
 //! such as `Push.2`, which comments cite.
 //!
-#![doc = include_str!("../../docs/drawings/worker.svg")]
+#![cfg_attr(doc, doc = include_str!("../../docs/drawings/worker.svg"))]
 
 // Map for maintainers, from the ground up. A file imports those above it only. settings.rs what a
 // pool is made from metrics.rs a snapshot of its counters shrink.rs lists free unused memory
