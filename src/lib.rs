@@ -42,7 +42,7 @@
 //! | start work | [`spawn`], [`attempt`], [`spawn_with`], [`make_async`], [`Task::new`] + [`run`](Task::run), [`Task::builder`] |
 //! | settle by hand | [`deferred`], [`Resolver::shared`], [`Resolver::on_pool`], [`Task::ready`], [`Task::failed`] |
 //! | continue | [`then`](Task::then), [`and_then`](Task::and_then), [`handle`](Task::handle), [`and_handle`](Task::and_handle), [`flatten`](Task::flatten) |
-//! | clean up | [`finally`](Task::finally), [`and_finally`](Task::and_finally), [`finally_stopped`](Task::finally_stopped) |
+//! | clean up | [`finally`](Task::finally), [`and_finally`](Task::and_finally), [`finally_stopped`](Task::finally_stopped), [`using`](Task::using) |
 //! | recover | [`catch`](Task::catch), [`catch_as`](Task::catch_as), [`or_else`](Task::or_else), [`TaskError::downcast`] |
 //! | listen | [`subscribe`](Task::subscribe), [`on_settled`](Task::on_settled), [`inspect`](Task::inspect), [`inspect_err`](Task::inspect_err) |
 //! | branch | [`share`](Task::share) |

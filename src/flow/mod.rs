@@ -24,11 +24,14 @@
 //! | all outcomes | [`map_settled`] |
 //! | the values that are there | [`filter_map`] |
 //! | the effect only | [`each`] |
+//! | one value, one call after the other | [`reduce`] |
+//! | calls until one says so | [`repeat_while`] |
+//! | a resource that is released on every way out | [`Task::using`](crate::Task::using) |
 //!
-//! Each of them is a method of [`Pool`](crate::Pool) too. For tasks that run already, or all of
+//! Each function is a method of [`Pool`](crate::Pool) too. For tasks that run already, or all of
 //! which may run at once, see [`combine`](crate::combine).
 //!
-//! # What holds for all of them
+//! # What holds for those with a limit
 //!
 //! - The iterator is pulled on the pool, in its order, by one thread at a time, and only when an
 //!   element may start. It may block; it may be endless.
@@ -53,6 +56,7 @@
 //   runners.rs   who pulls, who runs, and the end    control.rs    what they share
 //   elements.rs  the iterator and the closure
 //   collect.rs   what becomes of the outcomes        map_limit.rs, ..   one verb each
+//   serial.rs    one call after the other            reduce.rs, repeat_while.rs   on top of it
 
 mod collect;
 mod control;
@@ -61,9 +65,15 @@ mod elements;
 mod filter_map;
 mod map_limit;
 mod map_settled;
+mod reduce;
+mod repeat_while;
 mod runners;
+mod serial;
+mod using;
 
 pub use each::each;
 pub use filter_map::filter_map;
 pub use map_limit::map_limit;
 pub use map_settled::map_settled;
+pub use reduce::reduce;
+pub use repeat_while::repeat_while;
