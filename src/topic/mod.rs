@@ -41,6 +41,7 @@
 //! | wait for one | [`Topic::next`], [`Topic::next_where`] |
 //! | share a value that changes | [`Watch`] |
 //! | derive one | [`Topic::map`], [`Topic::filter`], [`Topic::take`], [`Topic::merge`], [`Topic::until`], [`Topic::chunks`] |
+//! | publish by subject | [`Topics`] |
 //! | connect two | [`Topic::pipe`], [`Topic::publish_from`] |
 //! | reach who comes late | [`Topic::replay`], [`Topic::hold`] |
 //!
@@ -84,6 +85,7 @@
 //   overflow.rs  what a full buffer does  flush.rs     flush
 //   watch.rs     Watch                    derived.rs   map, filter, ..
 //   source.rs    what a derived topic is attached to
+//   subjects.rs  Topics                   trie.rs      the patterns of subjects
 
 mod buffer;
 mod deliver;
@@ -99,9 +101,12 @@ mod publish;
 mod receiver;
 mod round;
 mod source;
+mod subjects;
+mod trie;
 mod watch;
 
 pub use handle::{Topic, TopicOn};
 pub use overflow::{Overflow, PublishError};
 pub use receiver::{Received, Receiver};
+pub use subjects::{Message, SubjectError, Topics};
 pub use watch::Watch;

@@ -6,6 +6,7 @@ mod ends;
 mod kept;
 mod nexts;
 mod order;
+mod subjects;
 mod watch;
 
 use crate::support::{Gate, Log, OnDrop, expected, one_thread, reports, within};

@@ -1,0 +1,213 @@
+//! A trie of subject patterns: finds those that a subject matches, without looking at the others.
+
+// The nodes are in one list and name each other by their places, so nothing recurses.
+
+use std::collections::HashMap;
+
+/// Something that is stored under a pattern, with its number.
+type Stored<V> = (u64, V);
+
+/// Patterns, each with what is stored under it.
+pub(super) struct Trie<V> {
+    /// The first is the root.
+    nodes: Vec<Node<V>>,
+    /// Places that are free.
+    free: Vec<usize>,
+}
+
+struct Node<V> {
+    parent: usize,
+    /// The token that leads here. Empty for the root.
+    token: Box<str>,
+    children: HashMap<Box<str>, usize>,
+    /// Stored under the pattern that ends here.
+    here: Vec<Stored<V>>,
+    /// Stored under the pattern that goes on with `>`.
+    rest: Vec<Stored<V>>,
+}
+
+impl<V> Node<V> {
+    fn new(parent: usize, token: &str) -> Node<V> {
+        Node {
+            parent,
+            token: token.into(),
+            children: HashMap::new(),
+            here: Vec::new(),
+            rest: Vec::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.children.is_empty() && self.here.is_empty() && self.rest.is_empty()
+    }
+}
+
+impl<V: Clone> Trie<V> {
+    pub(super) fn new() -> Trie<V> {
+        Trie {
+            nodes: vec![Node::new(0, "")],
+            free: Vec::new(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, pattern: &str, number: u64, value: V) {
+        let mut place = 0;
+        for token in pattern.split('.') {
+            if token == ">" {
+                self.nodes[place].rest.push((number, value));
+                return;
+            }
+            place = match self.nodes[place].children.get(token) {
+                Some(child) => *child,
+                None => self.add(place, token),
+            };
+        }
+        self.nodes[place].here.push((number, value));
+    }
+
+    fn add(&mut self, parent: usize, token: &str) -> usize {
+        let node = Node::new(parent, token);
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.nodes[place] = node;
+                place
+            }
+            None => {
+                self.nodes.push(node);
+                self.nodes.len() - 1
+            }
+        };
+        self.nodes[parent].children.insert(token.into(), place);
+        place
+    }
+
+    /// Takes what is stored under this pattern with this number, and the nodes that only it needed.
+    pub(super) fn remove(&mut self, pattern: &str, number: u64) -> Option<V> {
+        let mut place = 0;
+        let mut is_rest = false;
+        for token in pattern.split('.') {
+            if token == ">" {
+                is_rest = true;
+                break;
+            }
+            place = *self.nodes[place].children.get(token)?;
+        }
+        let node = &mut self.nodes[place];
+        let list = if is_rest {
+            &mut node.rest
+        } else {
+            &mut node.here
+        };
+        let at = list.iter().position(|(own, _)| *own == number)?;
+        let (_, removed) = list.remove(at);
+        while place != 0 && self.nodes[place].is_empty() {
+            let node = std::mem::replace(&mut self.nodes[place], Node::new(0, ""));
+            self.nodes[node.parent].children.remove(&node.token);
+            self.free.push(place);
+            place = node.parent;
+        }
+        Some(removed)
+    }
+
+    /// Returns what is stored under the patterns that `subject` matches, in the order of the
+    /// numbers.
+    pub(super) fn find(&self, subject: &str) -> Vec<V> {
+        let mut found: Vec<&Stored<V>> = Vec::new();
+        let mut places = vec![0];
+        for token in subject.split('.') {
+            let mut next = Vec::new();
+            for place in places {
+                let node = &self.nodes[place];
+                found.extend(&node.rest);
+                next.extend(node.children.get(token));
+                next.extend(node.children.get("*"));
+            }
+            places = next;
+        }
+        for place in places {
+            found.extend(&self.nodes[place].here);
+        }
+        found.sort_unstable_by_key(|(number, _)| *number);
+        found.into_iter().map(|(_, value)| value.clone()).collect()
+    }
+
+    /// Takes everything.
+    pub(super) fn take_all(&mut self) -> Vec<V> {
+        let nodes = std::mem::take(self).nodes;
+        let lists = nodes.into_iter().flat_map(|node| [node.here, node.rest]);
+        lists.flatten().map(|(_, value)| value).collect()
+    }
+}
+
+impl<V: Clone> Default for Trie<V> {
+    fn default() -> Trie<V> {
+        Trie::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Trie;
+
+    /// Whether a pattern matches, token by token.
+    fn matches(pattern: &str, subject: &str) -> bool {
+        let (mut pattern, mut subject) = (pattern.split('.'), subject.split('.'));
+        loop {
+            match (pattern.next(), subject.next()) {
+                (Some(">"), Some(_)) | (None, None) => return true,
+                (Some(own), Some(token)) if own == "*" || own == token => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// All of up to three tokens.
+    fn all(tokens: &[&str]) -> Vec<String> {
+        let mut all: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
+        for _ in 0..2 {
+            let longer = all.iter().flat_map(|first| {
+                let longer = tokens.iter().map(move |token| format!("{first}.{token}"));
+                longer.filter(|it| !it.contains(">."))
+            });
+            let longer: Vec<String> = longer.collect();
+            all.extend(longer);
+        }
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    #[test]
+    fn it_finds_what_a_comparison_of_tokens_finds() {
+        let (patterns, subjects) = (all(&["a", "b", "*", ">"]), all(&["a", "b", "c"]));
+        let mut trie = Trie::new();
+        for (number, pattern) in patterns.iter().enumerate() {
+            trie.insert(pattern, number as u64, number);
+        }
+        let check = |trie: &Trie<usize>, is_there: &dyn Fn(usize) -> bool| {
+            for subject in &subjects {
+                let numbers = 0..patterns.len();
+                let wanted = numbers.filter(|it| is_there(*it) && matches(&patterns[*it], subject));
+                assert_eq!(trie.find(subject), wanted.collect::<Vec<_>>(), "{subject}");
+            }
+        };
+        check(&trie, &|_| true);
+        // Half of them go, in another order, and come back.
+        for number in (0..patterns.len()).rev().filter(|it| it % 2 == 0) {
+            let pattern = &patterns[number];
+            assert_eq!(trie.remove(pattern, number as u64), Some(number));
+            assert_eq!(trie.remove(pattern, number as u64), None);
+        }
+        check(&trie, &|number| number % 2 == 1);
+        for number in (0..patterns.len()).filter(|it| it % 2 == 0) {
+            trie.insert(&patterns[number], number as u64, number);
+        }
+        check(&trie, &|_| true);
+        let places = trie.nodes.len();
+        for (number, pattern) in patterns.iter().enumerate() {
+            trie.remove(pattern, number as u64);
+        }
+        assert!(trie.nodes[0].is_empty(), "nothing is left");
+        assert_eq!(trie.free.len(), places - 1);
+    }
+}
