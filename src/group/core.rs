@@ -157,13 +157,17 @@ impl Core {
         loop {
             let (resolver, task) = deferred_in(self.pool.as_ref(), self.location);
             self.bind(&task);
+            let mut resolver = Some(resolver);
             {
                 let mut inner = self.inner.lock();
-                if inner.live == 0 {
-                    inner.status = Status::Ended;
-                    return Ok(());
+                match inner.live {
+                    0 => inner.status = Status::Ended,
+                    _ => inner.waiter = resolver.take(),
                 }
-                inner.waiter = Some(resolver);
+            }
+            if let Some(resolver) = resolver {
+                let _ = resolver.resolve(());
+                return Ok(());
             }
             if let Err(error) = task.wait() {
                 // This thread must not wait for them: they wait for it, or no thread is left.

@@ -79,8 +79,13 @@ mod ends {
     // Contract: G1
     #[test]
     fn an_empty_group_returns_at_once() {
-        assert_eq!(group(|_| Ok(1)).unwrap(), 1);
-        group(|_| ()).unwrap();
+        within(|| {
+            assert_eq!(group(|_| Ok(1)).unwrap(), 1);
+            group(|_| ()).unwrap();
+            group(|g| g.spawn(|| ()).detach()).unwrap();
+            // It leaves no failure of its own behind.
+            assert_eq!(reports("before settling it) [at tests/it/group.rs"), 0);
+        });
     }
 
     // Contract: G1
