@@ -3,11 +3,11 @@
 use smallvec::SmallVec;
 
 use super::group::{Group, bind};
-use super::input::{List, Sealed, Tuple, tasks_of};
+use super::input::{List, Sealed, Tuple, deferred_after, tasks_of};
 use crate::cell::slot::Outcome;
 use crate::cell::{AnyCell, TaskMeta};
 use crate::error::TaskError;
-use crate::promise::{Resolver, deferred};
+use crate::promise::Resolver;
 use crate::sync::{Arc, Mutex};
 use crate::task::{IntoTask, Sink, Task};
 
@@ -111,8 +111,8 @@ struct Parts<P> {
 
 impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
     #[track_caller]
-    fn start(values: P, missing: usize) -> (Arc<Self>, Task<V>) {
-        let (resolver, task) = deferred();
+    fn start(values: P, missing: usize, first: Option<&Arc<dyn AnyCell>>) -> (Arc<Self>, Task<V>) {
+        let (resolver, task) = deferred_after(first);
         let group = Group::new(true, Parts { values, missing });
         if let Some(cell) = task.cell() {
             bind(&**cell, &group);
@@ -202,7 +202,7 @@ pub(super) fn all_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<Vec<T>> {
     }
     let cells: Vec<Arc<dyn AnyCell>> = tasks.into_iter().map(claim).collect();
     let values: Vec<Option<T>> = cells.iter().map(|_| None).collect();
-    let (collector, task) = Collector::start(values, cells.len());
+    let (collector, task) = Collector::start(values, cells.len(), cells.first());
     let step = |index: usize| {
         let collector = collector.clone();
         Sink::new(move |outcome: Outcome<T>| {
@@ -259,7 +259,7 @@ macro_rules! tuple {
             fn all(self) -> Task<Self::Output> {
                 let cells = [$(claim(self.$part.into_task())),+];
                 let values: ($(Option<$name::Output>,)+) = Default::default();
-                let (collector, task) = Collector::start(values, cells.len());
+                let (collector, task) = Collector::start(values, cells.len(), cells.first());
                 $({
                     let collector = collector.clone();
                     let step = Sink::new(move |outcome: Outcome<$name::Output>| {

@@ -1,9 +1,8 @@
 //! The first value, or all failures.
 
 use super::first::settle_by_first;
-use super::input::{tasks_of, too_few};
+use super::input::{deferred_after, tasks_of, too_few};
 use crate::error::{AggregateError, TaskError};
-use crate::promise::deferred;
 use crate::task::{IntoTask, Task};
 
 /// Returns a task for the value of the first of `tasks` that succeeds; the others are cancelled
@@ -38,7 +37,7 @@ where
 /// What `any` does: compiled for each value type, and not for each iterator.
 #[track_caller]
 fn any_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<T> {
-    let (resolver, task) = deferred();
+    let (resolver, task) = deferred_after(tasks.first().and_then(Task::cell));
     if tasks.is_empty() {
         too_few(resolver, "give `any` and `await_first` at least one task");
     } else {

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::cell::task_cell::{NoWork, TaskCell};
+use crate::cell::{AnyCell, TaskMeta};
 use crate::error::{ErrorKind, TaskError};
 use crate::promise::Resolver;
+use crate::sync::Arc;
 use crate::task::{IntoTask, Task};
 
 /// Stands for every `IntoIterator` of what becomes a task.
@@ -64,6 +67,21 @@ tuple!(A, B, C, D, E);
 tuple!(A, B, C, D, E, F);
 tuple!(A, B, C, D, E, F, G);
 tuple!(A, B, C, D, E, F, G, H);
+
+/// The task of a combinator. It goes by the clock of the first input: if that is a virtual one, the
+/// task belongs to the pool of the input.
+#[track_caller]
+pub(super) fn deferred_after<V: Send + 'static>(
+    first: Option<&Arc<dyn AnyCell>>,
+) -> (Resolver<V>, Task<V>) {
+    let pool = first.and_then(|cell| cell.meta().pool.as_ref());
+    let meta = TaskMeta {
+        pool: pool.filter(|pool| pool.has_clock()).cloned(),
+        ..TaskMeta::here()
+    };
+    let cell = TaskCell::<NoWork<V>, V>::open(meta);
+    (Resolver::new(cell.clone()), Task::from_cell(cell))
+}
 
 /// Fails the task of `resolver`, whose list is too short.
 pub(super) fn too_few<T: Send + 'static>(resolver: Resolver<T>, what_to_do: &'static str) {

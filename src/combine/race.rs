@@ -1,10 +1,10 @@
 //! The first outcome, value or failure.
 
 use super::group::{Group, bind};
-use super::input::{tasks_of, too_few};
+use super::input::{deferred_after, tasks_of, too_few};
 use crate::cell::AnyCell;
 use crate::cell::slot::Outcome;
-use crate::promise::{Resolver, deferred};
+use crate::promise::Resolver;
 use crate::sync::{Arc, Mutex};
 use crate::task::{IntoTask, Sink, Task};
 
@@ -46,7 +46,7 @@ where
 #[track_caller]
 fn race_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<T> {
     let cells: Vec<Arc<dyn AnyCell>> = tasks.into_iter().filter_map(Task::into_cell).collect();
-    let (resolver, task) = deferred();
+    let (resolver, task) = deferred_after(cells.first());
     if cells.is_empty() {
         too_few(resolver, "give `race` at least one task");
         return task;

@@ -1,8 +1,7 @@
 //! The first values, or the failures that leave too few.
 
 use super::first::settle_by_first;
-use super::input::{tasks_of, too_few};
-use crate::promise::deferred;
+use super::input::{deferred_after, tasks_of, too_few};
 use crate::task::{IntoTask, Task};
 
 /// Returns a task for the values of the first `count` of `tasks` that succeed, each with the index
@@ -41,7 +40,7 @@ where
 /// What `some` does: compiled for each value type, and not for each iterator.
 #[track_caller]
 fn some_of<T: Send + 'static>(count: usize, tasks: Vec<Task<T>>) -> Task<Vec<(usize, T)>> {
-    let (resolver, task) = deferred();
+    let (resolver, task) = deferred_after(tasks.first().and_then(Task::cell));
     if count == 0 || tasks.len() < count {
         match count {
             0 => drop(resolver.resolve(Vec::new())),

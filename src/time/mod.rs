@@ -29,7 +29,8 @@
 //! # Which clock
 //!
 //! A task uses the clock of its pool: the system's monotonic time, or a virtual [`Clock`]. The
-//! functions of this module, and tasks of the global pool, use the system's. Monotonic time does
+//! functions of this module, and tasks of the global pool, use the system's. A combined task, as
+//! that of [`all`](crate::all()), uses the clock of its first input. Monotonic time does
 //! not jump when the date is set. Whether it advances while the machine sleeps depends on the
 //! system; see [`Instant`].
 //!

@@ -10,9 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{Drops, Gate, LIMIT, Latch, Log, OnDrop, expected, isolated, reports, within};
+use fast_async::combine::some;
 use fast_async::{
-    CancelOutcome, CancelToken, Clock, ErrorKind, LoopQueue, Pool, Shutdown, Status, Task,
-    deferred, delay, delay_until, spawn,
+    CancelOutcome, CancelToken, Clock, ErrorKind, LoopQueue, Pool, Shutdown, Status, Task, all,
+    all_settled, any, deferred, delay, delay_until, race, spawn,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -860,6 +861,30 @@ mod clocks {
             assert_eq!(clock.now() - start, HOUR + SECOND);
             last.wait().unwrap();
             beyond.wait().unwrap();
+        });
+    }
+
+    // Contract: K1
+    #[test]
+    fn a_combined_task_goes_by_the_clock_of_its_first_input() {
+        within(|| {
+            let (clock, pool) = virtual_pool();
+            let late = || pool.delay(HOUR);
+            let combined = [
+                all([late(), late()]).then(drop),
+                all((late(), late())).then(drop),
+                all_settled([late(), late()]).then(drop),
+                some(1, [late(), late()]).then(drop),
+                any([late(), late()]),
+                race([late(), late()]),
+            ];
+            let limited = combined.map(|task| task.timeout(SECOND));
+            clock.advance(SECOND);
+            for task in limited {
+                assert!(task.is_settled());
+                assert_eq!(task.wait().unwrap_err().kind(), ErrorKind::TimedOut);
+            }
+            assert_eq!(clock.pending(), 0);
         });
     }
 
