@@ -19,13 +19,14 @@
 //! | call again after a failure | [`retry`](fn@retry), [`Pool::retry`](crate::Pool::retry) |
 //! | say how often, and after which pause | [`Retry::attempts`], [`Retry::backoff`], [`Retry::exponential`] |
 //! | say what is worth it | [`Retry::when`], [`Decision`] |
+//! | call beside a call that takes long | [`hedge`], [`Pool::hedge`](crate::Pool::hedge) |
 //! | bound the time | [`Retry::per_attempt`], [`Retry::total`], [`Task::timeout`](crate::Task::timeout) |
 //! | bound the retries of many callers | [`RetryBudget`] |
 //! | learn of failures on the way | [`Retry::notify`], [`TaskError::attempts`](crate::TaskError::attempts) |
 //!
 //! # What holds for all of them
 //!
-//! - The closure may block, or return a task. It is never called twice at a time.
+//! - The closure may block, or return a task. That of a retry is never called twice at a time.
 //! - The failure at the end is the last one of the closure, unchanged:
 //!   [`downcast_ref`](crate::TaskError::downcast_ref) finds the user's error in it.
 //! - Closures nest, so the order of limits is there to read: `retry(.., || task.timeout(d))` limits
@@ -42,6 +43,7 @@
 
 mod attempt;
 mod budget;
+mod hedge;
 mod jitter;
 mod limited;
 mod plan;
@@ -50,6 +52,7 @@ mod run;
 
 pub use attempt::Attempt;
 pub use budget::RetryBudget;
+pub use hedge::hedge;
 pub use policy::{Decision, Retry};
 
 use crate::pool::Pool;

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::{Count, Drops, Gate, LIMIT, Latch, Log, expected, pool_of, within};
-use fast_async::retry::{Decision, RetryBudget};
+use fast_async::error::AggregateError;
+use fast_async::retry::{Decision, RetryBudget, hedge};
 use fast_async::{
-    BoxError, CancelOutcome, Clock, ErrorKind, Pool, Retry, Shutdown, Task, TaskError, deferred,
-    retry,
+    BoxError, CancelOutcome, Clock, ErrorKind, Pool, Retry, Shutdown, Task, TaskError, any,
+    deferred, retry,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -889,6 +890,153 @@ mod limited {
             assert_eq!((error.attempts(), drops.count()), (Some(1), 0));
             resolver.resolve(()).unwrap();
             drops.wait_for(1);
+        });
+    }
+}
+
+mod hedged {
+    use super::*;
+
+    /// The calls of a list of failures, in its order, and the call that failed earliest.
+    fn calls_of(error: &TaskError) -> (Vec<u32>, u32) {
+        let number = |error: &TaskError| error.downcast_ref::<No>().expect("a failure of ours").0;
+        let all = error.downcast_ref::<AggregateError>();
+        let all = all.unwrap_or_else(|| panic!("no list: {error:?}"));
+        assert!(error.to_string().starts_with("all "), "{error}");
+        (
+            all.errors().iter().map(number).collect(),
+            number(all.first()),
+        )
+    }
+
+    // Contract: R5
+    #[test]
+    fn a_further_call_starts_while_the_earlier_ones_take_long() {
+        within(|| {
+            for takes in [[9, 9, 9], [9, 1, 9], [3, 9, 9], [9, 9, 1]] {
+                let (clock, pool) = virtual_pool();
+                let (calls, note) = Calls::of(&clock);
+                let own = pool.clone();
+                let task = pool.hedge(SECOND, 3, move |call| {
+                    note();
+                    let number = call.number();
+                    assert_eq!(call.is_last(), number == 3);
+                    let takes = Duration::from_secs(takes[number as usize - 1]);
+                    own.delay(takes).then(move |()| number)
+                });
+                let ends = (0..3).map(|n| n + takes[n as usize]);
+                let (end, winner) = ends.zip(1..).min().unwrap();
+                let made = calls.after(Duration::from_secs(end));
+                assert_eq!(task.try_wait().unwrap().unwrap(), winner);
+                // The delay of a second, and the success of the second call, come at one time.
+                let wanted: Vec<_> = (0..3).map(Duration::from_secs).collect();
+                assert!(wanted.starts_with(&made), "{made:?}");
+                let at_least = wanted.iter().filter(|at| at.as_secs() < end).count();
+                assert!(made.len() >= at_least, "{made:?}");
+                assert_eq!(clock.pending(), 0, "the others are cancelled");
+            }
+        });
+    }
+
+    // Contract: R5
+    #[test]
+    fn a_call_that_fails_starts_the_next_at_once() {
+        within(|| {
+            let (clock, pool) = virtual_pool();
+            let (calls, note) = Calls::of(&clock);
+            let own = pool.clone();
+            let task = pool.hedge(4 * SECOND, 4, move |call| {
+                note();
+                let number = call.number();
+                let takes = [2, 9, 1, 1][number as usize - 1];
+                own.delay(takes * SECOND).and_then(move |()| no(number))
+            });
+            // The third starts four seconds after the second, the fourth with its failure.
+            assert_eq!(calls.after(HOUR), [0, 2, 6, 7].map(Duration::from_secs));
+            assert_eq!(calls_of(&failure(task)), (vec![1, 2, 3, 4], 1));
+            assert_eq!(clock.pending(), 0);
+        });
+    }
+
+    // Contract: R5
+    #[test]
+    fn the_numbers_of_calls_and_the_delays_have_no_gaps() {
+        within(|| {
+            let (clock, pool) = virtual_pool();
+            let task = pool.hedge(SECOND, 0, |_| no(1));
+            let error = failure(task);
+            assert_eq!(error.kind(), ErrorKind::Rejected);
+            assert!(error.to_string().contains("at least 1"), "{error}");
+            let task = pool.hedge(SECOND, 1, |_| no(1));
+            clock.advance(Duration::ZERO);
+            assert_eq!(calls_of(&failure(task)), (vec![1], 1));
+            // All at once, and only one that is made.
+            for (delay, calls_made) in [(Duration::ZERO, 5), (Duration::MAX, 1)] {
+                let (calls, note) = Calls::of(&clock);
+                let own = pool.clone();
+                let task = pool.hedge(delay, 5, move |_| {
+                    note();
+                    own.delay(SECOND)
+                });
+                assert_eq!(calls.after(SECOND), vec![Duration::ZERO; calls_made]);
+                assert!(task.try_wait().unwrap().is_ok());
+            }
+            assert_eq!(clock.pending(), 0);
+            // A list that a call itself has failed with stays whole.
+            let task = hedge(HOUR, 2, |call| match call.number() {
+                1 => Task::failed(No(1)),
+                _ => any([Task::<u32>::failed(No(2)), Task::failed(No(3))]),
+            });
+            let error = task.wait().unwrap_err();
+            let all = error.downcast_ref::<AggregateError>().unwrap();
+            assert_eq!(all.errors().len(), 2);
+            assert_eq!(calls_of(&all.errors()[1]).0, [2, 3]);
+        });
+    }
+
+    // Contract: R5, C3
+    #[test]
+    fn a_cancel_reaches_all_calls_and_a_panic_is_a_failure() {
+        within(|| {
+            let (clock, pool) = virtual_pool();
+            let drops = Drops::new();
+            let (token, own) = (drops.token(), pool.clone());
+            let task = pool.hedge(SECOND, 5, move |_| {
+                token.hold();
+                own.delay(HOUR)
+            });
+            clock.advance(2 * SECOND);
+            // Three calls, and the delay before the next.
+            assert_eq!(clock.pending(), 4);
+            task.cancel();
+            assert_eq!((clock.pending(), drops.count()), (0, 1));
+            assert!(failure(task).is_cancelled());
+            let task = hedge(HOUR, 2, |call| match call.number() {
+                1 => expected("the first call"),
+                _ => Ok(7),
+            });
+            assert_eq!(task.wait().unwrap(), 7);
+        });
+    }
+
+    // Contract: R5
+    #[test]
+    fn calls_that_block_run_beside_each_other() {
+        within(|| {
+            let pool = pool_of(4);
+            let (gate, told) = (Gate::new(), Log::new());
+            let (pass, log) = (gate.clone(), told.clone());
+            let task = pool.hedge(Duration::from_millis(1), 2, move |call| {
+                if call.number() == 1 {
+                    pass.pass();
+                    log.push(call.is_cancelled());
+                }
+                Ok(call.number())
+            });
+            assert_eq!(task.wait().unwrap(), 2);
+            gate.open();
+            assert!(pool.wait_idle(LIMIT));
+            assert_eq!(told.take(), [true]);
         });
     }
 }
