@@ -93,7 +93,6 @@ pub(super) struct Left<T> {
     _callback: Option<Callback<T>>,
     _flushes: VecDeque<(u64, Arc<Flush>)>,
     _round: Option<Arc<dyn AnyCell>>,
-    _reader: Option<Resolver<()>>,
 }
 
 impl<T: Send + Sync + 'static> Buffer<T> {
@@ -263,7 +262,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         let mut core = self.lock();
         if core.has_left || core.queue.len() < self.limit {
             drop(core);
-            drop((room, resolver));
+            wake([resolver]);
             return None;
         }
         core.rooms.push(resolver);
@@ -287,12 +286,13 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         core.consumer = thread_id();
         if !core.queue.is_empty() || core.is_ended || core.has_left {
             drop(core);
-            drop((value, resolver));
+            wake([resolver]);
             return None;
         }
         let before = core.reader.replace(resolver);
         drop(core);
-        drop(before);
+        // Of a wait whose time was over.
+        wake(before);
         Some(value)
     }
 
@@ -313,11 +313,11 @@ impl<T: Send + Sync + 'static> Buffer<T> {
             _callback: core.callback.take(),
             _flushes: std::mem::take(&mut core.flushes),
             _round: core.round.take(),
-            _reader: core.reader.take(),
         };
-        let rooms = std::mem::take(&mut core.rooms);
+        let (rooms, reader) = (std::mem::take(&mut core.rooms), core.reader.take());
         drop(core);
         wake(rooms);
+        wake(reader);
         left
     }
 
@@ -364,7 +364,8 @@ impl<T: Send + Sync + 'static> Registration for Buffer<T> {
     }
 }
 
-fn wake(waiting: Vec<Resolver<()>>) {
+/// Settles the tasks of these. A resolver that is dropped would report its task as abandoned.
+fn wake(waiting: impl IntoIterator<Item = Resolver<()>>) {
     for resolver in waiting {
         let _ = resolver.resolve(());
     }

@@ -358,12 +358,21 @@ fn a_receiver_waits_no_longer_than_it_is_told() {
         let topic = Topic::new();
         let mut receiver = topic.receiver(1, Overflow::Block);
         let short = Duration::from_millis(2);
-        let error = receiver.recv_timeout(short).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        for _ in 0..2 {
+            let error = receiver.recv_timeout(short).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+        }
         topic.publish(1).unwrap();
         assert_eq!(*receiver.recv_timeout(short).unwrap(), 1);
         let own = topic.clone();
         spawn(move || own.publish(2).is_ok()).detach();
         assert_eq!(*receiver.recv_timeout(Duration::MAX).unwrap(), 2);
+        assert!(receiver.recv_timeout(short).is_err());
+        drop(receiver);
+        assert_eq!(
+            reports("src/topic/buffer.rs"),
+            0,
+            "a wait that is over is no failure"
+        );
     });
 }
