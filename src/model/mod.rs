@@ -35,6 +35,7 @@ mod share;
 mod subscribe;
 mod timer;
 mod token;
+mod topic;
 mod wait;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

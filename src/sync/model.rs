@@ -6,7 +6,8 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::ops::{Add, Deref, DerefMut};
+use std::fmt;
+use std::ops::{Add, Deref, DerefMut, Sub};
 use std::sync::PoisonError;
 
 #[cfg(loom)]
@@ -78,6 +79,12 @@ pub(crate) struct MutexGuard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
     /// `None` only while a wait on a condition has let it go.
     held: Option<checker::sync::MutexGuard<'a, T>>,
+}
+
+impl<T: ?Sized> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mutex").finish_non_exhaustive()
+    }
 }
 
 impl<T> Mutex<T> {
@@ -313,8 +320,20 @@ impl Instant {
         self.0.saturating_sub(earlier.0)
     }
 
+    pub(crate) fn elapsed(self) -> Duration {
+        Instant::now().saturating_duration_since(self)
+    }
+
     fn move_to(moment: Instant) {
         NOW.set(NOW.get().max(moment.0));
+    }
+}
+
+impl Sub<Instant> for Instant {
+    type Output = Duration;
+
+    fn sub(self, earlier: Instant) -> Duration {
+        self.saturating_duration_since(earlier)
     }
 }
 

@@ -1,0 +1,137 @@
+//! A topic whose publishers, subscribers and end meet (Contract: B1, B2, B3, B5, B7).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Counter, Log, explore, go, reports};
+use crate::sync::Arc;
+use crate::topic::{Overflow, Topic};
+
+/// Subscribes a callback that writes what it gets into the log.
+fn logging(topic: &Topic<u8>) -> Log<u8> {
+    let log = Log::new();
+    let own = log.clone();
+    topic.subscribe(move |n: &u8| own.add(*n));
+    log
+}
+
+/// Publishes these on a thread of its own, which returns how many the topic has taken.
+fn publishing(topic: &Topic<u8>, values: &'static [u8]) -> crate::sync::JoinHandle<usize> {
+    let own = topic.clone();
+    go(move || values.iter().filter(|n| own.publish(**n).is_ok()).count())
+}
+
+#[test]
+fn two_that_publish_have_one_order_for_all() {
+    explore(&["first", "last"], || {
+        let topic = Topic::new();
+        let (one, two) = (logging(&topic), logging(&topic));
+        let other = publishing(&topic, &[2]);
+        assert_eq!(topic.publish(1), Ok(2));
+        assert_eq!(other.join().unwrap(), 1);
+        let got = one.take();
+        assert_eq!(got, two.take());
+        match got[..] {
+            [1, 2] => "first",
+            [2, 1] => "last",
+            _ => panic!("{got:?}"),
+        }
+    });
+}
+
+#[test]
+fn one_that_subscribes_gets_what_is_published_afterwards() {
+    explore(&["not the other's", "before", "after"], || {
+        let topic = Topic::new();
+        topic.subscribe(|_| ());
+        let other = publishing(&topic, &[1]);
+        topic.publish(2).unwrap();
+        let log = logging(&topic);
+        topic.publish(3).unwrap();
+        other.join().unwrap();
+        let got = log.take();
+        match got[..] {
+            [3] => "not the other's",
+            [1, 3] => "before",
+            [3, 1] => "after",
+            _ => panic!("{got:?}"),
+        }
+    });
+}
+
+#[test]
+fn no_call_begins_after_an_unsubscribe() {
+    explore(&["called", "prevented", "met"], || {
+        let topic = Topic::new();
+        let (calls, is_gone) = (Counter::default(), Arc::new(AtomicBool::new(false)));
+        let (count, gone) = (calls.clone(), is_gone.clone());
+        let subscription = topic.subscribe(move |_| {
+            assert!(!gone.load(Ordering::SeqCst));
+            count.up();
+        });
+        let other = publishing(&topic, &[1]);
+        let is_idle = subscription.unsubscribe();
+        is_gone.store(is_idle, Ordering::SeqCst);
+        other.join().unwrap();
+        // It is in no list any more.
+        assert_eq!(topic.publish(2), Ok(0));
+        match (is_idle, calls.get()) {
+            (true, 0) => "prevented",
+            (true, 1) => "called",
+            (false, 1) => "met",
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn what_a_topic_takes_before_it_is_closed_is_delivered() {
+    explore(&["none", "one", "both"], || {
+        let topic = Topic::new();
+        let log = logging(&topic);
+        let mut receiver = topic.receiver(8, Overflow::Fail);
+        let other = publishing(&topic, &[1]);
+        let own = topic.clone();
+        let closer = go(move || own.close());
+        let taken = usize::from(topic.publish(2).is_ok()) + other.join().unwrap();
+        closer.join().unwrap();
+        let received: Vec<u8> = receiver.by_ref().map(|it| *it).collect();
+        assert_eq!(received, log.take());
+        assert_eq!(received.len(), taken);
+        ["none", "one", "both"][taken]
+    });
+}
+
+#[test]
+fn a_replay_has_no_gap_and_nothing_twice() {
+    explore(&["early", "between", "late"], || {
+        let topic = Topic::new().replay(1);
+        topic.publish(0).unwrap();
+        let other = publishing(&topic, &[1, 2]);
+        let receiver = topic.receiver(8, Overflow::Fail);
+        other.join().unwrap();
+        topic.close();
+        let got: Vec<u8> = receiver.map(|it| *it).collect();
+        match got[..] {
+            [0, 1, 2] => "early",
+            [1, 2] => "between",
+            [2] => "late",
+            _ => panic!("{got:?}"),
+        }
+    });
+}
+
+#[test]
+fn a_publisher_that_waits_for_room_goes_on() {
+    explore(&["all"], || {
+        let reports = reports();
+        let topic = Topic::new();
+        let receiver = topic.receiver(1, Overflow::Block);
+        let other = publishing(&topic, &[1, 2, 3]);
+        drop(topic);
+        let got: Vec<u8> = receiver.map(|it| *it).collect();
+        assert_eq!(got, [1, 2, 3]);
+        assert_eq!(other.join().unwrap(), 3);
+        assert_eq!(reports.get(), 0, "no wait is reported");
+        "all"
+    });
+}
