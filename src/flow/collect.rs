@@ -1,5 +1,7 @@
 //! What becomes of the outcomes: a list in the order of the elements, or nothing.
 
+use std::convert::Infallible;
+
 use super::control::Collect;
 use crate::cell::slot::Outcome;
 use crate::error::TaskError;
@@ -35,10 +37,15 @@ pub(super) struct Values<U>(pub(super) InOrder<U>);
 
 impl<U: Send + 'static> Collect<U> for Values<U> {
     type Output = Vec<U>;
+    type Effect = Infallible;
 
-    fn put(&mut self, index: usize, outcome: Outcome<U>) -> Result<(), TaskError> {
+    fn put(&mut self, index: usize, outcome: Outcome<U>) -> Result<Option<Infallible>, TaskError> {
         self.0.put(index, outcome?);
-        Ok(())
+        Ok(None)
+    }
+
+    fn act(effect: Infallible) -> usize {
+        match effect {}
     }
 
     fn finish(self) -> Vec<U> {
@@ -51,10 +58,15 @@ pub(super) struct Outcomes<U>(pub(super) InOrder<Outcome<U>>);
 
 impl<U: Send + 'static> Collect<U> for Outcomes<U> {
     type Output = Vec<Outcome<U>>;
+    type Effect = Infallible;
 
-    fn put(&mut self, index: usize, outcome: Outcome<U>) -> Result<(), TaskError> {
+    fn put(&mut self, index: usize, outcome: Outcome<U>) -> Result<Option<Infallible>, TaskError> {
         self.0.put(index, outcome);
-        Ok(())
+        Ok(None)
+    }
+
+    fn act(effect: Infallible) -> usize {
+        match effect {}
     }
 
     fn finish(self) -> Vec<Outcome<U>> {
@@ -67,10 +79,19 @@ pub(super) struct Present<U>(pub(super) InOrder<Option<U>>);
 
 impl<U: Send + 'static> Collect<Option<U>> for Present<U> {
     type Output = Vec<U>;
+    type Effect = Infallible;
 
-    fn put(&mut self, index: usize, outcome: Outcome<Option<U>>) -> Result<(), TaskError> {
+    fn put(
+        &mut self,
+        index: usize,
+        outcome: Outcome<Option<U>>,
+    ) -> Result<Option<Infallible>, TaskError> {
         self.0.put(index, outcome?);
-        Ok(())
+        Ok(None)
+    }
+
+    fn act(effect: Infallible) -> usize {
+        match effect {}
     }
 
     fn finish(self) -> Vec<U> {
@@ -84,9 +105,14 @@ pub(super) struct Nothing;
 
 impl Collect<()> for Nothing {
     type Output = ();
+    type Effect = Infallible;
 
-    fn put(&mut self, _: usize, outcome: Outcome<()>) -> Result<(), TaskError> {
-        outcome
+    fn put(&mut self, _: usize, outcome: Outcome<()>) -> Result<Option<Infallible>, TaskError> {
+        outcome.map(|()| None)
+    }
+
+    fn act(effect: Infallible) -> usize {
+        match effect {}
     }
 
     fn finish(self) {}

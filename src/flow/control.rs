@@ -14,13 +14,19 @@ use crate::sync::Arc;
 pub(super) trait Collect<U>: Send + 'static {
     /// The value of the whole.
     type Output: Send + 'static;
+    /// What is to be done after an outcome was kept.
+    type Effect: Send;
 
     /// Keeps the outcome of an element. Only moves: it is called under a lock.
     ///
     /// # Errors
     ///
     /// Returns a failure that is the outcome of the whole.
-    fn put(&mut self, index: usize, outcome: Outcome<U>) -> Result<(), TaskError>;
+    fn put(&mut self, index: usize, outcome: Outcome<U>)
+    -> Result<Option<Self::Effect>, TaskError>;
+
+    /// Does what follows, without the lock. Returns how many outcomes were read in it.
+    fn act(effect: Self::Effect) -> usize;
 
     /// All outcomes are in.
     fn finish(self) -> Self::Output;
@@ -33,11 +39,15 @@ pub(super) struct Control<U: Send + 'static, C: Collect<U>> {
     pub(super) is_pulling: bool,
     /// The number of places that are taken.
     pub(super) busy: usize,
-    /// Invariant: at least 1 while elements may start and a place is free.
+    /// Invariant: at least 1 while an element may start.
     pub(super) seekers: usize,
     /// The number of elements that were pulled.
     pub(super) started: usize,
-    /// The number of elements without an outcome.
+    /// The number of elements whose outcome was read. 0 where outcomes are not read one by one.
+    pub(super) read: usize,
+    /// How many elements may be pulled and not read.
+    pub(super) ahead: usize,
+    /// The number of elements that were pulled and have no outcome.
     pub(super) missing: usize,
     /// `None` once the outcome of the whole is decided.
     pub(super) whole: Option<Whole<U, C>>,
@@ -68,7 +78,7 @@ pub(super) enum Turn {
 
 impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
     pub(super) fn turn(&mut self, limit: usize, waits: bool, is_over_time: bool) -> Turn {
-        if self.elements.is_none() || self.busy >= limit {
+        if !self.may_start(limit) {
             self.seekers -= 1;
             return Turn::Leave;
         }
@@ -93,11 +103,10 @@ impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
         self.missing -= 1;
         match &mut self.whole {
             None => after.outcome = Some(outcome),
-            Some(whole) => {
-                if let Err(error) = whole.collect.put(index, outcome) {
-                    self.decide(Some(error), after);
-                }
-            }
+            Some(whole) => match whole.collect.put(index, outcome) {
+                Ok(effect) => after.effect = effect,
+                Err(error) => self.decide(Some(error), after),
+            },
         }
     }
 
@@ -106,12 +115,24 @@ impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
         if let Some(whole) = self.whole.take() {
             after.whole = Some((whole, failure));
         }
-        after.elements = self.elements.take();
+        if let Some(elements) = self.elements.take() {
+            after.elements = Some(elements);
+        }
         after.tasks = std::mem::take(&mut self.tasks);
     }
 
-    /// Places, outcomes or elements have become fewer.
-    pub(super) fn look(&mut self, after: &mut After<U, C>) {
+    /// An element may be pulled.
+    pub(super) fn may_start(&self, limit: usize) -> bool {
+        let unread = self.started.saturating_sub(self.read);
+        self.elements.is_some() && self.busy < limit && unread < self.ahead
+    }
+
+    /// Looks for what follows from a change.
+    pub(super) fn look(&mut self, limit: usize, after: &mut After<U, C>) {
+        if self.seekers == 0 && self.may_start(limit) {
+            self.seekers += 1;
+            after.needs_runner = true;
+        }
         if self.whole.is_some() && self.elements.is_none() && self.missing == 0 {
             self.decide(None, after);
         }
@@ -124,6 +145,7 @@ impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
 /// What is to be done without the lock.
 pub(super) struct After<U: Send + 'static, C: Collect<U>> {
     pub(super) elements: Option<Arc<dyn Elements<U>>>,
+    pub(super) effect: Option<C::Effect>,
     /// An outcome that came too late.
     pub(super) outcome: Option<Outcome<U>>,
     pub(super) whole: Option<(Whole<U, C>, Option<TaskError>)>,
@@ -138,6 +160,7 @@ impl<U: Send + 'static, C: Collect<U>> Default for After<U, C> {
     fn default() -> Self {
         After {
             elements: None,
+            effect: None,
             outcome: None,
             whole: None,
             tasks: BTreeMap::new(),

@@ -23,6 +23,7 @@
 //! | all values, or the first failure | [`map_limit`] |
 //! | all outcomes | [`map_settled`] |
 //! | the values that are there | [`filter_map`] |
+//! | outcomes as they come, in constant memory | [`map_unordered`] |
 //! | the effect only | [`each`] |
 //! | one value, one call after the other | [`reduce`] |
 //! | calls until one says so | [`repeat_while`] |
@@ -56,6 +57,7 @@
 //   runners.rs   who pulls, who runs, and the end    control.rs    what they share
 //   elements.rs  the iterator and the closure
 //   collect.rs   what becomes of the outcomes        map_limit.rs, ..   one verb each
+//   stream.rs    outcomes on their way to a reader   map_unordered.rs   on top of it
 //   serial.rs    one call after the other            reduce.rs, repeat_while.rs   on top of it
 
 mod collect;
@@ -65,15 +67,18 @@ mod elements;
 mod filter_map;
 mod map_limit;
 mod map_settled;
+mod map_unordered;
 mod reduce;
 mod repeat_while;
 mod runners;
 mod serial;
+mod stream;
 mod using;
 
 pub use each::each;
 pub use filter_map::filter_map;
 pub use map_limit::map_limit;
 pub use map_settled::map_settled;
+pub use map_unordered::{Results, map_unordered};
 pub use reduce::reduce;
 pub use repeat_while::repeat_while;

@@ -45,6 +45,20 @@ pub(super) fn start<U: Send + 'static, C: Collect<U>>(
     elements: Arc<dyn Elements<U>>,
     collect: C,
 ) -> Task<C::Output> {
+    start_ahead(meta, limit, usize::MAX, elements, collect).0
+}
+
+/// The task of the whole, and what is told of each read. `None`: nothing can run.
+type Started<U, C> = (Task<<C as Collect<U>>::Output>, Option<Arc<Runners<U, C>>>);
+
+/// Starts the runners of `elements`, of which at most `ahead` are pulled and not read.
+pub(super) fn start_ahead<U: Send + 'static, C: Collect<U>>(
+    meta: TaskMeta,
+    limit: usize,
+    ahead: usize,
+    elements: Arc<dyn Elements<U>>,
+    collect: C,
+) -> Started<U, C> {
     let location = meta.location;
     let pool = meta.pool.clone();
     let outer: Arc<dyn AnyCell> = TaskCell::<NoWork<C::Output>, C::Output>::open(TaskMeta {
@@ -59,7 +73,7 @@ pub(super) fn start<U: Send + 'static, C: Collect<U>>(
         let error = TaskError::noted(ErrorKind::Rejected, why, Some(outer.meta().at()));
         let _ = resolver.settle(Err(error));
         unhandled::drop_reporting(elements);
-        return task;
+        return (task, None);
     }
     let control = Control {
         elements: Some(elements),
@@ -67,6 +81,8 @@ pub(super) fn start<U: Send + 'static, C: Collect<U>>(
         busy: 0,
         seekers: 1,
         started: 0,
+        read: 0,
+        ahead,
         missing: 0,
         whole: Some(Whole {
             collect,
@@ -90,7 +106,7 @@ pub(super) fn start<U: Send + 'static, C: Collect<U>>(
         enlist(&outer);
     }
     runners.submit();
-    task
+    (task, Some(runners))
 }
 
 fn unwanted(task: Arc<dyn AnyCell>) -> UpstreamRef {
@@ -113,6 +129,9 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
     fn carry_out(self: &Arc<Self>, after: After<U, C>) {
         if after.needs_runner {
             self.submit();
+        }
+        if let Some(effect) = after.effect {
+            self.note_read(C::act(effect));
         }
         unhandled::drop_reporting(after.elements);
         unhandled::drop_reporting(after.outcome);
@@ -156,7 +175,7 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
         {
             let mut control = self.control.lock();
             f(&mut control, &mut after);
-            control.look(&mut after);
+            control.look(self.limit, &mut after);
         }
         self.carry_out(after);
     }
@@ -210,7 +229,7 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
                 control.put(index, outcome, &mut after);
             }
             let turn = control.turn(self.limit, looks > 0, is_over_time);
-            control.look(&mut after);
+            control.look(self.limit, &mut after);
             drop(control);
             if turn != Turn::Wait {
                 return (turn, after);
@@ -231,7 +250,7 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
             Some(failure) => control.decide(Some(failure), &mut after),
             None => after.elements = control.elements.take(),
         }
-        control.look(&mut after);
+        control.look(self.limit, &mut after);
         after
     }
 
@@ -271,13 +290,17 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
 
     /// The closures of a task have returned.
     fn free_place(self: &Arc<Self>) {
-        self.change(|control, after| {
-            control.busy -= 1;
-            if control.seekers == 0 && control.elements.is_some() {
-                control.seekers += 1;
-                after.needs_runner = true;
-            }
-        });
+        self.change(|control, _| control.busy -= 1);
+    }
+
+    /// So many outcomes were read.
+    pub(super) fn note_read(self: &Arc<Self>, count: usize) {
+        self.change(|control, _| control.read += count);
+    }
+
+    /// At most `ahead` elements are pulled and not read from now on.
+    pub(super) fn set_ahead(self: &Arc<Self>, ahead: usize) {
+        self.change(|control, _| control.ahead = ahead);
     }
 }
 
@@ -297,7 +320,7 @@ impl<U: Send + 'static, C: Collect<U>> Gate for Begins<'_, U, C> {
             begun = Some(control.started);
             control.started += 1;
             control.missing += 1;
-            if control.busy < limit && control.seekers < SPARE_RUNNERS {
+            if control.may_start(limit) && control.seekers < SPARE_RUNNERS {
                 control.seekers += 1;
                 after.needs_runner = true;
             }

@@ -36,6 +36,7 @@ mod queue;
 mod raise;
 mod reentrancy;
 mod resolver;
+mod results;
 mod retry;
 mod serial;
 mod settle;
