@@ -28,6 +28,11 @@ pub(crate) trait Upstream: Withdraw {
         None
     }
 
+    /// Only a virtual clock can end it.
+    fn is_virtual_time(&self) -> bool {
+        false
+    }
+
     /// True if its value is published and this thread is the one that delivers it.
     fn is_ready(&self) -> bool {
         false

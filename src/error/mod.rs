@@ -6,6 +6,7 @@ mod kind;
 mod reason;
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
@@ -62,7 +63,7 @@ enum Cause {
         /// Behind a lock because a payload is `Send` but not `Sync`.
         payload: Mutex<Option<Box<dyn Any + Send>>>,
     },
-    Note(&'static str),
+    Note(Cow<'static, str>),
     /// Why it was cancelled.
     Reason(Reason),
     /// User code has received this failure of another task, and has failed with it.
@@ -160,8 +161,12 @@ impl TaskError {
     }
 
     /// A failure of the crate's own making, with what to know about it.
-    pub(crate) fn noted(kind: ErrorKind, note: &'static str, at: Option<At<'_>>) -> TaskError {
-        TaskError::build(kind, Cause::Note(note), at)
+    pub(crate) fn noted(
+        kind: ErrorKind,
+        note: impl Into<Cow<'static, str>>,
+        at: Option<At<'_>>,
+    ) -> TaskError {
+        TaskError::build(kind, Cause::Note(note.into()), at)
     }
 
     /// The failure of a second consumer: the outcome was taken when the task was awaited.

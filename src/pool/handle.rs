@@ -9,7 +9,7 @@ use super::{PoolMetrics, blocking, current, ending, monitor, worker};
 use crate::cancel::CancelToken;
 use crate::executor::{Executor, Job, Runnable};
 use crate::sync::{Arc, Duration, OnceLock, Weak, deadline_after};
-use crate::timer::{Still, TimeSource};
+use crate::timer::{Clock, Still, TimeSource};
 use crate::{dispatch, unhandled};
 
 /// A pool of threads.
@@ -125,6 +125,11 @@ impl Pool {
     /// The time that the tasks of this pool go by.
     pub(crate) fn time(&self) -> TimeSource {
         TimeSource::of(self.0.registry.settings.clock.as_ref())
+    }
+
+    /// The virtual clock that the pool uses, if it does.
+    pub(crate) fn clock(&self) -> Option<&Clock> {
+        self.0.registry.settings.clock.as_ref()
     }
 
     /// The pool uses a virtual clock.

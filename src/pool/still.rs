@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_micros(200);
 impl Registry {
     /// No job is queued, and none runs except on threads that sleep in waits of this crate, or on
     /// the calling one. `counts` are this pool's.
-    fn is_still(&self, counts: &ThreadCounts) -> bool {
+    fn counts_are_still(&self, counts: &ThreadCounts) -> bool {
         if counts.active > 0 || self.queues.count() > 0 {
             return false;
         }
@@ -34,14 +34,18 @@ impl Registry {
 }
 
 impl Still for Registry {
+    fn is_still(&self) -> bool {
+        self.counts_are_still(&self.idle.lock())
+    }
+
     fn await_still(&self) -> bool {
         blocking(|place| {
             let mut waited = false;
             let mut counts = self.idle.lock();
             loop {
                 let until = deadline_after(LOOK);
-                let is_still = |counts: &mut ThreadCounts| self.is_still(counts);
-                if self.is_still(&counts) {
+                let is_still = |counts: &mut ThreadCounts| self.counts_are_still(counts);
+                if self.counts_are_still(&counts) {
                     return waited;
                 }
                 waited = true;

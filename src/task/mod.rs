@@ -10,7 +10,7 @@
 //   route.rs      on
 //   subscribe.rs  observers     observed.rs  from a subscription to its task     share/ SharedTask
 //   wait.rs       blocking     help.rs  what a waiter runs
-//   owed.rs       waiting on the thread of a loop
+//   owed.rs       waiting on the thread of a loop    patience.rs  for a clock that stands still
 //   future.rs     awaiting                    stop.rs  cancelling, shielding
 //   stopped.rs    until cancelled closures have returned
 //   traced.rs     steps in their tracing context
@@ -28,6 +28,7 @@ mod launch;
 mod link;
 mod observed;
 mod owed;
+mod patience;
 mod route;
 mod share;
 mod spawn;

@@ -8,6 +8,7 @@
 use std::task::Waker;
 
 use super::launch::start_if_cold;
+use super::patience::{Patience, stopped_clock};
 use super::{Task, help, owed, redeem, redeem_into};
 use crate::cell::deadlock::WaitEntry;
 use crate::cell::slot::{Outcome, Slot};
@@ -48,8 +49,9 @@ impl<T: Send + 'static> Task<T> {
     /// The task's failure; or one of kind [`Cycle`](ErrorKind::Cycle) when the task can only settle
     /// after the caller returns, as when a task waits for itself; or one of kind
     /// [`Rejected`](ErrorKind::Rejected) when all threads of the caller's pool wait, jobs are
-    /// queued in it, and no further thread can be created to run them. The task is not affected in
-    /// that case.
+    /// queued in it, and no further thread can be created to run them; or one of kind
+    /// [`Abandoned`](ErrorKind::Abandoned) when only a virtual [`Clock`](crate::Clock) can settle
+    /// the task, and no thread moves it. The task is not affected in these cases.
     ///
     /// # Examples
     ///
@@ -166,6 +168,7 @@ impl<T: Send + 'static> Task<T> {
             End::TimedOut => Err(self),
             End::Cycle => Ok(Err(cycle(&**cell))),
             End::Unmanned => Ok(Err(self.unmanned())),
+            End::StoppedClock => Ok(Err(stopped_clock(&**cell))),
         }
     }
 
@@ -216,6 +219,7 @@ fn wait_for(cell: Option<Arc<dyn AnyCell>>, how: How, outcome: &mut dyn Slot) {
     let error = match end {
         End::Cycle => cycle(&*cell),
         End::Unmanned => unmanned(Some(&*cell)),
+        End::StoppedClock => stopped_clock(&*cell),
         End::Settled | End::TimedOut => {
             if redeem_into(&mut cell, outcome) {
                 return;
@@ -280,6 +284,8 @@ pub(super) enum End {
     Cycle,
     /// The caller's pool needs this thread for its queued jobs.
     Unmanned,
+    /// Only a virtual clock can end the wait, and no thread moves it.
+    StoppedClock,
 }
 
 /// Blocks until `cell` is settled.
@@ -378,13 +384,18 @@ pub(super) fn block_on(
         }
         chaos_point();
         let is_nudged = || listener.as_ref().is_some_and(Listener::is_nudged);
-        match pool::blocking(|place| sleep(me, done, &is_nudged, deadline, place)) {
+        let mut patience = match deadline {
+            None => Patience::new(cell),
+            Some(_) => None,
+        };
+        let patience = &mut patience;
+        match pool::blocking(|place| sleep(me, done, &is_nudged, deadline, patience, place)) {
             None => {
                 // What runs here now does not wait for this thread.
                 drop(entry);
                 owed::run(cell, done);
             }
-            Some(end @ (End::TimedOut | End::Unmanned)) => {
+            Some(end @ (End::TimedOut | End::Unmanned | End::StoppedClock)) => {
                 sleep_on(None);
                 return if done() { End::Settled } else { end };
             }
@@ -399,6 +410,7 @@ fn sleep(
     done: &dyn Fn() -> bool,
     is_nudged: &dyn Fn() -> bool,
     deadline: Option<Instant>,
+    patience: &mut Option<Patience<'_>>,
     place: &pool::BlockedSection,
 ) -> Option<End> {
     loop {
@@ -415,7 +427,11 @@ fn sleep(
         if left.is_some_and(|left| left.is_zero()) {
             return Some(End::TimedOut);
         }
-        match left.into_iter().chain(pause).min() {
+        if patience.as_mut().is_some_and(Patience::is_over) {
+            return Some(End::StoppedClock);
+        }
+        let look = patience.as_ref().and_then(Patience::nap);
+        match left.into_iter().chain(pause).chain(look).min() {
             None => me.park(),
             Some(nap) => me.park_timeout(nap),
         }

@@ -18,6 +18,10 @@ impl Withdraw for Timer {
 
 impl Upstream for Timer {
     fn above(&self, _: &mut Vec<Arc<dyn Upstream>>) {}
+
+    fn is_virtual_time(&self) -> bool {
+        self.0.is_virtual()
+    }
 }
 
 /// A task that is waited for under a time limit.
@@ -83,13 +87,19 @@ impl Upstream for Limited {
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
-        found.push(Arc::new(Passage));
+        let is_virtual = match &*self.timer.lock() {
+            End::Armed(armed) => armed.is_virtual(),
+            End::Open | End::Over => false,
+        };
+        found.push(Arc::new(Passage { is_virtual }));
         found.push(self.inner.clone());
     }
 }
 
 /// Time that passes: it waits for nothing.
-struct Passage;
+struct Passage {
+    is_virtual: bool,
+}
 
 impl Withdraw for Passage {
     fn withdraw(self: Arc<Self>, _ticket: u64, _: &mut Sweep) -> CancelOutcome {
@@ -99,4 +109,8 @@ impl Withdraw for Passage {
 
 impl Upstream for Passage {
     fn above(&self, _: &mut Vec<Arc<dyn Upstream>>) {}
+
+    fn is_virtual_time(&self) -> bool {
+        self.is_virtual
+    }
 }

@@ -8,6 +8,9 @@ use super::wheel::{Key, Wheel};
 use super::{Due, Still};
 use crate::sync::{Arc, Duration, Instant, Mutex, Weak};
 
+/// For how long a wait sleeps that only the clock can end, if the program does not say.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A virtual clock for tests: time that stands still until [`advance`](Clock::advance) moves it.
 ///
 /// A pool that is built [with a clock](crate::pool::PoolBuilder::clock) uses it: for the delays,
@@ -52,6 +55,10 @@ struct State {
     wheel: Wheel<Box<dyn Due>>,
     /// Where the call that moves the clock is to end. `None`: no call moves it.
     target: Option<u64>,
+    /// Raised by each call that moves the clock.
+    moves: u64,
+    /// For how long, by the system's time, a wait for the clock alone sees no such call.
+    patience: Duration,
     /// The pools that go by this clock.
     pools: Vec<Weak<dyn Still>>,
 }
@@ -73,6 +80,8 @@ impl Clock {
                 now: 0,
                 wheel: Wheel::new(),
                 target: None,
+                moves: 0,
+                patience: PATIENCE,
                 pools: Vec::new(),
             }),
         }))
@@ -137,6 +146,55 @@ impl Clock {
         self.0.state.lock().wheel.len()
     }
 
+    /// Sets for how long, by the system's time, a wait without a limit may sleep that only this
+    /// clock can end while no call moves it. Default: 10 seconds.
+    ///
+    /// Such a wait, as [`Task::wait`](crate::Task::wait) for a delay, would hang a test in which no
+    /// thread calls [`advance`](Clock::advance). It fails instead, as
+    /// [`Abandoned`](crate::ErrorKind::Abandoned), and says when the next timer is due. The time
+    /// begins anew with each call of `advance`, and while the pools of the clock have work.
+    /// `Duration::MAX` sets no limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fast_async::{Clock, ErrorKind, Pool};
+    ///
+    /// let clock = Clock::manual();
+    /// clock.set_patience(Duration::from_millis(1));
+    /// let pool = Pool::builder().clock(&clock).build()?;
+    /// let error = pool.delay(Duration::from_secs(60)).wait().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Abandoned);
+    /// assert!(error.to_string().contains("the next timer is due in 60s"));
+    /// # Ok::<(), fast_async::pool::ConfigError>(())
+    /// ```
+    pub fn set_patience(&self, patience: Duration) {
+        self.0.state.lock().patience = patience;
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.0.state.lock().patience
+    }
+
+    /// How often it was moved. `None`: a call moves it right now.
+    pub(crate) fn moves(&self) -> Option<u64> {
+        let state = self.0.state.lock();
+        state.target.is_none().then_some(state.moves)
+    }
+
+    /// How long it is to the next deadline.
+    pub(crate) fn next_timer(&self) -> Option<Duration> {
+        let mut state = self.0.state.lock();
+        let first = state.wheel.first_deadline()?;
+        Some(Duration::from_nanos(first.saturating_sub(state.now)))
+    }
+
+    /// All pools of the clock are still at this moment.
+    pub(crate) fn is_still(&self) -> bool {
+        self.pools().iter().all(|pool| pool.is_still())
+    }
+
     /// Moves the clock by `duration`, from deadline to deadline, and blocks until it is there.
     ///
     /// First it waits until the pools of the clock are still: no job is queued or runs, and no
@@ -172,6 +230,7 @@ impl Clock {
     pub fn advance(&self, duration: Duration) {
         {
             let mut state = self.0.state.lock();
+            state.moves = state.moves.wrapping_add(1);
             let from = state.target.unwrap_or(state.now);
             let to = u64::try_from(duration.as_nanos()).ok();
             let to = to.and_then(|nanos| from.checked_add(nanos));
@@ -190,13 +249,16 @@ impl Clock {
 
     /// Waits until all pools of the clock are still at once.
     fn await_still(&self) {
-        let pools: Vec<Arc<dyn Still>> = {
-            let mut state = self.0.state.lock();
-            state.pools.retain(|pool| pool.strong_count() > 0);
-            state.pools.iter().filter_map(Weak::upgrade).collect()
-        };
+        let pools = self.pools();
         // What one of them does may set another going.
         while pools.iter().any(|pool| pool.await_still()) {}
+    }
+
+    /// The pools that use this clock.
+    fn pools(&self) -> Vec<Arc<dyn Still>> {
+        let mut state = self.0.state.lock();
+        state.pools.retain(|pool| pool.strong_count() > 0);
+        state.pools.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// The pool uses this clock.

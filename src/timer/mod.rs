@@ -32,4 +32,7 @@ pub(crate) trait Still: Send + Sync {
     /// Blocks until no job is queued or runs, except on threads that sleep in waits of this crate.
     /// Returns true if it had to wait.
     fn await_still(&self) -> bool;
+
+    /// The same without a wait: true if it is so at this moment.
+    fn is_still(&self) -> bool;
 }

@@ -70,6 +70,10 @@ impl TimeSource {
 }
 
 impl Armed {
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self.source, TimeSource::Virtual(_))
+    }
+
     /// Takes the timer back, in constant time. `None`: it is firing, or has fired.
     pub(crate) fn disarm(&self) -> Option<Box<dyn Due>> {
         match &self.source {

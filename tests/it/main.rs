@@ -10,6 +10,7 @@ mod blocking;
 mod branches;
 mod cancel;
 mod chain;
+mod clock;
 mod combine;
 mod cycles;
 mod debounce;

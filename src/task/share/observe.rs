@@ -11,6 +11,7 @@ use crate::cell::{self, with_state};
 use crate::error::TaskError;
 use crate::sync::{Arc, AtomicBool, Duration, Ordering, deadline_after, thread};
 use crate::task::link::observe;
+use crate::task::patience::stopped_clock;
 use crate::task::subscribe::{Subscription, observe_with};
 use crate::task::wait::{self, End, How};
 use crate::thread_waker;
@@ -208,7 +209,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
             match end {
                 End::Settled => {}
                 End::TimedOut => return None,
-                end @ (End::Cycle | End::Unmanned) => {
+                end @ (End::Cycle | End::Unmanned | End::StoppedClock) => {
                     let step = with_state(&**cell, |state| state.remove(number));
                     drop(step);
                     // Inside one of its own observers the value is published, though later
@@ -216,6 +217,7 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
                     return Some(match self.shared.value.get() {
                         Some(outcome) => self.give(outcome),
                         None if matches!(end, End::Cycle) => Err(wait::cycle(&**cell)),
+                        None if matches!(end, End::StoppedClock) => Err(stopped_clock(&**cell)),
                         None => Err(wait::unmanned(Some(&**cell))),
                     });
                 }

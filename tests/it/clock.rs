@@ -1,0 +1,134 @@
+//! Virtual clocks: waits that only a clock can end.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{LIMIT, Latch, within};
+use fast_async::{Clock, ErrorKind, Pool, Task, TaskError, all, any, deferred};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A pool with a virtual clock that has no patience.
+fn hasty_pool() -> (Clock, Pool) {
+    let clock = Clock::manual();
+    clock.set_patience(Duration::ZERO);
+    let pool = Pool::builder().clock(&clock).max_threads(4).build();
+    (clock, pool.expect("good settings"))
+}
+
+/// Makes a task that waits for time.
+type Make = fn(&Pool) -> Task<()>;
+
+#[track_caller]
+fn assert_stopped(error: &TaskError, due: &str) {
+    assert_eq!(error.kind(), ErrorKind::Abandoned, "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("call `Clock::advance`") && text.contains(due),
+        "{text}"
+    );
+}
+
+// Case: 148
+// Contract: K3
+#[test]
+fn a_wait_that_only_a_stopped_clock_can_end_fails() {
+    within(|| {
+        let (clock, pool) = hasty_pool();
+        let make: [(&str, Make); 5] = [
+            ("due in 3600s", |pool| pool.delay(HOUR)),
+            ("due in 3600s", |pool| {
+                pool.delay(HOUR).then(|()| ()).delayed(HOUR)
+            }),
+            ("due in 3600s", |pool| pool.delay(2 * HOUR).timeout(HOUR)),
+            ("due in 1s", |pool| {
+                all([pool.delay(SECOND), pool.delay(HOUR)]).then(drop)
+            }),
+            ("due in 1s", |pool| {
+                any([pool.delay(HOUR).timeout(HOUR), pool.delay(SECOND)])
+            }),
+        ];
+        for (due, make) in make {
+            assert_stopped(&make(&pool).wait().unwrap_err(), due);
+            // What was waited for is still there.
+            clock.advance(3 * HOUR);
+            assert_eq!(clock.pending(), 0);
+        }
+        let shared = pool.delay(HOUR).share();
+        assert_stopped(&shared.wait().unwrap_err(), "due in 3600s");
+        clock.advance(HOUR);
+        assert!(shared.wait().is_ok(), "the wait failed, and not the task");
+        let never = pool.delay(Duration::MAX);
+        let (tell, told) = std::sync::mpsc::channel();
+        let pending = never.wait_timeout(Duration::from_millis(1));
+        tell.send(pending.is_err()).unwrap();
+        assert!(told.recv().unwrap(), "a wait with a limit ends by it");
+
+        // Inside a task of the pool.
+        let own = pool.clone();
+        let task = pool.spawn(move || own.delay(HOUR).wait());
+        assert_stopped(&task.wait().unwrap().unwrap_err(), "due in 3600s");
+    });
+}
+
+// Case: 148
+// Contract: K3
+#[test]
+fn a_wait_that_something_else_may_end_goes_on() {
+    within(|| {
+        for _ in 0..20 {
+            let (_clock, pool) = hasty_pool();
+            let own = pool.clone();
+            // A resolver, a closure of another pool, and one of the two beside a timer.
+            let (first, by_hand) = deferred::<u32>();
+            let (second, beside) = deferred::<u32>();
+            let (third, in_time) = deferred::<u32>();
+            let gate = Latch::new(1);
+            let opened = gate.clone();
+            let elsewhere = Pool::new().spawn(move || {
+                opened.wait();
+                7
+            });
+            let late = own.delay(HOUR).then(|()| 0);
+            let tasks = [
+                pool.spawn(|| by_hand).flatten(),
+                pool.spawn(|| elsewhere).flatten(),
+                any([late, beside]),
+                pool.spawn(|| in_time).flatten().timeout(HOUR),
+            ];
+            let waits = tasks.map(|task| thread::spawn(move || task.wait()));
+            for _ in 0..50 {
+                thread::yield_now();
+            }
+            gate.count_down();
+            for resolver in [first, second, third] {
+                resolver.resolve(7).unwrap();
+            }
+            for wait in waits {
+                assert_eq!(wait.join().unwrap().unwrap(), 7);
+            }
+        }
+    });
+}
+
+// Contract: K3
+#[test]
+fn a_wait_is_patient_while_the_clock_is_moved() {
+    within(|| {
+        let clock = Clock::manual();
+        let pool = Pool::builder().clock(&clock).build().unwrap();
+        let task = pool.delay(100 * SECOND).then(|()| 7);
+        let waiting = thread::spawn(move || task.wait());
+        for _ in 0..100 {
+            clock.advance(SECOND);
+        }
+        assert_eq!(waiting.join().unwrap().unwrap(), 7);
+        clock.set_patience(Duration::MAX);
+        let task = pool.delay(SECOND);
+        let waiting = thread::spawn(move || task.wait());
+        clock.advance(SECOND);
+        waiting.join().unwrap().unwrap();
+        assert!(pool.wait_idle(LIMIT));
+    });
+}
