@@ -2,6 +2,8 @@
 
 // Lock order: `stock` alone, for a sum.
 
+use std::fmt;
+
 use crate::sync::{Arc, Mutex};
 
 /// A retry takes so much from a budget; a first call adds `percent`.
@@ -30,10 +32,9 @@ const RETRY: u64 = 100;
 /// }
 /// assert!(calls <= 10 + 3);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RetryBudget(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     percent: u64,
     /// At most so much is in stock.
@@ -92,5 +93,14 @@ impl RetryBudget {
         let left = stock.checked_sub(RETRY);
         *stock = left.unwrap_or(*stock);
         left.is_some()
+    }
+}
+
+impl fmt::Debug for RetryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryBudget")
+            .field("percent", &self.0.percent)
+            .field("available", &self.available())
+            .finish()
     }
 }

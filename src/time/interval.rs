@@ -330,7 +330,10 @@ fn next(due: Instant, period: Duration, missed: Missed, now: Instant) -> Option<
         Missed::Burst => Some(next),
         Missed::Delay => now.checked_add(period),
         Missed::Skip => {
-            let (late, period) = ((now - next).as_nanos(), period.as_nanos());
+            let (late, period) = (
+                now.saturating_duration_since(next).as_nanos(),
+                period.as_nanos(),
+            );
             // Up to the next multiple: less than a period, so it is a number of nanoseconds that a
             // duration can tell.
             let rest = late.next_multiple_of(period) - late;
