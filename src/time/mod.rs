@@ -24,7 +24,7 @@
 //! | do it again and again | [`every`], [`Pool::every`](crate::Pool::every), [`Missed`] |
 //! | merge calls that come close together | [`Debounce`], [`Throttle`] |
 //! | look again later | [`Task::within`](crate::Task::within) |
-//! | test | [`Clock`], [`PoolBuilder::clock`](crate::pool::PoolBuilder::clock) |
+//! | test | [`Clock::manual`], [`Clock::auto`], [`PoolBuilder::clock`](crate::pool::PoolBuilder::clock) |
 //!
 //! # Which clock
 //!
@@ -69,7 +69,7 @@ mod timeout;
 mod upstream;
 mod within;
 
-pub use crate::timer::Clock;
+pub use crate::timer::{Clock, ClockHold};
 pub use debounce::Debounce;
 pub(crate) use delay::sleep;
 pub use delay::{delay, delay_until};

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::wheel::{Key, Wheel};
 use super::{Due, Still};
-use crate::sync::{Arc, Duration, Instant, Mutex, Weak};
+use crate::sync::{Arc, Condvar, Duration, Instant, Mutex, Weak};
 
 /// For how long a wait sleeps that only the clock can end, if the program does not say.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,25 +42,39 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Clock(Arc<Shared>);
+pub struct Clock(pub(super) Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     /// Points in time are nanoseconds since then.
     origin: Instant,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
+    /// Signalled when a hold of an automatic clock ends.
+    pub(super) released: Condvar,
 }
 
-struct State {
+pub(super) struct State {
     now: u64,
-    wheel: Wheel<Box<dyn Due>>,
+    pub(super) wheel: Wheel<Box<dyn Due>>,
+    /// `None`: only calls move the clock.
+    pub(super) auto: Option<Auto>,
     /// Where the call that moves the clock is to end. `None`: no call moves it.
-    target: Option<u64>,
+    pub(super) target: Option<u64>,
     /// Raised by each call that moves the clock.
     moves: u64,
     /// For how long, by the system's time, a wait for the clock alone sees no such call.
     patience: Duration,
     /// The pools that go by this clock.
     pools: Vec<Weak<dyn Still>>,
+}
+
+/// A clock that moves by itself.
+#[derive(Default)]
+pub(super) struct Auto {
+    /// The guards that hold it.
+    pub(super) holds: usize,
+    /// The thread that moves it exists. Invariant: while it does not, the wheel is empty, or the
+    /// thread that has armed a timer is about to start it.
+    pub(super) has_thread: bool,
 }
 
 impl Clock {
@@ -74,16 +88,22 @@ impl Clock {
     /// assert_eq!(clock.now(), clock.now());
     /// ```
     pub fn manual() -> Clock {
+        Clock::make(None)
+    }
+
+    pub(super) fn make(auto: Option<Auto>) -> Clock {
         Clock(Arc::new(Shared {
             origin: Instant::now(),
             state: Mutex::new(State {
                 now: 0,
                 wheel: Wheel::new(),
+                auto,
                 target: None,
                 moves: 0,
                 patience: PATIENCE,
                 pools: Vec::new(),
             }),
+            released: Condvar::new(),
         }))
     }
 
@@ -177,10 +197,11 @@ impl Clock {
         self.0.state.lock().patience
     }
 
-    /// How often it was moved. `None`: a call moves it right now.
+    /// How often it was moved. `None`: something moves it right now.
     pub(crate) fn moves(&self) -> Option<u64> {
         let state = self.0.state.lock();
-        state.target.is_none().then_some(state.moves)
+        let moves_itself = state.auto.as_ref().is_some_and(|auto| auto.holds == 0);
+        (state.target.is_none() && !moves_itself).then_some(state.moves)
     }
 
     /// How long it is to the next deadline.
@@ -248,7 +269,7 @@ impl Clock {
     }
 
     /// Waits until all pools of the clock are still at once.
-    fn await_still(&self) {
+    pub(super) fn await_still(&self) {
         let pools = self.pools();
         // What one of them does may set another going.
         while pools.iter().any(|pool| pool.await_still()) {}
@@ -290,6 +311,16 @@ impl Clock {
 }
 
 impl State {
+    /// Goes to the first deadline, which is that of the returned timer. `None`: a call moves the
+    /// clock, or there is no timer.
+    pub(super) fn step_alone(&mut self) -> Option<Box<dyn Due>> {
+        if self.target.is_some() {
+            return None;
+        }
+        self.now = self.wheel.first_deadline()?.max(self.now);
+        self.wheel.pop(self.now)
+    }
+
     /// Goes to the next deadline, and returns the first that is due then. `None`: the clock is
     /// where it was to go.
     fn step(&mut self) -> Option<Box<dyn Due>> {

@@ -2,17 +2,21 @@
 //!
 //! [`TimeSource`] is the interface: the system's time, or a virtual [`Clock`].
 
-// Map for maintainers: mod.rs what a timer calls source.rs which time a pool uses wheel.rs the
-// entries, by deadline system.rs the system's time, and its one thread clock.rs a virtual clock
+// Map for maintainers:
+//   mod.rs      what a timer calls             source.rs   which time a pool uses
+//   wheel.rs    the entries, by deadline       system.rs   the system's time, and its one thread
+//   clock.rs    a virtual clock                auto.rs     one that moves by itself
 //
 // Lock order: the lock of one wheel, and no other lock under it. Due timers are called and removed
 // timers are dropped without it.
 
+mod auto;
 mod clock;
 mod source;
 mod system;
 mod wheel;
 
+pub use auto::ClockHold;
 pub use clock::Clock;
 pub(crate) use source::{Armed, TimeSource};
 

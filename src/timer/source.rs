@@ -2,8 +2,8 @@
 
 use super::Due;
 use super::clock::Clock;
-use super::system;
 use super::wheel::Key;
+use super::{auto, system};
 use crate::sync::{Duration, Instant};
 
 /// The time that a pool uses.
@@ -54,7 +54,7 @@ impl TimeSource {
         }
         let armed = match self {
             TimeSource::System => system::timers().arm(deadline, due),
-            TimeSource::Virtual(clock) => clock.arm(deadline, due),
+            TimeSource::Virtual(clock) => auto::arm(clock, deadline, due),
         };
         match armed {
             Ok(key) => Some(Armed {

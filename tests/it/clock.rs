@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{LIMIT, Latch, within};
+use crate::support::{Count, Gate, LIMIT, Latch, Log, within};
 use fast_async::{Clock, ErrorKind, Pool, Task, TaskError, all, any, deferred};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,5 +130,119 @@ fn a_wait_is_patient_while_the_clock_is_moved() {
         clock.advance(SECOND);
         waiting.join().unwrap().unwrap();
         assert!(pool.wait_idle(LIMIT));
+    });
+}
+
+/// A pool with a clock that moves by itself.
+fn auto_pool() -> (Clock, Pool) {
+    let clock = Clock::auto();
+    let pool = Pool::builder().clock(&clock).max_threads(4).build();
+    (clock, pool.expect("good settings"))
+}
+
+// Case: 147
+// Contract: K2
+#[test]
+fn an_automatic_clock_goes_from_deadline_to_deadline() {
+    within(|| {
+        let (clock, pool) = auto_pool();
+        let (start, own, log) = (clock.now(), pool.clone(), Log::new());
+        let (at, told) = (clock.clone(), log.clone());
+        let task = pool.delay(HOUR).and_then(move |()| {
+            told.push(at.now() - start);
+            own.delay(HOUR).then(move |()| told.push(at.now() - start))
+        });
+        task.wait().unwrap();
+        assert_eq!(log.take(), [HOUR, 2 * HOUR]);
+        // Its thread ends with the last timer, and another one starts with the next.
+        for n in 3..20 {
+            pool.delay(HOUR).wait().unwrap();
+            assert_eq!(clock.now() - start, n * HOUR);
+        }
+        // A worker that waits does not keep it from moving.
+        let own = pool.clone();
+        let task = pool.spawn(move || own.delay(HOUR).wait());
+        assert!(task.wait().unwrap().is_ok());
+        let calls = Count::default();
+        let counted = calls.clone();
+        let interval = pool.every(SECOND, move || counted.add());
+        calls.reach(10);
+        drop(interval);
+        assert_eq!(clock.pending(), 0);
+    });
+}
+
+// Case: 147
+// Contract: K2
+#[test]
+fn a_guard_holds_an_automatic_clock() {
+    within(|| {
+        for _ in 0..20 {
+            let (clock, pool) = auto_pool();
+            let start = clock.now();
+            let (hold, other) = (clock.hold(), clock.hold());
+            let log = Log::new();
+            let delay = |seconds: u32| {
+                let log = log.clone();
+                pool.delay(seconds * SECOND)
+                    .then(move |()| log.push(seconds))
+            };
+            let late = delay(2);
+            for _ in 0..20 {
+                assert!(pool.wait_idle(LIMIT));
+                thread::yield_now();
+            }
+            let early = delay(1);
+            drop(other);
+            assert!(pool.wait_idle(LIMIT));
+            assert_eq!(clock.now(), start);
+            // A call moves it all the same.
+            clock.advance(SECOND / 2);
+            assert_eq!(clock.now() - start, SECOND / 2);
+            drop(hold);
+            all([early, late]).wait().unwrap();
+            assert_eq!(log.take(), [1, 2]);
+            assert_eq!(clock.now() - start, 2 * SECOND);
+        }
+    });
+}
+
+// Case: 147
+// Contract: K2
+#[test]
+fn an_automatic_clock_stands_while_a_job_runs() {
+    within(|| {
+        let (clock, pool) = auto_pool();
+        let (gate, began) = (Gate::new(), Latch::new(1));
+        let (pass, begins, at) = (gate.clone(), began.clone(), clock.clone());
+        let start = clock.now();
+        let task = pool.spawn(move || {
+            begins.count_down();
+            pass.pass();
+            at.now() - start
+        });
+        began.wait();
+        let delayed = pool.delay(HOUR);
+        for _ in 0..100 {
+            thread::yield_now();
+        }
+        gate.open();
+        assert_eq!(task.wait().unwrap(), Duration::ZERO);
+        delayed.wait().unwrap();
+        assert_eq!(clock.now() - start, HOUR);
+    });
+}
+
+// Case: 148
+// Contract: K3
+#[test]
+fn a_wait_for_an_automatic_clock_that_is_held_fails() {
+    within(|| {
+        let (clock, pool) = auto_pool();
+        clock.set_patience(Duration::ZERO);
+        let hold = clock.hold();
+        assert_stopped(&pool.delay(HOUR).wait().unwrap_err(), "due in 3600s");
+        drop(hold);
+        pool.delay(HOUR).wait().unwrap();
     });
 }
