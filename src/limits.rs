@@ -10,7 +10,6 @@ use crate::sync::Duration;
 /// microseconds in all. One is enough for a model checker.
 pub(crate) const SEARCH_ROUNDS: u32 = if cfg!(shuttle) { 1 } else { 12 };
 pub(crate) const SPINS_PER_ROUND: u32 = if cfg!(shuttle) { 1 } else { 32 };
-pub(crate) const YIELD_AFTER_ROUND: u32 = 9;
 
 // pool/queue/injector.rs
 

@@ -12,7 +12,7 @@ use super::registry::Registry;
 use super::settings::Hook;
 use super::stack::Stack;
 use crate::error::{At, TaskError};
-use crate::limits::{SEARCH_ROUNDS, SPINS_PER_ROUND, YIELD_AFTER_ROUND};
+use crate::limits::{SEARCH_ROUNDS, SPINS_PER_ROUND};
 use crate::sync::{Arc, AtomicBool, Ordering, spin_hint, thread};
 use crate::{dispatch, guard, unhandled};
 
@@ -88,14 +88,11 @@ fn search(registry: &Arc<Registry>, local: &LocalQueue, turn: u64) -> Option<Wor
         return None;
     }
     let mut job = None;
-    for round in 0..SEARCH_ROUNDS {
+    for _ in 0..SEARCH_ROUNDS {
         // A search takes the queue's cache lines away from the pushing threads, so each follows a
         // pause.
         for _ in 0..SPINS_PER_ROUND {
             spin_hint();
-        }
-        if round > YIELD_AFTER_ROUND {
-            thread::yield_now();
         }
         job = registry.find(local, turn);
         if job.is_some() || registry.is_closed() {

@@ -25,7 +25,6 @@ use crate::{dispatch, pool, unhandled};
 /// How often a waiting thread checks before it sleeps: a few microseconds in all. None under a
 /// model checker, to which each check is a further branch.
 const SPINS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 200 };
-const YIELDS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 4 };
 
 impl<T: Send + 'static> Task<T> {
     /// Blocks the calling thread until the task is settled, and returns its outcome.
@@ -351,15 +350,12 @@ pub(super) fn block_on(
     if listener.is_some() {
         owed::run(cell, done);
     }
-    for round in 0..SPINS + YIELDS {
+    // It does not yield: on a busy machine that costs whole turns of other processes.
+    for _ in 0..SPINS {
         if done() {
             return End::Settled;
         }
-        if round < SPINS {
-            spin_hint();
-        } else {
-            thread::yield_now();
-        }
+        spin_hint();
     }
     loop {
         // Only a thread that runs a closure or a continuation, or runs a loop, can be waited for,
