@@ -9,6 +9,7 @@ use crate::cell::slot::Outcome;
 use crate::error::TaskError;
 use crate::promise::Resolver;
 use crate::sync::Arc;
+use crate::unhandled;
 
 /// What becomes of the outcomes.
 pub(super) trait Collect<U>: Send + 'static {
@@ -30,6 +31,15 @@ pub(super) trait Collect<U>: Send + 'static {
 
     /// All outcomes are in.
     fn finish(self) -> Self::Output;
+
+    /// The whole has failed. Returns its outcome.
+    fn fail(self, error: TaskError) -> Outcome<Self::Output>
+    where
+        Self: Sized,
+    {
+        unhandled::drop_reporting(self);
+        Err(error)
+    }
 }
 
 pub(super) struct Control<U: Send + 'static, C: Collect<U>> {

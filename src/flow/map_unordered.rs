@@ -189,8 +189,6 @@ impl<U: Send + 'static> Drop for Results<U> {
     fn drop(&mut self) {
         self.stream.close();
         self.task.cancel();
-        // It was in the stream.
-        drop(self.task.error());
     }
 }
 

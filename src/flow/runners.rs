@@ -71,7 +71,7 @@ pub(super) fn start_ahead<U: Send + 'static, C: Collect<U>>(
     if limit == 0 {
         let why = "a limit of 0 lets nothing run; give at least 1";
         let error = TaskError::noted(ErrorKind::Rejected, why, Some(outer.meta().at()));
-        let _ = resolver.settle(Err(error));
+        let _ = resolver.settle(collect.fail(error));
         unhandled::drop_reporting(elements);
         return (task, None);
     }
@@ -142,11 +142,11 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
             match failure {
                 None => unhandled::drop_reporting(resolver.resolve(collect.finish())),
                 Some(error) => {
-                    unhandled::drop_reporting(collect);
+                    let outcome = collect.fail(error);
                     if let Some(cell) = resolver.cell().and_then(|cell| self.leave(cell)) {
                         driver_is_back(&cell);
                     }
-                    let _ = resolver.settle(Err(error));
+                    let _ = resolver.settle(outcome);
                 }
             }
         }

@@ -47,6 +47,17 @@ impl<U: Send + 'static> Stream<U> {
         self.deliver()
     }
 
+    /// Keeps a failure of the whole, unless no outcome is read any more.
+    fn put_last(&self, error: TaskError) {
+        let mut inner = self.0.lock();
+        if !inner.is_closed {
+            inner.ready.push_back(Err(error));
+            return;
+        }
+        drop(inner);
+        drop(error);
+    }
+
     /// No more outcomes come, after that of the whole.
     pub(super) fn end(&self, failure: Option<TaskError>) -> usize {
         {
@@ -115,4 +126,10 @@ impl<U: Send + 'static> Collect<U> for IntoStream<U> {
     }
 
     fn finish(self) {}
+
+    /// The reader receives the failure: the task of the whole has none that could be reported.
+    fn fail(self, error: TaskError) -> Outcome<()> {
+        self.0.put_last(error);
+        Ok(())
+    }
 }
