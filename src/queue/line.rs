@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::job::QueuedJob;
 use super::rate::{Rate, Room};
+use crate::cell::state::Phase;
 use crate::cell::{AnyCell, deadlock, with_state};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Instant, ThreadId};
@@ -362,6 +363,15 @@ impl Line {
             _ => None,
         };
         let cells: Vec<_> = self.placed.values().filter_map(cell).collect();
+        // The task that asks may itself have a place by now, and then no other is in its way.
+        let is_starting = |cell: &Arc<dyn AnyCell>| {
+            with_state(&**cell, |state| {
+                matches!(state.phase(), Phase::Cold | Phase::Queued | Phase::Open)
+            })
+        };
+        if cells.iter().any(is_starting) {
+            return Vec::new();
+        }
         match cells.len() == self.placed.len() {
             true => cells,
             // It is not known what the others wait for.
