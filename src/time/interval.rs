@@ -315,6 +315,10 @@ where
     }
 
     fn go_on(mut self) -> Given<()> {
+        // Cancelled meanwhile: the closure is dropped before the call counts as returned.
+        if let Some(error) = self.beat.context.reason() {
+            return Given::Outcome(Err(error));
+        }
         self.beat.set_next();
         self.wait()
     }
