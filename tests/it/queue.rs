@@ -551,16 +551,18 @@ mod serial {
     #[test]
     fn a_cancelled_job_holds_the_place_until_what_it_returned_has_stopped() {
         within(|| {
-            let queue = TaskQueue::serial();
+            let pool = one_thread();
+            let queue = TaskQueue::builder().pool(&pool).limit(1).build().unwrap();
             let (began, gate) = (Gate::new(), Gate::new());
             let (begin, pass) = (began.clone(), gate.clone());
-            let first = queue.attempt(move || {
-                spawn(move || {
-                    begin.open();
-                    pass.pass();
-                })
+            let inner = spawn(move || {
+                begin.open();
+                pass.pass();
             });
             began.pass();
+            let first = queue.attempt(move || inner);
+            // The pool's only thread has ended the closure: the job follows what that returned.
+            pool.spawn(|| ()).wait().unwrap();
             first.cancel();
             let second = queue.spawn(|| ());
             assert_eq!((queue.running(), queue.pending()), (1, 1));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{Count, Drops, Gate, LIMIT, Latch, Log, expected, pool_of, within};
@@ -192,9 +193,15 @@ mod bounds {
             assert_eq!(calls, [1, 1, 3, 1, 3, 3]);
             assert_eq!(clock.pending(), 0);
 
-            // No call has any time: it ends before it begins.
+            // No call has any time: each ends before it can return.
             let policy = Retry::attempts(2).per_attempt(Duration::ZERO);
-            let error = pool.retry(policy, |_| no(1)).wait().unwrap_err();
+            let task = pool.retry(policy, |attempt| {
+                while !attempt.is_cancelled() {
+                    thread::yield_now();
+                }
+                no(1)
+            });
+            let error = task.wait().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::TimedOut);
             assert_eq!(error.attempts(), Some(2));
         });
