@@ -10,6 +10,7 @@ use super::entry::{Called, Entry, Home, Listener, Node};
 use super::flush::Flush;
 use super::hub::{Delivery, Hub, Refused, Since, compact};
 use super::source::Attached;
+use crate::nesting;
 use crate::sync::{Arc, thread_id};
 use crate::task::spawn;
 use crate::unhandled;
@@ -118,7 +119,11 @@ impl<T: Send + Sync + 'static> Hub<T> {
         match self.add(listener, Since::Kept) {
             Ok((node, is_to_send)) => {
                 to.nodes.push(node);
-                self.tune_one(&mut to.homes, &mut to.work);
+                match nesting::enter() {
+                    Some(_level) => self.tune_one(&mut to.homes, &mut to.work),
+                    // A long line of derived topics: the rest of it is attached without this lock.
+                    None => to.homes.push(self.clone()),
+                }
                 if is_to_send {
                     let hub = self.clone();
                     to.work.after.push(Box::new(move || hub.send()));
@@ -132,7 +137,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
     }
 
     /// Has a job of the pool deliver.
-    fn send(self: &Arc<Self>) {
+    pub(super) fn send(self: &Arc<Self>) {
         let job = Sent(Some(self.clone()));
         spawn(move || job.run()).detach();
     }

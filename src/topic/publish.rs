@@ -1,12 +1,14 @@
 //! Publishing: the one place where values get their numbers.
 
 use super::buffer::{Buffer, Callback, Effect, Room};
+use super::entry::Entry;
 use super::flush::Flush;
 use super::hub::{Delivery, Hub, State};
 use super::overflow::{Overflow, PublishError};
 use super::round;
 use crate::error::{ErrorKind, TaskError};
 use crate::executor::Executor;
+use crate::nesting::{self, Level};
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, MutexGuard, chaos_point, thread_id};
 use crate::task::Task;
@@ -103,14 +105,18 @@ impl<T: Send + Sync + 'static> Hub<T> {
             effects.push(Effect::Drop(value))
         });
         let (_, value) = kept;
-        let mut mine = None;
+        let (mut mine, mut sent) = (None, None);
         let mut value = Some(value);
         match state.delivery {
             Delivery::Idle if state.entries.is_empty() => {}
-            Delivery::Idle => {
-                state.delivery = Delivery::By(thread_id());
-                mine = Some(state.take_entries());
-            }
+            Delivery::Idle => match self.begin_delivery(&mut state) {
+                Begun::Here(delivery) => mine = Some(delivery),
+                Begun::ByJob(job) => {
+                    let value = value.take();
+                    state.queue.extend(value.map(|value| (number, value)));
+                    sent = Some(job);
+                }
+            },
             Delivery::Sent | Delivery::By(_) => {
                 let value = value.take();
                 state.queue.extend(value.map(|value| (number, value)));
@@ -123,8 +129,11 @@ impl<T: Send + Sync + 'static> Hub<T> {
             drop(state);
             self.carry_out(effects);
         }
+        if let Some(hub) = sent {
+            hub.send();
+        }
         match mine {
-            Some(entries) => self.deliver(entries, value),
+            Some((entries, _level)) => self.deliver(entries, value),
             None => unhandled::drop_reporting(value),
         }
         live
@@ -183,9 +192,12 @@ impl<T: Send + Sync + 'static> Hub<T> {
         state.live -= buffers.len();
         state.strict = 0;
         let mut mine = None;
+        let mut sent = None;
         if state.delivery == Delivery::Idle {
-            state.delivery = Delivery::By(thread_id());
-            mine = Some(state.take_entries());
+            match self.begin_delivery(&mut state) {
+                Begun::Here(delivery) => mine = Some(delivery),
+                Begun::ByJob(job) => sent = Some(job),
+            }
         }
         drop(state);
         for buffer in &buffers {
@@ -193,10 +205,27 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
         self.carry_out(effects);
         unhandled::drop_reporting(buffers);
-        if let Some(entries) = mine {
+        if let Some(hub) = sent {
+            hub.send();
+        }
+        if let Some((entries, _level)) = mine {
             self.deliver(entries, None);
         }
         self.tune();
+    }
+
+    /// Begins a delivery: on this thread, unless its stack is deep in deliveries of other topics
+    /// already, as in a long line of derived ones. Then a job of the pool is to do it.
+    fn begin_delivery(&self, state: &mut State<T>) -> Begun<T> {
+        let level = nesting::enter();
+        if level.is_none()
+            && let Some(hub) = self.me().upgrade()
+        {
+            state.delivery = Delivery::Sent;
+            return Begun::ByJob(hub);
+        }
+        state.delivery = Delivery::By(thread_id());
+        Begun::Here((state.take_entries(), level))
     }
 
     /// Returns a task that settles when what was published before has been delivered.
@@ -229,6 +258,14 @@ impl<T: Send + Sync + 'static> Hub<T> {
 }
 
 /// Why a value is not published.
+/// Where a delivery is done.
+enum Begun<T> {
+    /// With the entries that were taken for it.
+    Here((Vec<Entry<T>>, Option<Level>)),
+    /// The caller must send it.
+    ByJob(Arc<Hub<T>>),
+}
+
 enum Denied {
     Closed,
     Full,

@@ -2,10 +2,15 @@
 
 use super::entry::{Home, Node, Work};
 use crate::sync::{Arc, Mutex};
+use crate::{drop_queue, unhandled};
+
+/// Adds the entries of a derived topic to its sources.
+type Attach = dyn Fn(&mut Attached) + Send + Sync;
 
 /// The sources of a derived topic.
 pub(super) struct Source {
-    attach: Box<dyn Fn(&mut Attached) + Send + Sync>,
+    /// `None` once this is dropped.
+    attach: Option<Box<Attach>>,
     /// `None`: it is not attached. Held while entries are added to the sources or taken out; the
     /// locks of the topic, and of the topics above it, are taken under it. No user code runs or is
     /// dropped under it.
@@ -23,7 +28,7 @@ pub(super) struct Attached {
 impl Source {
     pub(super) fn new(attach: impl Fn(&mut Attached) + Send + Sync + 'static) -> Source {
         Source {
-            attach: Box::new(attach),
+            attach: Some(Box::new(attach)),
             nodes: Mutex::new(None),
         }
     }
@@ -51,10 +56,20 @@ impl Source {
             return;
         }
         let mut attached = Attached::default();
-        (self.attach)(&mut attached);
+        if let Some(attach) = &self.attach {
+            attach(&mut attached);
+        }
         *nodes = Some(attached.nodes);
         homes.extend(attached.homes);
         work.left.extend(attached.work.left);
         work.after.extend(attached.work.after);
+    }
+}
+
+impl Drop for Source {
+    /// The closure holds the topic above it, so the drops of a line would nest.
+    fn drop(&mut self) {
+        let attach = self.attach.take();
+        drop_queue::flat(move || unhandled::drop_reporting(attach));
     }
 }

@@ -5,7 +5,7 @@ use std::thread;
 use fast_async::deferred;
 use fast_async::topic::Received;
 
-use crate::support::{Count, Drops};
+use crate::support::{Count, Drops, isolated, until};
 
 use super::{Log, Overflow, Topic, expected, logging, reports, within};
 
@@ -251,4 +251,34 @@ fn topics_and_tasks_are_piped_into_one() {
             "it leaves"
         );
     });
+}
+
+// Contract: D2, B9
+#[test]
+fn a_long_line_of_them_delivers_and_ends_on_a_small_stack() {
+    isolated(
+        "a_long_line_of_them_delivers_and_ends_on_a_small_stack",
+        || {
+            let small = thread::Builder::new().stack_size(512 << 10);
+            let line = small.spawn(|| {
+                let topic = Topic::new();
+                let last = (0..20_000).fold(topic.clone(), |topic, _| topic.map(|n: &u32| n + 1));
+                let log = Log::new();
+                let own = log.clone();
+                let subscription = last.subscribe(move |n| own.push(*n));
+                let next = last.next();
+                let ends = last.next_where(|n| *n == 0);
+                for n in 0..3 {
+                    topic.publish(n).unwrap();
+                }
+                assert_eq!(*next.wait().unwrap(), 20_000);
+                until(|| log.len() == 3);
+                assert_eq!(log.take(), [20_000, 20_001, 20_002]);
+                topic.close();
+                assert!(ends.wait().is_err());
+                drop(subscription);
+            });
+            line.unwrap().join().unwrap();
+        },
+    );
 }
