@@ -140,7 +140,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// The callbacks without a buffer run on this thread, before the call returns. If another
     /// thread delivers, or this one does inside a callback, the value is queued, that thread
     /// delivers it, and the call returns at once. With no subscriber the value is dropped. In a
-    /// line of more than some dozens of derived topics, jobs of the global pool deliver to the rest.
+    /// line of more than some dozens of derived topics, jobs of the global pool deliver to those
+    /// beyond.
     ///
     /// Blocks while the buffer of a subscriber with [`Overflow::Block`] is full.
     ///
