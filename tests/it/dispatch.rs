@@ -2,8 +2,8 @@
 //! run, and when they are dropped.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use crate::support::{
@@ -522,21 +522,26 @@ mod threads {
             let hold = Gate::new();
             let pass = hold.clone();
             let blocker = pool.spawn(move || pass.pass());
+            // Counted where the worker runs them. What it hands over goes to the global pool, whose
+            // threads may be done with it before the worker comes to its next job.
+            let worker = Arc::new(OnceLock::new());
             let done = Arc::new(AtomicUsize::new(0));
             let (resolvers, tasks): (Vec<_>, Vec<_>) = (0..TASKS)
                 .map(|_| {
                     let (resolver, task) = deferred();
-                    let done = done.clone();
+                    let (done, worker) = (done.clone(), worker.clone());
                     // Carried from the one to the other by way of the work list.
                     let (outer, followed) = deferred();
                     assert!(outer.settle_with(task).is_ok());
                     let followed = followed.then(move |()| {
-                        done.fetch_add(1, Ordering::Relaxed);
+                        let is_there = worker.get() == Some(&thread::current().id());
+                        done.fetch_add(usize::from(is_there), Ordering::Relaxed);
                     });
                     (resolver, followed)
                 })
                 .unzip();
             let settler = pool.spawn(|| ()).then(move |()| {
+                worker.set(thread::current().id()).unwrap();
                 for resolver in resolvers {
                     resolver.resolve(()).unwrap();
                 }
