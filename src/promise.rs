@@ -44,11 +44,7 @@ pub(crate) fn deferred_in<T: Send + 'static>(
     pool: Option<&Pool>,
     location: &'static Location<'static>,
 ) -> (Resolver<T>, Task<T>) {
-    let meta = TaskMeta {
-        location,
-        pool: pool.cloned(),
-        extra: None,
-    };
+    let meta = TaskMeta::new(location, pool.cloned());
     let cell = TaskCell::<NoWork<T>, T>::open(meta);
     let resolver = Resolver::new(cell.clone()).on_pool();
     (resolver, Task::from_cell(cell))

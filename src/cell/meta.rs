@@ -35,9 +35,14 @@ pub(crate) struct ExtraMeta {
 impl TaskMeta {
     #[track_caller]
     pub(crate) fn here() -> TaskMeta {
+        TaskMeta::new(Location::caller(), None)
+    }
+
+    /// For a task of `pool`; `None`: of the global one.
+    pub(crate) fn new(location: &'static Location<'static>, pool: Option<Pool>) -> TaskMeta {
         TaskMeta {
-            location: Location::caller(),
-            pool: None,
+            location,
+            pool,
             extra: None,
         }
     }

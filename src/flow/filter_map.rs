@@ -62,11 +62,7 @@ impl Pool {
         F: Fn(I::Item) -> R + Send + Sync + 'static,
         R: IntoTask<Output = Option<U>>,
     {
-        let meta = TaskMeta {
-            location: Location::caller(),
-            pool: Some(self.clone()),
-            extra: None,
-        };
+        let meta = TaskMeta::new(Location::caller(), Some(self.clone()));
         let elements = elements(iter, f, meta.location);
         start(meta, limit, elements, Present(InOrder::new()))
     }

@@ -61,11 +61,8 @@ pub(super) fn start_ahead<U: Send + 'static, C: Collect<U>>(
 ) -> Started<U, C> {
     let location = meta.location;
     let pool = meta.pool.clone();
-    let outer: Arc<dyn AnyCell> = TaskCell::<NoWork<C::Output>, C::Output>::open(TaskMeta {
-        location,
-        pool,
-        extra: None,
-    });
+    let outer: Arc<dyn AnyCell> =
+        TaskCell::<NoWork<C::Output>, C::Output>::open(TaskMeta::new(location, pool));
     let task = Task::from_cell(outer.clone());
     let resolver = Resolver::new(outer.clone());
     if limit == 0 {

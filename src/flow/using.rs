@@ -65,11 +65,7 @@ impl<T: Send + 'static> Task<T> {
     {
         let location = Location::caller();
         let pool = self.cell().and_then(|cell| cell.meta().pool.clone());
-        let meta = TaskMeta {
-            location,
-            pool,
-            extra: None,
-        };
+        let meta = TaskMeta::new(location, pool);
         let outer: Arc<dyn AnyCell> = TaskCell::<NoWork<R::Output>, R::Output>::open(meta);
         let Some(acquired) = self.into_cell() else {
             return Task::from_cell(outer);

@@ -307,10 +307,6 @@ impl Pool {
     }
 
     fn meta(&self, location: &'static Location<'static>) -> TaskMeta {
-        TaskMeta {
-            location,
-            pool: Some(self.clone()),
-            extra: None,
-        }
+        TaskMeta::new(location, Some(self.clone()))
     }
 }

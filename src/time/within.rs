@@ -105,11 +105,8 @@ impl<T: Send + 'static> HandBack<T> {
             return None;
         }
         let meta = self.inner.meta();
-        let cell: Arc<dyn AnyCell> = TaskCell::<NoWork<T>, T>::open(TaskMeta {
-            location: meta.location,
-            pool: meta.pool.clone(),
-            extra: None,
-        });
+        let cell: Arc<dyn AnyCell> =
+            TaskCell::<NoWork<T>, T>::open(TaskMeta::new(meta.location, meta.pool.clone()));
         let to = self.inner.clone();
         with_state(&*cell, |state| {
             let _ = state.set_upstream(UpstreamRef { to, step_id: 0 });
