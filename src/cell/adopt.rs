@@ -129,41 +129,14 @@ fn attach(
     progress: Progress,
     removed: &mut DropLater,
 ) -> Adopted {
-    let Link {
-        outer,
-        epoch,
-        inner,
-    } = *link;
-    let is_cycle = graph.adoption_closes_a_cycle(outer, inner, &mut removed.trail);
-    let mut arrival = None;
-    let kept = with(&**outer, |state, head| {
-        if state.epoch != epoch {
-            removed.steps.extend(held);
-            return false;
-        }
-        state.note(progress);
-        state.last = held;
-        if is_cycle {
-            // The upstream that was set before is not followed.
-            removed.ties.push(state.take_upstream());
-            let error = TaskError::of(ErrorKind::Cycle, outer.meta().at());
-            state.outcome(head).fail(error);
-            arrival = Some(state.outcome_is_in());
-        } else {
-            removed.ties.push(state.follow(upstream(inner)));
-        }
-        true
-    });
-    if !kept {
-        return Adopted::Superseded;
+    match hold(graph, link, held, progress, removed) {
+        Held::No => return Adopted::Superseded,
+        Held::Cycle(arrival) => return Adopted::Cycle(arrival),
+        Held::Yes => {}
     }
-    if let Some(arrival) = arrival {
-        return Adopted::Cycle(arrival);
-    }
-
-    let (target, forwarder) = compress_outer(outer, removed);
-    let forwarder = forwarder.unwrap_or_else(|| forward(target.clone(), epoch));
-    let (source, forwarder) = compress_inner(inner, forwarder, removed);
+    let (target, forwarder) = compress_outer(link.outer, removed);
+    let forwarder = forwarder.unwrap_or_else(|| forward(target.clone(), link.epoch));
+    let (source, forwarder) = compress_inner(link.inner, forwarder, removed);
     let wanted = with_state(&*target, |state| {
         if state.phase() != Phase::Following {
             return false;
@@ -172,14 +145,64 @@ fn attach(
         true
     });
     removed.cells.push(target);
-    let Some(forwarder) = forwarder else {
-        if !wanted {
-            return Adopted::Unwanted(source);
-        }
-        removed.cells.push(source);
-        return Adopted::Yes(Registered::Pending);
+    let registered = match forwarder {
+        Some(forwarder) => register(link.inner, forwarder, wanted, removed),
+        None => Registered::Pending,
     };
-    let registered = with_state(&**inner, |state| {
+    if wanted {
+        removed.cells.push(source);
+        Adopted::Yes(registered)
+    } else {
+        Adopted::Unwanted(source)
+    }
+}
+
+/// Whether the outer task follows the inner one from now on.
+enum Held {
+    Yes,
+    /// It has another driver.
+    No,
+    /// It would wait for itself, and has failed.
+    Cycle(Arrival),
+}
+
+/// Has the outer task follow the inner one, unless that closes a cycle.
+fn hold(
+    graph: &mut Graph,
+    link: &Link<'_>,
+    held: Option<Box<dyn Step>>,
+    progress: Progress,
+    removed: &mut DropLater,
+) -> Held {
+    let is_cycle = graph.adoption_closes_a_cycle(link.outer, link.inner, &mut removed.trail);
+    with(&**link.outer, |state, head| {
+        if state.epoch != link.epoch {
+            removed.steps.extend(held);
+            return Held::No;
+        }
+        state.note(progress);
+        state.last = held;
+        if is_cycle {
+            // The upstream that was set before is not followed.
+            removed.ties.push(state.take_upstream());
+            let error = TaskError::of(ErrorKind::Cycle, link.outer.meta().at());
+            state.outcome(head).fail(error);
+            Held::Cycle(state.outcome_is_in())
+        } else {
+            removed.ties.push(state.follow(upstream(link.inner)));
+            Held::Yes
+        }
+    })
+}
+
+/// Registers the forwarder in the inner task, unless its outcome is unwanted.
+fn register(
+    inner: &Arc<dyn AnyCell>,
+    forwarder: Box<dyn Step>,
+    wanted: bool,
+    removed: &mut DropLater,
+) -> Registered {
+    with_state(&**inner, |state| {
         state.detached = true;
         if !wanted {
             removed.steps.push(forwarder);
@@ -191,13 +214,7 @@ fn attach(
         }
         state.has_dependents = true;
         state.register(forwarder, Role::Observer).1
-    });
-    if wanted {
-        removed.cells.push(source);
-        Adopted::Yes(registered)
-    } else {
-        Adopted::Unwanted(source)
-    }
+    })
 }
 
 /// If `inner` only follows a third task and has no other subscriber, skips it, so that a line built

@@ -5,6 +5,7 @@
 use smallvec::SmallVec;
 
 use super::displaced::keeping;
+use super::slot::Slot;
 use super::state::{Arrival, Phase, State};
 use super::{AnyCell, UpstreamRef, raise, stop, with_state};
 use crate::cancel::{CancelToken, Member, Membership, Sweep};
@@ -19,7 +20,8 @@ enum Found {
     /// Its head, or the task that a link follows, had no outcome yet: the failure has replaced it.
     Failed(Failed),
     /// Links are running, or wait for an executor: their driver fails the task before the next one.
-    LeftToDriver,
+    /// It has the failure that this one has replaced, if any.
+    LeftToDriver(Option<TaskError>),
 }
 
 struct Failed {
@@ -27,6 +29,8 @@ struct Failed {
     head: bool,
     upstream: Option<UpstreamRef>,
     placed: bool,
+    /// The drop of the closure counts for `stopped`.
+    counted: bool,
     /// Runs its steps with the failure.
     arrival: Arrival,
 }
@@ -99,44 +103,16 @@ fn call_off_if(
     is_due: impl FnOnce(&mut State) -> bool,
 ) {
     let error = TaskError::cancelled(cell.meta().at(), sweep.why.as_ref());
-    let (mut replaced, mut counted) = (None, false);
     let (found, work) = keeping(&**cell, |state, head| {
         if !is_due(state) || state.has_deferred_cancel() {
             return Found::TooLate;
         }
-        let is_head = !state.head_state.is_over();
-        match state.phase() {
-            Phase::Cold | Phase::Queued | Phase::Open => {
-                counted = state.leave_unbegun();
-                head.fail(error);
-            }
-            Phase::Driving if is_head => head.fail(error),
-            Phase::Following => state.outcome(head).fail(error),
-            Phase::Driving | Phase::HandedOff if !state.is_decided() => {
-                replaced = state.fail_later(error);
-                return Found::LeftToDriver;
-            }
-            _ => return Found::TooLate,
-        }
-        if matches!(state.phase(), Phase::Driving | Phase::Following) {
-            state.leave_running();
-        }
-        let upstream = state.take_upstream();
-        // A driver, or a followed task, is superseded from now on.
-        state.epoch = state.epoch.wrapping_add(1);
-        let arrival = state.outcome_is_in();
-        state.cancelled = true;
-        state.called_off = true;
-        Found::Failed(Failed {
-            head: is_head,
-            upstream,
-            placed: std::mem::take(&mut state.placed),
-            arrival,
-        })
+        fail_here(state, head, error)
     });
-    sweep.keep_some(replaced);
-    let Found::Failed(failed) = found else {
-        return;
+    let failed = match found {
+        Found::TooLate => return,
+        Found::LeftToDriver(replaced) => return sweep.keep_some(replaced),
+        Found::Failed(failed) => failed,
     };
     if failed.placed {
         cell.meta().pool().release_place();
@@ -147,6 +123,7 @@ fn call_off_if(
         sweep.raise(token.clone());
     }
     sweep.unwanted(failed.upstream.map(UpstreamRef::parts));
+    let counted = failed.counted;
     if work.is_some() || counted {
         let task = cell.clone();
         sweep.later(move || {
@@ -161,4 +138,38 @@ fn call_off_if(
     }
     let (task, arrival) = (cell.clone(), failed.arrival);
     sweep.later(move || arrival.proceed(task));
+}
+
+/// Fails the task at the link where it stands.
+fn fail_here(state: &mut State, head: &mut dyn Slot, error: TaskError) -> Found {
+    let is_head = !state.head_state.is_over();
+    let mut counted = false;
+    match state.phase() {
+        Phase::Cold | Phase::Queued | Phase::Open => {
+            counted = state.leave_unbegun();
+            head.fail(error);
+        }
+        Phase::Driving if is_head => head.fail(error),
+        Phase::Following => state.outcome(head).fail(error),
+        Phase::Driving | Phase::HandedOff if !state.is_decided() => {
+            return Found::LeftToDriver(state.fail_later(error));
+        }
+        _ => return Found::TooLate,
+    }
+    if matches!(state.phase(), Phase::Driving | Phase::Following) {
+        state.leave_running();
+    }
+    let upstream = state.take_upstream();
+    // A driver, or a followed task, is superseded from now on.
+    state.epoch = state.epoch.wrapping_add(1);
+    let arrival = state.outcome_is_in();
+    state.cancelled = true;
+    state.called_off = true;
+    Found::Failed(Failed {
+        head: is_head,
+        upstream,
+        placed: std::mem::take(&mut state.placed),
+        counted,
+        arrival,
+    })
 }

@@ -5,7 +5,7 @@
 
 use super::displaced::{Displaced, keeping};
 use super::drive::finish_cancel;
-use super::state::{DeferredCancel, Duty, Phase};
+use super::state::{DeferredCancel, Duty, Phase, State};
 use super::step::Step;
 use super::steps::Steps;
 use super::{AnyCell, UpstreamRef, raise, stop, with_state};
@@ -89,26 +89,14 @@ fn detach_steps(
     held: Option<Box<dyn Step>>,
 ) -> Option<Detached> {
     with_state(cell, |state| {
-        let before = state.epoch;
-        let epoch = before.wrapping_add(1);
-        // The driver that applies the cancel.
-        let left_to = match state.phase() {
-            Phase::Driving if state.observing => {
-                Some(state.deferred_cancel_driver().unwrap_or(before))
-            }
-            Phase::HandedOff
-                if state.has_deferred_cancel() || state.steps.begins_with_observer() =>
-            {
-                Some(epoch)
-            }
-            _ => None,
-        };
         let outcome = match state.phase() {
             Phase::Settled | Phase::Forwarded => return None,
             _ if state.is_decided() => return None,
             Phase::Driving => CancelOutcome::Signalled,
             _ => CancelOutcome::Prevented,
         };
+        let epoch = state.epoch.wrapping_add(1);
+        let left_to = observing_driver(state, epoch);
         let counted = state.leave_unbegun();
         if left_to.is_none() {
             if matches!(state.phase(), Phase::Driving | Phase::Following) {
@@ -116,33 +104,23 @@ fn detach_steps(
             }
             state.take_away();
         }
-        state.epoch = epoch;
-        state.cancelled = true;
-        state.called_off = true;
-        state.handled = true;
-        state.head_state.finish();
-        state.pending_links = 0;
+        state.cancel_at_tail();
         let before = match left_to {
             Some(_) => state.steps.take_leading_observers(),
             None => Steps::new(),
         };
         let links = state.steps.take_links();
-        let mut deferred_cancel = Some(DeferredCancel {
+        let cancel = DeferredCancel {
             driver: left_to.unwrap_or(epoch),
             before,
             steps: state.steps.take(),
             held,
             error,
-        });
-        let (last, replaced) = match left_to {
+        };
+        let (last, replaced, deferred_cancel) = match left_to {
             // The outcome that observers are about to see stays in place.
-            Some(_) => (
-                None,
-                deferred_cancel
-                    .take()
-                    .and_then(|deferred_cancel| state.defer_cancel(deferred_cancel)),
-            ),
-            None => (state.last.take(), None),
+            Some(_) => (None, state.defer_cancel(cancel), None),
+            None => (state.last.take(), None, Some(cancel)),
         };
         Some(Detached {
             outcome,
@@ -159,6 +137,20 @@ fn detach_steps(
     })
 }
 
+/// Returns the driver that runs observers of the cell, or will, and applies the cancel after them.
+/// `next` is the epoch after the cancel.
+fn observing_driver(state: &mut State, next: u32) -> Option<u32> {
+    match state.phase() {
+        Phase::Driving if state.observing => {
+            Some(state.deferred_cancel_driver().unwrap_or(state.epoch))
+        }
+        Phase::HandedOff if state.has_deferred_cancel() || state.steps.begins_with_observer() => {
+            Some(next)
+        }
+        _ => None,
+    }
+}
+
 /// The common case, a task that has not begun and has no steps: settles it under one lock. Returns
 /// `error` in every other case.
 fn cancel_unstarted(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError> {
@@ -170,13 +162,8 @@ fn cancel_unstarted(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, T
         let counted = state.leave_unbegun();
         // No link was ever registered, so its outcome is the head's.
         head.fail(error);
-        state.epoch = state.epoch.wrapping_add(1);
-        state.cancelled = true;
-        state.called_off = true;
-        state.handled = true;
+        state.cancel_at_tail();
         state.failed = true;
-        state.head_state.finish();
-        state.pending_links = 0;
         let upstream = state.take_upstream();
         let placed = std::mem::take(&mut state.placed);
         // ORDERING: Release, see `Shell::settled`.

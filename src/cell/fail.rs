@@ -4,7 +4,7 @@ use super::drive::{drive, requeue};
 use super::driver::Driver;
 use super::raise::withdraw_all;
 use super::slot::Slot;
-use super::state::{Duty, Phase};
+use super::state::{Duty, Phase, State};
 use super::step::{Route, Step};
 use super::steps::Steps;
 use super::{AnyCell, UpstreamRef, with};
@@ -67,30 +67,10 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
                 state.called_off |= error.is_cancelled();
                 Taken::Head(state.take_upstream())
             }
-            Phase::Driving | Phase::Following => Taken::TooLate,
             Phase::HandedOff if state.may_run(by.handoff()) => {
-                let by_pool = by == By::Pool;
-                if !by_pool && state.is_decided() && !state.has_deferred_cancel() {
-                    let steps = state.steps.take();
-                    let failure = state.outcome(head).failure().cloned();
-                    // ORDERING: Release, see `Shell::settled`.
-                    cell.settled_flag().store(true, Ordering::Release);
-                    Taken::Observers(steps, state.settle(failure.as_ref()))
-                } else {
-                    let held = state.last.take();
-                    if held.is_none() {
-                        head.move_into(local);
-                    }
-                    if by_pool && state.is_decided() {
-                        Taken::Observed(held)
-                    } else {
-                        // Its executor rejects jobs: later steps run on the pool.
-                        old_route = state.set_route(Route::Pool);
-                        Taken::Rest(held)
-                    }
-                }
+                take_rest(cell, state, head, by, local, &mut old_route)
             }
-            Phase::HandedOff | Phase::Settled | Phase::Forwarded => Taken::TooLate,
+            _ => Taken::TooLate,
         };
         if matches!(taken, Taken::Head(..) | Taken::Rest(_) | Taken::Observed(_)) {
             state.take_over();
@@ -101,14 +81,8 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
     chaos_point();
     let (outcome, held, ran_link) = match taken {
         Taken::TooLate => return CancelOutcome::TooLate,
-        Taken::Observers(mut steps, duty) => {
-            dispatch::scope(|| {
-                while let Some((mut step, _)) = steps.pop() {
-                    step.reject(&error);
-                    unhandled::drop_reporting(step);
-                }
-                duty.carry_out(cell.meta());
-            });
+        Taken::Observers(steps, duty) => {
+            reject_observers(cell, steps, duty, &error);
             return CancelOutcome::TooLate;
         }
         Taken::Head(upstream) => {
@@ -121,19 +95,9 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
             (CancelOutcome::Prevented, None, true)
         }
         Taken::Observed(held) => (CancelOutcome::TooLate, held, false),
-        Taken::Rest(Some(mut step)) => {
-            if let Some(slot) = step.output() {
-                // The overwritten outcome is a user value.
-                if let Err(payload) = guard::catch(|| slot.fail(error)) {
-                    guard::drop_quietly(payload);
-                }
-            }
-            (CancelOutcome::Prevented, Some(step), false)
-        }
-        Taken::Rest(None) => {
-            local.clear();
-            local.fail(error);
-            (CancelOutcome::Prevented, None, false)
+        Taken::Rest(mut held) => {
+            fail_rest(local, held.as_mut(), error);
+            (CancelOutcome::Prevented, held, false)
         }
     };
     let mut driver_state = Driver::new(local, held);
@@ -145,4 +109,59 @@ fn fail(cell: &Arc<dyn AnyCell>, local: &mut dyn Slot, error: TaskError, by: By)
         dispatch::scope(|| drive(cell, epoch, &mut driver_state));
     }
     outcome
+}
+
+/// Takes what cannot run of a task that was handed off. If its outcome stood in the head's slot,
+/// `local` has it afterwards.
+fn take_rest(
+    cell: &Arc<dyn AnyCell>,
+    state: &mut State,
+    head: &mut dyn Slot,
+    by: By,
+    local: &mut dyn Slot,
+    old_route: &mut Route,
+) -> Taken {
+    let by_pool = by == By::Pool;
+    if !by_pool && state.is_decided() && !state.has_deferred_cancel() {
+        let steps = state.steps.take();
+        let failure = state.outcome(head).failure().cloned();
+        // ORDERING: Release, see `Shell::settled`.
+        cell.settled_flag().store(true, Ordering::Release);
+        return Taken::Observers(steps, state.settle(failure.as_ref()));
+    }
+    let held = state.last.take();
+    if held.is_none() {
+        head.move_into(local);
+    }
+    if by_pool && state.is_decided() {
+        return Taken::Observed(held);
+    }
+    // Its executor rejects jobs: later steps run on the pool.
+    *old_route = state.set_route(Route::Pool);
+    Taken::Rest(held)
+}
+
+/// Puts the failure in place of the outcome that the remaining steps would have got.
+fn fail_rest(local: &mut dyn Slot, held: Option<&mut Box<dyn Step>>, error: TaskError) {
+    let Some(step) = held else {
+        local.clear();
+        local.fail(error);
+        return;
+    };
+    if let Some(slot) = step.output() {
+        // The overwritten outcome is a user value.
+        if let Err(payload) = guard::catch(|| slot.fail(error)) {
+            guard::drop_quietly(payload);
+        }
+    }
+}
+
+fn reject_observers(cell: &Arc<dyn AnyCell>, mut steps: Steps, duty: Duty, error: &TaskError) {
+    dispatch::scope(|| {
+        while let Some((mut step, _)) = steps.pop() {
+            step.reject(error);
+            unhandled::drop_reporting(step);
+        }
+        duty.carry_out(cell.meta());
+    });
 }

@@ -87,6 +87,23 @@ pub(super) enum Turn {
 }
 
 impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
+    /// What the first runner, which is about to be submitted, begins with.
+    pub(super) fn new(elements: Arc<dyn Elements<U>>, ahead: usize, whole: Whole<U, C>) -> Self {
+        Control {
+            elements: Some(elements),
+            is_pulling: false,
+            busy: 0,
+            seekers: 1,
+            started: 0,
+            read: 0,
+            ahead,
+            missing: 0,
+            whole: Some(whole),
+            tasks: BTreeMap::new(),
+            left: None,
+        }
+    }
+
     pub(super) fn turn(&mut self, limit: usize, waits: bool, is_over_time: bool) -> Turn {
         if !self.may_start(limit) {
             self.seekers -= 1;

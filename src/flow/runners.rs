@@ -9,7 +9,6 @@
 // Lock order: `control`, and no other lock with it. No user code runs, and nothing of the user's is
 // dropped, under it: that is left to `After`.
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use super::control::{After, Collect, Control, Turn, Whole};
@@ -72,28 +71,15 @@ pub(super) fn start_ahead<U: Send + 'static, C: Collect<U>>(
         unhandled::drop_reporting(elements);
         return (task, None);
     }
-    let control = Control {
-        elements: Some(elements),
-        is_pulling: false,
-        busy: 0,
-        seekers: 1,
-        started: 0,
-        read: 0,
-        ahead,
-        missing: 0,
-        whole: Some(Whole {
-            collect,
-            resolver,
-            _elements: PhantomData,
-        }),
-        tasks: BTreeMap::new(),
-        left: None,
+    let whole = Whole {
+        collect,
+        resolver,
+        _elements: PhantomData,
     };
-    let control = Mutex::new(control);
     let runners = Arc::new(Runners {
         meta,
         limit,
-        control,
+        control: Mutex::new(Control::new(elements, ahead, whole)),
     });
     with_state(&*outer, |state| {
         let to = runners.clone();

@@ -350,12 +350,8 @@ pub(super) fn block_on(
     if listener.is_some() {
         owed::run(cell, done);
     }
-    // It does not yield: on a busy machine that costs whole turns of other processes.
-    for _ in 0..SPINS {
-        if done() {
-            return End::Settled;
-        }
-        spin_hint();
+    if spin_until(done) {
+        return End::Settled;
     }
     loop {
         // Only a thread that runs a closure or a continuation, or runs a loop, can be waited for,
@@ -379,13 +375,7 @@ pub(super) fn block_on(
             return End::Settled;
         }
         chaos_point();
-        let is_nudged = || listener.as_ref().is_some_and(Listener::is_nudged);
-        let mut patience = match deadline {
-            None => Patience::new(cell),
-            Some(_) => None,
-        };
-        let patience = &mut patience;
-        match pool::blocking(|place| sleep(me, done, &is_nudged, deadline, patience, place)) {
+        match sleep_until(cell, me, done, listener.as_ref(), deadline) {
             None => {
                 // What runs here now does not wait for this thread.
                 drop(entry);
@@ -398,6 +388,35 @@ pub(super) fn block_on(
             Some(end) => return end,
         }
     }
+}
+
+/// Looks a short time whether the awaited is `done`, and returns whether it is. It does not yield:
+/// on a busy machine that costs whole turns of other processes.
+fn spin_until(done: &dyn Fn() -> bool) -> bool {
+    for _ in 0..SPINS {
+        if done() {
+            return true;
+        }
+        spin_hint();
+    }
+    false
+}
+
+/// Sleeps in a section in which the pool lets another thread run; `None` when it was nudged.
+fn sleep_until(
+    cell: &Arc<dyn AnyCell>,
+    me: &Thread,
+    done: &dyn Fn() -> bool,
+    listener: Option<&Listener>,
+    deadline: Option<Instant>,
+) -> Option<End> {
+    let is_nudged = || listener.is_some_and(Listener::is_nudged);
+    let mut patience = match deadline {
+        None => Patience::new(cell),
+        Some(_) => None,
+    };
+    let patience = &mut patience;
+    pool::blocking(|place| sleep(me, done, &is_nudged, deadline, patience, place))
 }
 
 /// Sleeps until `done`, or until the deadline; `None` when it was nudged.

@@ -91,6 +91,16 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
     }
 
+    /// Does what follows from a change, without the lock.
+    fn unlock(&self, mut state: MutexGuard<'_, State<T>>, effects: Vec<Effect<T>>) {
+        if effects.is_empty() {
+            state.spare = effects;
+        } else {
+            drop(state);
+            self.carry_out(effects);
+        }
+    }
+
     /// Numbers a value and hands it out.
     fn accept(&self, mut state: MutexGuard<'_, State<T>>, value: Arc<T>) -> usize {
         let number = state.next;
@@ -122,13 +132,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
                 state.queue.extend(value.map(|value| (number, value)));
             }
         }
-        if effects.is_empty() {
-            state.spare = effects;
-            drop(state);
-        } else {
-            drop(state);
-            self.carry_out(effects);
-        }
+        self.unlock(state, effects);
         if let Some(hub) = sent {
             hub.send();
         }

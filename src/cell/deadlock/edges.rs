@@ -58,6 +58,13 @@ pub(super) struct Edges {
     pub(super) awaited: Option<Arc<dyn AnyCell>>,
 }
 
+impl Edges {
+    pub(super) fn above(self) -> impl Iterator<Item = Arc<dyn Upstream>> {
+        let awaited = self.awaited.map(|awaited| awaited as Arc<dyn Upstream>);
+        self.upstream.into_iter().chain(awaited)
+    }
+}
+
 /// The cells that a search has visited. To be dropped without the lock: any reference may be the
 /// last.
 #[derive(Default)]

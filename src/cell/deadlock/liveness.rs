@@ -13,6 +13,9 @@ use super::graph::Graph;
 use crate::cell::{AnyCell, Upstream};
 use crate::sync::Arc;
 
+/// The needs of a task that waits for one that cannot proceed.
+const STUCK: usize = usize::MAX;
+
 /// One task, or one combinator, and its dependents.
 #[derive(Default)]
 struct Place {
@@ -39,6 +42,22 @@ impl Places {
             number
         })
     }
+
+    /// Lets the places in `going_on` proceed, and all that can proceed after them.
+    fn proceed(&mut self, mut going_on: Vec<usize>) {
+        while let Some(number) = going_on.pop() {
+            for waits in std::mem::take(&mut self.places[number].waits) {
+                let place = &mut self.places[waits];
+                if place.needs == STUCK || place.needs == 0 {
+                    continue;
+                }
+                place.needs -= 1;
+                if place.needs == 0 {
+                    going_on.push(waits);
+                }
+            }
+        }
+    }
 }
 
 impl Graph {
@@ -53,33 +72,7 @@ impl Graph {
         let first = graph.number(head.clone());
         let mut going_on = Vec::new();
         while let Some((number, upstream)) = graph.fresh.pop() {
-            let mut above = Vec::new();
-            let is_tail;
-            if let Some(cell) = upstream.clone().cell() {
-                let edges = self.edges(&cell, tail, trail);
-                is_tail = edges.is_tail;
-                above.extend(edges.upstream);
-                above.extend(edges.awaited.map(|awaited| awaited as Arc<dyn Upstream>));
-                trail.keep(cell);
-            } else {
-                if !upstream.needs_all() {
-                    upstream.mark_at_risk();
-                }
-                upstream.above(&mut above);
-                is_tail = self.is_left_to(tail, &*upstream, trail, &mut above);
-            }
-            let needs = match above.len() {
-                0 => 0,
-                _ if !upstream.needs_all() => 1,
-                all => all,
-            };
-            trail.keep(upstream);
-            if is_tail {
-                // It waits for a task that cannot proceed.
-                graph.places[number].needs = usize::MAX;
-                above.drain(..).for_each(|upstream| trail.keep(upstream));
-                continue;
-            }
+            let (above, needs) = self.needs_of(upstream, tail, trail);
             graph.places[number].needs = needs;
             if needs == 0 {
                 going_on.push(number);
@@ -90,18 +83,42 @@ impl Graph {
                 graph.places[place].waits.push(number);
             }
         }
-        while let Some(number) = going_on.pop() {
-            for waits in std::mem::take(&mut graph.places[number].waits) {
-                let place = &mut graph.places[waits];
-                if place.needs == usize::MAX || place.needs == 0 {
-                    continue;
-                }
-                place.needs -= 1;
-                if place.needs == 0 {
-                    going_on.push(waits);
-                }
-            }
-        }
+        graph.proceed(going_on);
         graph.places[first].needs > 0
+    }
+
+    /// Returns what `upstream` waits for, and how many of these must proceed before it can:
+    /// `STUCK` for one that waits for `tail`.
+    fn needs_of(
+        &mut self,
+        upstream: Arc<dyn Upstream>,
+        tail: Option<Tail>,
+        trail: &mut Trail,
+    ) -> (Vec<Arc<dyn Upstream>>, usize) {
+        let mut above = Vec::new();
+        let is_tail;
+        if let Some(cell) = upstream.clone().cell() {
+            let edges = self.edges(&cell, tail, trail);
+            is_tail = edges.is_tail;
+            above.extend(edges.above());
+            trail.keep(cell);
+        } else {
+            if !upstream.needs_all() {
+                upstream.mark_at_risk();
+            }
+            upstream.above(&mut above);
+            is_tail = self.is_left_to(tail, &*upstream, trail, &mut above);
+        }
+        let needs = match above.len() {
+            _ if is_tail => STUCK,
+            0 => 0,
+            _ if !upstream.needs_all() => 1,
+            all => all,
+        };
+        trail.keep(upstream);
+        if is_tail {
+            above.drain(..).for_each(|upstream| trail.keep(upstream));
+        }
+        (above, needs)
     }
 }

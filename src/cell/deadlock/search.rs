@@ -37,8 +37,7 @@ impl Graph {
         trail: &mut Trail,
     ) -> bool {
         let mut pending: Vec<Arc<dyn Upstream>> = vec![head.clone()];
-        let mut seen = HashSet::new();
-        let mut is_reached = false;
+        let (mut seen, mut is_reached) = (HashSet::new(), false);
         // The search has visited something that waits for any one of several tasks.
         let mut has_choice = false;
         // The highest rank at which the search ended.
@@ -63,24 +62,19 @@ impl Graph {
             let edges = self.edges(&cell, Some(tail), trail);
             is_reached |= edges.is_tail;
             if is_reached && !has_choice {
-                trail.others.extend(edges.upstream);
+                trail.others.extend(edges.above());
                 trail.others.append(&mut pending);
-                trail.cells.extend(edges.awaited);
                 trail.cells.push(cell);
                 return true;
             }
             if edges.rank < tail.rank() {
                 below = below.max(Some(edges.rank));
-                trail.others.extend(edges.upstream);
-                trail
-                    .others
-                    .extend(edges.awaited.map(|awaited| awaited as Arc<dyn Upstream>));
+                trail.others.extend(edges.above());
                 trail.keep(cell);
                 continue;
             }
             trail.cells.push(cell);
-            pending.extend(edges.upstream);
-            pending.extend(edges.awaited.map(|awaited| awaited as Arc<dyn Upstream>));
+            pending.extend(edges.above());
         }
         // A task that waits for any one of several is stuck only if all of them are.
         if is_reached && self.is_stuck(Some(tail), head, trail) {

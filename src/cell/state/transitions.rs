@@ -120,4 +120,16 @@ impl State {
         self.drive_nowhere();
         self.observing = true;
     }
+
+    /// The task fails as a whole, at its last link. Every driver is superseded, and its closures
+    /// and links are no longer wanted.
+    #[inline]
+    pub(crate) fn cancel_at_tail(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.cancelled = true;
+        self.called_off = true;
+        self.handled = true;
+        self.head_state.finish();
+        self.pending_links = 0;
+    }
 }

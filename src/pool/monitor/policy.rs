@@ -79,23 +79,14 @@ impl GrowthPolicy {
         any_thread_runs: impl FnOnce() -> bool,
         has_idle_processor: impl FnOnce() -> bool,
     ) -> usize {
-        let &Sample {
-            active, runnable, ..
-        } = sample;
         self.since_flow = if sample.flows {
             0
         } else {
             self.since_flow.saturating_add(1)
         };
         // Grow.1
-        if runnable >= core {
-            self.has_grown = false;
-            self.short = 0;
-            self.enough += 1;
-            if self.enough > RESET_SAMPLES {
-                self.step = 0;
-                self.standstill_step = 0;
-            }
+        if sample.runnable >= core {
+            self.note_enough();
             return 0;
         }
         self.enough = 0;
@@ -103,59 +94,95 @@ impl GrowthPolicy {
             return 0;
         }
         self.short += 1;
-        let is_flood = self.since_flow < FLOOD_SAMPLES;
-        let mut most = usize::MAX;
-        if !sample.system_tells {
-            let by_step = (core + FIRST_STEP).saturating_sub(active);
-            // Grow.4
-            match self.asker.ask(by_step == 0, has_idle_processor) {
-                Answer::Idle => {}
-                Answer::Busy => {
-                    // Grow.5
-                    if by_step > 0 {
-                        return usize::from(sample.stalled >= STALL);
-                    }
-                    if sample.stalled < STANDSTILL {
-                        return 0;
-                    }
-                    let by = self.standstill_step.max(1);
-                    self.standstill_step = by.saturating_mul(2);
-                    self.has_grown = true;
-                    return by;
-                }
-                Answer::Later => return 0,
+        let most = if sample.system_tells {
+            self.most_where_told(core, sample, any_thread_runs)
+        } else {
+            match self.most_where_untold(core, sample, has_idle_processor) {
+                Ok(most) => most,
+                Err(added) => return added,
             }
-            if is_flood {
-                most = by_step;
-            }
-            if most == 0 {
-                return 0;
-            }
-        } else if runnable + sample.maybe_lock_blocked >= core && any_thread_runs() {
-            // Grow.3
-            let is_first = self.step == 0 || is_flood;
-            if is_flood {
-                most = (core + FIRST_STEP).saturating_sub(active);
-            }
-            if most == 0
-                || self.short
-                    < if is_first {
-                        FIRST_STEP_SAMPLES
-                    } else {
-                        NEXT_STEP_SAMPLES
-                    }
-            {
-                return 0;
-            }
+        };
+        if most == 0 {
+            return 0;
         }
         self.short = 0;
         self.has_grown = true;
         // Grow.2
         self.step = match self.step {
-            0 => FIRST_STEP.min(core - runnable),
+            0 => FIRST_STEP.min(core - sample.runnable),
             step => step.saturating_mul(2),
         };
         self.step.min(most)
+    }
+
+    /// As many workers can run as the machine has processors.
+    fn note_enough(&mut self) {
+        self.has_grown = false;
+        self.short = 0;
+        self.enough += 1;
+        if self.enough > RESET_SAMPLES {
+            self.step = 0;
+            self.standstill_step = 0;
+        }
+    }
+
+    /// Many jobs have begun lately.
+    fn is_flood(&self) -> bool {
+        self.since_flow < FLOOD_SAMPLES
+    }
+
+    /// The bound on this step where the system tells which threads are blocked; 0: no step now.
+    fn most_where_told(
+        &self,
+        core: usize,
+        sample: &Sample,
+        any_thread_runs: impl FnOnce() -> bool,
+    ) -> usize {
+        if sample.runnable + sample.maybe_lock_blocked < core || !any_thread_runs() {
+            return usize::MAX;
+        }
+        // Grow.3
+        let is_first = self.step == 0 || self.is_flood();
+        let samples = if is_first {
+            FIRST_STEP_SAMPLES
+        } else {
+            NEXT_STEP_SAMPLES
+        };
+        if self.short < samples {
+            return 0;
+        }
+        self.most_in_a_flood(core, sample)
+    }
+
+    /// The bound on this step where the system does not tell. `Err`: what is added instead of it.
+    fn most_where_untold(
+        &mut self,
+        core: usize,
+        sample: &Sample,
+        has_idle_processor: impl FnOnce() -> bool,
+    ) -> Result<usize, usize> {
+        let by_step = (core + FIRST_STEP).saturating_sub(sample.active);
+        // Grow.4
+        match self.asker.ask(by_step == 0, has_idle_processor) {
+            Answer::Idle => Ok(self.most_in_a_flood(core, sample)),
+            Answer::Later => Err(0),
+            // Grow.5
+            Answer::Busy if by_step > 0 => Err(usize::from(sample.stalled >= STALL)),
+            Answer::Busy if sample.stalled < STANDSTILL => Err(0),
+            Answer::Busy => {
+                let by = self.standstill_step.max(1);
+                self.standstill_step = by.saturating_mul(2);
+                self.has_grown = true;
+                Err(by)
+            }
+        }
+    }
+
+    fn most_in_a_flood(&self, core: usize, sample: &Sample) -> usize {
+        match self.is_flood() {
+            true => (core + FIRST_STEP).saturating_sub(sample.active),
+            false => usize::MAX,
+        }
     }
 }
 

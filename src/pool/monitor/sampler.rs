@@ -69,54 +69,29 @@ impl Sampler {
             stalled: Duration::ZERO,
             system_tells: true,
         };
-        // Once as many are awake as there are cores, the others matter only for the jobs in their
-        // local queues.
-        let (mut awake, mut asked, mut sampled, mut in_the_way) = (sample.runnable, 0, 0, 0);
         let at = self.now();
         if started_any > 0 || self.picked_at == 0 {
             self.picked_at = at;
         }
         sample.stalled = Duration::from_nanos(at - self.picked_at);
+        let mut round = Round {
+            at,
+            asks_system,
+            core,
+            has_others: locals.len() > 1,
+            awake: sample.runnable,
+            asked: 0,
+            rechecked: 0,
+            in_the_way: 0,
+        };
         let mut workers = HashMap::with_capacity(locals.len());
         self.turn += 1;
         let first = self.turn.wrapping_mul(MAX_RECHECKS) % locals.len().max(1);
         let mut has_blocked_owner = false;
-        let has_others = locals.len() > 1;
         for &(ref local, is_busy) in locals[first..].iter().chain(&locals[..first]) {
             let place = Arc::as_ptr(local) as usize;
             let mut history = self.workers.remove(&place).unwrap_or_default();
-            let started = local.started();
-            let is_same = is_busy && history.is_same(started);
-            let is_known = is_same && history.is_blocked();
-            let has_jobs_behind = has_others && local.len() > 0;
-            let is_in_the_way = is_same && has_jobs_behind && in_the_way < MAX_RECHECKS;
-            let matters = awake < core || is_in_the_way;
-            if matters && asked < MAX_QUERIES && !(is_known && sampled >= MAX_RECHECKS) {
-                asked += usize::from(is_busy);
-                in_the_way += usize::from(awake >= core);
-                sampled += usize::from(is_known);
-                let id = local.system_id.load(Ordering::Relaxed);
-                let asks = asks_system && id > 0;
-                // A worker at a job exists. Where nothing is known of it, no file could be opened.
-                let told = is_busy.then(|| asks.then(|| os::query(id)).flatten());
-                sample.system_tells &= told != Some(None);
-                history.note(
-                    at,
-                    started,
-                    told.map(|told| told.unwrap_or(ThreadState::UNKNOWN)),
-                );
-                awake += usize::from(is_busy && history.is_awake());
-            } else if !is_same {
-                history.note(at, started, None);
-            }
-            sample.runnable += usize::from(is_busy && !history.is_blocked());
-            sample.maybe_lock_blocked += usize::from(is_busy && history.is_maybe_lock_blocked());
-            let is_long_blocked =
-                is_busy && history.is_long_blocked(at, started) && local.len() > 0;
-            local
-                .owner_blocked
-                .store(is_long_blocked, Ordering::Relaxed);
-            has_blocked_owner |= is_long_blocked;
+            has_blocked_owner |= round.look_at(local, is_busy, &mut history, &mut sample);
             workers.insert(place, history);
         }
         self.workers = workers;
@@ -130,6 +105,63 @@ impl Sampler {
     fn now(&self) -> u64 {
         let age = Instant::now().saturating_duration_since(self.since);
         1 + u64::try_from(age.as_nanos()).unwrap_or(u64::MAX - 1)
+    }
+}
+
+/// One round over the workers. Once as many are awake as there are cores, the others matter only
+/// for the jobs in their local queues.
+struct Round {
+    at: u64,
+    asks_system: bool,
+    core: usize,
+    has_others: bool,
+    awake: usize,
+    /// Threads that the system was asked about.
+    asked: usize,
+    /// Those of them that were known to be blocked.
+    rechecked: usize,
+    /// Those of them that mattered only for the jobs behind them.
+    in_the_way: usize,
+}
+
+impl Round {
+    /// Adds a worker to the sample. Returns whether it has jobs behind one that blocks it.
+    fn look_at(
+        &mut self,
+        local: &LocalQueue,
+        is_busy: bool,
+        history: &mut WorkerHistory,
+        sample: &mut Sample,
+    ) -> bool {
+        let started = local.started();
+        let is_same = is_busy && history.is_same(started);
+        let is_known = is_same && history.is_blocked();
+        let has_jobs_behind = self.has_others && local.len() > 0;
+        let is_in_the_way = is_same && has_jobs_behind && self.in_the_way < MAX_RECHECKS;
+        let matters = self.awake < self.core || is_in_the_way;
+        if matters && self.asked < MAX_QUERIES && !(is_known && self.rechecked >= MAX_RECHECKS) {
+            self.asked += usize::from(is_busy);
+            self.in_the_way += usize::from(self.awake >= self.core);
+            self.rechecked += usize::from(is_known);
+            let id = local.system_id.load(Ordering::Relaxed);
+            let asks = self.asks_system && id > 0;
+            // A worker at a job exists. Where nothing is known of it, no file could be opened.
+            let told = is_busy.then(|| asks.then(|| os::query(id)).flatten());
+            sample.system_tells &= told != Some(None);
+            let told = told.map(|told| told.unwrap_or(ThreadState::UNKNOWN));
+            history.note(self.at, started, told);
+            self.awake += usize::from(is_busy && history.is_awake());
+        } else if !is_same {
+            history.note(self.at, started, None);
+        }
+        sample.runnable += usize::from(is_busy && !history.is_blocked());
+        sample.maybe_lock_blocked += usize::from(is_busy && history.is_maybe_lock_blocked());
+        let is_long_blocked =
+            is_busy && history.is_long_blocked(self.at, started) && local.len() > 0;
+        local
+            .owner_blocked
+            .store(is_long_blocked, Ordering::Relaxed);
+        is_long_blocked
     }
 }
 
