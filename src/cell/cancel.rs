@@ -25,7 +25,7 @@ struct Detached {
     /// `None`: the driver is running observers, and applies the cancel itself.
     deferred_cancel: Option<DeferredCancel>,
     /// The raise of a token, over which this cancel has precedence.
-    due: Option<TaskError>,
+    deferred_failure: Option<TaskError>,
     placed: bool,
     /// As in [`Prevented`].
     counted: bool,
@@ -47,7 +47,7 @@ impl Detached {
             unhandled::drop_reporting(link);
         }
         unhandled::drop_reporting(self.replaced);
-        unhandled::drop_reporting(self.due);
+        unhandled::drop_reporting(self.deferred_failure);
         if let Some(deferred_cancel) = self.deferred_cancel {
             with_state(&**cell, |state| {
                 if state.epoch == self.epoch {
@@ -129,7 +129,7 @@ fn detach_steps(
             upstream: state.take_upstream(),
             replaced,
             deferred_cancel,
-            due: state.clear_due(),
+            deferred_failure: state.clear_deferred_failure(),
             placed: std::mem::take(&mut state.placed),
             counted,
             epoch,

@@ -117,7 +117,7 @@ fn next(
             return NextAction::Superseded;
         }
         state.note(std::mem::take(&mut driver_state.progress));
-        if let Some(error) = state.take_due() {
+        if let Some(error) = state.take_deferred_failure() {
             return NextAction::Fail(error);
         }
     }

@@ -20,7 +20,7 @@
 //   driver.rs     decides what the driver does    drive.rs     does it: runs the steps
 //   cancel.rs     a cancel meets the driver       fail.rs      fails what a queue rejected
 //   work.rs       calls or drops a closure        hand_off.rs  has steps run where they belong
-//   task_cell.rs  the cell with its types         due.rs       settles on the timers' thread
+//   task_cell.rs  the cell with its types         timed.rs     settles on the timers' thread
 //   reach.rs      the cell as cancels and searches see it    queued.rs  as queues see it
 //
 // Locks: deadlock::GRAPH -> one cell's lock. No thread holds the locks of two cells, and no user
@@ -33,7 +33,6 @@ pub(crate) mod deadlock;
 mod displaced;
 pub(crate) mod drive;
 pub(crate) mod driver;
-pub(crate) mod due;
 mod fail;
 mod hand_off;
 mod head;
@@ -51,6 +50,7 @@ pub(crate) mod stop;
 mod submit;
 pub(crate) mod task_cell;
 mod tear;
+pub(crate) mod timed;
 mod upstream;
 mod work;
 

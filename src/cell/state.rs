@@ -25,7 +25,7 @@ use std::task::Waker;
 
 pub(crate) use duty::Duty;
 pub(crate) use interrupt::DeferredCancel;
-use interrupt::Due;
+use interrupt::DeferredFailure;
 pub(super) use stop::Answer;
 pub(crate) use stop::OnStop;
 use stop::Stop;
@@ -142,7 +142,7 @@ struct Rare {
     /// The steps are on the work list of a thread that runs a job of their executor, so they need
     /// no hand-off.
     arrived: bool,
-    due: Option<Due>,
+    deferred_failure: Option<DeferredFailure>,
     /// The tokens that cancel the task. `None` once it is settled.
     membership: Option<Box<Membership>>,
     /// The thread that ran the closure, if another has been the driver since.

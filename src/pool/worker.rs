@@ -57,7 +57,7 @@ fn main_loop(registry: &Arc<Registry>, local: &Arc<LocalQueue>, sleeper: &Arc<Sl
     loop {
         turn += 1;
         if registry.idle.is_over_target() {
-            if !go_idle(registry, sleeper, Reason::OverTarget) {
+            if !sleep(registry, sleeper, Reason::OverTarget) {
                 return;
             }
             must_pass_on = true;
@@ -74,7 +74,7 @@ fn main_loop(registry: &Arc<Registry>, local: &Arc<LocalQueue>, sleeper: &Arc<Sl
                 run(local, job);
             }
             None => {
-                if !go_idle(registry, sleeper, Reason::NoJob) {
+                if !sleep(registry, sleeper, Reason::NoJob) {
                     return;
                 }
             }
@@ -124,7 +124,7 @@ fn deregister(registry: &Arc<Registry>, local: &Arc<LocalQueue>) {
 }
 
 /// A worker sleeps until it is woken. False: it is to end.
-fn go_idle(registry: &Arc<Registry>, sleeper: &Arc<Sleeper>, reason: Reason) -> bool {
+fn sleep(registry: &Arc<Registry>, sleeper: &Arc<Sleeper>, reason: Reason) -> bool {
     // Calls the user's subscriber, so not on a thread that counts as idle.
     unhandled::say_due();
     let must_end = || registry.is_closed() && registry.queues.count() == 0;

@@ -9,7 +9,7 @@ use crate::cell::call_off::enlist;
 use crate::cell::slot::{Slot, cast};
 use crate::cell::state::Phase;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, ExtraMeta, TaskMeta, UpstreamRef, due, with_state};
+use crate::cell::{AnyCell, ExtraMeta, TaskMeta, UpstreamRef, timed, with_state};
 use crate::error::TaskError;
 use crate::pool::Pool;
 use crate::sync::{Arc, Duration, Instant};
@@ -219,11 +219,11 @@ impl Wake {
         let mut sweep = Sweep::new(None);
         let mut outcome = Some(outcome);
         let mut put = |slot: &mut dyn Slot| *cast(slot) = outcome.take();
-        let left = due::settle(&self.cell, &mut put, &mut sweep);
-        if left == due::Left::Waiting {
-            due::go_on(&self.cell);
+        let left = timed::settle(&self.cell, &mut put, &mut sweep);
+        if left == timed::Left::Waiting {
+            timed::go_on(&self.cell);
         }
-        due::elsewhere(self.cell, sweep);
+        timed::elsewhere(self.cell, sweep);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::call_off::enlist;
 use crate::cell::slot::{Outcome, Slot, cast};
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, ExtraMeta, TaskMeta, UpstreamRef, due, with_state};
+use crate::cell::{AnyCell, ExtraMeta, TaskMeta, UpstreamRef, timed, with_state};
 use crate::error::{ErrorKind, Reason, TaskError};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Instant};
@@ -174,14 +174,14 @@ pub(super) fn proceed(
     inner: &Arc<dyn AnyCell>,
     is_sent: bool,
     outer: &Arc<dyn AnyCell>,
-    left: due::Left,
+    left: timed::Left,
     sweep: &mut Sweep,
 ) {
     match left {
-        due::Left::Alone => {}
-        left if is_sent => due::go_where(inner, outer, left, sweep),
-        due::Left::Waiting => due::go_on(outer),
-        due::Left::Settled => {}
+        timed::Left::Alone => {}
+        left if is_sent => timed::go_where(inner, outer, left, sweep),
+        timed::Left::Waiting => timed::go_on(outer),
+        timed::Left::Settled => {}
     }
 }
 
@@ -189,7 +189,7 @@ pub(super) fn proceed(
 pub(super) fn pass_over(outer: Arc<dyn AnyCell>, left: impl Send + 'static) {
     let mut sweep = Sweep::new(None);
     sweep.keep(left);
-    due::elsewhere(outer, sweep);
+    timed::elsewhere(outer, sweep);
 }
 
 /// Returns a task for the outcome of `task`. If the limit ends first, `task` is cancelled, and the
@@ -256,15 +256,15 @@ impl<T: Send + 'static> End<T> {
         let mut sweep = Sweep::new(Some(Reason::new(why)));
         let mut outcome = Some(outcome);
         let mut put = |slot: &mut dyn Slot| *cast(slot) = outcome.take();
-        let left = due::settle(&self.outer, &mut put, &mut sweep);
-        if left != due::Left::Alone {
+        let left = timed::settle(&self.outer, &mut put, &mut sweep);
+        if left != timed::Left::Alone {
             sweep.unwanted([(self.inner.clone() as Arc<dyn Withdraw>, 0)]);
             sweep.take_all();
         }
         proceed(&self.inner, self.is_sent, &self.outer, left, &mut sweep);
         // What has not found its place, and the inner task, are the user's to drop.
         sweep.keep((outcome, self.inner));
-        due::elsewhere(self.outer, sweep);
+        timed::elsewhere(self.outer, sweep);
     }
 }
 

@@ -7,7 +7,7 @@ use super::{When, refused};
 use crate::cancel::Sweep;
 use crate::cell::slot::{Outcome, Slot, cast};
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, UpstreamRef, due, with_state};
+use crate::cell::{AnyCell, TaskMeta, UpstreamRef, timed, with_state};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Duration, Mutex};
 use crate::task::Task;
@@ -123,11 +123,11 @@ impl<T: Send + 'static> HandBack<T> {
         let mut sweep = Sweep::new(None);
         let mut outcome = Some(outcome);
         let mut put = |slot: &mut dyn Slot| *cast(slot) = outcome.take();
-        let state = due::settle(&self.outer, &mut put, &mut sweep);
+        let state = timed::settle(&self.outer, &mut put, &mut sweep);
         proceed(&self.inner, self.is_sent, &self.outer, state, &mut sweep);
         // The task is not handed back if the outer one was cancelled.
         sweep.keep((outcome, left, self.inner, self.taker));
-        due::elsewhere(self.outer, sweep);
+        timed::elsewhere(self.outer, sweep);
     }
 }
 

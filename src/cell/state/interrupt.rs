@@ -21,7 +21,7 @@ pub(crate) struct DeferredCancel {
 }
 
 /// The raise of a token that arrived while links were running. The driver fails the task.
-pub(super) struct Due {
+pub(super) struct DeferredFailure {
     error: TaskError,
     /// Observers were running or next. They see the outcome that they subscribed to.
     spares_observers: bool,
@@ -51,35 +51,40 @@ impl State {
             Phase::Driving => self.observing,
             _ => self.steps.begins_with_observer(),
         };
-        let due = Due {
+        let deferred = DeferredFailure {
             error,
             spares_observers,
         };
-        let before = self.rare.get_or_insert_default().due.replace(due);
+        let before = self
+            .rare
+            .get_or_insert_default()
+            .deferred_failure
+            .replace(deferred);
         before.map(|before| before.error)
     }
 
     /// Another cancel has precedence. Returns the failure of the raise.
-    pub(crate) fn clear_due(&mut self) -> Option<TaskError> {
-        let due = self.rare.as_mut()?.due.take()?;
-        Some(due.error)
+    pub(crate) fn clear_deferred_failure(&mut self) -> Option<TaskError> {
+        let deferred = self.rare.as_mut()?.deferred_failure.take()?;
+        Some(deferred.error)
     }
 
     /// Returns the failure that the driver applies now.
-    pub(crate) fn take_due(&mut self) -> Option<TaskError> {
+    pub(crate) fn take_deferred_failure(&mut self) -> Option<TaskError> {
         let observer_is_next = self.steps.begins_with_observer();
-        let due = &mut self.rare.as_mut()?.due;
-        let due = due.take_if(|due| !(due.spares_observers && observer_is_next))?;
+        let deferred = &mut self.rare.as_mut()?.deferred_failure;
+        let deferred =
+            deferred.take_if(|failure| !(failure.spares_observers && observer_is_next))?;
         self.cancelled = true;
         self.called_off = true;
-        Some(due.error)
+        Some(deferred.error)
     }
 
     /// Returns true if a cancel or the raise of a token is left to the driver.
     #[inline]
     pub(crate) fn is_interrupted(&self) -> bool {
         let rare = self.rare.as_ref();
-        rare.is_some_and(|rare| rare.deferred_cancel.is_some() || rare.due.is_some())
+        rare.is_some_and(|rare| rare.deferred_cancel.is_some() || rare.deferred_failure.is_some())
     }
 
     pub(crate) fn has_deferred_cancel(&self) -> bool {
