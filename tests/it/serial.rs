@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Count, Drops, Gate, expected, one_thread, pool_of, within};
 use fast_async::flow::{reduce, repeat_while};
@@ -97,6 +97,9 @@ fn a_cancel_ends_it_between_two_calls_and_while_it_waits() {
             count.add();
             tell.open();
             pass.pass();
+            // Longer than a loop runs before other jobs get their turn.
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_millis(5) {}
             Ok(true)
         });
         begun.pass();
