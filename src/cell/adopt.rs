@@ -59,9 +59,11 @@ pub(crate) fn follow(
         Adopted::Yes(Registered::Late) => schedule(inner),
         Adopted::Yes(Registered::Cold) => enqueue(&inner),
         Adopted::Superseded => {
+            // As if the cancel had come after the adoption.
+            raise::withdraw_all(Some(upstream(&inner)));
             super::release(&*inner);
-            drop((inner, removed));
-            stop::driver_is_back(outer);
+            drop(removed);
+            stop::driver_has_left(outer, inner);
         }
         Adopted::Unwanted(source) => {
             raise::withdraw_all(Some(upstream(&source)));

@@ -87,6 +87,22 @@ pub(super) fn drop_begins(cell: &dyn AnyCell) {
     });
 }
 
+/// A superseded driver has returned, with a task that was cancelled for that. `cell` has stopped
+/// when that task has.
+#[cold]
+pub(super) fn driver_has_left(cell: &Arc<dyn AnyCell>, returned: Arc<dyn AnyCell>) {
+    with_state(&**cell, |state| {
+        if let Some(stop) = state.stop() {
+            debug_assert!(
+                stop.followed.is_none(),
+                "a driver runs, so none is followed"
+            );
+            stop.leave_followed(Some(returned));
+        }
+    });
+    driver_is_back(cell);
+}
+
 /// A superseded driver has returned: its closure has returned, and the captures and the result are
 /// dropped.
 #[cold]

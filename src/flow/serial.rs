@@ -85,10 +85,6 @@ impl<F> Serial<F> {
         B: Send + 'static,
         F: FnMut(A) -> Step<A, B> + Send + 'static,
     {
-        // A continuation would keep the closure after `stopped`, and is not waited for.
-        if let Some(error) = self.context.reason() {
-            return Given::Outcome(Err(error));
-        }
         let task = task.on(self.pool.as_ref().unwrap_or_else(|| Pool::global()));
         let location = self.location;
         Given::Task(task.link(location, move |outcome, at| match outcome {

@@ -22,9 +22,10 @@ impl<T: Send + 'static> Task<T> {
     /// already.
     ///
     /// What has not started never will, and what it captured is dropped at once. A closure that is
-    /// running is not stopped: its [token](crate::TaskContext::is_cancelled) is raised, and what it
-    /// returns is dropped; [`stopped`](Task::stopped) waits until it has returned. Tasks that only
-    /// this one waits for are cancelled with it, up to the first [`shielded`](Task::shielded) one.
+    /// running is not stopped: its [token](crate::TaskContext::is_cancelled) is raised, what it
+    /// returns is dropped, and a task that it returns is cancelled;
+    /// [`stopped`](Task::stopped) waits until all of that is over. Tasks that only this one waits
+    /// for are cancelled with it, up to the first [`shielded`](Task::shielded) one.
     /// `finally` closures run and observers see the cancellation as a failure: now, on the calling
     /// thread, also when [`on`](Task::on) chose another.
     ///

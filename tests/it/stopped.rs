@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Drops, Gate, Log, expected, within};
+use crate::support::{Count, Drops, Gate, Log, expected, within};
 use fast_async::{CancelOutcome, CancelToken, Pool, Task, attempt, deferred, spawn, spawn_with};
 
 /// A task whose closure runs until the gate is opened, cancelled or not.
@@ -254,6 +254,60 @@ fn a_closure_that_returns_a_task_when_it_is_cancelled_has_returned() {
         assert!(!stopped.is_settled());
         gate.open();
         stopped.wait().unwrap();
+    });
+}
+
+// Contract: C1, C3. It makes no difference whether the cancel or the return comes first.
+#[test]
+fn what_a_cancelled_closure_returns_is_cancelled_too_and_waited_for() {
+    within(|| {
+        for links in [0, 1] {
+            let (log, gate) = (Log::new(), Gate::new());
+            let (started, held) = (Gate::new(), Gate::new());
+            let (tell, hold, inner) = (started.clone(), held.clone(), running(&log, &gate));
+            let returns = move || {
+                tell.open();
+                hold.pass();
+                inner
+            };
+            let task = match links {
+                0 => attempt(returns),
+                _ => spawn(|| ()).and_then(move |()| returns()),
+            };
+            started.pass();
+            assert_eq!(task.cancel(), CancelOutcome::Signalled);
+            let stopped = task.stopped();
+            held.open();
+            // The task that it returns runs, and has seen its cancel only when it may return.
+            assert!(!stopped.is_settled());
+            gate.open();
+            stopped.wait().unwrap();
+            assert_eq!(log.take(), ["returned"]);
+        }
+    });
+}
+
+// Contract: C1, C3
+#[test]
+fn a_task_that_is_returned_too_late_never_begins() {
+    within(|| {
+        let (started, held) = (Gate::new(), Gate::new());
+        let (tell, hold) = (started.clone(), held.clone());
+        let runs = Count::default();
+        let (ran, (resolver, waits)) = (runs.clone(), deferred::<()>());
+        let task = attempt(move || {
+            tell.open();
+            hold.pass();
+            waits.then(move |()| ran.add())
+        });
+        started.pass();
+        task.cancel();
+        let stopped = task.stopped();
+        held.open();
+        stopped.wait().unwrap();
+        assert!(!resolver.is_wanted());
+        assert!(resolver.resolve(()).is_err());
+        assert_eq!(runs.get(), 0);
     });
 }
 

@@ -15,7 +15,8 @@ pub(crate) struct Stop {
     ///
     /// Invariant: a thread is here only while it runs user code that `stopped` waits for.
     pub(crate) threads: Threads,
-    /// The task that was followed when the cancel came, and was cancelled with this one.
+    /// The task that was followed when the cancel came, or that the closure returned later, and was
+    /// cancelled with this one.
     pub(crate) followed: Option<Arc<dyn AnyCell>>,
     /// Called when `drivers` falls to 0. Empty while it is 0.
     pub(crate) waiting: Vec<OnStop>,
