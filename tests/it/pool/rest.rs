@@ -57,11 +57,14 @@ fn wait_idle_inside_tasks_of_the_same_pool() {
     within(|| {
         for max in [1, 4] {
             let pool = pool_of(max);
-            let (done, met) = (Count::default(), Count::default());
+            let (done, met, all_there) = (Count::default(), Count::default(), Gate::new());
             let waiters: Vec<Task<usize>> = (0..3)
                 .map(|_| {
                     let (own, done, met) = (pool.clone(), done.clone(), met.clone());
+                    let there = all_there.clone();
                     pool.spawn(move || {
+                        // One that came later would find the pool busy with those that wait for it.
+                        there.pass();
                         for _ in 0..10 {
                             let done = done.clone();
                             own.spawn(move || done.add()).detach();
@@ -75,6 +78,7 @@ fn wait_idle_inside_tasks_of_the_same_pool() {
                     })
                 })
                 .collect();
+            all_there.open();
             for seen in all(waiters).wait().unwrap() {
                 assert!(seen >= 10, "its own ten jobs are done: {seen}");
             }
