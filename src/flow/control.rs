@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+use smallvec::SmallVec;
+
 use super::elements::Elements;
 use crate::cell::AnyCell;
 use crate::cell::slot::Outcome;
 use crate::error::TaskError;
 use crate::promise::Resolver;
-use crate::sync::Arc;
+use crate::sync::{Arc, ThreadId};
 use crate::unhandled;
 
 /// What becomes of the outcomes.
@@ -61,6 +63,8 @@ pub(super) struct Control<U: Send + 'static, C: Collect<U>> {
     pub(super) missing: usize,
     /// `None` once the outcome of the whole is decided.
     pub(super) whole: Option<Whole<U, C>>,
+    /// The threads on which runners serve, so that user code runs there or may run next.
+    pub(super) threads: SmallVec<[ThreadId; 2]>,
     /// The tasks that closures have returned and that are not settled, by the index of the element.
     pub(super) tasks: BTreeMap<usize, Arc<dyn AnyCell>>,
     /// The task of the whole, if it was decided while closures ran: it has stopped when they have
@@ -99,6 +103,7 @@ impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
             ahead,
             missing: 0,
             whole: Some(whole),
+            threads: SmallVec::new(),
             tasks: BTreeMap::new(),
             left: None,
         }
@@ -123,6 +128,14 @@ impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
         self.is_pulling = true;
         self.busy += 1;
         Turn::Pull
+    }
+
+    /// A runner has ended. One thread may run two, of which one runs inside the other.
+    pub(super) fn forget_thread(&mut self, thread: ThreadId) {
+        let place = self.threads.iter().rposition(|other| *other == thread);
+        if let Some(place) = place {
+            self.threads.swap_remove(place);
+        }
     }
 
     /// The outcome of an element is in.

@@ -4,14 +4,15 @@ use std::fmt;
 use std::panic::Location;
 
 use super::elements::{Elements, elements};
+use super::next_outcome::NextOutcome;
 use super::runners::{Runners, start_ahead};
 use super::stream::{IntoStream, Stream};
-use crate::cell::TaskMeta;
+use crate::cell::{TaskMeta, UpstreamRef};
 use crate::error::TaskError;
 use crate::pool::Pool;
 use crate::promise::deferred;
 use crate::sync::Arc;
-use crate::task::{IntoTask, Task};
+use crate::task::{IntoTask, Task, tie};
 
 /// Calls `f` with each element of `iter`, at most `limit` at a time; returns the outcomes one by
 /// one, in the order in which they come.
@@ -149,6 +150,10 @@ impl<U: Send + 'static> Results<U> {
     #[track_caller]
     pub fn next_task(&self) -> Task<Option<Result<U, TaskError>>> {
         let (resolver, task) = deferred();
+        if let (Some(runners), Some(cell)) = (&self.runners, resolver.cell()) {
+            let to = Arc::new(NextOutcome(Arc::downgrade(runners)));
+            tie(&cell, UpstreamRef { to, step_id: 0 });
+        }
         // A runner that delivers an outcome has more to do than what is chained on it.
         self.note_read(self.stream.read_by(resolver.on_pool()));
         task

@@ -69,6 +69,7 @@ mod filter_map;
 mod map_limit;
 mod map_settled;
 mod map_unordered;
+mod next_outcome;
 mod reduce;
 mod repeat_while;
 mod runners;

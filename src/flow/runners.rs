@@ -20,13 +20,13 @@ use crate::cell::slot::Outcome;
 use crate::cell::step::Follow;
 use crate::cell::stop::{driver_is_back, leave_running, when_stopped};
 use crate::cell::task_cell::{NoWork, Returned, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, Upstream, UpstreamRef, with_state};
+use crate::cell::{AnyCell, TaskMeta, Upstream, UpstreamRef, deadlock, with_state};
 use crate::error::{ErrorKind, TaskError};
 use crate::executor::{RunResult, Runnable};
 use crate::limits::{RUNNER_LOOKS, RUNNER_PAUSE, RUNNER_SLICE, SPARE_RUNNERS};
 use crate::pool::Pool;
 use crate::promise::Resolver;
-use crate::sync::{Arc, Instant, Mutex, spin_hint};
+use crate::sync::{Arc, Instant, Mutex, ThreadId, spin_hint, thread_id};
 use crate::task::{Sink, Task};
 use crate::unhandled;
 
@@ -166,10 +166,21 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
     /// Serves elements on this thread, until there are none, or no place, or others wait for the
     /// thread.
     fn serve(self: &Arc<Self>) {
-        let elements = self.control.lock().elements.clone();
+        let me = thread_id();
+        let (elements, whole) = {
+            let mut control = self.control.lock();
+            control.threads.push(me);
+            let whole = control.whole.as_ref();
+            let whole = whole.and_then(|whole| whole.resolver.cell());
+            (control.elements.clone(), whole)
+        };
+        if let Some(whole) = whole {
+            deadlock::note_runs_for(&*whole);
+        }
         let (is_over_time, after) = self.serve_from(elements.as_deref());
         // Before the whole settles, if this runner is the last.
         unhandled::drop_reporting(elements);
+        self.control.lock().forget_thread(me);
         self.carry_out(after);
         if is_over_time {
             self.submit();
@@ -276,6 +287,16 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
         self.change(|control, _| control.busy -= 1);
     }
 
+    /// One element runs at a time.
+    pub(super) fn is_serial(&self) -> bool {
+        self.limit == 1
+    }
+
+    /// A closure may be running.
+    pub(super) fn is_served(&self) -> bool {
+        !self.control.lock().threads.is_empty()
+    }
+
     /// So many outcomes were read.
     pub(super) fn note_read(self: &Arc<Self>, count: usize) {
         self.change(|control, _| control.read += count);
@@ -369,5 +390,9 @@ impl<U: Send + 'static, C: Collect<U>> Upstream for Runners<U, C> {
         for task in self.control.lock().tasks.values().rev() {
             found.push(task.clone());
         }
+    }
+
+    fn left_running(&self, found: &mut Vec<ThreadId>) {
+        found.extend_from_slice(&self.control.lock().threads);
     }
 }

@@ -191,8 +191,10 @@ impl PoolBuilder {
     ///
     /// A job leaves its place when a thread begins it or when it is cancelled.
     ///
-    /// At the limit `spawn` blocks until there is room. On the pool's own threads it exceeds the
-    /// limit instead, because the thread could wait for itself. [`Pool::try_spawn`] does not block:
+    /// At the limit `spawn` blocks until there is room. On the threads of pools, and on a thread
+    /// that runs a [loop](crate::LoopQueue) or has a [local
+    /// one](crate::loop_queue::LocalLoop), it exceeds the limit instead, because the pool's jobs
+    /// may wait for that thread. [`Pool::try_spawn`] does not block:
     /// it returns the closure, but not on the pool's own threads. While `spawn` blocks in a
     /// callback, the pool runs the continuations of the tasks that the callback has settled.
     ///

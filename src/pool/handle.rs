@@ -10,7 +10,7 @@ use crate::cancel::CancelToken;
 use crate::executor::{Executor, Job, Runnable};
 use crate::sync::{Arc, Duration, OnceLock, Weak, deadline_after};
 use crate::timer::{Clock, Still, TimeSource};
-use crate::{dispatch, unhandled};
+use crate::{dispatch, turning, unhandled};
 
 /// A pool of threads.
 ///
@@ -145,7 +145,8 @@ impl Pool {
     /// Takes a slot of the queue, and waits for a free one; see
     /// [`PoolBuilder::queue_limit`](super::PoolBuilder). Returns true if a slot was taken: the
     /// caller records it in the job, which releases it. Without a limit, and on this pool's own
-    /// threads, none is taken. On another pool's threads it does not wait.
+    /// threads, none is taken. It does not wait on another pool's threads, nor on a thread on which
+    /// a loop relies: a worker may wait for that loop.
     pub(crate) fn acquire_place(&self) -> bool {
         let registry = &self.0.registry;
         let Some(capacity) = &registry.capacity else {
@@ -159,7 +160,8 @@ impl Pool {
         if capacity.is_full() {
             dispatch::hand_off_all();
         }
-        capacity.acquire(|| !blocking::on_worker() && !registry.is_closed());
+        let may_wait = !blocking::on_worker() && !turning::is_relied_on();
+        capacity.acquire(|| may_wait && !registry.is_closed());
         true
     }
 

@@ -7,18 +7,14 @@
 use super::job::{Host, QueuedJob};
 use super::line::{Actions, Entry, Line};
 use super::rate::Rate;
-use std::panic::Location;
-
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
-use crate::cell::call_off::enlist;
 use crate::cell::state::Role;
 use crate::cell::{self, AnyCell, Upstream, UpstreamRef, stop};
 use crate::error::{ErrorKind, TaskError};
 use crate::executor::{Job, Runnable};
 use crate::pool::{ConfigError, Pool};
-use crate::promise::deferred_in;
 use crate::sync::{Arc, AtomicU64, Instant, Mutex, Ordering, ThreadId, thread_id};
-use crate::task::{Task, expect_dependents, start, tie};
+use crate::task::{expect_dependents, start, tie};
 
 pub(super) const ZERO_LIMIT: ConfigError = ConfigError::new(
     "a queue with a limit of 0 would start nothing: it must be 1 or more; to stop it, call `pause`",
@@ -213,23 +209,6 @@ impl Queue {
         let count = rejected.filter(|was_there| *was_there).count();
         self.act();
         count
-    }
-
-    /// A task that settles when the line is that short.
-    pub(super) fn watch(
-        self: &Arc<Self>,
-        below: Option<usize>,
-        location: &'static Location<'static>,
-    ) -> Task<()> {
-        let (resolver, task) = deferred_in(self.pool.as_ref(), location);
-        let (reached, cancelled) = self.with(|line| line.watch(below, resolver));
-        drop(cancelled);
-        if let Some(resolver) = reached {
-            let _ = resolver.resolve(());
-        } else if let Some(cell) = task.cell().filter(|cell| cell.meta().is_under_tokens()) {
-            enlist(cell);
-        }
-        task
     }
 }
 

@@ -379,6 +379,28 @@ impl Line {
         }
     }
 
+    /// The jobs with a place that must end before the line can be that short, as far as that is
+    /// known: with several places it may be any of them that ends next.
+    fn in_the_way_of(&self, below: Option<usize>) -> impl Iterator<Item = &Placed> {
+        let all = below.is_none() || !self.is_paused && self.limit == 1;
+        self.placed.values().filter(move |_| all)
+    }
+
+    /// Their tasks.
+    pub(super) fn must_end(&self, below: Option<usize>) -> Vec<Arc<dyn AnyCell>> {
+        let cell = |placed: &Placed| match &placed.entry {
+            Some(Entry::Task(cell)) => Some(cell.clone()),
+            _ => None,
+        };
+        self.in_the_way_of(below).filter_map(cell).collect()
+    }
+
+    /// The threads of those that are continuations of a chain.
+    pub(super) fn must_return(&self, below: Option<usize>) -> Vec<ThreadId> {
+        let thread = |placed: &Placed| placed.thread;
+        self.in_the_way_of(below).filter_map(thread).collect()
+    }
+
     /// The only job that has a place, where none starts before it has ended.
     fn only_placed(&self) -> Option<&Placed> {
         if self.is_paused || self.limit != 1 || self.placed.len() != 1 {

@@ -68,6 +68,7 @@
 //   job.rs         a chain's job in the queue
 //   line.rs        which jobs wait, run, start next: plain data
 //   core.rs        Queue: acts on what the line decides
+//   watched.rs     tasks that settle when the line is short
 //   builder.rs, task_queue.rs, verbs.rs    the public handle
 //   semaphore.rs   Semaphore, Permit
 
@@ -79,6 +80,7 @@ mod rate;
 mod semaphore;
 mod task_queue;
 mod verbs;
+mod watched;
 
 pub use builder::TaskQueueBuilder;
 pub use semaphore::{Permit, Semaphore};

@@ -9,15 +9,18 @@
 
 use std::panic::Location;
 
+use super::batch::{Batch, merge};
 use super::delay::sleep_until;
+use super::present_run::PresentRun;
 use super::rule::{Moment, Rule};
 use super::time_of;
+use crate::cell::UpstreamRef;
 use crate::cell::slot::Outcome;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::pool::Pool;
 use crate::promise::{Resolver, deferred_in};
 use crate::sync::{Arc, Instant, Mutex};
-use crate::task::{Given, Task, TaskBuilder};
+use crate::task::{Given, Task, TaskBuilder, tie};
 use crate::{guard, unhandled};
 
 /// The closure of the user's.
@@ -26,6 +29,8 @@ pub(super) type Work<A, T> = Box<dyn FnMut(A) -> Given<T> + Send>;
 /// Merges calls.
 pub(super) struct Merger<A, T: Send + 'static> {
     state: Mutex<State<A, T>>,
+    /// What every call waits for.
+    run: Arc<PresentRun>,
     pool: Option<Pool>,
     location: &'static Location<'static>,
 }
@@ -45,16 +50,6 @@ struct State<A, T: Send + 'static> {
     /// Until then a call joins the earlier ones.
     quiet: Moment,
     timer: Timer,
-}
-
-/// Calls that are merged.
-struct Batch<A, T: Send + 'static> {
-    argument: A,
-    callers: Vec<Resolver<T>>,
-    /// When the first of them came.
-    since: Instant,
-    /// When it is due at the latest.
-    due: Moment,
 }
 
 /// The one timer of a merger. It may be due before the batch that waits: then it is armed again.
@@ -123,6 +118,7 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
                 quiet: Moment::Past,
                 timer: Timer::default(),
             }),
+            run: Arc::default(),
             pool,
             location,
         })
@@ -147,6 +143,10 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
         location: &'static Location<'static>,
     ) -> Task<T> {
         let (resolver, task) = deferred_in(self.pool.as_ref(), location);
+        if let Some(cell) = task.cell() {
+            let to = self.run.clone();
+            tie(cell, UpstreamRef { to, step_id: 0 });
+        }
         let now = self.now();
         let (joined, effects) = {
             let mut state = self.state.lock();
@@ -266,6 +266,7 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
         let location = self.location;
         let builder = TaskBuilder::of_pool(self.pool.clone());
         let task = builder.attempt_at(location, move |_| own.call_work(argument));
+        self.run.set(task.cell());
         task.handle(move |outcome| core.finish(outcome)).detach();
     }
 
@@ -406,17 +407,6 @@ impl<A, T: Send + 'static> State<A, T> {
         };
         Effects { run, arm, replaced }
     }
-}
-
-/// Adds calls to the present ones. The later argument stays, the earlier one is returned.
-fn merge<A, T: Send + 'static>(place: &mut Option<Batch<A, T>>, batch: Batch<A, T>) -> Option<A> {
-    let Some(earlier) = place else {
-        *place = Some(batch);
-        return None;
-    };
-    earlier.callers.extend(batch.callers);
-    earlier.due = batch.due;
-    Some(std::mem::replace(&mut earlier.argument, batch.argument))
 }
 
 /// Settles one of several calls. A clone of the value may panic.

@@ -56,13 +56,16 @@
 //   timeout.rs   timeout, timeout_or        within.rs   within
 //   upstream.rs  what a task with a timer waits for    interval.rs  every
 //   rule.rs      when merged calls run      merge.rs    merging calls
+//   batch.rs     calls that are merged      present_run.rs  what they wait for
 //   debounce.rs  Debounce                   throttle.rs  Throttle
 
+mod batch;
 mod debounce;
 mod delay;
 mod interval;
 mod limit;
 mod merge;
+mod present_run;
 mod rule;
 mod throttle;
 mod timeout;

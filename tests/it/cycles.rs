@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use crate::support::{Gate, isolated, pool_of, within};
 use fast_async::{
     ErrorKind, LoopQueue, Pool, Resolver, SharedTask, Status, Task, all, any, await_all, deferred,
@@ -653,5 +655,211 @@ mod random {
                 let _ = resolver.resolve(0);
             }
         }
+    }
+}
+
+/// A closure waits for what only its own return would bring.
+mod of_families {
+    use super::*;
+    use fast_async::flow::Results;
+    use fast_async::time::Debounce;
+    use fast_async::{Clock, TaskQueue};
+    use std::sync::OnceLock;
+
+    /// Something that a closure gets after it has been made.
+    struct Later<T>(mpsc::Sender<T>, Mutex<mpsc::Receiver<T>>);
+
+    impl<T> Later<T> {
+        fn new() -> Arc<Later<T>> {
+            let (tell, told) = mpsc::channel();
+            Arc::new(Later(tell, Mutex::new(told)))
+        }
+
+        fn put(&self, value: T) {
+            self.0.send(value).unwrap();
+        }
+
+        fn take(&self) -> T {
+            self.1.lock().recv().unwrap()
+        }
+    }
+
+    // Contract: W3
+    #[test]
+    fn the_closure_of_an_element_waits_for_the_whole() {
+        within(|| {
+            for limit in [1, 3] {
+                let pool = pool_of(4);
+                let (own, met) = (Later::new(), Later::new());
+                let (whole, told) = (own.clone(), met.clone());
+                let flow = pool.map_limit(0..1, limit, move |_| {
+                    let whole: Task<Vec<()>> = whole.take();
+                    told.put(kind(whole.wait()));
+                    Ok(())
+                });
+                own.put(flow);
+                assert_eq!(met.take(), Err(ErrorKind::Cycle));
+
+                let (own, met) = (Later::new(), Later::new());
+                let (whole, told) = (own.clone(), met.clone());
+                let flow = pool.each(0..1, limit, move |_| {
+                    let whole: Task<()> = whole.take();
+                    // By way of another task.
+                    let other = spawn(|| ()).and_then(move |()| whole);
+                    told.put(kind(other.wait()));
+                    Ok(())
+                });
+                own.put(flow);
+                assert_eq!(met.take(), Err(ErrorKind::Cycle));
+            }
+        });
+    }
+
+    // Contract: W3
+    #[test]
+    fn the_closure_of_an_element_waits_for_the_next_result() {
+        within(|| {
+            let pool = pool_of(4);
+            let (own, met) = (Later::new(), Later::new());
+            let (results, told) = (own.clone(), met.clone());
+            let flow = pool.map_unordered(0..1, 1, move |_| {
+                let results: Arc<OnceLock<Results<()>>> = results.take();
+                let next = results.get().unwrap().next_task();
+                told.put(kind(next.wait()).map(|_| ()));
+                Ok(())
+            });
+            let place = Arc::new(OnceLock::new());
+            assert!(place.set(flow).is_ok());
+            own.put(place.clone());
+            assert_eq!(met.take(), Err(ErrorKind::Cycle));
+
+            // Where another element may come first it is none.
+            let (first, second) = (Gate::new(), Gate::new());
+            let (began, pass) = (first.clone(), second.clone());
+            let (own, met) = (Later::new(), Later::new());
+            let (results, told) = (own.clone(), met.clone());
+            let flow = pool.map_unordered(0..2, 2, move |n| {
+                if n == 1 {
+                    pass.pass();
+                    return Ok(n);
+                }
+                began.open();
+                let results: Arc<OnceLock<Results<u32>>> = results.take();
+                let next = results.get().unwrap().next_task();
+                told.put(kind(next.wait()));
+                Ok(n)
+            });
+            first.pass();
+            let place = Arc::new(OnceLock::new());
+            assert!(place.set(flow).is_ok());
+            own.put(place.clone());
+            until_blocked(&pool, 1);
+            second.open();
+            let next = met.take().unwrap().unwrap();
+            assert_eq!(next.unwrap(), 1);
+        });
+    }
+
+    // Contract: W3
+    #[test]
+    fn a_job_waits_until_its_own_queue_is_idle() {
+        within(|| {
+            for limit in [1, 3] {
+                let queue = TaskQueue::builder().limit(limit).build().unwrap();
+                let own = queue.clone();
+                let job = queue.spawn(move || kind(own.when_idle().wait()));
+                assert_eq!(job.wait().unwrap(), Err(ErrorKind::Cycle));
+                // A chain that was sent there.
+                let own = queue.clone();
+                let sent = Task::ready(()).on(&queue);
+                let sent = sent.then(move |()| kind(own.when_idle().wait()));
+                assert_eq!(sent.wait().unwrap(), Err(ErrorKind::Cycle));
+            }
+            let queue = TaskQueue::serial();
+            let (own, gate) = (queue.clone(), Gate::new());
+            let pass = gate.clone();
+            let job = queue.spawn(move || {
+                pass.pass();
+                kind(own.when_below(1).wait())
+            });
+            let behind = queue.spawn(|| 7);
+            gate.open();
+            assert_eq!(job.wait().unwrap(), Err(ErrorKind::Cycle));
+            assert_eq!(behind.wait().unwrap(), 7);
+            // Another's queue is no cycle, and a full one may get shorter.
+            let two = TaskQueue::builder().limit(2).build().unwrap();
+            let (own, began, gate) = (two.clone(), Gate::new(), Gate::new());
+            let (begin, pass) = (began.clone(), gate.clone());
+            two.spawn(move || pass.pass()).detach();
+            let job = two.spawn(move || {
+                begin.open();
+                own.spawn(|| ()).detach();
+                kind(own.when_below(1).wait())
+            });
+            began.pass();
+            gate.open();
+            assert_eq!(job.wait().unwrap(), Ok(()));
+        });
+    }
+
+    // Contract: W3, T7
+    #[test]
+    fn a_merged_call_waits_for_another_of_its_own() {
+        within(|| {
+            let clock = Clock::manual();
+            let pool = Pool::builder().clock(&clock).build().unwrap();
+            let place = Arc::new(OnceLock::<Debounce<u32, Result<u32, ErrorKind>>>::new());
+            let own = place.clone();
+            let save = pool.debounce(Duration::from_secs(1), move |n| match n {
+                0 => Ok(Ok(0)),
+                n => Ok(kind(own.get().unwrap().call(n - 1).wait()).and_then(|inner| inner)),
+            });
+            assert!(place.set(save.clone()).is_ok());
+            let call = save.call(1);
+            clock.advance(Duration::from_secs(1));
+            assert_eq!(call.wait().unwrap(), Err(ErrorKind::Cycle));
+        });
+    }
+
+    // Contract: W1. The tasks of the elements were sent to the loop of the thread that reads.
+    #[test]
+    fn a_reader_runs_what_its_loop_owes() {
+        within(|| {
+            for limit in [1, 2] {
+                let pool = pool_of(2);
+                let queue = LoopQueue::new();
+                let (own, sent) = (pool.clone(), queue.clone());
+                let job = Task::ready(()).on(&queue).then(move |()| {
+                    let results = own
+                        .map_unordered(0..3, limit, move |n| Task::ready(n).on(&sent).then(|n| n));
+                    results.map(Result::unwrap).sum::<u32>()
+                });
+                assert_eq!(queue.run_until(job).unwrap(), 3);
+            }
+        });
+    }
+
+    // Contract: P3. The worker waits for the loop, and the loop's thread would wait for the worker.
+    #[test]
+    fn a_loop_starts_work_beyond_the_limit() {
+        within(|| {
+            let full = Pool::builder().max_threads(1).queue_limit(1);
+            let full = full.build().unwrap();
+            let queue = LoopQueue::new();
+            let (resolver, owed) = deferred::<u32>();
+            let owed = owed.on(&queue).then(|n| n + 1);
+            let worker = full.spawn(move || owed.wait());
+            until_blocked(&full, 1);
+            let own = full.clone();
+            let job = Task::ready(()).on(&queue).then(move |()| {
+                for _ in 0..3 {
+                    own.spawn(|| ()).detach();
+                }
+                resolver.resolve(1).unwrap();
+            });
+            queue.run_until(job).unwrap();
+            assert_eq!(queue.run_until(worker).unwrap().unwrap(), 2);
+            assert!(full.wait_idle(Duration::MAX));
+        });
     }
 }

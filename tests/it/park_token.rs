@@ -7,8 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{LIMIT, PATIENCE, within};
+use fast_async::flow::map_unordered;
+use fast_async::topic::{Overflow, Receiver, Topic};
 use fast_async::{
-    LoopQueue, Pool, Resolver, Shutdown, Task, await_all, await_first, deferred, spawn,
+    Clock, LoopQueue, Pool, Resolver, Shutdown, Task, await_all, await_first, deferred, group,
+    spawn,
 };
 
 /// Long enough for the waiting thread to fall asleep.
@@ -32,6 +35,21 @@ fn settle_soon(resolver: Resolver<u32>) {
     thread::spawn(move || {
         thread::sleep(NAP);
         resolver.resolve(1)
+    });
+}
+
+/// A receiver with room for one value.
+fn topic() -> (Topic<u32>, Receiver<u32>) {
+    let topic = Topic::new();
+    let receiver = topic.receiver(1, Overflow::Block);
+    (topic, receiver)
+}
+
+/// Another thread publishes a value and closes the topic.
+fn publish_soon(topic: Topic<u32>) {
+    thread::spawn(move || {
+        thread::sleep(NAP);
+        topic.publish(1).unwrap();
     });
 }
 
@@ -87,6 +105,12 @@ const CALLS: &[(&str, fn())] = &[
             token.cancel();
         });
         task.wait().ok();
+    }),
+    ("wait_parked", || {
+        by_hand().wait_parked().unwrap();
+    }),
+    ("wait_parked of a shared task", || {
+        by_hand().share().wait_parked().unwrap();
     }),
     ("wait_timeout in time", || {
         by_hand().wait_timeout(LIMIT).unwrap().unwrap();
@@ -161,12 +185,69 @@ const CALLS: &[(&str, fn())] = &[
         pool.spawn(|| ()).detach();
         assert!(pool.wait_idle(LIMIT));
     }),
-    ("run at a queue limit", || {
+    ("attempt at a queue limit", || {
+        full_pool().attempt(|| Ok(())).wait().unwrap();
+    }),
+    ("spawn_with of a builder at a queue limit", || {
         let pool = full_pool();
-        let task = pool.spawn(|| 1);
-        let cold = Task::new(|| 2);
-        cold.run();
-        await_all(vec![task, cold]).unwrap();
+        let task = Task::builder().pool(&pool).spawn_with(|_| ());
+        task.wait().unwrap();
+    }),
+    ("the end of a group", || {
+        group(|g| {
+            g.spawn(|| thread::sleep(NAP)).detach();
+            Ok(())
+        })
+        .unwrap();
+    }),
+    ("the end of a group of a full pool", || {
+        let pool = full_pool();
+        pool.group(|g| {
+            g.attempt_with(|_| Ok(())).detach();
+            Ok(())
+        })
+        .unwrap();
+    }),
+    ("the next of some results", || {
+        let results = map_unordered(0..2, 1, |_| slow());
+        assert_eq!(results.filter(Result::is_ok).count(), 2);
+    }),
+    ("recv", || {
+        let (topic, mut receiver) = topic();
+        publish_soon(topic);
+        assert_eq!(*receiver.recv().unwrap(), 1);
+        assert!(receiver.recv().is_err());
+    }),
+    ("recv_timeout in time", || {
+        let (topic, mut receiver) = topic();
+        publish_soon(topic);
+        assert_eq!(*receiver.recv_timeout(LIMIT).unwrap(), 1);
+    }),
+    ("recv_timeout too short", || {
+        let (_topic, mut receiver) = topic();
+        receiver.recv_timeout(NAP).unwrap_err();
+    }),
+    ("the items of a receiver", || {
+        let (topic, receiver) = topic();
+        publish_soon(topic);
+        assert_eq!(receiver.count(), 1);
+    }),
+    ("publish to a full receiver", || {
+        let (topic, mut receiver) = topic();
+        topic.publish(1).unwrap();
+        let reader = thread::spawn(move || {
+            thread::sleep(NAP);
+            [*receiver.recv().unwrap(), *receiver.recv().unwrap()]
+        });
+        topic.publish(2).unwrap();
+        assert_eq!(reader.join().unwrap(), [1, 2]);
+    }),
+    ("a move of a clock", || {
+        let clock = Clock::manual();
+        let pool = Pool::builder().clock(&clock).build().expect("a valid pool");
+        let task = pool.delay(LIMIT).then(|()| thread::sleep(NAP));
+        clock.advance(LIMIT);
+        assert!(task.is_settled());
     }),
     ("set_max_threads", || {
         let pool = pool();

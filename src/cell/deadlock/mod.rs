@@ -65,6 +65,11 @@ impl Graph {
     }
 }
 
+/// The calling thread is about to run user code that `cell` waits for, besides its driver.
+pub(crate) fn note_runs_for(cell: &dyn AnyCell) {
+    with_state(cell, |state| state.note_driven());
+}
+
 /// A wait of the calling thread that is entered in the graph.
 pub(crate) struct WaitEntry {
     /// The outer wait, restored when this one is over: a callback that the outer wait runs may wait

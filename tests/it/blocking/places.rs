@@ -4,8 +4,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
+use fast_async::flow::map_unordered;
+use fast_async::topic::{Overflow, Topic};
 use fast_async::{
-    CancelToken, Job, LoopQueue, Pool, Shutdown, Task, await_all, await_first, deferred,
+    CancelToken, Job, LoopQueue, Pool, Shutdown, Task, await_all, await_first, deferred, group,
     set_unhandled_hook, spawn,
 };
 use parking_lot::Mutex;
@@ -86,7 +88,7 @@ impl Deed {
 
 type Call = (&'static str, fn(&Ground));
 
-const CALLS: [Call; 13] = [
+const CALLS: [Call; 19] = [
     ("wait", |ground| ground.task().wait().unwrap()),
     ("wait_parked", |ground| ground.task().wait_parked().unwrap()),
     ("wait_timeout", |ground| {
@@ -132,6 +134,47 @@ const CALLS: [Call; 13] = [
         ground.task().on(queue).then(|()| ()).detach();
         assert!(queue.wait_pending(PATIENCE));
         queue.run_pending();
+    }),
+    ("wait_parked of a shared task", |ground| {
+        ground.task().share().wait_parked().unwrap();
+    }),
+    ("group", |ground| {
+        let task = ground.task();
+        group(move |g| {
+            g.attempt(move || task).detach();
+            Ok(())
+        })
+        .unwrap();
+    }),
+    ("next of some results", |ground| {
+        let task = Mutex::new(Some(ground.task()));
+        let mut results = map_unordered(0..1, 1, move |_| task.lock().take().unwrap());
+        results.next().unwrap().unwrap();
+    }),
+    ("recv", |ground| {
+        let topic = Topic::new();
+        let mut receiver = topic.receiver(1, Overflow::Block);
+        let task = ground.task();
+        task.then(move |()| topic.publish(()).is_ok()).detach();
+        receiver.recv().unwrap();
+    }),
+    ("recv_timeout", |ground| {
+        let topic = Topic::new();
+        let mut receiver = topic.receiver(1, Overflow::Block);
+        let task = ground.task();
+        task.then(move |()| topic.publish(()).is_ok()).detach();
+        receiver.recv_timeout(PATIENCE).unwrap();
+    }),
+    ("publish to a full receiver", |ground| {
+        let topic = Topic::new();
+        // The thread that made it could not take from it while it publishes.
+        let maker = topic.clone();
+        let maker = thread::spawn(move || maker.receiver(1, Overflow::Block));
+        let mut receiver = maker.join().unwrap();
+        topic.publish(()).unwrap();
+        let task = ground.task();
+        task.then(move |()| receiver.recv().is_ok()).detach();
+        topic.publish(()).unwrap();
     }),
 ];
 

@@ -1,0 +1,29 @@
+//! Calls that wait for one run together.
+
+use super::rule::Moment;
+use crate::promise::Resolver;
+use crate::sync::Instant;
+
+/// Calls that are merged.
+pub(super) struct Batch<A, T: Send + 'static> {
+    pub(super) argument: A,
+    pub(super) callers: Vec<Resolver<T>>,
+    /// When the first of them came.
+    pub(super) since: Instant,
+    /// When it is due at the latest.
+    pub(super) due: Moment,
+}
+
+/// Adds calls to the present ones. The later argument stays, the earlier one is returned.
+pub(super) fn merge<A, T: Send + 'static>(
+    place: &mut Option<Batch<A, T>>,
+    batch: Batch<A, T>,
+) -> Option<A> {
+    let Some(earlier) = place else {
+        *place = Some(batch);
+        return None;
+    };
+    earlier.callers.extend(batch.callers);
+    earlier.due = batch.due;
+    Some(std::mem::replace(&mut earlier.argument, batch.argument))
+}
