@@ -244,3 +244,30 @@ fn no_link_begins_behind_one_that_has_seen_the_raise() {
         }
     });
 }
+
+/// Whether the cancel of a task comes before or after its closure has returned another one, that
+/// one is cancelled too.
+#[test]
+fn what_is_returned_beside_a_cancel_is_cancelled_too() {
+    explore(&["never returned", "cancelled"], || {
+        let (first, task) = open::<()>();
+        let (resolver, inner) = open::<u32>();
+        let returned = Counter::default();
+        let returns = returned.clone();
+        let task = task.and_then(move |()| {
+            returns.up();
+            inner
+        });
+        let settler = go(move || first.resolve(()));
+        assert_ne!(task.cancel(), CancelOutcome::TooLate);
+        let _ = settler.join().unwrap();
+        assert!(task.wait().unwrap_err().is_cancelled());
+        match returned.get() {
+            0 => "never returned",
+            _ => {
+                assert!(!resolver.is_wanted());
+                "cancelled"
+            }
+        }
+    });
+}
