@@ -253,6 +253,8 @@ impl LoopQueue {
         let mut task = pin!(task);
         let waker = Waker::from(self.0.clone());
         let mut context = Context::from_waker(&waker);
+        // What is sent to a loop that this thread runs further out wakes it, too.
+        let outer = turning::listen(|| Waker::from(Arc::new(Sleepers(self.0.clone()))));
         loop {
             // Inside a callback, what this thread has settled would wait for the callback's end,
             // and the loop may be waiting for that (Contract: W1). Jobs settle more.
@@ -266,6 +268,9 @@ impl LoopQueue {
             });
             if let Poll::Ready(outcome) = task.as_mut().poll(&mut context) {
                 return outcome;
+            }
+            if outer.is_some() && task.run_owed() {
+                continue;
             }
             if turned.is_none() && self.may_turn() && waiting > 0 && task.may_wait_for_a_loop() {
                 return Err(task.cycle());
@@ -412,12 +417,7 @@ impl Queue {
 
     /// Wakes the loop; `change` is made under the lock.
     pub(super) fn ring(&self, change: impl FnOnce(&mut Bell)) {
-        {
-            let mut bell = self.bell.lock();
-            change(&mut bell);
-            bell.arrivals += 1;
-        }
-        self.arrived.notify_all();
+        self.wake_sleepers(change);
         turning::unpark();
         if let Some(notify) = &self.notify {
             notify();
@@ -426,6 +426,15 @@ impl Queue {
 }
 
 impl Queue {
+    fn wake_sleepers(&self, change: impl FnOnce(&mut Bell)) {
+        {
+            let mut bell = self.bell.lock();
+            change(&mut bell);
+            bell.arrivals += 1;
+        }
+        self.arrived.notify_all();
+    }
+
     fn push(&self, job: Job) {
         let mut job = Some(job);
         self.ring(|bell| {
@@ -453,6 +462,15 @@ impl Drop for Queue {
 impl Wake for Queue {
     fn wake(self: Arc<Self>) {
         self.ring(|_| ());
+    }
+}
+
+/// Wakes `run_until` when something was sent to another loop of its thread.
+struct Sleepers(Arc<Queue>);
+
+impl Wake for Sleepers {
+    fn wake(self: Arc<Self>) {
+        self.0.wake_sleepers(|_| ());
     }
 }
 

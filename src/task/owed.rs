@@ -25,6 +25,13 @@ impl<T: Send + 'static> Task<T> {
         };
         self.cell().is_some_and(|cell| any_of(cell, waits))
     }
+
+    /// Runs what the task waits for as far as it was sent to a loop that this thread runs. Returns
+    /// true if something ran.
+    pub(crate) fn run_owed(&self) -> bool {
+        self.cell()
+            .is_some_and(|cell| run(cell, &|| self.is_settled()))
+    }
 }
 
 /// Runs what `cell` waits for as far as it was sent to a loop that this thread runs. Returns true

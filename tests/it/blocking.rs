@@ -171,6 +171,42 @@ fn a_callback_may_wait_for_a_pool_whose_job_waits_for_what_it_has_settled() {
     });
 }
 
+// Contract: W1, P3, P4
+#[test]
+fn a_callback_may_wait_for_a_pool_whose_job_waits_by_a_call_of_ours() {
+    let blocks: [fn(&Pool) -> bool; 3] = [
+        |pool| pool.wait_idle(PATIENCE),
+        |pool| pool.shutdown(Shutdown::Drain, PATIENCE).is_complete(),
+        |pool| {
+            pool.spawn(|| ()).detach();
+            pool.spawn(|| true).wait().unwrap()
+        },
+    ];
+    within(move || {
+        for block in blocks {
+            let pool = Pool::builder().max_threads(1).queue_limit(1);
+            let pool = pool.build().unwrap();
+            let (first, one) = deferred::<()>();
+            let (second, two) = deferred::<()>();
+            let began = Gate::new();
+            let begins = began.clone();
+            let job = pool.spawn(move || {
+                begins.open();
+                two.wait()
+            });
+            began.pass();
+            let own = pool.clone();
+            let task = one.then(move |()| {
+                second.resolve(()).unwrap();
+                block(&own)
+            });
+            first.resolve(()).unwrap();
+            assert!(task.wait().unwrap());
+            job.wait().unwrap().unwrap();
+        }
+    });
+}
+
 // Contract: W1
 #[test]
 fn a_loop_that_runs_in_a_callback_delays_no_task() {

@@ -624,3 +624,83 @@ mod local {
         });
     }
 }
+
+mod two_loops {
+    use super::*;
+    use fast_async::{all, await_all, await_first, group};
+    use std::sync::Barrier;
+
+    // Contract: W1, W3
+    #[test]
+    fn whose_jobs_wait_for_tasks_of_each_other() {
+        within(|| {
+            let queues = [LoopQueue::new(), LoopQueue::new()];
+            let (met, ends) = (Arc::new(Barrier::new(2)), [deferred(), deferred()]);
+            let (resolvers, ends) = {
+                let [(one, first), (two, second)] = ends;
+                ([one, two], all([first, second]).share())
+            };
+            let runs: Vec<_> = resolvers
+                .into_iter()
+                .enumerate()
+                .map(|(at, resolver)| {
+                    let (own, other) = (queues[at].clone(), queues[1 - at].clone());
+                    let (met, ends) = (met.clone(), ends.cloned());
+                    thread::spawn(move || {
+                        let job = Task::ready(()).on(&own).then(move |()| {
+                            met.wait();
+                            let task = Task::ready(7).on(&other).then(|n| n);
+                            task.wait().map_err(|error| error.kind())
+                        });
+                        let end = own.run_until(job).unwrap();
+                        resolver.resolve(()).unwrap();
+                        own.run_until(ends).unwrap();
+                        end
+                    })
+                })
+                .collect();
+            let ends: Vec<_> = runs.into_iter().map(|run| run.join().unwrap()).collect();
+            assert!(ends.contains(&Err(ErrorKind::Cycle)), "{ends:?}");
+            let others = ends.iter().filter(|end| end.is_ok());
+            assert!(others.count() <= 1);
+        });
+    }
+
+    // Contract: W1. A loop's job waits by any call for tasks that were sent to its own loop.
+    #[test]
+    fn a_job_waits_by_each_call_for_tasks_of_its_loop() {
+        let waits: [(&str, fn(Task<u32>) -> u32); 7] = [
+            ("wait", |task| task.wait().unwrap()),
+            ("wait of a shared task", |task| {
+                *task.share().wait().unwrap()
+            }),
+            ("await_all", |task| await_all([task]).unwrap()[0]),
+            ("await_first", |task| await_first([task]).unwrap()),
+            ("subscribe_blocking", |task| {
+                task.subscribe_blocking(|_| (), |_| ()).unwrap()
+            }),
+            ("run_until of another loop", |task| {
+                LoopQueue::new().run_until(task).unwrap()
+            }),
+            ("group", |task| {
+                group(move |g| {
+                    let child = g.attempt(move || task);
+                    Ok(child.wait()?)
+                })
+                .unwrap()
+            }),
+        ];
+        for (name, wait) in waits {
+            println!("{name}");
+            within(move || {
+                let queue = LoopQueue::new();
+                let own = queue.clone();
+                let job = Task::ready(()).on(&queue).then(move |()| {
+                    let task = Task::ready(6).on(&own).then(|n| n + 1);
+                    wait(task)
+                });
+                assert_eq!(queue.run_until(job).unwrap(), 7);
+            });
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{Count, Gate, Jam, until, within};
-use fast_async::{ErrorKind, Pool, Shutdown, Task, all};
+use fast_async::{ErrorKind, Pool, Shutdown, Task, all, any, race};
 
 fn limited(limit: usize) -> Pool {
     Pool::builder()
@@ -273,6 +273,58 @@ fn a_cancelling_shutdown_wakes_threads_that_wait_for_capacity() {
             }
             jam.open();
             assert_eq!(queued.wait().unwrap(), 7);
+        }
+    });
+}
+
+// Contract: P3, C1, M3
+#[test]
+fn whatever_cancels_a_queued_job_gives_its_place_back() {
+    let ends: [(&str, fn(&Pool, Task<()>)); 6] = [
+        ("cancel", |_, task| {
+            task.cancel();
+        }),
+        ("a time limit", |_, task| {
+            let limited = task.timeout(Duration::ZERO);
+            assert!(limited.wait().is_err());
+        }),
+        ("race", |_, task| {
+            race([Task::ready(()), task]).wait().unwrap();
+        }),
+        ("any", |_, task| {
+            any([Task::ready(()), task]).wait().unwrap()
+        }),
+        ("a guard", |_, task| drop(task.cancel_on_drop())),
+        ("a group", |pool, task| {
+            task.cancel();
+            let ended = pool.group(|g| {
+                g.spawn(|| ()).detach();
+                g.cancel();
+                Ok(())
+            });
+            ended.unwrap();
+        }),
+    ];
+    within(move || {
+        for (name, end) in ends {
+            let pool = Pool::builder().max_threads(1).queue_limit(1);
+            let pool = pool.build().unwrap();
+            let (began, gate) = (Gate::new(), Gate::new());
+            let (begin, pass) = (began.clone(), gate.clone());
+            let job = pool.spawn(move || {
+                begin.open();
+                pass.pass();
+            });
+            began.pass();
+            let task = pool.spawn(|| ());
+            assert!(pool.try_spawn(|| ()).is_err(), "{name}: the queue is full");
+            end(&pool, task);
+            let next = pool.try_spawn(|| ());
+            gate.open();
+            next.unwrap_or_else(|_| panic!("{name} keeps the place"))
+                .wait()
+                .unwrap();
+            job.wait().unwrap();
         }
     });
 }
