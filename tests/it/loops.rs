@@ -666,10 +666,12 @@ mod two_loops {
         });
     }
 
+    type Waits = fn(Task<u32>) -> u32;
+
     // Contract: W1. A loop's job waits by any call for tasks that were sent to its own loop.
     #[test]
     fn a_job_waits_by_each_call_for_tasks_of_its_loop() {
-        let waits: [(&str, fn(Task<u32>) -> u32); 7] = [
+        let waits: [(&str, Waits); 7] = [
             ("wait", |task| task.wait().unwrap()),
             ("wait of a shared task", |task| {
                 *task.share().wait().unwrap()

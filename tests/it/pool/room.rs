@@ -279,8 +279,9 @@ fn a_cancelling_shutdown_wakes_threads_that_wait_for_capacity() {
 
 // Contract: P3, C1, M3
 #[test]
-fn whatever_cancels_a_queued_job_gives_its_place_back() {
-    let ends: [(&str, fn(&Pool, Task<()>)); 6] = [
+fn each_way_to_cancel_a_queued_job_gives_its_place_back() {
+    type Ends = fn(&Pool, Task<()>);
+    let ends: [(&str, Ends); 6] = [
         ("cancel", |_, task| {
             task.cancel();
         }),
