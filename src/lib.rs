@@ -162,6 +162,7 @@ pub use combine::{all, all_settled, any, await_all, await_first, race};
 pub use error::{BoxError, ErrorKind, TaskError};
 #[doc(inline)]
 pub use executor::{Executor, Inline, Job};
+#[cfg(feature = "macros")]
 pub use fast_async_macros::make_async;
 #[doc(inline)]
 pub use flow::map_limit;
@@ -280,6 +281,6 @@ pub mod _documentation {
 }
 
 /// The README's code is compiled and run with the other examples.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "macros"))]
 #[doc = include_str!("../README.md")]
 mod readme {}

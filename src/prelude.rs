@@ -17,6 +17,10 @@
 #[doc(no_inline)]
 pub use crate::{
     CancelToken, ErrorKind, LoopQueue, Pool, Resolver, SharedTask, Task, TaskContext, TaskError,
-    all, all_settled, any, attempt, attempt_with, await_all, await_first, deferred, make_async,
-    spawn, spawn_with,
+    all, all_settled, any, attempt, attempt_with, await_all, await_first, deferred, spawn,
+    spawn_with,
 };
+
+#[cfg(feature = "macros")]
+#[doc(no_inline)]
+pub use crate::make_async;

@@ -3,6 +3,9 @@
 //! The expected messages are those of one compiler release; with another one this is skipped.
 //! `TRYBUILD=overwrite cargo test --test ui` writes them anew.
 
+// Most of the programs use the attribute.
+#![cfg(feature = "macros")]
+
 use std::env;
 use std::process::Command;
 

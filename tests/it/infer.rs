@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::support::{Log, within};
 use fast_async::{
-    Pool, Task, TaskError, all, any, attempt, await_all, deferred, make_async, spawn, spawn_with,
+    Pool, Task, TaskError, all, any, attempt, await_all, deferred, spawn, spawn_with,
 };
 
 // The expression of the contract, word for word but for the path.
@@ -130,9 +130,14 @@ fn the_question_mark_in_closures() {
 
 #[test]
 fn closures_that_return_tasks_of_any_making() {
-    #[make_async]
+    #[cfg(feature = "macros")]
+    #[fast_async::make_async]
     fn double(n: u32) -> u32 {
         n * 2
+    }
+    #[cfg(not(feature = "macros"))]
+    fn double(n: u32) -> Task<u32> {
+        spawn(move || n * 2)
     }
     within(|| {
         let n = spawn(|| 1)

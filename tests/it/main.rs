@@ -26,6 +26,7 @@ mod group;
 mod handed;
 mod infer;
 mod loops;
+#[cfg(feature = "macros")]
 mod make_async;
 mod many;
 mod metrics;
