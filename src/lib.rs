@@ -25,6 +25,10 @@
 //! cargo add fast-async
 //! ```
 //!
+//! The [guide](_documentation::guide) begins with a first chain and ends with answers to "my
+//! program hangs". This page has the concepts in a paragraph, the verbs in a table, and the
+//! modules.
+//!
 //! # Concepts
 //!
 //! A [`Task`] is a promise for one value. It *settles* once: with the value, or with a
@@ -69,14 +73,33 @@
 //! [`group`](mod@group), [`queue`], [`flow`] (many elements, some at a time) and [`unhandled`]
 //! (reports of failures).
 //!
+//! # Features
+//!
+//! | feature | default | what it adds | what it builds |
+//! |---|---|---|---|
+//! | `macros` | yes | [`make_async`] | `fast-async-macros`, `syn`, `quote`, `proc-macro2`, `unicode-ident` |
+//!
+//! Without features the crate depends on `crossbeam-channel`, `parking_lot`, `smallvec` and
+//! `tracing`, and on what these need:
+//!
+//! ```text
+//! cargo add fast-async --no-default-features
+//! ```
+//!
 //! # Further reading
 //!
+//! [Guide](_documentation::guide): a chapter for each kind of problem, with whole programs.
+//! [Coming from](_documentation::coming_from) another library: what its names are called here.
 //! [Contract](_documentation::contract): what a program may rely on, rule by rule, and
 //! [reliability](_documentation::reliability): how each rule is checked.
+//! [Support](_documentation::support): platforms, compilers, versions.
 //! [Performance](_documentation::performance): what an operation costs.
 //! [Design](_documentation::design): why it is built as it is.
-//! [Coming from](_documentation::coming_from) another library: what its names are called here.
-
+//!
+#![cfg_attr(
+    not(feature = "macros"),
+    doc = "[`make_async`]: https://docs.rs/fast-async/latest/fast_async/attr.make_async.html"
+)]
 #![forbid(unsafe_code)]
 #![doc(test(attr(deny(warnings))))]
 
@@ -205,6 +228,33 @@ pub mod _documentation {
         };
     }
 
+    /// A document with links to others. They lead to files there, and to pages here: the first
+    /// definition of a link counts.
+    macro_rules! page {
+        ($path:literal) => {
+            concat!(
+                "[first-chain]: crate::_documentation::guide::first_chain\n",
+                "[errors]: crate::_documentation::guide::errors\n",
+                "[observers]: crate::_documentation::guide::observers\n",
+                "[waiting]: crate::_documentation::guide::waiting\n",
+                "[cancelling]: crate::_documentation::guide::cancelling\n",
+                "[pools]: crate::_documentation::guide::pools\n",
+                "[time]: crate::_documentation::guide::time\n",
+                "[flow]: crate::_documentation::guide::flow\n",
+                "[topics]: crate::_documentation::guide::topics\n",
+                "[testing]: crate::_documentation::guide::testing\n",
+                "[interop]: crate::_documentation::guide::interop\n",
+                "[troubleshooting]: crate::_documentation::guide::troubleshooting\n",
+                "[coming-from]: crate::_documentation::coming_from\n",
+                "[contract]: crate::_documentation::contract\n",
+                "[design]: crate::_documentation::design\n",
+                "[performance]: crate::_documentation::performance\n",
+                "[reliability]: crate::_documentation::reliability\n\n",
+                include_str!(concat!("../docs/", $path)),
+            )
+        };
+    }
+
     #[doc = include_str!("../docs/CONTRACT.md")]
     pub mod contract {}
 
@@ -223,10 +273,16 @@ pub mod _documentation {
     #[doc = picture!("drawings/worker")]
     pub mod design {}
 
-    #[doc = include_str!("../docs/COMING-FROM.md")]
+    // It has programs with `#[make_async]`.
+    #[cfg(any(not(doctest), feature = "macros"))]
+    #[doc = page!("COMING-FROM.md")]
     pub mod coming_from {}
+
     #[doc = include_str!("../docs/RELIABILITY.md")]
     pub mod reliability {}
+
+    #[doc = page!("SUPPORT.md")]
+    pub mod support {}
 
     #[doc = include_str!("pool/README.md")]
     pub mod pool_protocols {}
@@ -278,6 +334,47 @@ pub mod _documentation {
     ///
     #[doc = picture!("plot-cancel", "plots/cancel")]
     pub mod performance {}
+
+    #[doc = page!("guide/src/introduction.md")]
+    pub mod guide {
+        #[doc = page!("guide/src/first-chain.md")]
+        pub mod first_chain {}
+
+        #[doc = page!("guide/src/errors.md")]
+        pub mod errors {}
+
+        #[doc = page!("guide/src/observers.md")]
+        pub mod observers {}
+
+        #[doc = page!("guide/src/waiting.md")]
+        pub mod waiting {}
+
+        #[doc = page!("guide/src/cancelling.md")]
+        pub mod cancelling {}
+
+        #[doc = page!("guide/src/pools.md")]
+        pub mod pools {}
+
+        #[doc = page!("guide/src/time.md")]
+        pub mod time {}
+
+        #[doc = page!("guide/src/flow.md")]
+        pub mod flow {}
+
+        #[doc = page!("guide/src/topics.md")]
+        pub mod topics {}
+
+        #[doc = page!("guide/src/testing.md")]
+        pub mod testing {}
+
+        // The package `interop` runs its programs: they need other libraries.
+        #[cfg(not(doctest))]
+        #[doc = page!("guide/src/interop.md")]
+        pub mod interop {}
+
+        #[doc = page!("guide/src/troubleshooting.md")]
+        pub mod troubleshooting {}
+    }
 }
 
 /// The README's code is compiled and run with the other examples.

@@ -580,6 +580,74 @@ fn drawings_name_files_that_exist() {
     nothing_wrong(wrong);
 }
 
+/// Each chapter of the guide is in the book and in the documentation.
+#[test]
+fn every_chapter_of_the_guide_is_shown() {
+    let chapters = root().join("docs/guide/src");
+    let book = fs::read_to_string(chapters.join("SUMMARY.md")).expect("the list of chapters");
+    let lib = fs::read_to_string(root().join("src/lib.rs")).expect("the crate");
+    let mut wrong = Vec::new();
+    for path in files_below(&chapters, "md") {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if name == "SUMMARY.md" {
+            continue;
+        }
+        if !book.contains(&format!("]({name})")) {
+            wrong.push(format!("SUMMARY.md has no line for {name}"));
+        }
+        if !lib.contains(&format!("page!(\"guide/src/{name}\")")) {
+            wrong.push(format!("lib.rs has no page for {name}"));
+        }
+    }
+    nothing_wrong(wrong);
+}
+
+/// What the links of a document lead to: `[text](target)`, and the definitions `[label]: target`
+/// of `[text][label]`.
+fn link_targets(text: &str) -> Vec<&str> {
+    let mut targets = Vec::new();
+    let mut is_code = false;
+    for line in text.lines() {
+        is_code ^= line.trim_start().starts_with("```");
+        if is_code {
+            continue;
+        }
+        for rest in line.split("](").skip(1) {
+            targets.extend(rest.split_once(')').map(|it| it.0));
+        }
+        if line.starts_with('[')
+            && let Some((_, target)) = line.split_once("]: ")
+        {
+            targets.push(target);
+        }
+    }
+    targets
+}
+
+#[test]
+fn links_lead_to_files_that_exist() {
+    let mut texts = files_below(&root().join("docs"), "md");
+    texts.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for path in texts {
+        let text = fs::read_to_string(&path).expect("a text");
+        for target in link_targets(&text) {
+            let file = target.split('#').next().unwrap_or_default();
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            count += 1;
+            if !path.with_file_name(file).exists() {
+                let path = path.strip_prefix(root()).expect("a path of ours");
+                wrong.push(format!("{} links to {target}", path.display()));
+            }
+        }
+    }
+    assert!(count > 50, "links are found");
+    nothing_wrong(wrong);
+}
+
 /// A public function or method that users call, with its attributes.
 struct PublicFn<'a> {
     name: String,
