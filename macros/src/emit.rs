@@ -22,14 +22,21 @@ pub(crate) fn function(function: &Function, options: &Options) -> TokenStream {
     let returned = function.returned(options.result);
     let head = head(function, signature(function, &returned));
     let bounds = bounds(function);
-    let builder = builder(options);
-    let closure = closure(function, &returned, body);
-    let start = start(function, &returned, quote!(#builder, #closure));
+    let closure = closure(function, options, &returned, body);
+    let start = start(function, options, &returned, closure);
+    let limit = Ident::new("limit", Span::mixed_site());
+    // Evaluated before the arguments leave the caller, as the other options are.
+    let limits = options
+        .timeout
+        .iter()
+        .map(|timeout| quote!(let #limit: ::core::time::Duration = #timeout;));
+    let limited = options.timeout.iter().map(|_| quote!(.timeout(#limit)));
     quote! {
         #head {
             #(#inner_attributes)*
             #bounds
-            #start
+            #(#limits)*
+            #start #(#limited)*
         }
     }
 }
@@ -120,7 +127,11 @@ fn ends(tokens: impl ToTokens) -> (Span, Span) {
     (first, spans.last().unwrap_or(first))
 }
 
-fn builder(options: &Options) -> TokenStream {
+/// What starts the body: the settings of a task, or a queue.
+fn starter(options: &Options) -> TokenStream {
+    if let Some(queue) = &options.queue {
+        return quote!(::fast_async::__private::queue(#queue));
+    }
     let name = options.name.iter().map(|name| quote!(.name(#name)));
     let pool = options.pool.iter().map(|pool| quote!(.pool(#pool)));
     quote!(::fast_async::__private::Task::builder() #(#name)* #(#pool)*)
@@ -128,7 +139,12 @@ fn builder(options: &Options) -> TokenStream {
 
 /// The closure owns every argument, used or not, and drops them as a function does: after the body,
 /// last one first.
-fn closure(function: &Function, returned: &Returned, body: TokenStream) -> TokenStream {
+fn closure(
+    function: &Function,
+    options: &Options,
+    returned: &Returned,
+    body: TokenStream,
+) -> TokenStream {
     let place = generated(function.signature.ident.span());
     let result = match returned {
         Returned::Nothing => quote!(()),
@@ -141,7 +157,9 @@ fn closure(function: &Function, returned: &Returned, body: TokenStream) -> Token
         let this = &receiver.self_token;
         quote!(let _ = &#this;)
     });
-    let arguments = function.arguments().enumerate().map(rebind);
+    let is_repeated = options.retry.is_some();
+    let arguments = function.arguments().enumerate();
+    let arguments = arguments.map(|argument| rebind(argument, is_repeated));
     let arguments: TokenStream = receiver.into_iter().chain(arguments).collect();
     if arguments.is_empty() {
         return quote_spanned!(place=> move || -> #result #body);
@@ -161,20 +179,28 @@ fn closure(function: &Function, returned: &Returned, body: TokenStream) -> Token
     }
 }
 
-/// Moves an argument into the closure and gives it the pattern that it had in the head.
-fn rebind((index, argument): (usize, &PatType)) -> TokenStream {
+/// Moves an argument into the closure, or clones it for one of several calls, and gives it the
+/// pattern that it had in the head.
+fn rebind((index, argument): (usize, &PatType), is_repeated: bool) -> TokenStream {
     let name = carrier(index, &argument.pat);
     let pattern = &argument.pat;
+    let value = match is_repeated {
+        true => {
+            let place = generated(ends(&argument.ty).0);
+            quote_spanned!(place=> ::core::clone::Clone::clone(&#name))
+        }
+        false => quote!(#name),
+    };
     let conditions = conditions(argument);
     let lints = argument.attrs.iter().filter(|attribute| is_lint(attribute));
     match &**pattern {
         Pat::Ident(ident) if ident.ident == name => {
-            quote!(#(#conditions)* #(#lints)* let #pattern = #name;)
+            quote!(#(#conditions)* #(#lints)* let #pattern = #value;)
         }
         // A pattern need not move all of the value (`_` moves nothing), so the closure takes it by
         // name first.
         _ => quote! {
-            #(#conditions)* let #name = #name;
+            #(#conditions)* let #name = #value;
             #(#conditions)* #(#lints)* let #pattern = #name;
         },
     }
@@ -182,11 +208,18 @@ fn rebind((index, argument): (usize, &PatType)) -> TokenStream {
 
 /// The call that starts the body, shown at the name of the function. It names the user's types, so
 /// that one that cannot be sent, or is no error, is reported there.
-fn start(function: &Function, returned: &Returned, arguments: TokenStream) -> TokenStream {
+fn start(
+    function: &Function,
+    options: &Options,
+    returned: &Returned,
+    closure: TokenStream,
+) -> TokenStream {
     let place = function.signature.ident.span();
+    let in_queue = options.queue.is_some();
+    let spawn = if in_queue { "spawn_in" } else { "spawn" };
     let (verb, types) = match returned {
-        Returned::Nothing => ("spawn", quote!((), _)),
-        Returned::Value(ty) | Returned::Unclear(ty) => ("spawn", quote!(#ty, _)),
+        Returned::Nothing => (spawn, quote!((), _)),
+        Returned::Value(ty) | Returned::Unclear(ty) => (spawn, quote!(#ty, _)),
         Returned::Fallible {
             whole,
             value,
@@ -194,11 +227,19 @@ fn start(function: &Function, returned: &Returned, arguments: TokenStream) -> To
         } => {
             let inferred = Token![_](ends(whole).0);
             let error = error.map_or(quote!(#inferred), ToTokens::to_token_stream);
-            ("attempt", quote!(#value, #error, _))
+            let verb = match &options.retry {
+                Some(_) => "retry",
+                None if in_queue => "attempt_in",
+                None => "attempt",
+            };
+            (verb, quote!(#value, #error, _))
         }
     };
     let verb = private(place, verb);
-    quote_spanned!(generated(place)=> #verb::<#types>(#arguments))
+    let starter = starter(options);
+    let retry = options.retry.iter();
+    let policy = retry.map(|retry| quote!(::fast_async::__private::policy(#retry),));
+    quote_spanned!(generated(place)=> #verb::<#types>(#starter, #(#policy)* #closure))
 }
 
 /// A name of the one module that generated code may use, shown to the user at `place`.

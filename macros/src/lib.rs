@@ -7,6 +7,7 @@
 // Generated code names one module only, `::fast_async::__private`.
 
 mod borrow;
+mod duration;
 mod emit;
 mod fallback;
 mod model;
@@ -50,11 +51,20 @@ use syn::parse::Parser;
 /// |---|---|
 /// | `name = "load"` | the name of the task; any expression that is `Into<String>` |
 /// | `pool = &POOL` | the pool to run on, an expression of type `&Pool`; without it the global pool |
+/// | `queue = &QUEUE` | the body is a job of this queue, an expression of type `&TaskQueue` |
+/// | `timeout = "30s"` | the task fails as `TimedOut` after this time: an integer with `ms`, `s`, `min` or `h`, or an expression of type `Duration` |
+/// | `retry = 3` | the body is called again after a failure, three times in all; or a policy, an expression of type `Retry` |
 /// | `result = false` | `Task<Result<T, E>>`: an `Err` is a value like any other |
 /// | `result = true` | the return type is a `Result` by another name; its first type argument is the value |
 ///
 /// The expressions run in the caller, before the arguments leave it, and may use `self` and the
 /// arguments that have a plain name.
+///
+/// **The time limit** is `Task::timeout` around all the rest: it begins with the call, and includes
+/// the wait in a queue and all calls of the body. **With `retry`** each call of the body gets
+/// clones of the arguments, which are `Clone` then, and borrows `self`. The task fails with the
+/// last error. **A job** of a queue has the pool of the queue and no name, and its body is called
+/// once.
 ///
 /// # Errors
 ///
@@ -132,6 +142,38 @@ use syn::parse::Parser;
 /// assert_eq!(words.wait()?, 2);
 /// # Ok::<(), fast_async::TaskError>(())
 /// ```
+///
+/// One that is tried three times, in ten seconds together:
+///
+/// ```
+/// use fast_async::make_async;
+/// use std::{fs, io};
+///
+/// #[make_async(retry = 3, timeout = "10s")]
+/// fn size(path: String) -> io::Result<u64> {
+///     Ok(fs::metadata(path)?.len())
+/// }
+///
+/// let error = size("/no/such/file".into()).wait().unwrap_err();
+/// assert_eq!(error.attempts(), Some(3));
+/// ```
+///
+/// One call at a time:
+///
+/// ```
+/// use fast_async::{TaskQueue, all, make_async};
+/// use std::sync::LazyLock;
+///
+/// static PRINTER: LazyLock<TaskQueue> = LazyLock::new(TaskQueue::serial);
+///
+/// #[make_async(queue = &PRINTER)]
+/// fn print(page: u32) -> u32 {
+///     page
+/// }
+///
+/// assert_eq!(all([print(1), print(2)]).wait()?, [1, 2]);
+/// # Ok::<(), fast_async::TaskError>(())
+/// ```
 #[proc_macro_attribute]
 pub fn make_async(options: TokenStream, item: TokenStream) -> TokenStream {
     expand(options.into(), item.into()).into()
@@ -150,7 +192,7 @@ fn expand(
             return errors.chain([item]).collect();
         }
     };
-    reasons.extend(refuse::reasons(&function, options.result));
+    reasons.extend(refuse::reasons(&function, &options));
     if reasons.is_empty() {
         return emit::function(&function, &options);
     }
@@ -214,7 +256,20 @@ mod tests {
                 fn f(self: Arc<Self>, a: u8, (b, c): (u8, u8)) -> Result<u8, E> { body }
             },
         );
-        let made = made.to_string();
+        names_it_alone(&made.to_string());
+        let item = quote!(
+            fn f(a: u8) -> Result<u8, E> {
+                body
+            }
+        );
+        let made = expand(quote!(retry = 3, timeout = "10s"), item.clone());
+        names_it_alone(&made.to_string());
+        let made = expand(quote!(queue = &QUEUE, timeout = LIMIT), item);
+        names_it_alone(&made.to_string());
+    }
+
+    fn names_it_alone(made: &str) {
+        assert!(!made.contains("compile_error"), "{made}");
         assert!(made.matches("fast_async").count() > 0);
         assert_eq!(
             made.matches("fast_async").count(),

@@ -31,6 +31,10 @@ pub(crate) enum Body {
 pub(crate) struct Options {
     pub(crate) name: Option<Expr>,
     pub(crate) pool: Option<Expr>,
+    pub(crate) queue: Option<Expr>,
+    /// An expression of type `Duration`.
+    pub(crate) timeout: Option<Expr>,
+    pub(crate) retry: Option<Expr>,
     pub(crate) result: ResultRule,
 }
 

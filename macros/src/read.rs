@@ -4,13 +4,18 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{
-    Attribute, Error, Expr, ExprLit, Ident, Lit, LitStr, Result, Signature, Token, Visibility,
+    Attribute, Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Result, Signature, Token,
+    Visibility, parse_quote,
 };
 
+use crate::duration;
 use crate::model::{Body, Function, Options, ResultRule};
 
 const NAME: &str = "name = \"load\"";
 const POOL: &str = "pool = &POOL";
+const QUEUE: &str = "queue = &QUEUE";
+const TIMEOUT: &str = "timeout = \"30s\"";
+const RETRY: &str = "retry = 3";
 const RESULT: &str = "result = false";
 
 /// The options that were understood, and an error for each that was not.
@@ -42,7 +47,26 @@ pub(crate) fn options(tokens: TokenStream) -> (Options, Vec<Error>) {
     };
     let end = list.parse2(tokens).err();
     errors.extend(end);
+    errors.extend(conflict(&seen));
     (options, errors)
+}
+
+/// Says which option cannot stand beside another one.
+fn conflict(keys: &[Ident]) -> Option<Error> {
+    if !keys.iter().any(|key| key == "queue") {
+        return None;
+    }
+    keys.iter().find_map(|key| {
+        let reason = match key.to_string().as_str() {
+            "pool" => "the queue has a pool already: remove `pool`",
+            "name" => "a job of a queue has no name: remove `name`",
+            "retry" => {
+                "one call is one job: remove `retry`, and write `retry(policy, move |_| f(..))` where the function is called"
+            }
+            _ => return None,
+        };
+        Some(Error::new(key.span(), reason))
+    })
 }
 
 fn option(key: &Ident, input: ParseStream, options: &mut Options) -> Result<()> {
@@ -59,6 +83,14 @@ fn option(key: &Ident, input: ParseStream, options: &mut Options) -> Result<()> 
             }
             value => options.pool = Some(value),
         },
+        "queue" => match value(key, input, QUEUE)? {
+            value if literal(&value).is_some() => {
+                return wrong(&value, "`queue` is a reference to a `TaskQueue`", QUEUE);
+            }
+            value => options.queue = Some(value),
+        },
+        "timeout" => options.timeout = Some(timeout(value(key, input, TIMEOUT)?)?),
+        "retry" => options.retry = Some(retry(value(key, input, RETRY)?)?),
         "result" => {
             let value = value(key, input, RESULT)?;
             options.result = match literal(&value) {
@@ -69,12 +101,53 @@ fn option(key: &Ident, input: ParseStream, options: &mut Options) -> Result<()> 
         }
         _ => {
             let message = format!(
-                "`{key}` is no option of `#[make_async]`: the options are `name`, `pool` and `result`"
+                "`{key}` is no option of `#[make_async]`: the options are `name`, `pool`, `queue`, `timeout`, `retry` and \
+                 `result`"
             );
             return Err(Error::new(key.span(), message));
         }
     }
     Ok(())
+}
+
+/// The time limit as an expression of type `Duration`.
+fn timeout(value: Expr) -> Result<Expr> {
+    let text = match literal(&value) {
+        None => return Ok(value),
+        Some(Lit::Str(text)) => text.value(),
+        Some(_) => return wrong(&value, "a time limit needs a unit", TIMEOUT),
+    };
+    match duration::parse(&text) {
+        None => {
+            let what = "a time limit is an integer with `ms`, `s`, `min` or `h`, or a `Duration`";
+            wrong(&value, what, TIMEOUT)
+        }
+        Some(limit) if limit.is_zero() => {
+            let what = "a time limit of zero ends each call before it begins";
+            wrong(&value, what, TIMEOUT)
+        }
+        Some(limit) => {
+            let (seconds, nanos) = (limit.as_secs(), limit.subsec_nanos());
+            Ok(parse_quote!(::core::time::Duration::new(#seconds, #nanos)))
+        }
+    }
+}
+
+/// The number of calls, or a policy.
+fn retry(value: Expr) -> Result<Expr> {
+    let number = match literal(&value) {
+        None => return Ok(value),
+        Some(Lit::Int(number)) => number,
+        Some(_) => return wrong(&value, "`retry` is a number of calls, or a `Retry`", RETRY),
+    };
+    match number.base10_parse::<u32>() {
+        Err(_) => wrong(&value, "this is no number of calls", RETRY),
+        Ok(0) => wrong(&value, "0 calls would be none", RETRY),
+        Ok(calls) => {
+            let calls = LitInt::new(&format!("{calls}u32"), number.span());
+            Ok(parse_quote!(#calls))
+        }
+    }
 }
 
 fn value(key: &Ident, input: ParseStream, example: &str) -> Result<Expr> {
@@ -93,7 +166,7 @@ fn literal(value: &Expr) -> Option<&Lit> {
     }
 }
 
-fn wrong(value: &Expr, what: &str, example: &str) -> Result<()> {
+fn wrong<T>(value: &Expr, what: &str, example: &str) -> Result<T> {
     let message = format!("{what}: write `{example}`");
     Err(Error::new_spanned(value, message))
 }

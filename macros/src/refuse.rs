@@ -7,10 +7,11 @@ use syn::{
 };
 
 use crate::borrow::{self, Borrow};
-use crate::model::{Body, Function, ResultRule, Returned, plain};
+use crate::model::{Body, Function, Options, ResultRule, Returned, plain};
 
 /// Every reason why the function cannot become one that returns a task.
-pub(crate) fn reasons(function: &Function, rule: ResultRule) -> Vec<Error> {
+pub(crate) fn reasons(function: &Function, options: &Options) -> Vec<Error> {
+    let rule = options.result;
     let mut reasons = Vec::new();
     qualifiers(&function.signature, &mut reasons);
     if let Body::Missing(end) = &function.body {
@@ -22,6 +23,12 @@ pub(crate) fn reasons(function: &Function, rule: ResultRule) -> Vec<Error> {
     }
     arguments(function, &mut reasons);
     returned(function, rule, &mut reasons);
+    if let Some(retry) = &options.retry
+        && let Returned::Nothing | Returned::Value(_) = function.returned(rule)
+    {
+        let reason = "there is no error after which to call again: return a `Result<T, E>`, or remove `retry`";
+        reasons.push(Error::new_spanned(retry, reason));
+    }
     reasons
 }
 

@@ -54,9 +54,10 @@ pub use attempt::Attempt;
 pub use budget::RetryBudget;
 pub use hedge::hedge;
 pub use policy::{Decision, Retry};
+pub(crate) use run::start;
 
 use crate::pool::Pool;
-use crate::task::{IntoTask, Task};
+use crate::task::{IntoTask, Task, TaskBuilder};
 
 /// Calls `f` on a thread of the [global pool](Pool::global), and again after a failure, as `policy`
 /// says.
@@ -88,7 +89,7 @@ where
     F: FnMut(&Attempt) -> R + Send + 'static,
     R: IntoTask,
 {
-    run::start(None, policy, f)
+    start(TaskBuilder::default(), policy, f)
 }
 
 impl Pool {
@@ -122,6 +123,6 @@ impl Pool {
         F: FnMut(&Attempt) -> R + Send + 'static,
         R: IntoTask,
     {
-        run::start(Some(self), policy, f)
+        start(TaskBuilder::of_pool(Some(self.clone())), policy, f)
     }
 }

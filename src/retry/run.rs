@@ -10,7 +10,6 @@ use super::limited;
 use super::plan::Plan;
 use super::{Attempt, Retry};
 use crate::error::{At, ErrorKind, TaskError};
-use crate::pool::Pool;
 use crate::sync::Duration;
 use crate::task::{Given, IntoTask, Task, TaskBuilder};
 use crate::time::{sleep, time_of};
@@ -21,9 +20,9 @@ struct Run<F> {
     plan: Plan,
 }
 
-/// Starts a retry on `pool`. `None`: on the global one.
+/// Starts a retry as a task with these settings.
 #[track_caller]
-pub(super) fn start<R, F>(pool: Option<&Pool>, policy: Retry, f: F) -> Task<R::Output>
+pub(crate) fn start<R, F>(builder: TaskBuilder, policy: Retry, f: F) -> Task<R::Output>
 where
     F: FnMut(&Attempt) -> R + Send + 'static,
     R: IntoTask,
@@ -38,12 +37,12 @@ where
         let error = TaskError::noted(ErrorKind::Rejected, note, Some(at));
         return Task::settled(Err(error));
     }
-    let pool = pool.cloned();
+    let pool = builder.own_pool().cloned();
     let end = policy.total.and_then(|total| {
         let time = time_of(pool.as_ref());
         time.deadline_after(total)
     });
-    TaskBuilder::of_pool(pool.clone()).attempt_at(location, move |context| {
+    builder.attempt_at(location, move |context| {
         let plan = Plan::new(policy, context, pool, location, end);
         Run { f, plan }.turn()
     })

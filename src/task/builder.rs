@@ -222,6 +222,11 @@ impl TaskBuilder {
         }
     }
 
+    /// The pool that was set. `None`: the global one.
+    pub(crate) fn own_pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
+    }
+
     /// As [`attempt_with`](TaskBuilder::attempt_with), for a call at `location`.
     pub(crate) fn attempt_at<R, F>(
         self,

@@ -4,10 +4,14 @@ use std::cell::Cell;
 use std::fmt::{self, Display};
 use std::io;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
-use fast_async::{BoxError, ErrorKind, Pool, Task, make_async};
+use fast_async::{
+    BoxError, Clock, ErrorKind, Pool, Retry, Task, TaskError, TaskQueue, deferred, make_async,
+};
 
 /// Notes its name when it is dropped.
 struct Noted(&'static str, Sender);
@@ -554,6 +558,142 @@ mod options {
     fn on_given(pool: &'static Pool) -> Result<String, Broken> {
         let _ = pool;
         Ok(thread_name())
+    }
+
+    static SERIAL: LazyLock<TaskQueue> = LazyLock::new(TaskQueue::serial);
+    static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::manual);
+    static TIMED: LazyLock<Pool> = LazyLock::new(|| {
+        let builder = Pool::builder().name("timed").clock(&CLOCK);
+        builder.build().unwrap()
+    });
+
+    #[make_async(queue = &SERIAL)]
+    fn in_turn(running: Arc<AtomicUsize>) -> usize {
+        let others = running.fetch_add(1, Ordering::SeqCst);
+        thread::yield_now();
+        running.fetch_sub(1, Ordering::SeqCst);
+        others
+    }
+
+    struct Printer {
+        queue: TaskQueue,
+    }
+
+    impl Printer {
+        #[make_async(queue = &self.queue.at(priority), timeout = Duration::from_secs(100))]
+        fn print(self: Arc<Self>, page: u32, priority: i32) -> Result<u32, Broken> {
+            match page {
+                0 => Err(Broken(priority.unsigned_abs())),
+                page => Ok(page),
+            }
+        }
+    }
+
+    #[make_async(pool = &TIMED, timeout = "2min")]
+    fn limited(source: Task<u32>) -> Result<u32, TaskError> {
+        source.wait()
+    }
+
+    #[make_async(pool = &TIMED, timeout = limit)]
+    fn limited_by(source: Task<u32>, limit: Duration) -> Duration {
+        let _ = source.wait();
+        limit
+    }
+
+    /// Fails as long as there are numbers left.
+    #[make_async(retry = 3, name = "again")]
+    fn again(
+        left: Arc<Mutex<Vec<u32>>>,
+        (a, _): (u32, Noted),
+        text: String,
+    ) -> Result<String, Broken> {
+        match left.lock().unwrap().pop() {
+            Some(n) => Err(Broken(n)),
+            None => Ok(format!("{text} {a}")),
+        }
+    }
+
+    impl Clone for Noted {
+        fn clone(&self) -> Noted {
+            Noted(self.0, self.1.clone())
+        }
+    }
+
+    struct Tries(AtomicUsize);
+
+    impl Tries {
+        #[make_async(
+            pool = &TIMED,
+            retry = Retry::attempts(u32::MAX).backoff([Duration::from_secs(60)]),
+            timeout = "150s"
+        )]
+        fn fail(self: Arc<Self>) -> Result<(), Broken> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Err(Broken(1))
+        }
+    }
+
+    #[test]
+    fn a_queue_is_where_the_body_waits() {
+        let running = Arc::default();
+        let tasks = (0..20).map(|_| in_turn(Arc::clone(&running)));
+        let alone = fast_async::await_all(tasks.collect::<Vec<_>>()).unwrap();
+        assert_eq!(alone, [0; 20]);
+
+        let queue = TaskQueue::serial();
+        queue.pause();
+        let printer = Arc::new(Printer { queue });
+        let page = Arc::clone(&printer).print(7, 0);
+        let empty = Arc::clone(&printer).print(0, 1);
+        assert_eq!(printer.queue.pending(), 2);
+        printer.queue.resume();
+        assert_eq!(page.wait().unwrap(), 7);
+        let error = empty.wait().unwrap_err();
+        assert_eq!(error.downcast_ref::<Broken>(), Some(&Broken(1)));
+    }
+
+    // Contract: T4
+    #[test]
+    fn a_time_limit_ends_the_task() {
+        let second = Duration::from_secs(1);
+        let (resolver, source) = deferred();
+        let (other, never) = deferred();
+        let (short, long) = (limited_by(never, 60 * second), limited(source));
+        CLOCK.advance(60 * second);
+        assert_eq!(short.wait().unwrap_err().kind(), ErrorKind::TimedOut);
+        CLOCK.advance(59 * second);
+        assert!(!long.is_settled());
+        CLOCK.advance(second);
+        assert_eq!(long.wait().unwrap_err().kind(), ErrorKind::TimedOut);
+        drop((resolver, other));
+        assert_eq!(limited(Task::ready(7)).wait().unwrap(), 7);
+
+        let tries = Arc::new(Tries(AtomicUsize::new(0)));
+        let task = Arc::clone(&tries).fail();
+        CLOCK.advance(200 * second);
+        assert_eq!(task.wait().unwrap_err().kind(), ErrorKind::TimedOut);
+        // At 0, 60 and 120 seconds.
+        assert_eq!(tries.0.load(Ordering::SeqCst), 3);
+    }
+
+    // Contract: R1
+    #[test]
+    fn a_body_is_called_again_after_a_failure() {
+        let (to, notes) = mpsc::channel();
+        let noted = |name| Noted(name, to.clone());
+        let left = Arc::new(Mutex::new(vec![1, 2]));
+        let task = again(Arc::clone(&left), (5, noted("first")), "text".into());
+        assert_eq!(task.name(), Some("again"));
+        assert_eq!(task.wait().unwrap(), "text 5");
+        left.lock().unwrap().extend([1, 2, 3, 4]);
+        let error = again(Arc::clone(&left), (5, noted("second")), String::new())
+            .wait()
+            .unwrap_err();
+        assert_eq!(error.downcast_ref::<Broken>(), Some(&Broken(2)));
+        assert_eq!(error.attempts(), Some(3));
+        // A clone for each of the six calls, and the two originals.
+        drop(to);
+        assert_eq!(notes.iter().count(), 8);
     }
 
     #[test]
