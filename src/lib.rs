@@ -58,6 +58,7 @@
 //! | end together | [`group()`], [`Pool::group`](Pool::group); see [`group`](mod@group) |
 //! | limit what runs | [`TaskQueue`], [`TaskQueue::serial`], [`Semaphore`]; see [`queue`] |
 //! | try again | [`retry`](fn@retry), [`Retry`]; see [`retry`](mod@retry) |
+//! | load once, keep | [`Memo`], [`Lazy`]; see [`cache`] |
 //! | publish and subscribe | [`Topic`](topic::Topic), [`Receiver`](topic::Receiver), [`Watch`](topic::Watch), [`Topics`](topic::Topics); see [`topic`] |
 //! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
@@ -70,8 +71,8 @@
 //! The names that most programs use are here and in the [`prelude`]. Each module has all names of
 //! one subject: [`task`], [`promise`] (settling by hand), [`combine`] (one task out of many),
 //! [`cancel`], [`error`], [`pool`], [`executor`], [`loop_queue`], [`time`], [`retry`](mod@retry),
-//! [`group`](mod@group), [`queue`], [`flow`] (many elements, some at a time) and [`unhandled`]
-//! (reports of failures).
+//! [`group`](mod@group), [`queue`], [`flow`] (many elements, some at a time), [`cache`] and
+//! [`unhandled`] (reports of failures).
 //!
 //! # Features
 //!
@@ -131,16 +132,12 @@
 //   group/           scopes of tasks; it imports `cell`
 //   queue/           TaskQueue, Semaphore; it imports `cell` and `timer`
 //   topic/           Topic and its subscribers; it imports `cell`
+//   cache/           Lazy, Memo; it imports `time`
 //   unwind.rs        which handles may be used after a caught panic
 //   prelude.rs       the names that most programs use
 //   private.rs       what the code that `#[make_async]` writes needs
-//
-// Room for the families to come. Each is a folder, a public module, and a line in `ORDER` of
-// `tests/tidy.rs`. They import `task`, `promise`, `combine`, `cancel`, `error`, `executor`, `sync`
-// and the families above their own line here: never `cell`, never the inside of `pool`.
-//
-//   cache/   Lazy, Memo                           imports time
 
+pub mod cache;
 pub mod cancel;
 mod cell;
 pub mod combine;
@@ -177,6 +174,8 @@ mod unwind;
 pub mod __private;
 
 // What a first program needs. The rest is in the modules.
+#[doc(inline)]
+pub use cache::{Lazy, Memo};
 #[doc(inline)]
 pub use cancel::{CancelOutcome, CancelToken};
 #[doc(inline)]

@@ -7,6 +7,7 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
+use crate::cache::{Lazy, Memo};
 use crate::cancel::{CancelCallback, CancelToken};
 use crate::error::TaskError;
 use crate::pool::Pool;
@@ -57,3 +58,20 @@ impl<T: Send + Sync + 'static> RefUnwindSafe for Receiver<T> {}
 
 impl<T: Send + Sync + 'static> UnwindSafe for Watch<T> {}
 impl<T: Send + Sync + 'static> RefUnwindSafe for Watch<T> {}
+
+// They lend values as a `SharedTask` does.
+impl<K, T> UnwindSafe for Memo<K, T>
+where
+    K: Send + Sync + 'static,
+    T: RefUnwindSafe + Send + Sync + 'static,
+{
+}
+impl<K, T> RefUnwindSafe for Memo<K, T>
+where
+    K: Send + Sync + 'static,
+    T: RefUnwindSafe + Send + Sync + 'static,
+{
+}
+
+impl<T: RefUnwindSafe + Send + Sync + 'static> UnwindSafe for Lazy<T> {}
+impl<T: RefUnwindSafe + Send + Sync + 'static> RefUnwindSafe for Lazy<T> {}

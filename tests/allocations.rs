@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fast_async::topic::{Overflow, Topic};
 use fast_async::{
-    Inline, Pool, Resolver, Subscription, Task, all, deferred, set_max_threads, spawn,
+    Inline, Memo, Pool, Resolver, Subscription, Task, all, deferred, set_max_threads, spawn,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -169,7 +169,7 @@ impl Scenario {
     }
 }
 
-const SCENARIOS: [Scenario; 27] = [
+const SCENARIOS: [Scenario; 28] = [
     Scenario::exact("deferred", 1, a_deferred_task),
     Scenario::exact("Task::ready", 1, a_ready_task),
     Scenario::exact("resolve", 0, resolving),
@@ -209,6 +209,7 @@ const SCENARIOS: [Scenario; 27] = [
     Scenario::exact("and_then that returns a pending task", 2, adopting),
     Scenario::exact("then on a shared task", 3, branching).growing(1),
     Scenario::exact("cancel, a pending task", 1, cancelling),
+    Scenario::exact("Memo::get of a value that is there", 0, finding_in_a_cache).pooled(),
     Scenario::exact("publish to 100 callbacks", 1, publishing_to_callbacks),
     Scenario::exact("publish to 100 receivers", 1, publishing_to_receivers),
     Scenario::exact("spawn, all waited for later", 1, spawning)
@@ -498,6 +499,21 @@ fn cancelling() -> Spent {
     for resolver in resolvers {
         assert!(resolver.resolve(1).is_err(), "it was cancelled");
     }
+    spent
+}
+
+fn finding_in_a_cache() -> Spent {
+    let memo = Memo::new(|n: &u64| Ok(*n)).capacity(16);
+    let memo = memo.ttl(LIMIT);
+    for n in 0..16 {
+        memo.get(n).wait().expect("its loader does not fail");
+    }
+    rest();
+    let (spent, ()) = count(|| {
+        for n in 0..N as u64 {
+            assert!(memo.get(n % 16).is_settled());
+        }
+    });
     spent
 }
 

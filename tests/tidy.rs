@@ -37,6 +37,7 @@ const ORDER: &[&[&str]] = &[
     &["group"],
     &["queue"],
     &["topic"],
+    &["cache"],
     &["unwind"],
     &["prelude"],
     &["private"],

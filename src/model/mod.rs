@@ -20,6 +20,7 @@
 
 mod adopt;
 mod blocking;
+mod cache;
 mod cancel;
 mod combine;
 mod cycle;

@@ -54,6 +54,7 @@ pub(crate) use into_task::resolve_returned;
 pub(crate) use launch::{new_cell, start_new};
 pub(crate) use link::{Sink, held_outcome};
 pub(crate) use observed::Registration;
+pub(crate) use share::Flight;
 pub use share::{SharedFuture, SharedOn, SharedTask};
 pub use spawn::{attempt, attempt_with, spawn, spawn_with};
 pub use stop::CancelOnDrop;
@@ -255,7 +256,7 @@ impl<T> Task<T> {
     }
 }
 
-/// Appends a step, with the tracing context of the caller if a subscriber is installed.
+/// Appends a step, with the context of the caller if there is one.
 fn append(cell: Option<&Arc<dyn AnyCell>>, step: Box<dyn Step>, role: Role) {
     let step = traced(step);
     if let Some(cell) = cell {

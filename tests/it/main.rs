@@ -8,6 +8,7 @@ mod adopt;
 mod ancestor;
 mod blocking;
 mod branches;
+mod cache;
 mod cancel;
 mod chain;
 mod clock;

@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicU8;
 use crate::support::within;
 use fast_async::topic::{Receiver, Topic};
 use fast_async::{
-    BoxError, CancelOutcome, CancelToken, ErrorKind, Executor, Inline, Job, LoopQueue, Pool,
-    Resolver, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, TaskError,
+    BoxError, CancelOutcome, CancelToken, ErrorKind, Executor, Inline, Job, Lazy, LoopQueue, Memo,
+    Pool, Resolver, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, TaskError,
     cancel::CancelCallback, error::AggregateError, promise::SharedResolver, task::CancelOnDrop,
     task::SubscriptionGuard,
 };
@@ -77,6 +77,8 @@ assert_obj_safe!(Executor);
 assert_impl_all!(Subscription: Send, Sync, Unpin);
 assert_impl_all!(Topic<AtomicU8>: Clone, Default, Send, Sync, Unpin);
 assert_impl_all!(Receiver<AtomicU8>: Iterator, Send, Sync, Unpin);
+assert_impl_all!(Memo<u8, AtomicU8>: Clone, Send, Sync, Unpin);
+assert_impl_all!(Lazy<AtomicU8>: Clone, Send, Sync, Unpin);
 assert_impl_all!(SubscriptionGuard: Send, Sync, Unpin);
 assert_impl_all!(CancelToken: Clone, Default, Send, Sync, Unpin);
 assert_impl_all!(TaskContext: Clone, Send, Sync, Unpin);
@@ -90,6 +92,8 @@ assert_impl_all!(SharedResolver<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(CancelOnDrop<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(SharedTask<u8>: UnwindSafe, RefUnwindSafe);
 assert_not_impl_any!(SharedTask<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Memo<u8, u8>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Lazy<u8>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(TaskError: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(AggregateError: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Pool: UnwindSafe, RefUnwindSafe);

@@ -4,6 +4,7 @@
 
 #[path = "../support/bytes.rs"]
 mod bytes;
+mod caches;
 mod cancelled;
 mod lists;
 mod queues;

@@ -24,6 +24,23 @@ impl Interest {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// One consumer more, where there may be none at the moment. False: the last one has cancelled,
+    /// and the task with it.
+    ///
+    /// One update of the word: either that last one finds this consumer, or this call its cancel.
+    pub(super) fn rejoin(&self) -> bool {
+        let update = |now: usize| (now & Self::CANCELLED == 0).then_some(now + 1);
+        let before = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
+        before.is_ok()
+    }
+
+    /// The last consumer has cancelled.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & Self::CANCELLED != 0
+    }
+
     /// One consumer leaves.
     pub(super) fn leave(&self) -> AfterLeave {
         AfterLeave::after(self.0.fetch_sub(1, Ordering::AcqRel))

@@ -1,11 +1,15 @@
 //! A task whose value many may borrow.
 
-// Map for maintainers: mod.rs the handle: making, cancelling, dropping branch.rs then, and_then,
-// handle, and_handle, cloned on.rs branches on an executor observe.rs observers, and threads that
-// wait future.rs async code that waits signal.rs signals that the steps before it are done
-// interest.rs counts the handles and branches that want the value
+// Map for maintainers:
+//   mod.rs       the handle: making, cancelling, dropping
+//   branch.rs    then, and_then, handle, and_handle, cloned    on.rs  branches on an executor
+//   observe.rs   observers, and threads that wait    future.rs  async code that waits
+//   signal.rs    signals that the steps before it are done
+//   interest.rs  counts the handles and branches that want the value
+//   flight.rs    the task as a cache holds it
 
 mod branch;
+mod flight;
 mod future;
 mod interest;
 mod observe;
@@ -14,6 +18,7 @@ mod signal;
 
 use std::fmt;
 
+pub(crate) use flight::Flight;
 pub use future::SharedFuture;
 use interest::{AfterLeave, Interest};
 pub use on::SharedOn;
