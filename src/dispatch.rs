@@ -12,6 +12,7 @@ use std::mem::ManuallyDrop;
 
 use crate::executor::Runnable;
 use crate::limits::{DISPATCH_BUDGET, DISPATCH_KEPT};
+use crate::locals;
 use crate::sync::Arc;
 
 /// What is on the list.
@@ -82,7 +83,9 @@ fn keep_nothing(local: &Local) {
 }
 
 /// Calls `f`, then runs what it put on this thread's list. Inside another scope it only calls `f`.
+/// The steps that run here do not see the task locals of the calling code.
 pub(crate) fn scope<R>(f: impl FnOnce() -> R) -> R {
+    let _hidden = locals::hide();
     let outermost = open();
     // Nothing in here should panic, but a list that stays open would never be run again.
     let _closes = outermost.then(|| Close);
@@ -96,6 +99,7 @@ pub(crate) fn scope<R>(f: impl FnOnce() -> R) -> R {
 /// Like `scope`, for the steps of a task that this thread came by as a job. Of awaited work that a
 /// waiter runs (see `apart`), the rest of the list is left to the waiter.
 pub(crate) fn scope_of_job<R>(f: impl FnOnce() -> R) -> R {
+    let _hidden = locals::hide();
     let outermost = open();
     let _closes = outermost.then(|| Close);
     let result = f();

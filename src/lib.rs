@@ -59,6 +59,7 @@
 //! | limit what runs | [`TaskQueue`], [`TaskQueue::serial`], [`Semaphore`]; see [`queue`] |
 //! | try again | [`retry`](fn@retry), [`Retry`]; see [`retry`](mod@retry) |
 //! | load once, keep | [`Memo`], [`Lazy`]; see [`cache`] |
+//! | pass values along | [`TaskLocal`] |
 //! | publish and subscribe | [`Topic`](topic::Topic), [`Receiver`](topic::Receiver), [`Watch`](topic::Watch), [`Topics`](topic::Topics); see [`topic`] |
 //! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
@@ -111,9 +112,10 @@
 //   limits.rs        the numbers that may be tuned
 //   guard.rs         calls user code and catches its panics
 //   drop_queue.rs    drops without recursion
+//   locals.rs        the values of task locals that a thread sees
 //   error/           TaskError and its kinds
 //   executor.rs      the jobs that queues carry, and the executors that run them
-//   trace.rs         the tracing context of a closure
+//   trace.rs         the context of a closure: tracing, task locals
 //   unhandled.rs     reports of failures that nothing received
 //   nesting.rs       bounds how deep calls that run other work may nest on one stack
 //   thread_waker.rs  wakes a thread, or a future, that waits for a task
@@ -149,6 +151,7 @@ pub mod flow;
 pub mod group;
 mod guard;
 mod limits;
+mod locals;
 pub mod loop_queue;
 #[cfg(all(test, any(loom, shuttle)))]
 mod model;
@@ -202,7 +205,7 @@ pub use queue::{Semaphore, TaskQueue};
 pub use retry::{Retry, retry};
 #[doc(inline)]
 pub use task::{
-    IntoTask, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, attempt,
+    IntoTask, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, TaskLocal, attempt,
     attempt_with, spawn, spawn_with,
 };
 #[doc(inline)]

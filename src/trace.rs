@@ -1,10 +1,17 @@
-//! Carries the `tracing` context of the place where a closure was registered to the thread that
-//! runs it.
+//! Carries the context of the place where a closure was registered to the thread that runs it: the
+//! `tracing` span and subscriber, and the inherited task locals.
 
 use tracing::{Dispatch, Span, dispatcher};
 
-/// The span and the subscriber that were current where a closure was registered.
+use crate::locals::{self, Values};
+
+/// What was current where a closure was registered.
 pub(crate) struct Captured {
+    tracing: Option<Tracing>,
+    locals: Option<Values>,
+}
+
+struct Tracing {
     dispatch: Dispatch,
     span: Span,
 }
@@ -30,30 +37,56 @@ fn is_none(dispatch: &Dispatch) -> bool {
     dispatch.is::<tracing::subscriber::NoSubscriber>()
 }
 
-/// The current context. Without a subscriber `None`, at the cost of one load.
+/// The current context. Without a subscriber and a task local `None`, at the cost of two loads.
 #[inline]
 pub(crate) fn capture() -> Option<Captured> {
-    if is_listening() { capture_now() } else { None }
+    if is_listening() || locals::is_set() {
+        capture_now()
+    } else {
+        None
+    }
 }
 
 #[cold]
 fn capture_now() -> Option<Captured> {
-    let dispatch = dispatcher::get_default(Dispatch::clone);
-    let span = Span::current();
-    (!span.is_none() || !is_none(&dispatch)).then_some(Captured { dispatch, span })
+    let captured = Captured {
+        tracing: is_listening().then(Tracing::capture).flatten(),
+        locals: locals::inherited(),
+    };
+    (captured.tracing.is_some() || captured.locals.is_some()).then_some(captured)
+}
+
+impl Tracing {
+    fn capture() -> Option<Tracing> {
+        let dispatch = dispatcher::get_default(Dispatch::clone);
+        let span = Span::current();
+        (!span.is_none() || !is_none(&dispatch)).then_some(Tracing { dispatch, span })
+    }
+
+    fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        dispatcher::with_default(&self.dispatch, || self.span.in_scope(f))
+    }
 }
 
 impl Captured {
-    /// Runs `f` in this context. The span and the subscriber are dropped when `f` returns or
-    /// panics, before any task is settled.
+    /// Runs `f` in this context. The span, the subscriber and the task locals are dropped when `f`
+    /// returns or panics, before any task is settled.
     pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
-        let Captured { dispatch, span } = self;
-        dispatcher::with_default(&dispatch, || span.in_scope(f))
+        let Captured { tracing, locals } = self;
+        let _entered = locals::enter(locals);
+        match &tracing {
+            Some(tracing) => tracing.enter(f),
+            None => f(),
+        }
     }
 
     /// Runs `f` in this context, which stays for further calls.
     pub(crate) fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
-        dispatcher::with_default(&self.dispatch, || self.span.in_scope(f))
+        let _entered = locals::enter(self.locals.clone());
+        match &self.tracing {
+            Some(tracing) => tracing.enter(f),
+            None => f(),
+        }
     }
 
     /// For the closure of a task, which has its own span if the task is named.
@@ -76,7 +109,8 @@ impl Captured {
 impl TaskContext {
     /// Like [`Captured::run`]; `name` is the task's.
     pub(crate) fn run(self, name: Option<&str>, f: &mut dyn FnMut()) {
-        let name = name.filter(|_| self.has_span);
+        let has_span = self.has_span && self.captured.tracing.is_some();
+        let name = name.filter(|_| has_span);
         self.captured.run(|| match name {
             Some(name) => tracing::info_span!("task", name).in_scope(f),
             None => f(),

@@ -18,6 +18,7 @@ const ORDER: &[&[&str]] = &[
     &["limits"],
     &["guard"],
     &["drop_queue"],
+    &["locals"],
     &["error"],
     &["executor"],
     &["trace"],

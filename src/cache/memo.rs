@@ -45,8 +45,9 @@ where
 {
     /// Makes an empty cache. `loader` is called with the key whose value is asked for.
     ///
-    /// Its calls may run in parallel, for different keys. It runs in the tracing span of the call that
-    /// starts the load. Its errors show the place of this call.
+    /// Its calls may run in parallel, for different keys. It runs in the tracing span and with the
+    /// [task locals](crate::TaskLocal) of the call that starts the load. Its errors show the place
+    /// of this call.
     ///
     /// # Examples
     ///

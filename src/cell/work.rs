@@ -10,7 +10,7 @@ use super::{AnyCell, adopt, call_off, stop};
 use crate::error::{At, TaskError};
 use crate::executor::RunResult;
 use crate::sync::Arc;
-use crate::{dispatch, guard, unhandled};
+use crate::{dispatch, guard, locals, unhandled};
 
 /// The result of a closure that starts or continues a task.
 pub(crate) enum Returned<T> {
@@ -85,7 +85,8 @@ impl Running<'_> {
         ran
     }
 
-    /// Calls inside `guard`, and in the closure's tracing context if it has one.
+    /// Calls inside `guard`, and in the closure's context if it has one. What the code around this
+    /// sees is hidden.
     fn guarded(&mut self, call: &mut dyn FnMut()) -> Result<(), guard::Payload> {
         unhandled::drop_reporting(self.detached.take());
         let meta = &self.shell.meta;
@@ -94,7 +95,10 @@ impl Running<'_> {
         }
         let context = meta.take_context();
         guard::catch(|| match context {
-            None => call(),
+            None => {
+                let _hidden = locals::hide();
+                call();
+            }
             Some(context) => context.run(meta.name().map(|name| &**name), call),
         })
     }

@@ -4,6 +4,7 @@
 //   mod.rs        the handle: making, looking, dropping
 //   spawn.rs      starting work         builder.rs  with settings    try_spawn.rs  its refusal
 //   context.rs    what a closure can ask     into_task.rs  what closures return
+//   local.rs      TaskLocal
 //   given.rs      what a closure has returned, for families that call it again
 //   launch.rs     from a closure to a queued cell    held.rs  whose closure waits for a place
 //   chain.rs      then, catch, finally, ..    link.rs, finally.rs  the steps behind them
@@ -26,6 +27,7 @@ mod help;
 mod into_task;
 mod launch;
 mod link;
+mod local;
 mod observed;
 mod owed;
 mod patience;
@@ -53,6 +55,7 @@ pub use into_task::IntoTask;
 pub(crate) use into_task::resolve_returned;
 pub(crate) use launch::{new_cell, start_new};
 pub(crate) use link::{Sink, held_outcome};
+pub use local::TaskLocal;
 pub(crate) use observed::Registration;
 pub(crate) use share::Flight;
 pub use share::{SharedFuture, SharedOn, SharedTask};

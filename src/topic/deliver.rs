@@ -10,10 +10,9 @@ use super::entry::{Called, Entry, Home, Listener, Node};
 use super::flush::Flush;
 use super::hub::{Delivery, Hub, Refused, Since, compact};
 use super::source::Attached;
-use crate::nesting;
 use crate::sync::{Arc, thread_id};
 use crate::task::spawn;
-use crate::unhandled;
+use crate::{locals, nesting, unhandled};
 
 /// What a delivery has to do next.
 enum Next<T> {
@@ -30,8 +29,10 @@ enum Next<T> {
 
 impl<T: Send + Sync + 'static> Hub<T> {
     /// Calls `entries` with `value`, and with all values that are queued during the calls. The
-    /// calling thread is the delivering one, and has taken the entries.
+    /// calling thread is the delivering one, and has taken the entries. Its task locals are hidden
+    /// from the listeners.
     pub(super) fn deliver(&self, mut entries: Vec<Entry<T>>, value: Option<Arc<T>>) {
+        let _hidden = locals::hide();
         let mut next = value.map_or(Next::Nothing, Next::Value);
         // Entries that have taken themselves out.
         let mut left = 0;

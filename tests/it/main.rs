@@ -55,6 +55,7 @@ mod stopped_cycles;
 )]
 #[path = "../support/mod.rs"]
 mod support;
+mod task_local;
 mod time;
 mod topic;
 mod using;

@@ -10,8 +10,8 @@ use fast_async::topic::{Receiver, Topic};
 use fast_async::{
     BoxError, CancelOutcome, CancelToken, ErrorKind, Executor, Inline, Job, Lazy, LoopQueue, Memo,
     Pool, Resolver, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, TaskError,
-    cancel::CancelCallback, error::AggregateError, promise::SharedResolver, task::CancelOnDrop,
-    task::SubscriptionGuard,
+    TaskLocal, cancel::CancelCallback, error::AggregateError, promise::SharedResolver,
+    task::CancelOnDrop, task::SubscriptionGuard,
 };
 use static_assertions::{
     assert_eq_size, assert_impl_all, assert_not_impl_any, assert_obj_safe, const_assert,
@@ -79,6 +79,7 @@ assert_impl_all!(Topic<AtomicU8>: Clone, Default, Send, Sync, Unpin);
 assert_impl_all!(Receiver<AtomicU8>: Iterator, Send, Sync, Unpin);
 assert_impl_all!(Memo<u8, AtomicU8>: Clone, Send, Sync, Unpin);
 assert_impl_all!(Lazy<AtomicU8>: Clone, Send, Sync, Unpin);
+assert_impl_all!(TaskLocal<AtomicU8>: Default, Send, Sync, Unpin);
 assert_impl_all!(SubscriptionGuard: Send, Sync, Unpin);
 assert_impl_all!(CancelToken: Clone, Default, Send, Sync, Unpin);
 assert_impl_all!(TaskContext: Clone, Send, Sync, Unpin);
@@ -94,6 +95,7 @@ assert_impl_all!(SharedTask<u8>: UnwindSafe, RefUnwindSafe);
 assert_not_impl_any!(SharedTask<RefCell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Memo<u8, u8>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Lazy<u8>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(TaskLocal<u8>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(TaskError: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(AggregateError: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Pool: UnwindSafe, RefUnwindSafe);

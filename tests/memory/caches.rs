@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fast_async::{Clock, Memo, Pool};
+use fast_async::{Clock, Memo, Pool, TaskLocal, spawn};
 
 use crate::bytes::live_bytes;
 use crate::support::isolated;
@@ -107,6 +107,21 @@ fn loads_that_leave_no_value() {
             key += 1;
             limited.get(key).wait().unwrap();
             limited.refresh(key).wait().unwrap();
+        });
+    });
+}
+
+// Contract: E1
+#[test]
+fn scopes_of_task_locals_that_are_over() {
+    static TEXT: TaskLocal<[u8; 256]> = TaskLocal::inherited();
+
+    isolated("scopes_of_task_locals_that_are_over", || {
+        stays_small(WAITS, || {
+            let task = TEXT.scope([1; 256], || {
+                spawn(|| TEXT.get()).then(|text| text.is_some())
+            });
+            assert!(task.wait().unwrap());
         });
     });
 }
