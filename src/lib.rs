@@ -49,6 +49,7 @@
 //! | clean up | [`finally`](Task::finally), [`and_finally`](Task::and_finally), [`finally_stopped`](Task::finally_stopped), [`using`](Task::using) |
 //! | recover | [`catch`](Task::catch), [`catch_as`](Task::catch_as), [`or_else`](Task::or_else), [`TaskError::downcast`] |
 //! | listen | [`subscribe`](Task::subscribe), [`on_settled`](Task::on_settled), [`inspect`](Task::inspect), [`inspect_err`](Task::inspect_err) |
+//! | hear while it runs | [`TaskContext::progress`], [`on_event`](Task::on_event), [`events`](Task::events), [`Pool::events`]; see [`event`] |
 //! | branch | [`share`](Task::share) |
 //! | choose the thread | [`on`](Task::on) with a [`Pool`], [`Inline`], a [`LoopQueue`] or any `Fn(Job)` |
 //! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`](loop_queue::LocalLoop) for closures that are not `Send` |
@@ -71,9 +72,9 @@
 //!
 //! The names that most programs use are here and in the [`prelude`]. Each module has all names of
 //! one subject: [`task`], [`promise`] (settling by hand), [`combine`] (one task out of many),
-//! [`cancel`], [`error`], [`pool`], [`executor`], [`loop_queue`], [`time`], [`retry`](mod@retry),
-//! [`group`](mod@group), [`queue`], [`flow`] (many elements, some at a time), [`cache`] and
-//! [`unhandled`] (reports of failures).
+//! [`cancel`], [`error`], [`event`], [`pool`], [`executor`], [`loop_queue`], [`time`],
+//! [`retry`](mod@retry), [`group`](mod@group), [`queue`], [`flow`] (many elements, some at a time),
+//! [`cache`] and [`unhandled`] (reports of failures).
 //!
 //! # Features
 //!
@@ -121,6 +122,7 @@
 //   thread_waker.rs  wakes a thread, or a future, that waits for a task
 //   turning.rs       threads that wait while a loop relies on them
 //   timer/           what is due at a time: the wheel, the clocks, the timers' thread
+//   event/           TaskEvent, and the way from a task to its listeners
 //   cancel/          CancelToken, and what a cancel reaches
 //   dispatch.rs      the list of settled tasks whose steps this thread runs
 //   pool/            the threads
@@ -135,6 +137,7 @@
 //   queue/           TaskQueue, Semaphore; it imports `cell` and `timer`
 //   topic/           Topic and its subscribers; it imports `cell`
 //   cache/           Lazy, Memo; it imports `time`
+//   listen/          on_event, events: from those listeners to users; it imports `cell`
 //   unwind.rs        which handles may be used after a caught panic
 //   prelude.rs       the names that most programs use
 //   private.rs       what the code that `#[make_async]` writes needs
@@ -146,11 +149,13 @@ pub mod combine;
 mod dispatch;
 mod drop_queue;
 pub mod error;
+pub mod event;
 pub mod executor;
 pub mod flow;
 pub mod group;
 mod guard;
 mod limits;
+mod listen;
 mod locals;
 pub mod loop_queue;
 #[cfg(all(test, any(loom, shuttle)))]
@@ -185,6 +190,8 @@ pub use cancel::{CancelOutcome, CancelToken};
 pub use combine::{all, all_settled, any, await_all, await_first, race};
 #[doc(inline)]
 pub use error::{BoxError, ErrorKind, TaskError};
+#[doc(inline)]
+pub use event::{EventKind, TaskEvent};
 #[doc(inline)]
 pub use executor::{Executor, Inline, Job};
 #[cfg(feature = "macros")]

@@ -135,6 +135,16 @@ pub(crate) const MAX_NESTED_CALLS: u32 = 64;
 /// The stack in bytes that they may use together: the frames between them are user code.
 pub(crate) const MAX_NESTED_BYTES: usize = 256 << 10;
 
+// event/emitter.rs
+
+/// The time between two progresses that are told: a reader sees no more than twenty a second.
+pub(crate) const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
+
+// listen/mod.rs
+
+/// Events that wait for a listener: a minute of progress, or the last thousand messages.
+pub(crate) const EVENTS_KEPT: usize = 1024;
+
 // flow/runners.rs
 
 /// How long a runner serves elements before other jobs of its pool get their turn.

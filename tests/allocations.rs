@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use fast_async::topic::{Overflow, Topic};
 use fast_async::{
-    Inline, Memo, Pool, Resolver, Subscription, Task, all, deferred, set_max_threads, spawn,
+    Inline, Memo, Pool, Resolver, Subscription, Task, TaskContext, all, deferred, set_max_threads,
+    spawn, spawn_with,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -169,7 +170,7 @@ impl Scenario {
     }
 }
 
-const SCENARIOS: [Scenario; 28] = [
+const SCENARIOS: [Scenario; 30] = [
     Scenario::exact("deferred", 1, a_deferred_task),
     Scenario::exact("Task::ready", 1, a_ready_task),
     Scenario::exact("resolve", 0, resolving),
@@ -212,6 +213,9 @@ const SCENARIOS: [Scenario; 28] = [
     Scenario::exact("Memo::get of a value that is there", 0, finding_in_a_cache).pooled(),
     Scenario::exact("publish to 100 callbacks", 1, publishing_to_callbacks),
     Scenario::exact("publish to 100 receivers", 1, publishing_to_receivers),
+    // Contract: E3
+    Scenario::exact("progress without a listener", 0, reporting).pooled(),
+    Scenario::exact("message without a listener", 0, telling).pooled(),
     Scenario::exact("spawn, all waited for later", 1, spawning)
         .growing(1)
         .pooled(),
@@ -545,6 +549,23 @@ fn publishing_to_receivers() -> Spent {
         }
     })
     .0
+}
+
+/// The context of a task that is settled: it tells what a context tells.
+fn context() -> TaskContext {
+    spawn_with(TaskContext::clone)
+        .wait()
+        .expect("it has a value")
+}
+
+fn reporting() -> Spent {
+    let context = context();
+    count(|| (0..N as u64).for_each(|done| context.progress(done, N as u64))).0
+}
+
+fn telling() -> Spent {
+    let context = context();
+    count(|| (0..N).for_each(|_| context.message("a message"))).0
 }
 
 fn spawning() -> Spent {

@@ -12,6 +12,7 @@ use super::callback::{Callback, Callbacks};
 use super::children::Children;
 use super::sweep::{Raise, Reach, Sweep};
 use crate::error::{At, Reason, TaskError};
+use crate::event::{Counts, Emitter, ProgressSource, Reporter};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, Weak};
 use crate::{drop_queue, unhandled};
 
@@ -53,6 +54,8 @@ pub(super) struct Inner {
     /// Held, so that an inner token of the tree lives as long as its children: a raise at the top
     /// reaches all tokens below.
     parent: Option<Arc<Inner>>,
+    /// Of the task whose own token this is.
+    reporter: Reporter,
     pub(super) tree: Mutex<Tree>,
 }
 
@@ -110,6 +113,7 @@ impl CancelToken {
         CancelToken(Arc::new(Inner {
             cancelled: AtomicBool::new(false),
             parent,
+            reporter: Reporter::new(),
             tree: Mutex::new(Tree::default()),
         }))
     }
@@ -180,6 +184,18 @@ impl CancelToken {
         Some(TaskError::cancelled(at, self.why().as_ref()))
     }
 
+    /// Where the task whose own token this is keeps its progress.
+    #[inline]
+    pub(crate) fn reporter(&self) -> &Reporter {
+        &self.0.reporter
+    }
+
+    /// Has what is reported from now on told by `emitter`.
+    pub(crate) fn connect(&self, emitter: &Arc<Emitter>) {
+        let source: Weak<Inner> = Arc::downgrade(&self.0);
+        self.0.reporter.connect(emitter, source);
+    }
+
     pub(crate) fn downgrade(&self) -> WeakToken {
         WeakToken(Arc::downgrade(&self.0))
     }
@@ -235,6 +251,12 @@ impl CancelToken {
             token: Arc::downgrade(&self.0),
             number,
         }
+    }
+}
+
+impl ProgressSource for Inner {
+    fn counts(&self) -> Counts {
+        self.reporter.counts()
     }
 }
 

@@ -13,6 +13,7 @@
 //   steps/        the list of steps               step.rs      an entry of it
 //   upstream.rs   what a task waits for
 // What is done with a cell:
+//   listen.rs     listeners to events
 //   submit.rs     gives work to the pool          tear.rs      last handle, last reference
 //   raise.rs      tokens; second pass of a cancel stop.rs      counts closures left running
 //   displaced.rs  takes a closure out             call_off.rs  a token meets the driver
@@ -36,6 +37,7 @@ pub(crate) mod driver;
 mod fail;
 mod hand_off;
 mod head;
+pub(crate) mod listen;
 mod meta;
 mod queued;
 pub(crate) mod raise;

@@ -11,6 +11,7 @@ use super::step::Step;
 use super::upstream::{Upstream, UpstreamRef};
 use crate::cancel::Member;
 use crate::error::TaskError;
+use crate::event::Emitter;
 use crate::executor::{Continuation, RunResult, Runnable};
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering};
 use crate::unhandled;
@@ -90,6 +91,8 @@ pub(crate) struct Running<'a> {
     pub(super) epoch: u32,
     /// What the task waited for.
     pub(super) detached: Option<UpstreamRef>,
+    /// Tells that the closure begins, if the task has had a listener to its events.
+    pub(super) emitter: Option<Arc<Emitter>>,
     /// The task held a slot in its pool's queue: a waiting thread claimed it before a worker popped
     /// it.
     pub(super) placed: bool,

@@ -16,6 +16,7 @@
 //! | `Forwarded` | no thread: its steps were moved away | - | never |
 
 mod duty;
+mod events;
 mod interrupt;
 mod route;
 mod stop;
@@ -37,6 +38,7 @@ use super::{AnyCell, UpstreamRef, rank};
 use crate::cancel::Membership;
 use crate::dispatch;
 use crate::error::TaskError;
+use crate::event::Emitter;
 use crate::executor::Executor;
 use crate::sync::{Arc, ThreadId, thread_id};
 
@@ -151,6 +153,10 @@ struct Rare {
     on_pool: bool,
     /// The closures that were still running when a cancel took the task.
     stop: Stop,
+    /// Tells the events of the task, once it has had a listener.
+    emitter: Option<Arc<Emitter>>,
+    /// Where listeners to its events run: the executor that the chain was sent to last.
+    hears: Option<Arc<dyn Executor>>,
 }
 
 /// What runs the steps of a task after a hand-off.

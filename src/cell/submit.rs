@@ -1,5 +1,6 @@
 //! Queues a closure, or waiting steps, in the pool of their task.
 
+use super::listen::announce;
 use super::state::Phase;
 use super::{AnyCell, with_state};
 use crate::executor::Runnable;
@@ -14,6 +15,9 @@ pub(crate) fn enqueue(cell: &Arc<dyn AnyCell>) {
 /// The same for a caller that knows the pool.
 #[inline]
 pub(crate) fn enqueue_in(pool: &Pool, cell: &Arc<dyn AnyCell>) {
+    if pool.is_heard() {
+        announce(pool, cell);
+    }
     if pool.acquire_place() && !take_place(cell) {
         return;
     }

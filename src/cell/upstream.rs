@@ -2,6 +2,7 @@
 
 use super::AnyCell;
 use crate::cancel::Withdraw;
+use crate::event::Emitter;
 use crate::sync::{Arc, ThreadId};
 
 /// Something that a task waits for.
@@ -27,6 +28,10 @@ pub(crate) trait Upstream: Withdraw {
     fn cell(self: Arc<Self>) -> Option<Arc<dyn AnyCell>> {
         None
     }
+
+    /// The task that waits for this has a listener. What knows how much of it is done tells that by
+    /// `emitter` from now on.
+    fn connect(self: Arc<Self>, _emitter: &Arc<Emitter>) {}
 
     /// Only a virtual clock can end it.
     fn is_virtual_time(&self) -> bool {

@@ -8,6 +8,7 @@ use super::state::{Phase, Progress};
 use super::step::Follow;
 use super::{AnyCell, adopt, call_off, stop};
 use crate::error::{At, TaskError};
+use crate::event::Emitter;
 use crate::executor::RunResult;
 use crate::sync::Arc;
 use crate::{dispatch, guard, locals, unhandled};
@@ -94,6 +95,7 @@ impl Running<'_> {
             meta.pool().release_place();
         }
         let context = meta.take_context();
+        let _within = self.emitter.as_deref().map(Emitter::start);
         guard::catch(|| match context {
             None => {
                 let _hidden = locals::hide();
@@ -124,11 +126,13 @@ pub(super) fn claim(
             if handoff.is_none() && inner_now.head.slot().is_none() =>
         {
             state.begin_closure();
+            let (detached, emitter) = state.take_to_begin();
             let running = Running {
                 cell,
                 shell,
                 epoch: state.epoch,
-                detached: state.take_upstream(),
+                detached,
+                emitter,
                 placed: std::mem::take(&mut state.placed),
             };
             Some(cell.work(inner, Errand::Run(running)))

@@ -5,7 +5,8 @@ use smallvec::SmallVec;
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::raise::withdraw_all;
 use crate::cell::{AnyCell, Upstream, UpstreamRef, with_state};
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
+use crate::event::{Counts, Emitter, ProgressSource};
+use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, Weak};
 
 /// The tasks whose outcomes a combinator collects, and its partial result.
 pub(super) struct Group<P> {
@@ -13,11 +14,15 @@ pub(super) struct Group<P> {
     needs_all: bool,
     /// The combinator's own task may be among what its members wait for.
     at_risk: AtomicBool,
+    /// Tells how many have settled, if the combinator's task has a listener.
+    emitter: OnceLock<Arc<Emitter>>,
     inner: Mutex<Inner<P>>,
 }
 
 struct Inner<P> {
     parts: P,
+    /// How many inputs there are, once each has its step, and how many have settled.
+    counts: Counts,
     /// One member has decided the outcome. The combinator's task waits for no other, though it is
     /// settled only after this lock is free.
     is_decided: bool,
@@ -38,8 +43,10 @@ impl<P: Send + 'static> Group<P> {
         Arc::new(Group {
             needs_all,
             at_risk: AtomicBool::new(false),
+            emitter: OnceLock::new(),
             inner: Mutex::new(Inner {
                 parts,
+                counts: Counts::default(),
                 is_decided: false,
                 members: Vec::new(),
                 early: Vec::new(),
@@ -52,6 +59,7 @@ impl<P: Send + 'static> Group<P> {
     pub(super) fn fill(&self, members: Vec<Arc<dyn AnyCell>>) {
         let mut members: Vec<_> = members.into_iter().map(Some).collect();
         let mut inner = self.inner.lock();
+        inner.counts.total = members.len() as u64;
         let early = std::mem::take(&mut inner.early);
         let settled: Vec<_> = early.iter().map(|index| members[*index].take()).collect();
         inner.settled.reserve_exact(members.len().min(DROP_BATCH));
@@ -87,6 +95,7 @@ impl<P: Send + 'static> Group<P> {
     fn remove<R>(&self, index: usize, f: impl FnOnce(&mut Inner<P>) -> R) -> R {
         let mut inner = self.inner.lock();
         let result = f(&mut inner);
+        inner.counts.done += 1;
         match inner.members.get_mut(index).map(Option::take) {
             Some(member) => inner.settled.extend(member),
             None => inner.early.push(index),
@@ -95,6 +104,11 @@ impl<P: Send + 'static> Group<P> {
             let settled: SmallVec<[_; DROP_BATCH]> = inner.settled.drain(..).collect();
             drop(inner);
             drop(settled);
+        } else {
+            drop(inner);
+        }
+        if let Some(emitter) = self.emitter.get() {
+            emitter.report();
         }
         result
     }
@@ -154,7 +168,20 @@ impl<P: Send + 'static> Withdraw for Group<P> {
     }
 }
 
+impl<P: Send + 'static> ProgressSource for Group<P> {
+    fn counts(&self) -> Counts {
+        self.inner.lock().counts
+    }
+}
+
 impl<P: Send + 'static> Upstream for Group<P> {
+    fn connect(self: Arc<Self>, emitter: &Arc<Emitter>) {
+        let source: Weak<Self> = Arc::downgrade(&self);
+        emitter.set_source(source);
+        // Behind it the emitter reads the counts under the lock, so none is missed.
+        let _ = self.emitter.set(emitter.clone());
+    }
+
     fn needs_all(&self) -> bool {
         self.needs_all
     }

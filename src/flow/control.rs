@@ -9,6 +9,7 @@ use super::elements::Elements;
 use crate::cell::AnyCell;
 use crate::cell::slot::Outcome;
 use crate::error::TaskError;
+use crate::event::Counts;
 use crate::promise::Resolver;
 use crate::sync::{Arc, ThreadId};
 use crate::unhandled;
@@ -47,6 +48,8 @@ pub(super) trait Collect<U>: Send + 'static {
 pub(super) struct Control<U: Send + 'static, C: Collect<U>> {
     /// `None` once no element starts any more.
     pub(super) elements: Option<Arc<dyn Elements<U>>>,
+    /// How many elements there are; 0 if the iterator does not tell.
+    pub(super) count: usize,
     /// A runner pulls an element.
     pub(super) is_pulling: bool,
     /// The number of places that are taken.
@@ -94,6 +97,7 @@ impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
     /// What the first runner, which is about to be submitted, begins with.
     pub(super) fn new(elements: Arc<dyn Elements<U>>, ahead: usize, whole: Whole<U, C>) -> Self {
         Control {
+            count: elements.count(),
             elements: Some(elements),
             is_pulling: false,
             busy: 0,
@@ -107,6 +111,15 @@ impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
             tasks: BTreeMap::new(),
             left: None,
         }
+    }
+
+    /// How many elements have an outcome, and how many there are, if that is known.
+    pub(super) fn counts(&self) -> Counts {
+        let total = match &self.elements {
+            Some(_) => self.count,
+            None => self.started,
+        };
+        Counts::of(self.started - self.missing, total)
     }
 
     pub(super) fn turn(&mut self, limit: usize, waits: bool, is_over_time: bool) -> Turn {
@@ -194,6 +207,8 @@ pub(super) struct After<U: Send + 'static, C: Collect<U>> {
     /// A task of closures that have now returned.
     pub(super) left: Option<Arc<dyn AnyCell>>,
     pub(super) needs_runner: bool,
+    /// One more element has an outcome.
+    pub(super) is_progress: bool,
 }
 
 impl<U: Send + 'static, C: Collect<U>> Default for After<U, C> {
@@ -206,6 +221,7 @@ impl<U: Send + 'static, C: Collect<U>> Default for After<U, C> {
             tasks: BTreeMap::new(),
             left: None,
             needs_runner: false,
+            is_progress: false,
         }
     }
 }

@@ -15,6 +15,9 @@ use crate::{guard, unhandled};
 pub(super) trait Elements<U>: Send + Sync {
     /// Pulls an element and calls the closure with it. One thread pulls at a time.
     fn run_next(&self, gate: &dyn Gate) -> Ran<U>;
+
+    /// Returns the number of elements; 0 if the iterator does not tell.
+    fn count(&self) -> usize;
 }
 
 /// Asked between the pull and the call.
@@ -33,6 +36,7 @@ pub(super) enum Ran<U> {
 struct Source<I, F> {
     /// `None` while a thread pulls, and at the end.
     iter: Mutex<Option<I>>,
+    count: usize,
     f: F,
     location: &'static Location<'static>,
     context: Option<Captured>,
@@ -50,8 +54,14 @@ where
     F: Fn(I::Item) -> R + Send + Sync + 'static,
     R: IntoTask,
 {
+    let iter = iter.into_iter();
+    let count = match iter.size_hint() {
+        (least, Some(most)) if least == most => most,
+        _ => 0,
+    };
     Arc::new(Source {
-        iter: Mutex::new(Some(iter.into_iter())),
+        iter: Mutex::new(Some(iter)),
+        count,
         f,
         location,
         context: trace::capture(),
@@ -82,6 +92,10 @@ where
     F: Fn(I::Item) -> R + Send + Sync,
     R: IntoTask,
 {
+    fn count(&self) -> usize {
+        self.count
+    }
+
     fn run_next(&self, gate: &dyn Gate) -> Ran<R::Output> {
         let taken = self.iter.lock().take();
         let Some(mut iter) = taken else {

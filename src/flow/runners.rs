@@ -22,11 +22,12 @@ use crate::cell::stop::{driver_is_back, leave_running, when_stopped};
 use crate::cell::task_cell::{NoWork, Returned, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, Upstream, UpstreamRef, deadlock, with_state};
 use crate::error::{ErrorKind, TaskError};
+use crate::event::{Counts, Emitter, ProgressSource};
 use crate::executor::{RunResult, Runnable};
 use crate::limits::{RUNNER_LOOKS, RUNNER_PAUSE, RUNNER_SLICE, SPARE_RUNNERS};
 use crate::pool::Pool;
 use crate::promise::Resolver;
-use crate::sync::{Arc, Instant, Mutex, ThreadId, spin_hint, thread_id};
+use crate::sync::{Arc, Instant, Mutex, OnceLock, ThreadId, Weak, spin_hint, thread_id};
 use crate::task::{Sink, Task};
 use crate::unhandled;
 
@@ -34,6 +35,8 @@ pub(super) struct Runners<U: Send + 'static, C: Collect<U>> {
     meta: TaskMeta,
     /// The number of places, at least 1.
     limit: usize,
+    /// Tells how many elements have an outcome, if the task of the whole has a listener.
+    emitter: OnceLock<Arc<Emitter>>,
     control: Mutex<Control<U, C>>,
 }
 
@@ -79,6 +82,7 @@ pub(super) fn start_ahead<U: Send + 'static, C: Collect<U>>(
     let runners = Arc::new(Runners {
         meta,
         limit,
+        emitter: OnceLock::new(),
         control: Mutex::new(Control::new(elements, ahead, whole)),
     });
     with_state(&*outer, |state| {
@@ -112,6 +116,11 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
     fn carry_out(self: &Arc<Self>, after: After<U, C>) {
         if after.needs_runner {
             self.submit();
+        }
+        if after.is_progress
+            && let Some(emitter) = self.emitter.get()
+        {
+            emitter.report();
         }
         if let Some(effect) = after.effect {
             self.note_read(C::act(effect));
@@ -384,7 +393,19 @@ impl<U: Send + 'static, C: Collect<U>> Withdraw for Runners<U, C> {
     }
 }
 
+impl<U: Send + 'static, C: Collect<U>> ProgressSource for Runners<U, C> {
+    fn counts(&self) -> Counts {
+        self.control.lock().counts()
+    }
+}
+
 impl<U: Send + 'static, C: Collect<U>> Upstream for Runners<U, C> {
+    fn connect(self: Arc<Self>, emitter: &Arc<Emitter>) {
+        let source: Weak<Self> = Arc::downgrade(&self);
+        emitter.set_source(source);
+        let _ = self.emitter.set(emitter.clone());
+    }
+
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
         // A search takes from the end of `found`.
         for task in self.control.lock().tasks.values().rev() {

@@ -9,10 +9,12 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::call_off::call_off_overseen;
 use crate::cell::{AnyCell, Upstream, UpstreamRef, raise};
 use crate::error::{At, ErrorKind, Reason, TaskError};
+use crate::event::{self, About, Counts, Emitter, ProgressSource, Stage};
 use crate::pool::Pool;
 use crate::promise::{Resolver, deferred_in};
-use crate::sync::{Arc, Mutex, Weak};
+use crate::sync::{Arc, Mutex, OnceLock, Weak};
 use crate::task::{Task, tie};
+use crate::time::time_of;
 use crate::unhandled::Overseer;
 
 /// Failures that a group keeps besides the first. Further ones are reported at once.
@@ -35,11 +37,15 @@ pub(super) struct Core {
     pub(super) pool: Option<Pool>,
     pub(super) keeps_going: bool,
     location: &'static Location<'static>,
+    /// Tells how many tasks have ended, once there was a listener.
+    emitter: OnceLock<Arc<Emitter>>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     status: Status,
+    /// Tasks that were started in it.
+    started: usize,
     /// Tasks that are not settled, or whose closures run.
     live: usize,
     /// The tasks. A dead entry keeps the allocation of its task.
@@ -78,6 +84,7 @@ impl Core {
     ) -> Arc<Core> {
         let inner = Inner {
             status: Status::Open,
+            started: 0,
             live: 0,
             children: Vec::new(),
             left: 0,
@@ -88,8 +95,35 @@ impl Core {
             pool,
             keeps_going,
             location,
+            emitter: OnceLock::new(),
             inner: Mutex::new(inner),
         })
+    }
+
+    /// What tells the events of the group. Made by the first listener.
+    pub(super) fn emitter(self: &Arc<Self>) -> &Arc<Emitter> {
+        if self.emitter.get().is_none() {
+            let about = About::new(None, self.location, event::current());
+            let emitter = Emitter::new(about, time_of(self.pool.as_ref()), Stage::None);
+            let source: Weak<Core> = Arc::downgrade(self);
+            emitter.set_source(source);
+            let _ = self.emitter.set(emitter);
+        }
+        self.emitter.get().expect("it is set")
+    }
+
+    /// More tasks were started, or have ended.
+    fn report(&self) {
+        if let Some(emitter) = self.emitter.get() {
+            emitter.report();
+        }
+    }
+
+    /// The call of the group returns.
+    pub(super) fn tell_settled(&self, failure: Option<&TaskError>) {
+        if let Some(emitter) = self.emitter.get() {
+            emitter.settle_all(failure.cloned());
+        }
     }
 
     pub(super) fn at(&self) -> At<'static> {
@@ -115,9 +149,13 @@ impl Core {
                 inner.sweep();
             }
             inner.children.push(Arc::downgrade(cell));
+            inner.started += 1;
             inner.live += 1;
         }
-        inner.status
+        let status = inner.status;
+        drop(inner);
+        self.report();
+        status
     }
 
     /// Cancels the tasks of the group, with the reason `why`.
@@ -239,6 +277,7 @@ impl Overseer for Core {
                 _ => None,
             }
         };
+        self.report();
         if let Some(resolver) = told {
             let _ = resolver.resolve(());
         }
@@ -249,6 +288,13 @@ impl Overseer for Core {
         let is_on = inner.status != Status::Ended;
         inner.live += usize::from(is_on);
         is_on
+    }
+}
+
+impl ProgressSource for Core {
+    fn counts(&self) -> Counts {
+        let inner = self.inner.lock();
+        Counts::of(inner.started.saturating_sub(inner.live), inner.started)
     }
 }
 

@@ -8,6 +8,8 @@ use crate::cancel::CancelToken;
 use crate::cell::task_cell::Returned;
 use crate::cell::{AnyCell, ExtraMeta, TaskMeta};
 use crate::error::{At, BoxError, ErrorKind, Reason};
+use crate::event::Emitter;
+use crate::pool::Pool;
 use crate::sync::Arc;
 use crate::task::{IntoTask, Task, TaskContext, new_cell, own_token, resolve_returned, start_new};
 
@@ -20,6 +22,16 @@ pub struct Group(Arc<Core>);
 impl Group {
     pub(super) fn new(core: Arc<Core>) -> Group {
         Group(core)
+    }
+
+    /// What tells the events of the group.
+    pub(crate) fn emitter(&self) -> &Arc<Emitter> {
+        self.0.emitter()
+    }
+
+    /// `None`: the global pool.
+    pub(crate) fn pool(&self) -> Option<&Pool> {
+        self.0.pool.as_ref()
     }
 
     /// Runs `f` as a task of the group; see [`spawn`](crate::spawn).

@@ -191,7 +191,7 @@ impl GroupBuilder {
                 None
             }
         };
-        match (end(&core, limit), value) {
+        match (end(&core, limit, value.is_some()), value) {
             (Ok(()), Some(value)) => Ok(value),
             (Ok(()), None) => Err(timed_out(&core)),
             (Err(error), value) => {
@@ -202,17 +202,21 @@ impl GroupBuilder {
     }
 }
 
-/// Waits for the tasks. What needs no type parameter is compiled once.
-fn end(core: &Arc<Core>, limit: Option<Limit>) -> Result<(), TaskError> {
+/// Waits for the tasks, and tells how the group ends. What needs no type parameter is compiled
+/// once.
+fn end(core: &Arc<Core>, limit: Option<Limit>, has_value: bool) -> Result<(), TaskError> {
     let waited = core.wait_for_all();
     let is_late = limit.is_some_and(Limit::end);
     let failure = core.take_failures();
-    match (waited, failure) {
+    let ended = match (waited, failure) {
         (Err(error), _) => Err(error),
         (Ok(()), _) if is_late => Err(timed_out(core)),
         (Ok(()), Some(error)) => Err(error),
-        (Ok(()), None) => Ok(()),
-    }
+        (Ok(()), None) if has_value => Ok(()),
+        (Ok(()), None) => Err(timed_out(core)),
+    };
+    core.tell_settled(ended.as_ref().err());
+    ended
 }
 
 /// A time limit that is running.

@@ -24,6 +24,7 @@ mod cache;
 mod cancel;
 mod combine;
 mod cycle;
+mod event;
 mod local;
 mod pool;
 mod queue;

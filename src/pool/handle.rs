@@ -7,6 +7,7 @@ use super::settings::{ConfigError, Settings};
 use super::shutdown::{self, Shutdown, ShutdownReport};
 use super::{PoolMetrics, blocking, current, ending, monitor, worker};
 use crate::cancel::CancelToken;
+use crate::event::Listeners;
 use crate::executor::{Executor, Job, Runnable};
 use crate::sync::{Arc, Duration, OnceLock, Weak, deadline_after};
 use crate::timer::{Clock, Still, TimeSource};
@@ -115,6 +116,22 @@ impl Pool {
     /// Queues work that continues a task: it needs no free slot.
     pub(crate) fn submit_continuation(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
         self.0.registry.submit_continuation(work, self.is_current())
+    }
+
+    /// The same before all jobs that wait. For what takes no long time.
+    pub(crate) fn submit_first(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
+        self.0.registry.submit_first(work, self.is_current())
+    }
+
+    /// Returns true if its tasks have listeners: a new one is to be announced to them.
+    #[inline]
+    pub(crate) fn is_heard(&self) -> bool {
+        self.0.registry.listeners.is_heard()
+    }
+
+    /// Those that hear of the tasks of this pool.
+    pub(crate) fn listeners(&self) -> &Arc<Listeners> {
+        &self.0.registry.listeners
     }
 
     /// The tokens that cancel every task of this pool.

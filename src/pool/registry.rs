@@ -17,6 +17,7 @@ use super::queue::{LocalQueue, Queues, Swept, Work};
 use super::settings::Settings;
 use super::watch::Watch;
 use crate::error::ErrorKind;
+use crate::event::Listeners;
 use crate::sync::{Arc, AtomicBool, JoinHandle, Ordering, Weak, chaos_point, thread};
 
 pub(crate) struct Registry {
@@ -25,6 +26,8 @@ pub(crate) struct Registry {
     pub(super) idle: Idle,
     pub(super) capacity: Option<Capacity>,
     pub(super) watch: Watch,
+    /// Those that hear of its tasks.
+    pub(super) listeners: Arc<Listeners>,
     closed: AtomicBool,
     mains: Mains,
 }
@@ -61,6 +64,7 @@ impl Registry {
             idle: Idle::new(settings.core, settings.max, settings.keep_alive),
             capacity,
             watch: Watch::new(),
+            listeners: Listeners::new(),
             closed: AtomicBool::new(false),
             mains,
             settings,
@@ -106,13 +110,34 @@ impl Registry {
         Ok(())
     }
 
+    /// Queues work before all jobs that no worker has begun: what tells a user how these are
+    /// getting on must not wait for them.
+    pub(super) fn submit_first(
+        self: &Arc<Self>,
+        work: Work,
+        by_worker: bool,
+    ) -> Result<(), Rejected> {
+        if self.is_closed() && !by_worker {
+            return Err(Rejected { work });
+        }
+        self.take_place_beyond(&work);
+        // Push.1
+        self.forget(self.queues.inject_first(work));
+        self.after_push(false);
+        Ok(())
+    }
+
     /// Queues a job that holds no slot, and so takes one beyond the limit.
     pub(super) fn inject_beyond(&self, work: Work) {
+        self.take_place_beyond(&work);
+        self.forget(self.queues.inject(work));
+    }
+
+    fn take_place_beyond(&self, work: &Work) {
         if let Some(capacity) = &self.capacity {
             capacity.acquire_beyond();
             work.take_place();
         }
-        self.forget(self.queues.inject(work));
     }
 
     fn after_push(self: &Arc<Self>, is_reserved: bool) {

@@ -1,5 +1,7 @@
 //! What a call can ask about itself.
 
+use std::borrow::Cow;
+
 use crate::cancel::CancelToken;
 use crate::error::TaskError;
 use crate::task::TaskContext;
@@ -11,6 +13,8 @@ pub struct Attempt {
     pub(super) number: u32,
     pub(super) most: u32,
     pub(super) context: TaskContext,
+    /// That of the retry, which has the listeners. For a hedge, the same as `context`.
+    pub(super) whole: TaskContext,
 }
 
 impl Attempt {
@@ -114,5 +118,46 @@ impl Attempt {
     /// ```
     pub fn token(&self) -> &CancelToken {
         self.context.token()
+    }
+
+    /// Tells the listeners of the retry that `done` of `total` is done; see
+    /// [`TaskContext::progress`]. Each call of a [`hedge`](crate::retry::hedge) is a task of its
+    /// own, and has no listener.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{retry, Retry};
+    ///
+    /// let task = retry(Retry::attempts(3), |attempt| {
+    ///     attempt.progress(10, 10);
+    ///     Ok("all of it")
+    /// });
+    /// let last = task.events().filter_map(|event| event.progress()).last();
+    /// assert_eq!(last, Some((10, 10)));
+    /// # task.wait()?;
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn progress(&self, done: u64, total: u64) {
+        self.whole.progress(done, total);
+    }
+
+    /// Tells the listeners of the retry something in words; see [`TaskContext::message`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{retry, Retry};
+    ///
+    /// let task = retry(Retry::attempts(3), |attempt| {
+    ///     attempt.message(format!("call {}", attempt.number()));
+    ///     Ok(())
+    /// });
+    /// task.on_event(|event| println!("{event}"));
+    /// task.wait()?;
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn message(&self, message: impl Into<Cow<'static, str>>) {
+        self.whole.message(message);
     }
 }

@@ -145,6 +145,7 @@ where
             number,
             most: own.calls,
             context: context.clone(),
+            whole: context.clone(),
         };
         Given::call(location, || (own.f)(&attempt))
     });

@@ -13,7 +13,7 @@ use crate::time::time_of;
 /// A retry under way, but for its closure.
 pub(super) struct Plan {
     pub(super) policy: Retry,
-    /// The last call; its number is 0 before the first. Its context is that of the whole.
+    /// The last call; its number is 0 before the first. Both of its contexts are the whole's.
     pub(super) attempt: Attempt,
     pub(super) pool: Option<Pool>,
     pub(super) location: &'static Location<'static>,
@@ -36,6 +36,7 @@ impl Plan {
             number: 0,
             most: policy.attempts,
             context: context.clone(),
+            whole: context.clone(),
         };
         Plan {
             policy,
@@ -62,7 +63,11 @@ impl Plan {
             }
         };
         match pause.filter(|pause| self.may_pause(*pause)) {
-            Some(pause) => Ok((pause, error)),
+            Some(pause) => {
+                let attempt = &self.attempt;
+                attempt.whole.retrying(attempt.number, &error, pause);
+                Ok((pause, error))
+            }
             None => Err(self.give_up(error)),
         }
     }

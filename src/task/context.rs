@@ -1,7 +1,11 @@
 //! `TaskContext`: what a closure can ask about its own task.
 
+use std::borrow::Cow;
+
 use crate::cancel::CancelToken;
 use crate::error::TaskError;
+use crate::event::EventKind;
+use crate::sync::Duration;
 
 /// What a running closure can ask about its task; the argument of closures started with
 /// [`spawn_with`](crate::spawn_with) and [`attempt_with`](crate::attempt_with).
@@ -94,6 +98,77 @@ impl TaskContext {
     /// ```
     pub fn token(&self) -> &CancelToken {
         &self.token
+    }
+
+    /// Tells the listeners of the task that `done` of `total` is done: files, bytes, or what
+    /// else the task counts. A `total` of 0 is not known yet.
+    ///
+    /// Never waits, and may be called as often as one likes: listeners get at most twenty a second,
+    /// and always the last one; see [`event`](crate::event). Without a listener it takes about a
+    /// nanosecond. After the task is settled, it does nothing that a listener hears of.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let task = fast_async::spawn_with(|ctx| {
+    ///     let pages = ["/", "/news", "/about"];
+    ///     for (done, page) in pages.iter().enumerate() {
+    ///         ctx.progress(done as u64, pages.len() as u64);
+    ///         let _ = page; // .. load it
+    ///     }
+    ///     ctx.progress(3, 3);
+    /// });
+    /// let last = task.events().filter_map(|event| event.progress()).last();
+    /// assert_eq!(last, Some((3, 3)));
+    /// # task.wait()?;
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    #[inline]
+    pub fn progress(&self, done: u64, total: u64) {
+        self.token.reporter().report(done, total);
+    }
+
+    /// Tells the listeners of the task something in words. Those that come later do not get it.
+    ///
+    /// Never waits. Without a listener the message is dropped at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::EventKind;
+    ///
+    /// let (go, wait) = std::sync::mpsc::channel();
+    /// let task = fast_async::spawn_with(move |ctx| {
+    ///     wait.recv().unwrap();
+    ///     ctx.message("connected");
+    ///     ctx.message(format!("{} pages to go", 3));
+    /// });
+    /// let events = task.events();
+    /// go.send(())?;
+    /// let messages: Vec<String> = events
+    ///     .filter(|event| matches!(event.kind(), EventKind::Message(_)))
+    ///     .map(|event| event.kind().to_string())
+    ///     .collect();
+    /// assert_eq!(messages, ["connected", "3 pages to go"]);
+    /// # task.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn message(&self, message: impl Into<Cow<'static, str>>) {
+        if let Some(emitter) = self.token.reporter().emitter() {
+            emitter.emit(EventKind::Message(message.into()));
+        }
+    }
+
+    /// Tells that a call has failed, and is made again.
+    pub(crate) fn retrying(&self, attempt: u32, error: &TaskError, pause: Duration) {
+        if let Some(emitter) = self.token.reporter().emitter() {
+            let error = error.clone();
+            emitter.emit(EventKind::Retrying {
+                attempt,
+                error,
+                pause,
+            });
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::Task;
 use super::launch::new_cell_in_phase;
 use crate::cancel::CancelToken;
 use crate::cell::call_off::enlist;
+use crate::cell::listen::announce;
 use crate::cell::state::{Phase, State};
 use crate::cell::task_cell::Returned;
 use crate::cell::{AnyCell, ExtraMeta, TaskMeta, UpstreamRef, with_state};
@@ -55,6 +56,10 @@ where
 fn leave_to(starter: &dyn Starter, cell: &Arc<dyn AnyCell>) {
     if cell.meta().is_under_tokens() {
         enlist(cell);
+    }
+    let pool = cell.meta().pool();
+    if pool.is_heard() {
+        announce(pool, cell);
     }
     starter.admit(cell);
 }

@@ -61,6 +61,7 @@ pub(crate) use share::Flight;
 pub use share::{SharedFuture, SharedOn, SharedTask};
 pub use spawn::{attempt, attempt_with, spawn, spawn_with};
 pub use stop::CancelOnDrop;
+pub(crate) use subscribe::observe_with;
 pub use subscribe::{Subscription, SubscriptionGuard};
 use traced::traced;
 pub use try_spawn::TrySpawnError;

@@ -6,6 +6,7 @@ use super::into_task::resolve_returned;
 use super::launch::{new_cell, new_cell_in_phase, spawn_task, start_if_cold};
 use super::{IntoTask, Task, TaskBuilder, TaskContext, TrySpawnError};
 use crate::cell::call_off::enlist;
+use crate::cell::listen::announce;
 use crate::cell::state::Phase;
 use crate::cell::task_cell::Returned;
 use crate::cell::{TaskMeta, take_place};
@@ -299,6 +300,9 @@ impl Pool {
         }
         if cell.meta().is_under_tokens() {
             enlist(&cell);
+        }
+        if self.is_heard() {
+            announce(self, &cell);
         }
         if let Err(rejected) = self.submit(cell.clone()) {
             rejected.settle();

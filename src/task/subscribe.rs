@@ -161,7 +161,7 @@ impl<T: Send + 'static> Task<T> {
 }
 
 /// Appends an observer, with the tracing context of the caller if a subscriber is installed.
-pub(super) fn observe_with(cell: Option<&Arc<dyn AnyCell>>, step: Box<dyn Step>) -> Subscription {
+pub(crate) fn observe_with(cell: Option<&Arc<dyn AnyCell>>, step: Box<dyn Step>) -> Subscription {
     let Some(cell) = cell else {
         return Subscription::none();
     };

@@ -84,13 +84,14 @@
 //   next.rs      next, next_where         kept.rs      replay, hold
 //   overflow.rs  what a full buffer does  flush.rs     flush
 //   watch.rs     Watch                    derived.rs   map, filter, ..
-//   source.rs    what a derived topic is attached to
+//   source.rs    what a derived topic is attached to    feed.rs  a topic with another source
 //   subjects.rs  Topics                   trie.rs      the patterns of subjects
 
 mod buffer;
 mod deliver;
 mod derived;
 mod entry;
+mod feed;
 mod flush;
 mod handle;
 mod hub;
@@ -105,6 +106,7 @@ mod subjects;
 mod trie;
 mod watch;
 
+pub(crate) use feed::Feed;
 pub use handle::{Topic, TopicOn};
 pub use overflow::{Overflow, PublishError};
 pub use receiver::{Received, Receiver};

@@ -103,20 +103,16 @@ impl<T: Send + Sync + 'static> Hub<T> {
 
     /// Numbers a value and hands it out.
     fn accept(&self, mut state: MutexGuard<'_, State<T>>, value: Arc<T>) -> usize {
-        let number = state.next;
-        state.next += 1;
         let live = state.live;
         let mut effects = std::mem::take(&mut state.spare);
-        for buffer in &state.buffers {
-            buffer.push(number, &value, false, &mut effects);
-        }
-        let kept = (number, value);
-        state.kept.keep(&kept, live == 0, |(_, value)| {
-            effects.push(Effect::Drop(value))
-        });
-        let (_, value) = kept;
+        let (number, value) = state.hand_out(value, &mut effects);
         let (mut mine, mut sent) = (None, None);
         let mut value = Some(value);
+        if state.delivery == Delivery::Idle && !state.queue.is_empty() {
+            // Behind what was fed and is about to be delivered.
+            let value = value.take();
+            state.queue.extend(value.map(|value| (number, value)));
+        }
         match state.delivery {
             Delivery::Idle if state.entries.is_empty() => {}
             Delivery::Idle => match self.begin_delivery(&mut state) {
@@ -188,34 +184,61 @@ impl<T: Send + Sync + 'static> Hub<T> {
     /// Ends the topic. What was published before is still delivered.
     pub(super) fn close(&self) {
         let mut effects = Vec::new();
+        let Some(buffers) = self.shut(&mut effects) else {
+            return;
+        };
+        self.carry_out(effects);
+        unhandled::drop_reporting(buffers);
+        self.deliver_rest();
+        self.tune();
+    }
+
+    /// Takes no more values. Returns the buffers, which have ended, to be dropped without a lock.
+    /// `None`: the topic was closed before. The caller carries out `effects`, and has the rest
+    /// delivered.
+    pub(super) fn shut(&self, effects: &mut Vec<Effect<T>>) -> Option<Vec<Arc<Buffer<T>>>> {
         let mut state = self.lock();
         if std::mem::replace(&mut state.is_closed, true) {
-            return;
+            return None;
         }
         let buffers = std::mem::take(&mut state.buffers);
         state.live -= buffers.len();
         state.strict = 0;
-        let mut mine = None;
-        let mut sent = None;
-        if state.delivery == Delivery::Idle {
-            match self.begin_delivery(&mut state) {
-                Begun::Here(delivery) => mine = Some(delivery),
-                Begun::ByJob(job) => sent = Some(job),
-            }
-        }
         drop(state);
         for buffer in &buffers {
-            buffer.end(&mut effects);
+            buffer.end(effects);
         }
-        self.carry_out(effects);
-        unhandled::drop_reporting(buffers);
-        if let Some(hub) = sent {
-            hub.send();
+        Some(buffers)
+    }
+
+    /// Takes a value without waiting for room: a buffer that blocks goes over its limit. Runs no
+    /// user code: the caller carries out `effects`, and has the rest delivered.
+    pub(super) fn feed(&self, value: Arc<T>, effects: &mut Vec<Effect<T>>) {
+        let mut state = self.lock();
+        if state.is_closed {
+            return effects.push(Effect::Drop(value));
         }
-        if let Some((entries, _level)) = mine {
-            self.deliver(entries, None);
+        let (number, value) = state.hand_out(value, effects);
+        if state.delivery == Delivery::Idle && state.entries.is_empty() {
+            effects.push(Effect::Drop(value));
+        } else {
+            state.queue.push_back((number, value));
         }
-        self.tune();
+    }
+
+    /// Delivers what is queued, and the end, unless another thread does.
+    pub(super) fn deliver_rest(&self) {
+        let mut state = self.lock();
+        let is_left = !state.queue.is_empty() || (state.is_closed && !state.entries.is_empty());
+        if state.delivery != Delivery::Idle || !is_left {
+            return;
+        }
+        let begun = self.begin_delivery(&mut state);
+        drop(state);
+        match begun {
+            Begun::Here((entries, _level)) => self.deliver(entries, None),
+            Begun::ByJob(hub) => hub.send(),
+        }
     }
 
     /// Begins a delivery: on this thread, unless its stack is deep in deliveries of other topics
@@ -285,6 +308,21 @@ impl Denied {
 }
 
 impl<T: Send + Sync + 'static> State<T> {
+    /// Numbers a value, puts it into the buffers, and keeps it if it is to be kept.
+    fn hand_out(&mut self, value: Arc<T>, effects: &mut Vec<Effect<T>>) -> (u64, Arc<T>) {
+        let number = self.next;
+        self.next += 1;
+        for buffer in &self.buffers {
+            buffer.push(number, &value, false, effects);
+        }
+        let value = (number, value);
+        let is_alone = self.live == 0;
+        self.kept.keep(&value, is_alone, |(_, value)| {
+            effects.push(Effect::Drop(value))
+        });
+        value
+    }
+
     /// Whether all buffers take a value. Without `waits` the buffers that would make the publisher
     /// wait take it beyond their limits.
     fn admission(&self, waits: bool) -> Admission<T> {

@@ -19,6 +19,7 @@ mod dispatch;
 mod doors;
 mod drops;
 mod errors_out;
+mod events;
 mod every;
 mod executor;
 mod flow;

@@ -10,7 +10,7 @@ use fast_async::topic::{Receiver, Topic};
 use fast_async::{
     BoxError, CancelOutcome, CancelToken, ErrorKind, Executor, Inline, Job, Lazy, LoopQueue, Memo,
     Pool, Resolver, SharedTask, Status, Subscription, Task, TaskBuilder, TaskContext, TaskError,
-    TaskLocal, cancel::CancelCallback, error::AggregateError, promise::SharedResolver,
+    TaskEvent, TaskLocal, cancel::CancelCallback, error::AggregateError, promise::SharedResolver,
     task::CancelOnDrop, task::SubscriptionGuard,
 };
 use static_assertions::{
@@ -80,6 +80,7 @@ assert_impl_all!(Receiver<AtomicU8>: Iterator, Send, Sync, Unpin);
 assert_impl_all!(Memo<u8, AtomicU8>: Clone, Send, Sync, Unpin);
 assert_impl_all!(Lazy<AtomicU8>: Clone, Send, Sync, Unpin);
 assert_impl_all!(TaskLocal<AtomicU8>: Default, Send, Sync, Unpin);
+assert_impl_all!(TaskEvent: Clone, Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(SubscriptionGuard: Send, Sync, Unpin);
 assert_impl_all!(CancelToken: Clone, Default, Send, Sync, Unpin);
 assert_impl_all!(TaskContext: Clone, Send, Sync, Unpin);

@@ -5,6 +5,10 @@ use crate::cell::step::{Route, Step};
 use crate::executor::Executor;
 use crate::sync::Arc;
 
+/// What a chain that is sent elsewhere leaves: the previous route, and the previous executor of
+/// listeners.
+pub(crate) type Sent = (Option<Route>, Option<Arc<dyn Executor>>);
+
 impl State {
     /// Where the steps run when they cannot run on the thread that settled the task.
     pub(crate) fn route(&self) -> &Route {
@@ -95,18 +99,21 @@ impl State {
     }
 
     /// Sends the steps that are registered from now on elsewhere: sets the route of a settled task,
-    /// or else registers the step that `hop` makes of the route. Returns the previous route.
+    /// or else registers the step that `hop` makes of the route. Returns what is to be dropped
+    /// without the lock.
     pub(crate) fn send(
         &mut self,
         route: Route,
         hop: impl FnOnce(Route) -> Box<dyn Step>,
-    ) -> (Option<Route>, Registered) {
+    ) -> (Sent, Registered) {
+        let hears = self.hear_on(&route);
         if self.phase == Phase::Settled {
-            return (Some(self.set_route(route)), Registered::Pending);
+            let left = Some(self.set_route(route));
+            return ((left, hears), Registered::Pending);
         }
         let (_, registered) = self.register(hop(route), Role::Observer);
         self.rare.get_or_insert_default().sent = true;
-        (None, registered)
+        ((None, hears), registered)
     }
 
     /// True when the chain was sent elsewhere, or will be before a step that is registered now.

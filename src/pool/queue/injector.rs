@@ -7,13 +7,15 @@
 use super::jobs::{Jobs, Swept, Work};
 use super::local::LocalQueue;
 use crate::limits::INJECTOR_BATCH;
-use crate::sync::{AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
 // Lock order: injector -> local queue.
 pub(super) struct Injector {
     jobs: Mutex<Jobs>,
     /// The length of `jobs`, for looking without the lock. Written under the lock.
     len: AtomicUsize,
+    /// The oldest of `jobs` goes before the jobs of all queues. A hint, written under the lock.
+    has_first: AtomicBool,
 }
 
 impl Injector {
@@ -21,6 +23,7 @@ impl Injector {
         Injector {
             jobs: Mutex::new(Jobs::new()),
             len: AtomicUsize::new(0),
+            has_first: AtomicBool::new(false),
         }
     }
 
@@ -42,11 +45,29 @@ impl Injector {
         swept
     }
 
+    /// Puts a job before all others, but behind those that came here in the same way.
+    pub(super) fn push_first(&self, job: Work) -> Swept {
+        let mut jobs = self.jobs.lock();
+        let swept = jobs.push_first(job);
+        self.len.store(jobs.len(), Ordering::Relaxed);
+        self.has_first.store(true, Ordering::Relaxed);
+        swept
+    }
+
+    /// Returns true if the oldest job goes before the jobs of all queues, at a glance.
+    pub(super) fn has_first(&self) -> bool {
+        // A model finds it in the order of the queues, and has fewer interleavings.
+        !cfg!(loom) && self.has_first.load(Ordering::Relaxed)
+    }
+
     /// Takes the oldest job.
     pub(super) fn pop(&self) -> Option<Work> {
         let mut jobs = self.jobs.lock();
         let job = jobs.pop();
         self.len.store(jobs.len(), Ordering::Relaxed);
+        if self.has_first() {
+            self.has_first.store(jobs.first() > 0, Ordering::Relaxed);
+        }
         job
     }
 
@@ -57,7 +78,11 @@ impl Injector {
         }
         let mut jobs = self.jobs.lock();
         let first = jobs.pop()?;
-        let more = (jobs.len() / 2).min(INJECTOR_BATCH);
+        // What goes first must not lie behind the jobs of one worker.
+        let more = match jobs.first() {
+            0 => (jobs.len() / 2).min(INJECTOR_BATCH),
+            _ => 0,
+        };
         if more > 0 {
             jobs.take(more, |taken| local.fill(taken));
         }

@@ -18,6 +18,8 @@ pub(crate) type Work = Arc<dyn Runnable>;
 /// that are not spent, and a push visits two jobs on average.
 pub(super) struct Jobs {
     queue: VecDeque<Work>,
+    /// So many of the oldest were put before the others.
+    first: usize,
     sweep_at: usize,
 }
 
@@ -29,12 +31,18 @@ impl Jobs {
     pub(super) fn new() -> Jobs {
         Jobs {
             queue: VecDeque::new(),
+            first: 0,
             sweep_at: SWEEP_FROM,
         }
     }
 
     pub(super) fn len(&self) -> usize {
         self.queue.len()
+    }
+
+    /// How many of the oldest jobs were put before the others.
+    pub(super) fn first(&self) -> usize {
+        self.first
     }
 
     /// Appends a job. Those that were there before may be swept; the queue is not empty after that.
@@ -49,6 +57,18 @@ impl Jobs {
         swept
     }
 
+    /// Puts a job before the others, but behind those that were put there in the same way.
+    pub(super) fn push_first(&mut self, job: Work) -> Swept {
+        let swept = if self.queue.len() < self.sweep_at {
+            Swept(Vec::new())
+        } else {
+            self.sweep()
+        };
+        self.queue.insert(self.first, job);
+        self.first += 1;
+        swept
+    }
+
     #[cold]
     fn sweep(&mut self) -> Swept {
         let mut swept = Vec::new();
@@ -57,13 +77,18 @@ impl Jobs {
         // since it was counted, but never the reverse.
         if spent > 0 {
             swept.reserve(spent);
-            for _ in 0..self.queue.len() {
+            let mut first = 0;
+            for place in 0..self.queue.len() {
                 match self.queue.pop_front() {
                     Some(job) if job.is_spent() => swept.push(job),
-                    Some(job) => self.queue.push_back(job),
+                    Some(job) => {
+                        first += usize::from(place < self.first);
+                        self.queue.push_back(job);
+                    }
                     None => break,
                 }
             }
+            self.first = first;
             self.shrink();
         }
         self.sweep_at = (2 * self.queue.len()).max(SWEEP_FROM);
@@ -77,12 +102,14 @@ impl Jobs {
 
     pub(super) fn pop(&mut self) -> Option<Work> {
         let job = self.queue.pop_front();
+        self.first = self.first.saturating_sub(1);
         self.shrink();
         job
     }
 
-    /// Takes out the `count` oldest jobs, while `take` runs.
+    /// Takes out the `count` oldest jobs, while `take` runs. None of them was put first.
     pub(super) fn take(&mut self, count: usize, take: impl FnOnce(&mut dyn Iterator<Item = Work>)) {
+        debug_assert!(self.first == 0 || count == 0);
         take(&mut self.queue.drain(..count));
         self.shrink();
     }
@@ -182,6 +209,29 @@ mod tests {
         let left = std::iter::from_fn(|| jobs.pop()).map(|job| Arc::as_ptr(&job).cast::<()>());
         let kept = made.iter().step_by(2).chain([&last]);
         assert!(left.eq(kept.map(|job| Arc::as_ptr(job).cast::<()>())));
+    }
+
+    #[test]
+    fn what_is_put_first_stays_in_front_in_its_order() {
+        let mut jobs = Jobs::new();
+        let others = filled(&mut jobs, SWEEP_FROM - 3);
+        let firsts: [Arc<Nothing>; 3] = Default::default();
+        for job in &firsts {
+            assert!(jobs.push_first(job.clone()).0.is_empty());
+        }
+        firsts[1].0.store(true, Ordering::Relaxed);
+        let last = Arc::<Nothing>::default();
+        assert_eq!(jobs.push_first(last.clone()).0.len(), 1, "the spent one");
+        assert_eq!(jobs.first(), 3);
+        let mut next = || {
+            let job = jobs.pop().expect("a job");
+            (Arc::as_ptr(&job).cast::<()>(), jobs.first())
+        };
+        let place = |job: &Arc<Nothing>| Arc::as_ptr(job).cast::<()>();
+        assert_eq!(next(), (place(&firsts[0]), 2));
+        assert_eq!(next(), (place(&firsts[2]), 1));
+        assert_eq!(next(), (place(&last), 0));
+        assert_eq!(next(), (place(&others[0]), 0));
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl Queues {
         self.injector.push(job)
     }
 
+    /// The same before all other jobs of the pool.
+    pub(super) fn inject_first(&self, job: Work) -> Swept {
+        self.injector.push_first(job)
+    }
+
     /// A thread has begun to live.
     pub(super) fn add(&self, local: &Arc<LocalQueue>) {
         self.locals.lock().list.push(local.clone());
@@ -71,9 +76,14 @@ impl Queues {
         locals.retired.add(&local.counters);
     }
 
-    /// Returns the next job for the owner of `own`: its own oldest, then one behind a blocked job,
-    /// then one from outside, then another worker's oldest.
+    /// Returns the next job for the owner of `own`: one that goes before all others, then its own
+    /// oldest, then one behind a blocked job, then one from outside, then another worker's oldest.
     pub(super) fn find(&self, own: &LocalQueue, turn: u64) -> Option<Work> {
+        if self.injector.has_first()
+            && let Some(job) = self.injector.pop()
+        {
+            return Some(job);
+        }
         let from_others = || {
             self.take_behind_blocked()
                 .or_else(|| match self.takes_batches {

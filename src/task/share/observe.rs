@@ -4,10 +4,11 @@ use std::panic::Location;
 
 use super::signal::Signal;
 use super::{Shared, SharedTask};
+use crate::cell::listen::FailureOf;
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::Role;
 use crate::cell::step::{Flow, Step};
-use crate::cell::{self, with_state};
+use crate::cell::{self, AnyCell, with_state};
 use crate::error::TaskError;
 use crate::sync::{Arc, AtomicBool, Duration, Ordering, deadline_after, thread};
 use crate::task::link::observe;
@@ -175,6 +176,17 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         // It counts as handled even if the failure is passed elsewhere, as for `Task::error`.
         let _ = failure.claim_report();
         Some(failure)
+    }
+
+    /// What finds the failure of the published outcome.
+    pub(crate) fn failure_of(&self) -> FailureOf {
+        let shared = self.shared.clone();
+        Box::new(move || shared.value.get()?.as_ref().err().cloned())
+    }
+
+    /// The cell of the task.
+    pub(crate) fn cell(&self) -> &Arc<dyn AnyCell> {
+        &self.shared.cell
     }
 
     pub(super) fn give<'a>(&self, outcome: &'a Outcome<T>) -> Result<&'a T, TaskError> {
