@@ -26,7 +26,7 @@ sockets and devices are not opened; the summary counts both. Empty files waste
 nothing and are no duplicates; nor, on Unix, are further hard links to a file.
 
 Exit status: 0 all is well, 1 something could not be read or written,
-2 the command line makes no sense.
+2 the command line makes no sense, 130 it was interrupted.
 ";
 
 pub(crate) struct Args {
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 }
 
 /// What goes to standard output.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Output {
     Summary,
     List,

@@ -1,7 +1,7 @@
 //! The hash of one file.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) struct Checked {
@@ -11,8 +11,9 @@ pub(crate) struct Checked {
     pub(crate) identity: Option<(u64, u64)>,
 }
 
-/// Reads in chunks of a fixed size, however big the file is.
-pub(crate) fn hash_file(path: PathBuf) -> io::Result<Checked> {
+/// Reads in chunks of a fixed size, however big the file is, and passes the size of each to
+/// `on_read`.
+pub(crate) fn hash_file(path: PathBuf, on_read: impl FnMut(u64)) -> io::Result<Checked> {
     let file = open(&path)?;
     let found = file.metadata()?;
     if !found.is_file() {
@@ -20,13 +21,26 @@ pub(crate) fn hash_file(path: PathBuf) -> io::Result<Checked> {
     }
     let identity = identity(&found);
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(file)?;
+    hasher.update_reader(Counting { file, on_read })?;
     Ok(Checked {
         path,
         bytes: hasher.count(),
         hash: hasher.finalize(),
         identity,
     })
+}
+
+struct Counting<F> {
+    file: File,
+    on_read: F,
+}
+
+impl<F: FnMut(u64)> Read for Counting<F> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(bytes)?;
+        (self.on_read)(count as u64);
+        Ok(count)
+    }
 }
 
 /// Does not wait for a writer if the file has become a pipe since it was found.

@@ -1,28 +1,28 @@
 //! Hashes every file below a directory, one task per file, and finds the duplicates among them.
 
 mod args;
+mod bar;
 mod hash;
 mod report;
-mod walk;
+mod scan;
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use fast_async::{BoxError, all};
-use indicatif::{ProgressBar, ProgressStyle};
+use fast_async::{BoxError, CancelToken};
 
 use args::{Args, Output};
-use report::Report;
-use walk::walk;
+use bar::Bar;
+use scan::scan;
 
-const BAR: &str =
-    "{elapsed_precise} [{bar:30}] {decimal_bytes} of {decimal_total_bytes}, {eta} left";
+/// As a shell says of a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let done = match args::parse() {
-        Ok(Some(args)) => run(&args),
+        Ok(Some(args)) => run(args),
         Ok(None) => print(|out| write!(out, "{}", args::HELP)).map(|()| ExitCode::SUCCESS),
         Err(err) => {
             complain(format_args!("{err} (try --help)"));
@@ -35,25 +35,37 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(args: &Args) -> Result<ExitCode, BoxError> {
+fn run(args: Args) -> Result<ExitCode, BoxError> {
     let started = Instant::now();
-    let bar = progress_bar();
-    let mut report = Report::default();
-    let tasks = walk(args, &bar, &mut report);
+    let output = args.output;
+    let interrupt = CancelToken::new();
+    let raised = interrupt.clone();
+    ctrlc::set_handler(move || {
+        raised.cancel();
+    })?;
 
-    let report = all(tasks)
-        .then(move |outcomes| report.complete(outcomes))
-        .finally(move || bar.finish_and_clear())
-        .wait()?;
+    let scan = scan(args, &interrupt);
+    if let Some(bar) = Bar::new() {
+        for event in scan.events() {
+            bar.show(&event);
+        }
+    }
+    let report = match scan.wait() {
+        Err(err) if err.is_cancelled() => {
+            complain("interrupted");
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        scanned => scanned?,
+    };
 
     let elapsed = started.elapsed();
     report.problems.iter().for_each(complain);
-    match args.output {
+    match output {
         Output::Summary => print(|out| report.summary(out, elapsed))?,
         Output::List => print(|out| report.list(out))?,
         Output::Duplicates => print(|out| report.duplicates(out))?,
     }
-    if args.output != Output::Summary {
+    if output != Output::Summary {
         let _ = report.summary(&mut io::stderr(), elapsed);
     }
     match report.problems.len() {
@@ -75,14 +87,4 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Box
 
 fn complain(what: impl Display) {
     let _ = writeln!(io::stderr(), "checksum: {what}");
-}
-
-fn progress_bar() -> ProgressBar {
-    if !io::stdout().is_terminal() || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(0);
-    bar.set_style(ProgressStyle::with_template(BAR).expect("a fixed template"));
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }

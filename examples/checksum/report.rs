@@ -1,5 +1,6 @@
 //! What was found, and how it is told.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -11,7 +12,10 @@ use fast_async::Pool;
 use indicatif::DecimalBytes;
 
 use crate::hash::Checked;
-use crate::walk::Outcome;
+use crate::scan::Outcome;
+
+/// How many groups of duplicates the summary names.
+const LARGEST: usize = 3;
 
 /// Everything that was found, sorted by path.
 #[derive(Default)]
@@ -62,26 +66,52 @@ impl Report {
 
     pub(crate) fn summary(&self, out: &mut dyn Write, elapsed: Duration) -> io::Result<()> {
         let bytes: u64 = self.files.iter().map(|file| file.bytes).sum();
-        let spare = |group: &Vec<usize>| self.files[group[0]].bytes * (group.len() as u64 - 1);
-        let wasted: u64 = self.groups.iter().map(spare).sum();
+        let wasted: u64 = self.groups.iter().map(|group| self.wasted_by(group)).sum();
         write!(
             out,
             "files       {files}\n\
              bytes       {size} in {elapsed:.2?}, {speed:.1} MB/s\n\
-             duplicates  groups: {groups}, wasted: {wasted}\n\
-             skipped     symbolic links: {links}, special files: {special}\n\
-             errors      {errors}\n\
-             threads     {threads}\n",
+             duplicates  groups: {groups}, wasted: {wasted}\n",
             files = self.files.len(),
             size = DecimalBytes(bytes),
             speed = bytes as f64 / 1e6 / elapsed.as_secs_f64(),
             groups = self.groups.len(),
             wasted = DecimalBytes(wasted),
+        )?;
+        self.largest(out)?;
+        write!(
+            out,
+            "skipped     symbolic links: {links}, special files: {special}\n\
+             errors      {errors}\n\
+             threads     {threads}\n",
             links = self.links,
             special = self.special,
             errors = self.problems.len(),
             threads = Pool::global().metrics().peak_threads,
         )
+    }
+
+    /// The groups that waste most, each by its first path.
+    fn largest(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut groups: Vec<&Vec<usize>> = self.groups.iter().collect();
+        groups.sort_by_key(|group| Reverse(self.wasted_by(group)));
+        for (place, group) in groups.into_iter().take(LARGEST).enumerate() {
+            let first = &self.files[group[0]];
+            writeln!(
+                out,
+                "{name:<11} {count} files of {size}: {path}",
+                name = if place == 0 { "largest" } else { "" },
+                count = group.len(),
+                size = DecimalBytes(first.bytes),
+                path = shown(&first.path),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// What the files of a group take beyond the first of them.
+    fn wasted_by(&self, group: &[usize]) -> u64 {
+        self.files[group[0]].bytes * (group.len() as u64 - 1)
     }
 }
 

@@ -140,6 +140,12 @@ fn the_summary_counts_files_duplicates_and_what_was_skipped() {
         line(&ran.stdout, "duplicates"),
         "groups: 2, wasted: 300.01 kB"
     );
+    assert!(
+        ran.stdout.contains(
+            "largest     2 files of 300.00 kB: a/big.bin\n            2 files of 12 B: c-1\n"
+        ),
+        "{ran:?}"
+    );
     assert_eq!(
         line(&ran.stdout, "skipped"),
         "symbolic links: 3, special files: 1"
@@ -296,7 +302,7 @@ fn a_file_that_has_become_a_pipe_is_no_wait_but_an_error() {
     let hash = |name: &str| {
         let (sender, receiver) = mpsc::channel();
         let path = tree.path().join(name);
-        thread::spawn(move || sender.send(hash::hash_file(path)));
+        thread::spawn(move || sender.send(hash::hash_file(path, |_| ())));
         receiver
             .recv_timeout(DEADLINE)
             .expect("it waits for a writer")
@@ -349,6 +355,68 @@ fn a_file_without_read_permission_is_reported() {
     );
     assert_eq!(line(&ran.stdout, "files"), "8");
     assert_eq!(line(&ran.stdout, "errors"), "3");
+}
+
+/// The program on a terminal, with a large file that takes a while, until `is_there` holds for what
+/// it has written; then Ctrl-C. Returns all that it has written, as the terminal shows it.
+#[cfg(target_os = "linux")]
+fn interrupted(is_there: impl Fn(&str) -> bool) -> Option<String> {
+    use std::io::{Read, Write};
+
+    let tree = TempDir::new().unwrap();
+    // It has no blocks: read at the speed of the hash.
+    let large = File::create(tree.path().join("large")).unwrap();
+    large.set_len(1 << 40).unwrap();
+    let command = format!(
+        "{} {}; echo status $?",
+        program().display(),
+        tree.path().display()
+    );
+    let mut script = Command::new("script")
+        .args(["--quiet", "--flush", "--command", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let (mut keys, mut screen) = (script.stdin.take().unwrap(), script.stdout.take().unwrap());
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = screen.read(&mut bytes) {
+            sender.send(bytes[..count].to_vec()).unwrap();
+        }
+    });
+    let (mut written, mut is_pressed) = (Vec::new(), false);
+    while let Ok(more) = receiver.recv_timeout(DEADLINE) {
+        written.extend(more);
+        if !is_pressed && is_there(&String::from_utf8_lossy(&written)) {
+            keys.write_all(b"\x03").unwrap();
+            is_pressed = true;
+        }
+    }
+    assert!(is_pressed, "{}", String::from_utf8_lossy(&written));
+    drop(keys);
+    script.wait().unwrap();
+    Some(String::from_utf8_lossy(&written).into_owned())
+}
+
+/// The bar is drawn from the events of the scan. An interrupt clears it, and ends at once.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_leaves_a_clean_line() {
+    let Some(written) = interrupted(|screen| screen.contains("of 1.10 TB")) else {
+        eprintln!("skipped: no `script` to make a terminal");
+        return;
+    };
+    let (before, after) = written.split_once("checksum: interrupted").unwrap();
+    // The last that was done to the line of the bar is to clear it.
+    assert!(
+        before.ends_with("\x1b[2K") || before.ends_with("\x1b[2K\r"),
+        "{before:?}"
+    );
+    assert!(after.contains("status 130"), "{after:?}");
+    assert!(!after.contains("of 1.10 TB"), "{after:?}");
 }
 
 #[test]
