@@ -251,6 +251,7 @@ pub mod _documentation {
                 "[time]: crate::_documentation::guide::time\n",
                 "[flow]: crate::_documentation::guide::flow\n",
                 "[topics]: crate::_documentation::guide::topics\n",
+                "[caches]: crate::_documentation::guide::caches\n",
                 "[testing]: crate::_documentation::guide::testing\n",
                 "[interop]: crate::_documentation::guide::interop\n",
                 "[troubleshooting]: crate::_documentation::guide::troubleshooting\n",
@@ -372,6 +373,9 @@ pub mod _documentation {
 
         #[doc = page!("guide/src/topics.md")]
         pub mod topics {}
+
+        #[doc = page!("guide/src/caches.md")]
+        pub mod caches {}
 
         #[doc = page!("guide/src/testing.md")]
         pub mod testing {}
