@@ -11,6 +11,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.RecursiveTask;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
 public final class Rivals {
@@ -55,8 +56,28 @@ public final class Rivals {
             case "all": return Rivals::all;
             case "forkjoin": return Rivals::forkjoin;
             case "cancel": return Rivals::cancel;
+            case "timer_cancel": return Rivals::timerCancel;
             default: throw new IllegalArgumentException(workload);
         }
+    }
+
+    private static final int TIMERS = 10_000;
+    private static final List<CompletableFuture<Long>> LIMITED = new ArrayList<>();
+
+    private static CompletableFuture<Long> limited(int i) {
+        return new CompletableFuture<Long>().orTimeout(3_600_000L + 7L * i, TimeUnit.MILLISECONDS);
+    }
+
+    // A limit is taken back when its future has a value.
+    private static long timerCancel(int n) {
+        while (LIMITED.size() < n) {
+            LIMITED.add(limited(LIMITED.size()));
+        }
+        long start = System.nanoTime();
+        for (int i = 0; i < TIMERS; i++) {
+            limited(i).complete(0L);
+        }
+        return System.nanoTime() - start;
     }
 
     private static List<CompletableFuture<Long>> spawned(int n) {

@@ -7,9 +7,10 @@ use crate::foreign::Tools;
 /// Every package's version, as the build resolved it.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 15] = [
     "fast-async",
     "tokio",
+    "tokio-util",
     "rayon",
     "oneshot",
     "futures",
@@ -18,6 +19,10 @@ const PACKAGES: [&str; 10] = [
     "threadpool",
     "promisery",
     "poll-promise",
+    "async-broadcast",
+    "bus",
+    "crossbeam-channel",
+    "event-listener",
 ];
 
 /// Processor, number of threads, operating system.

@@ -22,6 +22,18 @@ pub(crate) fn one_thread() -> &'static Runtime {
     RUNTIME.get_or_init(|| build(1))
 }
 
+/// A runtime that has timers. The others have none, so that no task pays for them.
+pub(crate) fn timed() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        Builder::new_multi_thread()
+            .worker_threads(FEW)
+            .enable_time()
+            .build()
+            .expect("a runtime starts")
+    })
+}
+
 fn as_it_comes() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| Runtime::new().expect("a runtime starts"))

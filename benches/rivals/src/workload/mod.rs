@@ -7,15 +7,27 @@ mod chain;
 mod fanin;
 mod fanout;
 mod forkjoin;
+mod group;
 mod late;
+mod map_limit;
 mod mix;
 mod mix_room;
+mod next_cancel;
 mod observed;
 mod producers;
 mod producers8;
+mod publish;
+mod pubsub;
+mod queue;
+mod race;
+mod retry;
 mod roundtrip;
 mod roundtrip_worker;
 mod spawn_join;
+mod subjects;
+mod timer_cancel;
+mod timer_fire;
+mod timer_late;
 
 use crate::contest::Workload;
 
@@ -36,6 +48,18 @@ pub(crate) const ALL: &[&Workload] = &[
     &mix_room::WORKLOAD,
     &cancel::WORKLOAD,
     &producers::WORKLOAD,
+    &race::WORKLOAD,
+    &map_limit::WORKLOAD,
+    &retry::WORKLOAD,
+    &timer_cancel::WORKLOAD,
+    &timer_fire::WORKLOAD,
+    &timer_late::WORKLOAD,
+    &group::WORKLOAD,
+    &queue::WORKLOAD,
+    &publish::WORKLOAD,
+    &pubsub::WORKLOAD,
+    &next_cancel::WORKLOAD,
+    &subjects::WORKLOAD,
     &observed::OBSERVED,
     &observed::CHAIN,
     &observed::UNHANDLED,
