@@ -111,6 +111,7 @@
 //
 //   sync.rs          locks, atomics, threads, channels and clocks: the only file that names them
 //   limits.rs        the numbers that may be tuned
+//   room.rs          gives back the memory of lists that were long
 //   guard.rs         calls user code and catches its panics
 //   drop_queue.rs    drops without recursion
 //   locals.rs        the values of task locals that a thread sees
@@ -166,6 +167,7 @@ pub mod prelude;
 pub mod promise;
 pub mod queue;
 pub mod retry;
+mod room;
 mod sync;
 pub mod task;
 mod thread_waker;

@@ -16,6 +16,7 @@ use quote::ToTokens;
 const ORDER: &[&[&str]] = &[
     &["sync"],
     &["limits"],
+    &["room"],
     &["guard"],
     &["drop_queue"],
     &["locals"],

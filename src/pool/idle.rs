@@ -5,12 +5,11 @@
 // Lock: `counts`. The closures are called under it, and may take the locks of queues.
 
 use super::counts::{Claim, Sleeper, ThreadCounts};
-use super::shrink::give_room_back;
 use crate::sync::{
     Arc, AtomicBool, AtomicUsize, Condvar, Duration, Instant, JoinHandle, Mutex, MutexGuard,
     Ordering, chaos_point, deadline_after, wait_until,
 };
-use crate::unhandled;
+use crate::{room, unhandled};
 
 pub(super) struct Idle {
     counts: Mutex<ThreadCounts>,
@@ -278,8 +277,8 @@ impl Idle {
         counts.threads -= 1;
         counts.leaving -= 1;
         counts.handles.retain(|handle| !handle.is_finished());
-        give_room_back(&mut counts.handles);
-        give_room_back(&mut counts.idle);
+        room::give_back(&mut counts.handles);
+        room::give_back(&mut counts.idle);
         let sleepers = if is_closed {
             counts.take_sleepers()
         } else {

@@ -7,7 +7,7 @@
 #![cfg_attr(doc, doc = include_str!("../../docs/drawings/worker.svg"))]
 
 // Map for maintainers, from the ground up. A file imports those above it only. settings.rs what a
-// pool is made from metrics.rs a snapshot of its counters shrink.rs lists free unused memory
+// pool is made from metrics.rs a snapshot of its counters
 // stack.rs how much of its stack a thread uses bound.rs how many threads the pools of the process
 // may have queue/ Queues: jobs from outside, and one queue for each worker capacity.rs Capacity:
 // the bound on queued jobs counts.rs the counts of threads and their invariants: plain data,
@@ -35,7 +35,6 @@ mod monitor;
 mod queue;
 mod registry;
 mod settings;
-mod shrink;
 mod shutdown;
 mod stack;
 mod still;

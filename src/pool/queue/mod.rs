@@ -17,7 +17,7 @@ use injector::Injector;
 pub(crate) use jobs::{Swept, Work};
 pub(crate) use local::LocalQueue;
 
-use super::shrink::give_room_back;
+use crate::room;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 /// All queues of a pool.
@@ -72,7 +72,7 @@ impl Queues {
         // The queue and its counters change hands under one lock, so that a sum has them once.
         let mut locals = self.locals.lock();
         locals.list.retain(|other| !Arc::ptr_eq(other, local));
-        give_room_back(&mut locals.list);
+        room::give_back(&mut locals.list);
         locals.retired.add(&local.counters);
     }
 
