@@ -2,6 +2,7 @@
 
 mod places;
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 
@@ -19,10 +20,23 @@ pub(crate) trait Overseer: Send + Sync {
     fn take_failure(&self, error: TaskError) -> Option<TaskError>;
 
     /// One of the tasks is settled, and no closure of it runs.
-    fn leave(&self);
+    fn leave(&self, number: u64);
 
-    /// A task that was settled has more steps to run. False: the group has ended.
-    fn rejoin(&self) -> bool;
+    /// A task that was settled has more steps to run. `task` is the weak reference to its cell that
+    /// the group was given first. False: the group has ended.
+    fn rejoin(&self, number: u64, task: &dyn Any) -> bool;
+}
+
+/// The group of a task, and the task's number in it.
+pub(crate) struct Overseen {
+    pub(crate) by: Arc<dyn Overseer>,
+    pub(crate) number: u64,
+}
+
+impl Overseen {
+    pub(crate) fn leave(&self) {
+        self.by.leave(self.number);
+    }
 }
 
 crate::sync::statics! {

@@ -99,20 +99,21 @@ struct DropLater {
 
 impl DropLater {
     /// Another task, of the same group, has taken the place of `cell`.
+            let overseen = cell.meta().overseer();
     fn note_overseen(&mut self, cell: &dyn AnyCell, state: &mut State) {
         if std::mem::take(&mut state.overseen) {
             self.left
-                .extend(cell.meta().overseer().cloned().map(Leaves));
+                .extend(overseen.map(|it| Leaves(it.by.clone(), it.number)));
         }
     }
 }
 
 /// Tells a group, when it is dropped, that a task has left it.
-struct Leaves(Arc<dyn Overseer>);
+struct Leaves(Arc<dyn Overseer>, u64);
 
 impl Drop for Leaves {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.leave(self.1);
     }
 }
 

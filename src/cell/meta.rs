@@ -9,7 +9,7 @@ use crate::error::{At, TaskError};
 use crate::pool::Pool;
 use crate::sync::{Arc, TakeOnce};
 use crate::trace::TaskContext;
-use crate::unhandled::{self, Overseer};
+use crate::unhandled::{self, Overseen};
 
 /// The name of a task, its pool, its tokens and the location of its spawn. Never changes.
 pub(crate) struct TaskMeta {
@@ -29,7 +29,7 @@ pub(crate) struct ExtraMeta {
     /// Released with the closure.
     pub(crate) context: Option<TakeOnce<TaskContext>>,
     /// The group that the task was started in.
-    pub(crate) overseer: Option<Arc<dyn Overseer>>,
+    pub(crate) overseer: Option<Overseen>,
 }
 
 impl TaskMeta {
@@ -55,14 +55,14 @@ impl TaskMeta {
         self.extra.as_ref()?.token.as_ref()
     }
 
-    pub(crate) fn overseer(&self) -> Option<&Arc<dyn Overseer>> {
+    pub(crate) fn overseer(&self) -> Option<&Overseen> {
         self.extra.as_ref()?.overseer.as_ref()
     }
 
     /// Reports an unhandled failure of the task: to its group, if it has one.
     pub(crate) fn report(&self, error: TaskError) {
         let left = match self.overseer() {
-            Some(overseer) => overseer.take_failure(error),
+            Some(overseen) => overseen.by.take_failure(error),
             None => Some(error),
         };
         if let Some(error) = left {
@@ -108,7 +108,9 @@ impl TaskMeta {
     /// Every token that cancels this task cancels the other one too, and so does its group.
     pub(crate) fn is_covered_by(&self, other: &TaskMeta) -> bool {
         if let Some(own) = self.overseer()
-            && !other.overseer().is_some_and(|it| Arc::ptr_eq(own, it))
+            && !other
+                .overseer()
+                .is_some_and(|it| Arc::ptr_eq(&own.by, &it.by))
         {
             return false;
         }

@@ -94,8 +94,8 @@ fn begin_again(cell: &Arc<dyn AnyCell>, registered: Registered) {
             if cell.meta().is_under_tokens() {
                 call_off::enlist_again(cell);
             }
-            if let Some(overseer) = cell.meta().overseer() {
-                rejoin(cell, &**overseer);
+            if let Some(overseen) = cell.meta().overseer() {
+                rejoin(cell, overseen);
             }
             cell.clone().hand_off();
         }
@@ -105,18 +105,18 @@ fn begin_again(cell: &Arc<dyn AnyCell>, registered: Registered) {
 
 /// The group of a task waits for it again, unless the group has ended.
 #[cold]
-fn rejoin(cell: &Arc<dyn AnyCell>, overseer: &dyn Overseer) {
-    if !overseer.rejoin() {
+fn rejoin(cell: &Arc<dyn AnyCell>, overseen: &Overseen) {
+    let task = Arc::downgrade(cell);
+    if !overseen.by.rejoin(overseen.number, &task) {
         return;
     }
-    let is_settled = with_state(&**cell, |state| {
-        let is_settled = state.phase() == Phase::Settled || state.overseen;
-        state.overseen = true;
-        is_settled
+    let joins = with_state(&**cell, |state| {
+        // Its steps may have run meanwhile, or another thread has registered a step too.
+        let joins = state.phase() != Phase::Settled && !state.overseen;
+        state.overseen |= joins;
+        joins
     });
-    if is_settled {
-        // Its steps have run meanwhile.
-        with_state(&**cell, |state| state.overseen = false);
-        overseer.leave();
+    if !joins {
+        overseen.leave();
     }
 }

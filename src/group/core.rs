@@ -3,6 +3,8 @@
 // Lock order: `inner` -> nothing. The graph of waits may be locked before it. Nothing is settled,
 // cancelled or dropped under it.
 
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::Location;
 
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
@@ -12,16 +14,13 @@ use crate::error::{At, ErrorKind, Reason, TaskError};
 use crate::event::{self, About, Counts, Emitter, ProgressSource, Stage};
 use crate::pool::Pool;
 use crate::promise::{Resolver, deferred_in};
-use crate::sync::{Arc, Mutex, OnceLock, Weak};
+use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, Weak};
 use crate::task::{Task, tie};
 use crate::time::time_of;
 use crate::unhandled::Overseer;
 
 /// Failures that a group keeps besides the first. Further ones are reported at once.
 const OTHERS_KEPT: usize = 64;
-
-/// Entries of settled tasks that the list may keep, however short it is.
-const CHILDREN_KEPT: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
@@ -39,6 +38,7 @@ pub(super) struct Core {
     location: &'static Location<'static>,
     /// Tells how many tasks have ended, once there was a listener.
     emitter: OnceLock<Arc<Emitter>>,
+    numbers: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -48,22 +48,42 @@ struct Inner {
     started: usize,
     /// Tasks that are not settled, or whose closures run.
     live: usize,
-    /// The tasks. A dead entry keeps the allocation of its task.
-    ///
-    /// Invariant: no more than `CHILDREN_KEPT` and one half are of tasks that have left.
-    children: Vec<Weak<dyn AnyCell>>,
-    /// Tasks that have left since `children` was last swept.
-    left: usize,
+    /// The tasks that have not left, by their numbers. An entry keeps the allocation of its task,
+    /// which contains the value.
+    children: BTreeMap<u64, Child>,
     /// In the order of time.
     failures: Vec<TaskError>,
     /// Told when `live` falls to 0.
     waiter: Option<Resolver<()>>,
 }
 
+struct Child {
+    task: Weak<dyn AnyCell>,
+    /// How often it has joined and not left: two late steps may meet.
+    joined: u32,
+}
+
 impl Inner {
-    fn sweep(&mut self) {
-        self.children.retain(|child| child.strong_count() > 0);
-        self.left = 0;
+    fn add(&mut self, number: u64, task: Weak<dyn AnyCell>) {
+        let child = self.children.entry(number);
+        child.or_insert(Child { task, joined: 0 }).joined += 1;
+        self.live += 1;
+    }
+
+    fn alive(&self) -> impl Iterator<Item = Arc<dyn AnyCell>> {
+        self.children
+            .values()
+            .filter_map(|child| child.task.upgrade())
+    }
+
+    /// A task has left. Its entry is to be dropped without the lock.
+    fn remove(&mut self, number: u64) -> Option<Child> {
+        let child = self.children.get_mut(&number)?;
+        child.joined -= 1;
+        match child.joined {
+            0 => self.children.remove(&number),
+            _ => None,
+        }
     }
 
     /// Starts no more tasks. Returns the present ones, to be cancelled.
@@ -72,7 +92,7 @@ impl Inner {
             return Vec::new();
         }
         self.status = Status::Cancelled;
-        self.children.iter().filter_map(Weak::upgrade).collect()
+        self.alive().collect()
     }
 }
 
@@ -86,8 +106,7 @@ impl Core {
             status: Status::Open,
             started: 0,
             live: 0,
-            children: Vec::new(),
-            left: 0,
+            children: BTreeMap::new(),
             failures: Vec::new(),
             waiter: None,
         };
@@ -96,6 +115,7 @@ impl Core {
             keeps_going,
             location,
             emitter: OnceLock::new(),
+            numbers: AtomicU64::new(0),
             inner: Mutex::new(inner),
         })
     }
@@ -126,6 +146,11 @@ impl Core {
         }
     }
 
+    /// The number of a task that is about to join.
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
     pub(super) fn at(&self) -> At<'static> {
         At {
             location: self.location,
@@ -142,15 +167,11 @@ impl Core {
     }
 
     /// Takes in a new task, unless the group starts none any more.
-    pub(super) fn join(&self, cell: &Arc<dyn AnyCell>) -> Status {
+    pub(super) fn join(&self, number: u64, cell: &Arc<dyn AnyCell>) -> Status {
         let mut inner = self.inner.lock();
         if inner.status == Status::Open {
-            if inner.children.len() == inner.children.capacity() {
-                inner.sweep();
-            }
-            inner.children.push(Arc::downgrade(cell));
             inner.started += 1;
-            inner.live += 1;
+            inner.add(number, Arc::downgrade(cell));
         }
         let status = inner.status;
         drop(inner);
@@ -262,31 +283,33 @@ impl Overseer for Core {
         None
     }
 
-    fn leave(&self) {
+    fn leave(&self, number: u64) {
+        let left;
         let told = {
             let mut inner = self.inner.lock();
             inner.live -= 1;
-            inner.left += 1;
-            if inner.left > CHILDREN_KEPT.max(inner.children.len() / 2) {
-                inner.sweep();
-                let kept = 2 * inner.children.len();
-                inner.children.shrink_to(kept);
-            }
+            left = inner.remove(number);
             match inner.live {
                 0 => inner.waiter.take(),
                 _ => None,
             }
         };
+        drop(left);
         self.report();
         if let Some(resolver) = told {
             let _ = resolver.resolve(());
         }
     }
 
-    fn rejoin(&self) -> bool {
+    fn rejoin(&self, number: u64, task: &dyn Any) -> bool {
+        let Some(task) = task.downcast_ref::<Weak<dyn AnyCell>>() else {
+            return false;
+        };
         let mut inner = self.inner.lock();
         let is_on = inner.status != Status::Ended;
-        inner.live += usize::from(is_on);
+        if is_on {
+            inner.add(number, task.clone());
+        }
         is_on
     }
 }
@@ -316,8 +339,7 @@ impl Withdraw for Core {
 impl Upstream for Core {
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
         let inner = self.inner.lock();
-        let children = inner.children.iter().filter_map(Weak::upgrade);
-        found.extend(children.map(|child| child as Arc<dyn Upstream>));
+        found.extend(inner.alive().map(|child| child as Arc<dyn Upstream>));
     }
 }
 

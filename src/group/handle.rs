@@ -12,6 +12,7 @@ use crate::event::Emitter;
 use crate::pool::Pool;
 use crate::sync::Arc;
 use crate::task::{IntoTask, Task, TaskContext, new_cell, own_token, resolve_returned, start_new};
+use crate::unhandled::Overseen;
 
 /// A group: what is started in it ends before the call of [`group`](crate::group()) returns.
 ///
@@ -159,17 +160,21 @@ impl Group {
         F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
         T: Send + 'static,
     {
+        let number = self.0.next_number();
         let meta = TaskMeta {
             location,
             pool: self.0.pool.clone(),
             extra: Some(Box::new(ExtraMeta {
                 token,
-                overseer: Some(self.0.clone()),
+                overseer: Some(Overseen {
+                    by: self.0.clone(),
+                    number,
+                }),
                 ..ExtraMeta::default()
             })),
         };
         let cell = new_cell(meta, work);
-        let status = self.enter(&cell);
+        let status = self.enter(number, &cell);
         let task = Task::from_cell(cell);
         if status == Status::Cancelled {
             // The group's own failure says what is wrong: this one is not reported too.
@@ -178,8 +183,8 @@ impl Group {
         task
     }
 
-    fn enter(&self, cell: &Arc<dyn AnyCell>) -> Status {
-        let status = self.0.join(cell);
+    fn enter(&self, number: u64, cell: &Arc<dyn AnyCell>) -> Status {
+        let status = self.0.join(number, cell);
         let why = match status {
             Status::Open => {
                 start_new(cell);

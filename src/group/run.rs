@@ -62,6 +62,8 @@ impl Group {
 
 /// Settings for a group; made by [`Group::builder`].
 ///
+/// A second call of a method replaces what the first has set.
+///
 /// # Examples
 ///
 /// ```
