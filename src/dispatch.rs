@@ -13,7 +13,7 @@ use std::mem::ManuallyDrop;
 use crate::executor::Runnable;
 use crate::limits::{DISPATCH_BUDGET, DISPATCH_KEPT};
 use crate::locals;
-use crate::sync::Arc;
+use crate::sync::{Arc, thread};
 
 /// What is on the list.
 enum Item {
@@ -36,6 +36,8 @@ struct Local {
     /// A `hand_over_now` is on this thread's stack: an executor may run a job inside the call, and
     /// that must not nest.
     handing: Cell<bool>,
+    /// Work of the list is being given to other threads.
+    giving: Cell<bool>,
     /// Whether other jobs wait for this thread.
     is_wanted: Cell<fn() -> bool>,
 }
@@ -50,6 +52,7 @@ crate::sync::thread_local! {
         budget: Cell::new(0),
         waits: Cell::new(false),
         handing: Cell::new(false),
+        giving: Cell::new(false),
         is_wanted: Cell::new(never),
     } };
 }
@@ -94,6 +97,20 @@ pub(crate) fn scope<R>(f: impl FnOnce() -> R) -> R {
         drain();
     }
     result
+}
+
+/// Like `scope`, for a call that settles several tasks: `f` takes all of them, and puts the user
+/// code that this causes on the list. In the outermost scope all of the list is done when this
+/// returns, without a budget.
+pub(crate) fn scope_of_many<R>(f: impl FnOnce() -> R) -> R {
+    let outermost = !is_open();
+    scope(|| {
+        let result = f();
+        if outermost && !thread::panicking() {
+            run_all();
+        }
+        result
+    })
 }
 
 /// Like `scope`, for the steps of a task that this thread came by as a job. Of awaited work that a
@@ -186,11 +203,35 @@ pub(crate) fn is_open() -> bool {
     LOCAL.try_with(|local| local.open.get()).unwrap_or(false)
 }
 
-/// Puts a task on this thread's list, or runs it now when no scope is open.
+/// Puts a task on this thread's list, or runs it now when no scope is open. A thread that unwinds
+/// runs nothing: the pool gets the task.
 pub(crate) fn later(work: Arc<dyn Runnable>) {
     if let Some(Item::Run(work)) = put(Item::Run(work)) {
-        scope(|| work.run());
+        match thread::panicking() {
+            true => work.hand_off_to_pool(),
+            false => {
+                scope(|| work.run());
+            }
+        }
     }
+}
+
+/// Like `later`, for work that a pool has rejected. If that happens while this thread gives its
+/// list away, no other thread can run the work, and this one does at once.
+pub(crate) fn later_here(work: Arc<dyn Runnable>) {
+    match LOCAL.try_with(|local| local.giving.get()).unwrap_or(false) {
+        true => {
+            work.run();
+        }
+        false => later(work),
+    }
+}
+
+/// Gives work of this thread's list to another thread.
+fn give(work: Arc<dyn Runnable>, hand_off: fn(Arc<dyn Runnable>)) {
+    let before = LOCAL.try_with(|local| local.giving.replace(true));
+    hand_off(work);
+    let _ = LOCAL.try_with(|local| local.giving.set(before.unwrap_or(false)));
 }
 
 /// Has a task handed to its executor: at once, because it is not this thread's to run.
@@ -285,27 +326,32 @@ fn renew(local: &Local) -> bool {
     renewed
 }
 
-/// Runs what is on this thread's list, without a budget. For a scope whose caller finds it all
-/// done.
-pub(crate) fn run_all() {
+/// Runs what is on this thread's list, without a budget.
+fn run_all() {
     while let Some(item) = next() {
         match item {
             Item::Run(work) => {
                 work.run();
             }
-            Item::HandOff(work) => hand_over_now(work),
+            Item::HandOff(work) => give(work, hand_over_now),
         }
     }
 }
 
 fn drain() {
-    while let Some(item) = next() {
-        match item {
+    let mut item = next();
+    if item.is_some() && thread::panicking() {
+        // User code that runs here would find `thread::panicking()`.
+        return hand_off_from(item);
+    }
+    while let Some(now) = item {
+        match now {
             Item::Run(work) if spend() => {
                 work.run();
             }
-            Item::Run(work) | Item::HandOff(work) => hand_over_now(work),
+            Item::Run(work) | Item::HandOff(work) => give(work, hand_over_now),
         }
+        item = next();
     }
 }
 
@@ -322,8 +368,14 @@ fn next() -> Option<Item> {
 /// Steps that were sent to an executor are handed to it; an executor that runs jobs inline does so
 /// here.
 pub(crate) fn hand_off_all() {
-    while let Some(Item::Run(work) | Item::HandOff(work)) = next() {
-        work.hand_off_to_pool();
+    hand_off_from(next());
+}
+
+/// The same, with `item`, which was first on the list.
+fn hand_off_from(mut item: Option<Item>) {
+    while let Some(Item::Run(work) | Item::HandOff(work)) = item {
+        give(work, |work| work.hand_off_to_pool());
+        item = next();
     }
 }
 
@@ -333,7 +385,7 @@ pub(crate) fn hand_off_others(awaited: *const ()) {
     while let Some(item) = next() {
         match item {
             Item::Run(work) if Arc::as_ptr(&work).cast() == awaited => kept = Some(work),
-            Item::Run(work) | Item::HandOff(work) => work.hand_off_to_pool(),
+            Item::Run(work) | Item::HandOff(work) => give(work, |work| work.hand_off_to_pool()),
         }
     }
     if let Some(work) = kept {

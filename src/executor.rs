@@ -34,6 +34,9 @@ pub(crate) trait Runnable: Send + Sync {
     }
 
     /// Settles the tasks of this work, which will never run. False when they are settled already.
+    ///
+    /// In an open scope of `dispatch` no user code runs: it is put on the list. A call that rejects
+    /// several opens a scope, so that each is settled before user code runs.
     fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool;
 
     /// Notes that this work holds a place in the queue of a pool that has a limit.
@@ -244,6 +247,11 @@ impl Job {
         }
     }
 
+    /// A run would find nothing to do. Takes no lock of a cell.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.0.as_ref().is_none_or(|(work, _)| work.is_over())
+    }
+
     /// The job as a pool's queues carry it.
     pub(crate) fn into_work(self) -> Arc<dyn Runnable> {
         Arc::new(QueuedJob(Mutex::new(Some(self))))
@@ -290,9 +298,7 @@ impl Runnable for QueuedJob {
 
     fn is_spent(&self) -> bool {
         // Lock order: a pool's queue -> this. It is held for as long as a `take` lasts.
-        let job = self.0.lock();
-        let work = job.as_ref().and_then(|job| job.0.as_ref());
-        work.is_none_or(|(work, _)| work.is_over())
+        self.0.lock().as_ref().is_none_or(Job::is_spent)
     }
 }
 

@@ -32,7 +32,9 @@ use crate::{drop_queue, unhandled};
 /// run. The call that raises the token returns after the second pass. Inside a callback (a
 /// continuation, an observer, a callback of a token) it returns after the first: the second comes
 /// after that callback has returned. The stack stays flat, for any number of cancels that call each
-/// other. While one of these closures blocks in a wait, other threads of the pool run the rest.
+/// other. While one of these closures blocks in a wait, other threads of the pool run the rest. On
+/// a thread that unwinds, as in the drop of a guard, the call returns after the first pass too, and
+/// the second is done by the global pool: none of the closures finds `thread::panicking()`.
 ///
 /// # Examples
 ///

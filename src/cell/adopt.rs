@@ -78,9 +78,7 @@ pub(crate) fn follow(
 /// Has the steps of a task whose phase is `HandedOff` run from this thread's list, or by their
 /// route.
 fn schedule(cell: Arc<dyn AnyCell>) {
-    match with_state(&*cell, |state| {
-        state.belongs_elsewhere() || state.is_on_pool()
-    }) {
+    match with_state(&*cell, |state| state.leaves()) {
         true => dispatch::hand_over_now(cell),
         false => dispatch::later(cell),
     }
@@ -99,9 +97,9 @@ struct DropLater {
 
 impl DropLater {
     /// Another task, of the same group, has taken the place of `cell`.
-            let overseen = cell.meta().overseer();
     fn note_overseen(&mut self, cell: &dyn AnyCell, state: &mut State) {
         if std::mem::take(&mut state.overseen) {
+            let overseen = cell.meta().overseer();
             self.left
                 .extend(overseen.map(|it| Leaves(it.by.clone(), it.number)));
         }

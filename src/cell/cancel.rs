@@ -11,7 +11,7 @@ use super::steps::Steps;
 use super::{AnyCell, UpstreamRef, raise, stop, with_state};
 use crate::cancel::{CancelOutcome, Sweep};
 use crate::error::{Reason, TaskError};
-use crate::sync::{Arc, Ordering, chaos_point};
+use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::{dispatch, unhandled};
 
 /// What was taken out of a cancelled cell, to be run or dropped without the lock.
@@ -249,7 +249,7 @@ pub(crate) fn cancel(
     };
     let outcome = taken.outcome();
     let is_alone = taken.upstream().is_none() && cell.meta().token().is_none();
-    if is_alone && !dispatch::is_open() {
+    if is_alone && !dispatch::is_open() && !thread::panicking() {
         // The first pass ends with this task.
         dispatch::scope(|| taken.carry_out(cell));
         return outcome;

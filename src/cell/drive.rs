@@ -196,26 +196,16 @@ fn hop(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>, route
     hops
 }
 
-/// Returns the steps to the cell, so that another thread runs them.
-pub(super) fn requeue(cell: &Arc<dyn AnyCell>, epoch: u32, driver_state: &mut Driver<'_>) {
-    let kept = with(&**cell, |state, head| {
-        let kept = state.epoch == epoch;
-        if kept {
-            driver_state.store_outcome(state, head);
-            state.stop_driving();
-        }
-        kept
-    });
-    if kept {
-        dispatch::hand_over_now(cell.clone());
-    } else {
-        carry_out_cancel(cell, epoch, driver_state);
-    }
-}
-
 /// The driver finds that it was superseded. If the cancel was deferred to it, it applies the cancel
 /// after the observers of the outcome that it holds.
 fn carry_out_cancel(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut Driver<'_>) {
+    let rejected = with_state(&**cell, |state| {
+        state.deferred_cancel(driver)?;
+        state.clear_deferred_failure()
+    });
+    if let Some(error) = rejected {
+        overwrite(driver_state, error);
+    }
     let before = || with_state(&**cell, |state| state.deferred_cancel(driver)?.before.pop());
     while let Some((mut step, _)) = before() {
         if let Flow::Hop(route) = step.run(driver_state.slot(), cell.meta().name()) {

@@ -1,5 +1,6 @@
 //! Has the steps of a task run where they belong: by its executor, its pool, or the calling thread.
 
+use super::pieces::Deferred;
 use super::state::Handoff;
 use super::step::Route;
 use super::submit::{queue, submit_continuation};
@@ -88,8 +89,11 @@ impl Runnable for Detour {
 
     fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
         // The system grants no other thread, so this one does it.
-        let to = with_state(&*self.0, |state| state.begin_handoff());
-        hand_to(to, self.0.clone());
+        let cell = self.0.clone();
+        dispatch::later_here(Deferred::new(move || {
+            let to = with_state(&*cell, |state| state.begin_handoff());
+            hand_to(to, cell);
+        }));
         false
     }
 }

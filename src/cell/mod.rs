@@ -15,6 +15,7 @@
 // What is done with a cell:
 //   listen.rs     listeners to events
 //   submit.rs     gives work to the pool          tear.rs      last handle, last reference
+//   pieces.rs     user code that is left for the end
 //   raise.rs      tokens; second pass of a cancel stop.rs      counts closures left running
 //   displaced.rs  takes a closure out             call_off.rs  a token meets the driver
 //   deadlock/     finds cycles of waiting         adopt.rs     follows a returned task
@@ -39,6 +40,7 @@ mod hand_off;
 mod head;
 pub(crate) mod listen;
 mod meta;
+pub(crate) mod pieces;
 mod queued;
 pub(crate) mod raise;
 mod rank;
@@ -63,7 +65,7 @@ pub(crate) use tear::release;
 pub(crate) use upstream::{Upstream, UpstreamRef};
 
 use crate::sync::{Arc, thread_id};
-use crate::unhandled::Overseer;
+use crate::unhandled::Overseen;
 use state::{Phase, Registered, Role};
 use step::Step;
 

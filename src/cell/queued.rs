@@ -1,10 +1,9 @@
 //! A cell as queues and executors see it.
 
-use super::fail::{By, fail_head};
+use super::fail::{self, By};
 use super::task_cell::{Returned, TaskCell};
 use super::work::claim;
 use super::{AnyCell, call_off, hand_off, with_state};
-use crate::cancel::CancelOutcome;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::{Continuation, Executor, RunResult, Runnable};
 use crate::sync::{Arc, Ordering};
@@ -37,7 +36,7 @@ fn lies_in(cell: &dyn AnyCell, handoff: u32, queue: Arc<dyn Executor>) {
 
 fn reject(cell: Arc<dyn AnyCell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
     let error = TaskError::noted(kind, why, Some(cell.meta().at()));
-    fail_head(&cell, error, by) != CancelOutcome::TooLate
+    fail::reject(&cell, error, by)
 }
 
 // What follows is compiled for every call site: each function calls one that is not.

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 
 use super::UpstreamRef;
+use super::pieces::{Deferred, on_the_pool};
 use crate::cancel::{Callback, CancelOutcome, CancelToken, Raise, Sweep};
 use crate::error::{BoxError, ErrorKind, Reason};
 use crate::executor::{RunResult, Runnable};
-use crate::pool::Pool;
-use crate::sync::{Arc, Mutex, chaos_point};
+use crate::sync::{Arc, Mutex, chaos_point, thread};
 use crate::{dispatch, unhandled};
 
 impl CancelToken {
@@ -74,11 +74,14 @@ impl CancelToken {
 /// The second pass: puts it on this thread's work list, and, unless a scope is open, runs the list
 /// to its end.
 ///
-/// While one piece blocks, other threads run the rest of the list.
+/// While one piece blocks, other threads run the rest. On a thread that unwinds no user code runs:
+/// it would find `thread::panicking()`. A thread of the global pool does the second pass there.
 pub(crate) fn carry_out(sweep: Sweep) {
+    if thread::panicking() && !dispatch::is_open() {
+        return on_the_pool(Deferred::new(move || carry_out(sweep)));
+    }
     let (after, raised, passed) = sweep.into_parts();
-    let is_outermost = !dispatch::is_open();
-    dispatch::scope(|| {
+    dispatch::scope_of_many(|| {
         for piece in after {
             dispatch::later(Deferred::new(piece));
         }
@@ -88,10 +91,6 @@ pub(crate) fn carry_out(sweep: Sweep) {
             dispatch::later(Deferred::new(move || dispatch::later(callbacks)));
         }
         dispatch::later(Deferred::new(move || unhandled::drop_reporting(passed)));
-        // Without a budget, so that all of it is done when the call returns.
-        if is_outermost {
-            dispatch::run_all();
-        }
     });
 }
 
@@ -104,38 +103,6 @@ pub(crate) fn withdraw_all(
     let outcome = sweep.take_all();
     carry_out(sweep);
     outcome
-}
-
-/// A piece of the second pass.
-pub(super) struct Deferred<F>(Mutex<Option<F>>);
-
-impl<F: FnOnce() + Send + 'static> Deferred<F> {
-    pub(super) fn new(f: F) -> Arc<Deferred<F>> {
-        Arc::new(Deferred(Mutex::new(Some(f))))
-    }
-
-    fn call(&self) {
-        let f = self.0.lock().take();
-        if let Some(f) = f {
-            f();
-        }
-    }
-}
-
-impl<F: FnOnce() + Send + 'static> Runnable for Deferred<F> {
-    fn run(self: Arc<Self>) -> RunResult {
-        self.call();
-        RunResult::Other
-    }
-
-    fn hand_off(self: Arc<Self>) {
-        on_the_pool(self);
-    }
-
-    fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
-        self.call();
-        false
-    }
 }
 
 /// The callbacks of raised tokens, in their order.
@@ -165,18 +132,20 @@ impl Callbacks {
 
 impl Runnable for Callbacks {
     fn run(self: Arc<Self>) -> RunResult {
-        let Some(first) = self.next() else {
+        let mut next = self.next();
+        if next.is_none() {
             return RunResult::Other;
-        };
-        // If one of them blocks, another thread takes the rest. Otherwise this entry finds nothing
-        // left.
-        dispatch::later(self.clone());
-        let mut next = Some(first);
-        while let Some(callback) = next {
-            // One at a time: the others may be unregistered in between.
-            callback.call();
-            next = self.next();
         }
+        dispatch::scope(|| {
+            // If one of them blocks, another thread takes the rest. Otherwise this entry finds
+            // nothing left.
+            dispatch::later(self.clone());
+            while let Some(callback) = next {
+                // One at a time: the others may be unregistered in between.
+                callback.call();
+                next = self.next();
+            }
+        });
         RunResult::Other
     }
 
@@ -185,14 +154,7 @@ impl Runnable for Callbacks {
     }
 
     fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
-        self.run();
+        dispatch::later_here(self);
         false
-    }
-}
-
-/// Runs `work` on the global pool, which never closes, or here if the system grants no thread.
-pub(super) fn on_the_pool(work: Arc<dyn Runnable>) {
-    if let Err(rejected) = Pool::global().submit_continuation(work) {
-        rejected.settle();
     }
 }

@@ -180,7 +180,8 @@ pub(crate) struct Progress {
 /// Where the steps of a task run after its outcome was delivered.
 #[must_use = "the steps never run otherwise"]
 pub(crate) struct Arrival {
-    belongs_elsewhere: bool,
+    /// They run elsewhere than on this thread.
+    leaves: bool,
     /// The previous route, to be dropped without the lock.
     left: Route,
 }
@@ -191,7 +192,7 @@ impl Arrival {
     /// to one executor arrive there in their order (Contract: D1).
     pub(crate) fn proceed(self, cell: Arc<dyn AnyCell>) {
         crate::unhandled::drop_reporting(self.left);
-        match self.belongs_elsewhere {
+        match self.leaves {
             true => dispatch::hand_over_now(cell),
             false => dispatch::later(cell),
         }
@@ -319,7 +320,7 @@ impl State {
             None => Route::Pool,
         };
         Arrival {
-            belongs_elsewhere: self.belongs_elsewhere() || self.is_on_pool(),
+            leaves: self.leaves(),
             left,
         }
     }

@@ -4,7 +4,7 @@
 //! and drops the rest.
 
 use super::hand_off::{Detour, hand_off};
-use super::raise::Deferred;
+use super::pieces::{Deferred, on_the_pool};
 use super::slot::Slot;
 use super::state::Phase;
 use super::step::Route;
@@ -110,5 +110,5 @@ pub(crate) fn elsewhere(cell: Arc<dyn AnyCell>, mut sweep: Sweep) {
         return queue(&cell, Deferred::new(move || raise::carry_out(sweep)));
     }
     sweep.keep(cell);
-    raise::on_the_pool(Deferred::new(move || raise::carry_out(sweep)));
+    on_the_pool(Deferred::new(move || raise::carry_out(sweep)));
 }

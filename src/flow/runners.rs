@@ -15,6 +15,7 @@ use super::control::{After, Collect, Control, Turn, Whole};
 use super::elements::{Elements, Gate, Ran};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::call_off::enlist;
+use crate::cell::pieces::Deferred;
 use crate::cell::raise::withdraw_all;
 use crate::cell::slot::Outcome;
 use crate::cell::step::Follow;
@@ -29,7 +30,7 @@ use crate::pool::Pool;
 use crate::promise::Resolver;
 use crate::sync::{Arc, Instant, Mutex, OnceLock, ThreadId, Weak, spin_hint, thread_id};
 use crate::task::{Sink, Task};
-use crate::unhandled;
+use crate::{dispatch, unhandled};
 
 pub(super) struct Runners<U: Send + 'static, C: Collect<U>> {
     meta: TaskMeta,
@@ -354,12 +355,16 @@ impl<U: Send + 'static, C: Collect<U>> Runnable for Runners<U, C> {
 
     fn reject(self: Arc<Self>, kind: ErrorKind, why: &'static str) -> bool {
         let error = TaskError::noted(kind, why, Some(self.meta.at()));
-        let mut is_first = false;
-        self.change(|control, after| {
+        let mut after = After::default();
+        let is_first = {
+            let mut control = self.control.lock();
             control.seekers -= 1;
-            is_first = control.whole.is_some();
-            control.decide(Some(error), after);
-        });
+            let is_first = control.whole.is_some();
+            control.decide(Some(error), &mut after);
+            control.look(self.limit, &mut after);
+            is_first
+        };
+        dispatch::later(Deferred::new(move || self.carry_out(after)));
         is_first
     }
 }

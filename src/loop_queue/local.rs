@@ -292,11 +292,12 @@ impl Drop for LocalLoop {
     fn drop(&mut self) {
         store::remove(Arc::as_ptr(&self.queue.0).addr());
         self.queue.0.bell.lock().is_closed = true;
-        self.store.clear();
-        // Nothing is sent any more. Each job that is dropped rejects its task.
+        // Nothing is sent any more. Each job that is dropped rejects its task, for which the drop
+        // of a closure may wait.
         while let Ok(job) = self.queue.0.jobs.try_recv() {
             drop(job);
         }
+        self.store.clear();
     }
 }
 

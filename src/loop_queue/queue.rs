@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use super::store;
 use crate::error::TaskError;
 use crate::executor::{Executor, Job};
+use crate::limits::SWEEP_FROM;
 use crate::sync::{
     Arc, Condvar, Duration, Instant, Mutex, Receiver, Sender, ThreadId, Weak, deadline_after,
     thread_id, unbounded, wait_until,
@@ -82,6 +83,8 @@ pub(super) struct Bell {
     pub(super) is_closed: bool,
     /// The local closures that will not be called, to be dropped on the loop's thread.
     pub(super) forgotten: Vec<u64>,
+    /// The number of jobs from which on a push searches for cancelled chains.
+    sweep_at: usize,
 }
 
 impl LoopQueue {
@@ -341,7 +344,12 @@ impl LoopQueue {
     }
 
     fn run_one(&self) -> bool {
-        self.0.jobs.try_recv().map(Job::run).is_ok()
+        let job = {
+            // A sweep of another thread holds it.
+            let _bell = self.0.bell.lock();
+            self.0.jobs.try_recv()
+        };
+        job.map(Job::run).is_ok()
     }
 
     /// Calls `f`, which runs jobs. `None`: this thread may not run them, or not here.
@@ -437,16 +445,39 @@ impl Queue {
 
     fn push(&self, job: Job) {
         let mut job = Some(job);
+        let mut spent = Vec::new();
         self.ring(|bell| {
             if !bell.is_closed
                 && let Some(job) = job.take()
             {
-                // The queue holds both ends of its channel, so the send cannot fail.
-                let _ = self.sender.send(job);
+                if self.jobs.len() >= bell.sweep_at {
+                    spent = self.sweep(bell);
+                }
+                self.send(job);
             }
         });
         // If the loop is dropped, the job is dropped here, which rejects its task.
         drop(job);
+        unhandled::drop_reporting(spent);
+    }
+
+    fn send(&self, job: Job) {
+        // The queue holds both ends of its channel, so the send cannot fail.
+        let _ = self.sender.send(job);
+    }
+
+    /// Takes out the jobs of cancelled chains, in a loop that may never run. A push visits two jobs
+    /// on average.
+    fn sweep(&self, bell: &mut Bell) -> Vec<Job> {
+        let mut spent = Vec::new();
+        for job in self.jobs.try_iter().take(self.jobs.len()) {
+            match job.is_spent() {
+                true => spent.push(job),
+                false => self.send(job),
+            }
+        }
+        bell.sweep_at = SWEEP_FROM.max(2 * self.jobs.len());
+        spent
     }
 }
 

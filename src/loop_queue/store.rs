@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::{drop_queue, unhandled};
+use crate::{drop_queue, room, unhandled};
 
 /// The closures of a loop that were not called yet, by their numbers.
 #[derive(Default)]
@@ -26,7 +26,10 @@ impl Store {
 
     /// The caller drops the closure after this call: its drop may call the store.
     pub(super) fn take(&self, number: u64) -> Option<Box<dyn Any>> {
-        self.closures.borrow_mut().remove(&number)
+        let mut closures = self.closures.borrow_mut();
+        let closure = closures.remove(&number);
+        room::give_back(&mut *closures);
+        closure
     }
 
     /// Drops all closures. Each may hold the last handle of another loop.

@@ -28,6 +28,8 @@ mod event;
 mod local;
 mod pool;
 mod queue;
+#[cfg(shuttle)]
+mod reject;
 mod release;
 mod run;
 #[cfg(shuttle)]

@@ -135,3 +135,33 @@ fn a_publisher_that_waits_for_room_goes_on() {
         "all"
     });
 }
+
+/// A value that is displaced waits, as it is dropped, until a reader has the value that displaces
+/// it.
+#[test]
+fn a_displaced_value_waits_for_a_reader() {
+    explore(&["done"], || {
+        struct Waits(Option<crate::SharedTask<()>>);
+        impl Drop for Waits {
+            fn drop(&mut self) {
+                if let Some(told) = &self.0 {
+                    told.wait().unwrap();
+                }
+            }
+        }
+        let topic = Topic::new();
+        let (tell, told) = super::open();
+        let full = topic.receiver(1, Overflow::DropOldest);
+        topic.publish(Waits(Some(told.share()))).ok().unwrap();
+        let mut reader = topic.receiver(1, Overflow::Block);
+        let reading = go(move || {
+            let value = reader.recv();
+            tell.resolve(()).unwrap();
+            value.is_ok()
+        });
+        topic.publish(Waits(None)).ok().unwrap();
+        assert!(reading.join().unwrap());
+        drop(full);
+        "done"
+    });
+}

@@ -16,6 +16,7 @@ use super::idle::Idle;
 use super::queue::{LocalQueue, Queues, Swept, Work};
 use super::settings::Settings;
 use super::watch::Watch;
+use crate::dispatch;
 use crate::error::ErrorKind;
 use crate::event::Listeners;
 use crate::sync::{Arc, AtomicBool, JoinHandle, Ordering, Weak, chaos_point, thread};
@@ -400,14 +401,17 @@ impl Registry {
     }
 
     /// Takes at most `limit` jobs from the queues, and settles their tasks with the given reason.
-    /// Returns how many tasks that were: some may have been settled by other means.
+    /// User code runs when all of them are taken. Returns how many tasks that were: some may have
+    /// been settled by other means.
     pub(super) fn reject_queued(&self, kind: ErrorKind, why: &'static str, limit: usize) -> usize {
-        let jobs = std::iter::from_fn(|| self.queues.take_any()).take(limit);
-        jobs.map(|job| {
+        let reject = |job: Work| {
             self.leave_queue(&job);
             usize::from(job.reject(kind, why))
+        };
+        dispatch::scope_of_many(|| {
+            let jobs = std::iter::from_fn(|| self.queues.take_any());
+            jobs.take(limit).map(reject).sum()
         })
-        .sum()
     }
 }
 

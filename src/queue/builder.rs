@@ -10,6 +10,8 @@ use crate::sync::Duration;
 
 /// Settings for a [`TaskQueue`]; made by [`TaskQueue::builder`].
 ///
+/// A second call of a method replaces what the first has set.
+///
 /// # Examples
 ///
 /// ```
@@ -130,7 +132,8 @@ impl TaskQueueBuilder {
         self
     }
 
-    /// Makes a queue that starts nothing before [`resume`](TaskQueue::resume).
+    /// Makes a queue that starts nothing before [`resume`](TaskQueue::resume). One call of that is
+    /// enough, even if this was called twice.
     ///
     /// # Examples
     ///

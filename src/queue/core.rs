@@ -8,6 +8,7 @@ use super::job::{Host, QueuedJob};
 use super::line::{Actions, Entry, Line};
 use super::rate::Rate;
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::pieces::each_here;
 use crate::cell::state::Role;
 use crate::cell::{self, AnyCell, Upstream, UpstreamRef, stop};
 use crate::error::{ErrorKind, TaskError};
@@ -15,6 +16,7 @@ use crate::executor::{Job, Runnable};
 use crate::pool::{ConfigError, Pool};
 use crate::sync::{Arc, AtomicU64, Instant, Mutex, Ordering, ThreadId, thread_id};
 use crate::task::{expect_dependents, start, tie};
+use crate::{dispatch, unhandled};
 
 pub(super) const ZERO_LIMIT: ConfigError = ConfigError::new(
     "a queue with a limit of 0 would start nothing: it must be 1 or more; to stop it, call `pause`",
@@ -123,10 +125,13 @@ impl Queue {
     fn take_in(&self, number: u64, priority: i32, placed: bool, entry: Entry) -> bool {
         let mut line = self.line.lock();
         let placed = placed || line.try_place(number, self.now());
+        let mut spent = Vec::new();
         match placed {
             true => line.fill(number, entry),
-            false => line.push(number, priority, entry),
+            false => spent = line.push(number, priority, entry),
         }
+        drop(line);
+        unhandled::drop_reporting(spent);
         placed
     }
 
@@ -141,23 +146,31 @@ impl Queue {
     }
 
     /// Starts jobs and settles waiting tasks until there is nothing to do.
-    ///
-    /// A loop, and not recursion: a job that is refused as it starts comes here again.
     pub(super) fn act(self: &Arc<Self>) {
+        self.act_after(|| ());
+    }
+
+    /// Calls `f`, which changes the line, and then does what follows from it.
+    ///
+    /// A loop, and not recursion: a job that is refused as it starts comes here again. In a scope,
+    /// so that all are refused before user code runs.
+    fn act_after<R>(self: &Arc<Self>, f: impl FnOnce() -> R) -> R {
         let me = thread_id();
-        if !self.line.lock().enter(me) {
-            return;
-        }
-        loop {
-            let actions = {
-                let mut line = self.line.lock();
-                line.next_actions(me, self.now())
-            };
-            match actions {
-                Some(actions) => self.carry_out(actions),
-                None => return,
+        let is_outermost = self.line.lock().enter(me);
+        dispatch::scope(|| {
+            let result = f();
+            if is_outermost {
+                while let Some(actions) = self.next_actions(me) {
+                    self.carry_out(actions);
+                }
             }
-        }
+            result
+        })
+    }
+
+    fn next_actions(&self, me: ThreadId) -> Option<Actions> {
+        let mut line = self.line.lock();
+        line.next_actions(me, self.now())
     }
 
     fn carry_out(self: &Arc<Self>, actions: Actions) {
@@ -167,13 +180,14 @@ impl Queue {
         for entry in actions.starts {
             entry.start(self);
         }
-        for resolver in actions.told {
-            let _ = resolver.resolve(());
-        }
-        drop(actions.spent);
         if let Some(at) = actions.wake_at {
             self.set_timer(at);
         }
+        // What is chained on them may run here.
+        each_here(actions.told, |resolver| {
+            let _ = resolver.resolve(());
+        });
+        unhandled::drop_reporting(actions.spent);
     }
 
     fn set_timer(self: &Arc<Self>, at: Instant) {
@@ -202,13 +216,15 @@ impl Queue {
         }
     }
 
-    /// Settles all waiting jobs. Returns their number.
+    /// Settles all waiting jobs; user code runs when all are settled, and what waits for the line
+    /// is told. Returns their number.
     pub(super) fn reject_waiting(self: &Arc<Self>, kind: ErrorKind, why: &'static str) -> usize {
-        let entries = self.with(Line::take_waiting);
-        let rejected = entries.into_iter().map(|entry| entry.reject(kind, why));
-        let count = rejected.filter(|was_there| *was_there).count();
-        self.act();
-        count
+        let reject_all = || {
+            let entries = self.with(Line::take_waiting);
+            let rejected = entries.into_iter().map(|entry| entry.reject(kind, why));
+            rejected.filter(|was_there| *was_there).count()
+        };
+        dispatch::scope_of_many(|| self.act_after(reject_all))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cell::{AnyCell, deadlock, with_state};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Instant, ThreadId};
 use crate::task::Task;
+use crate::{limits::SWEEP_FROM, room};
 
 /// What a queue carries.
 #[derive(Clone)]
@@ -99,7 +100,7 @@ impl Watchers {
         let reached = self.below.split_off(&(waiting + 1));
         let mut told: Vec<_> = reached.into_values().flatten().collect();
         if is_idle {
-            told.append(&mut self.idle);
+            told.extend(std::mem::take(&mut self.idle));
         }
         self.count -= told.len();
         told
@@ -115,6 +116,8 @@ pub(super) struct Line {
     keys: HashMap<u64, Key>,
     /// Invariant: a job is here from when it is taken out of `waiting` until it has ended.
     placed: HashMap<u64, Placed>,
+    /// The number of waiting jobs from which on cancelled chains are searched for.
+    sweep_at: usize,
     watchers: Watchers,
     /// When the timer fires, and what it is; the timer itself is `None` while it is being made.
     timer: Option<(Instant, Option<Task<()>>)>,
@@ -131,6 +134,7 @@ impl Line {
             waiting: BTreeMap::new(),
             keys: HashMap::new(),
             placed: HashMap::new(),
+            sweep_at: SWEEP_FROM,
             watchers: Watchers::default(),
             timer: None,
             actors: Vec::new(),
@@ -201,22 +205,42 @@ impl Line {
         }
     }
 
-    /// Adds a job after the others of its priority.
-    pub(super) fn push(&mut self, number: u64, priority: i32, entry: Entry) {
+    /// Adds a job after the others of its priority. Returns cancelled chains that were taken out.
+    #[must_use = "they are to be dropped without the lock"]
+    pub(super) fn push(&mut self, number: u64, priority: i32, entry: Entry) -> Vec<Entry> {
         let key = (Reverse(priority), number);
         self.keys.insert(number, key);
+        let spent = self.sweep();
         self.waiting.insert(key, entry);
+        spent
+    }
+
+    /// Takes out cancelled chains, when there may be many. A push visits two jobs on average.
+    fn sweep(&mut self) -> Vec<Entry> {
+        if self.waiting.len() < self.sweep_at {
+            return Vec::new();
+        }
+        let spent = self.waiting.iter().filter(|(_, entry)| entry.is_spent());
+        let spent: Vec<u64> = spent.map(|(key, _)| key.1).collect();
+        let spent = spent
+            .into_iter()
+            .filter_map(|number| self.remove_waiting(number));
+        let spent = spent.collect();
+        self.sweep_at = SWEEP_FROM.max(2 * self.waiting.len());
+        spent
     }
 
     /// Takes out a job that waits.
     pub(super) fn remove_waiting(&mut self, number: u64) -> Option<Entry> {
         let key = self.keys.remove(&number)?;
+        room::give_back(&mut self.keys);
         self.waiting.remove(&key)
     }
 
     /// A job has ended, or will never run. To be dropped by the caller.
     pub(super) fn end(&mut self, number: u64) -> Option<Entry> {
         if let Some(placed) = self.placed.remove(&number) {
+            room::give_back(&mut self.placed);
             if let Some(rate) = &mut self.rate
                 && !placed.has_begun
             {
@@ -243,9 +267,8 @@ impl Line {
 
     /// Takes out all that wait, in their order.
     pub(super) fn take_waiting(&mut self) -> Vec<Entry> {
-        self.keys.clear();
-        let waiting = std::mem::take(&mut self.waiting);
-        waiting.into_values().collect()
+        self.keys = HashMap::new();
+        std::mem::take(&mut self.waiting).into_values().collect()
     }
 
     fn is_reached(&self, below: Option<usize>) -> bool {
@@ -291,9 +314,8 @@ impl Line {
         let mut actions = Actions::default();
         let room = self.start_all(now, &mut actions);
         self.set_timer(room, &mut actions);
-        actions.told = self
-            .watchers
-            .take_reached(self.waiting.len(), self.is_idle());
+        let is_idle = self.is_idle();
+        actions.told = self.watchers.take_reached(self.waiting(), is_idle);
         if !actions.is_empty() {
             return Some(actions);
         }
@@ -311,6 +333,7 @@ impl Line {
                 return room;
             };
             self.keys.remove(&key.1);
+            room::give_back(&mut self.keys);
             if entry.is_spent() {
                 actions.spent.push(entry);
                 continue;

@@ -4,12 +4,12 @@ use std::fmt;
 use std::panic::Location;
 
 use super::core::{Queue, ZERO_LIMIT};
-use crate::drop_queue;
 use crate::error::{ErrorKind, TaskError};
 use crate::executor::{Executor, Job};
 use crate::pool::ConfigError;
 use crate::sync::{Arc, ThreadId};
 use crate::task::Task;
+use crate::{dispatch, drop_queue};
 
 /// Starts jobs in their order, a limited number at a time; see [`queue`](crate::queue).
 ///
@@ -49,12 +49,15 @@ impl Drop for Handle {
             return;
         }
         drop_queue::flat(move || {
-            queue.reject_waiting(
-                ErrorKind::Abandoned,
-                "its queue was paused when the last handle of that was dropped",
-            );
-            queue.with(|line| line.set_paused(false));
-            queue.act();
+            // Chains may still be sent to the queue.
+            dispatch::scope_of_many(|| {
+                queue.reject_waiting(
+                    ErrorKind::Abandoned,
+                    "its queue was paused when the last handle of that was dropped",
+                );
+                queue.with(|line| line.set_paused(false));
+                queue.act();
+            });
         });
     }
 }
@@ -206,8 +209,11 @@ impl TaskQueue {
 
     /// Cancels the waiting jobs, and returns their number. Running jobs continue.
     ///
-    /// Their closures are dropped, and their tasks fail as [`Cancelled`](ErrorKind::Cancelled), on
-    /// this thread, which also runs what is chained on them.
+    /// First all of their tasks fail, as [`Cancelled`](ErrorKind::Cancelled). Then this thread
+    /// drops their closures and runs what is chained on them: it may wait for any of the others.
+    /// Inside a callback that comes after the callback has returned, as for [`CancelToken`].
+    ///
+    /// [`CancelToken`]: crate::CancelToken
     ///
     /// # Examples
     ///

@@ -15,7 +15,7 @@ use crate::executor::Executor;
 use crate::promise::{Resolver, deferred};
 use crate::sync::{Arc, Mutex, MutexGuard, ThreadId, Weak, thread_id};
 use crate::task::{Registration, Task};
-use crate::unhandled;
+use crate::{room, unhandled};
 
 /// A value with its number.
 pub(super) type Numbered<T> = (u64, Arc<T>);
@@ -89,9 +89,10 @@ pub(super) enum Taken<T> {
 /// What a subscriber leaves behind, to be dropped without a lock.
 pub(super) struct Left<T> {
     pub(super) is_idle: bool,
+    /// First: the drop of a value may wait for a flush.
+    _flushes: VecDeque<(u64, Arc<Flush>)>,
     _queue: VecDeque<Numbered<T>>,
     _callback: Option<Callback<T>>,
-    _flushes: VecDeque<(u64, Arc<Flush>)>,
     _round: Option<Arc<dyn AnyCell>>,
 }
 
@@ -227,7 +228,10 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         core.consumer = thread_id();
         let flushed = core.flushed();
         let taken = match core.queue.pop_front() {
-            Some((number, value)) => Taken::Value(number, value),
+            Some((number, value)) => {
+                room::give_back(&mut core.queue);
+                Taken::Value(number, value)
+            }
             None if core.is_ended || core.has_left => Taken::Ended,
             None => Taken::Nothing,
         };
@@ -298,11 +302,10 @@ impl<T: Send + Sync + 'static> Buffer<T> {
 
     /// The subscriber leaves, and gets no more values.
     pub(super) fn leave(&self) -> Left<T> {
+        let mut work = Work::default();
         if let Some(home) = self.home.upgrade() {
             home.remove_buffer(self.number);
-            let mut work = Work::default();
             tune(home, &mut work);
-            work.finish();
         }
         let mut core = self.lock();
         let is_idle = !core.has_left && !core.is_running;
@@ -318,6 +321,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         drop(core);
         wake(rooms);
         wake(reader);
+        work.finish();
         left
     }
 
@@ -346,7 +350,10 @@ impl<T> Core<T> {
     pub(super) fn flushed(&mut self) -> Vec<Arc<Flush>> {
         let next = self.queue.front().map_or(u64::MAX, |(number, _)| *number);
         let done = self.flushes.partition_point(|(end, _)| *end <= next);
-        self.flushes.drain(..done).map(|(_, flush)| flush).collect()
+        let flushed = self.flushes.drain(..done).map(|(_, flush)| flush);
+        let flushed = flushed.collect();
+        room::give_back(&mut self.flushes);
+        flushed
     }
 
     /// Nothing is to come, now or later.

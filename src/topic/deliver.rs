@@ -6,13 +6,14 @@
 
 use std::mem;
 
-use super::entry::{Called, Entry, Home, Listener, Node};
+use super::entry::{Called, Contents, Entry, Home, Listener, Node};
 use super::flush::Flush;
 use super::hub::{Delivery, Hub, Refused, Since, compact};
 use super::source::Attached;
+use crate::cell::pieces::each_here;
 use crate::sync::{Arc, thread_id};
 use crate::task::spawn;
-use crate::{locals, nesting, unhandled};
+use crate::{locals, nesting, room, unhandled};
 
 /// What a delivery has to do next.
 enum Next<T> {
@@ -50,13 +51,13 @@ impl<T: Send + Sync + 'static> Hub<T> {
                         left += usize::from(entry.catch_up() == Called::Leaves);
                     }
                 }
-                Next::End(ended) => left += ended.into_iter().filter_map(end).count(),
+                Next::End(ended) => left += end_all(ended),
                 Next::Nothing => {}
             }
             let mut flushed = Vec::new();
             let has_left = left > 0;
             let found = self.go_on(&mut entries, mem::take(&mut left), &mut flushed);
-            drop(flushed);
+            each_here(flushed, drop);
             if has_left {
                 self.tune();
             }
@@ -85,6 +86,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
             return Some(Next::CatchUp);
         }
         let done = state.flushes.partition_point(|(end, _)| *end <= to_come);
+        room::give_back(&mut state.flushes);
         flushed.extend(state.flushes.drain(..done).map(|(_, flush)| flush));
         if let Some((_, value)) = state.queue.pop_front() {
             return Some(Next::Value(value));
@@ -181,14 +183,27 @@ fn sweep<T: Send + Sync + 'static>(entries: &mut Vec<Entry<T>>) {
     compact(entries);
 }
 
-/// `None`: it was taken out before.
-fn end<T: Send + Sync + 'static>(mut entry: Entry<T>) -> Option<()> {
-    let was_there = entry.node.leave();
-    let (listener, backlog) = entry.take();
-    unhandled::drop_reporting(backlog);
+/// Takes all of them out, and then tells them: first the tasks that wait, for which the drop of
+/// another one may wait. Returns how many were not out before.
+fn end_all<T: Send + Sync + 'static>(entries: Vec<Entry<T>>) -> usize {
+    let take = |mut entry: Entry<T>| {
+        let was_there = entry.node.leave().is_some();
+        (was_there, entry.take())
+    };
+    let mut taken: Vec<Ended<T>> = entries.into_iter().map(take).collect();
+    let count = taken.iter().filter(|(was_there, _)| *was_there).count();
+    taken.sort_by_key(|(_, (listener, _))| !listener.as_ref().is_some_and(|it| it.is_task()));
+    each_here(taken, end);
+    count
+}
+
+/// True: it was not out before.
+type Ended<T> = (bool, Contents<T>);
+
+fn end<T: Send + Sync + 'static>((was_there, (listener, backlog)): Ended<T>) {
     match listener {
-        Some(listener) if was_there.is_some() => listener.end(),
+        Some(listener) if was_there => listener.end(),
         listener => unhandled::drop_reporting(listener),
     }
-    was_there.map(|_| ())
+    unhandled::drop_reporting(backlog);
 }

@@ -4,6 +4,7 @@ use std::any::Any;
 
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::Upstream;
+use crate::cell::pieces::each_here;
 use crate::sync::{Arc, AtomicUsize, Ordering, Weak};
 use crate::task::Registration;
 use crate::unhandled;
@@ -15,6 +16,11 @@ pub(super) trait Listener<T>: Send + 'static {
 
     /// The topic has ended.
     fn end(self: Box<Self>);
+
+    /// A task waits for the next value, and its end settles that task.
+    fn is_task(&self) -> bool {
+        false
+    }
 }
 
 /// Where entries and buffers are taken out.
@@ -50,12 +56,20 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// In this order; while one blocks, another thread does the rest.
     pub(super) fn finish(self) {
-        unhandled::drop_reporting(self.left);
-        for call in self.after {
-            call();
-        }
+        let left = self.left.into_iter().map(Piece::Left);
+        let pieces = left.chain(self.after.into_iter().map(Piece::Call));
+        each_here(pieces.collect(), |piece| match piece {
+            Piece::Left(left) => unhandled::drop_reporting(left),
+            Piece::Call(call) => call(),
+        });
     }
+}
+
+enum Piece {
+    Left(Box<dyn Any + Send>),
+    Call(Box<dyn FnOnce() + Send>),
 }
 
 /// Calls [`Home::tune_one`] for a topic with a subscriber more or less, and for its sources.

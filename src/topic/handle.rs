@@ -82,7 +82,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// No publisher waits for the earlier values: a callback without a buffer gets them on the
     /// [global pool](Pool::global), and [`next`](Topic::next) does not get them. They go into a
     /// buffer beyond its limit where its [`Overflow`] drops nothing. Subscribers of a closed topic
-    /// get them too, and then the end.
+    /// get them too, and then the end. A second call replaces the number, for all handles: it drops
+    /// the oldest of what is too much, and does not bring back what was dropped before.
     ///
     /// # Examples
     ///
@@ -110,7 +111,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     ///
     /// One subscriber gets them; see [`replay`](Topic::replay) for all, and for how they come. Of
     /// more values the oldest are dropped. A task for the [`next`](Topic::next) value leaves them
-    /// there.
+    /// there. A second call replaces the number, as for [`replay`](Topic::replay).
     ///
     /// # Examples
     ///
@@ -404,7 +405,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
 const DEFAULT_LIMIT: usize = 1024;
 
 /// A callback that is to be subscribed behind a buffer; made by [`Topic::on`] and
-/// [`Topic::buffer`].
+/// [`Topic::buffer`]. A second call of one of its settings replaces the first.
 #[must_use = "nothing is subscribed before `subscribe`"]
 pub struct TopicOn<'a, T: Send + Sync + 'static> {
     topic: &'a Topic<T>,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::mem;
 
 use super::buffer::Numbered;
+use crate::{drop_queue, room, unhandled};
 
 /// Values for subscribers to come, by number.
 pub(super) struct Kept<T> {
@@ -17,9 +18,11 @@ pub(super) struct Kept<T> {
     last: VecDeque<Numbered<T>>,
     /// Values published without a subscriber. Invariant: at most `hold` of them.
     held: VecDeque<Numbered<T>>,
+    /// Drops the rest. A value may hold the last handle of another topic.
+    drop_flat: fn(&mut Kept<T>),
 }
 
-impl<T> Kept<T> {
+impl<T: Send + Sync + 'static> Kept<T> {
     pub(super) fn new() -> Kept<T> {
         Kept {
             replay: 0,
@@ -27,21 +30,41 @@ impl<T> Kept<T> {
             hold: 0,
             last: VecDeque::new(),
             held: VecDeque::new(),
+            drop_flat: Kept::drop_flat,
         }
     }
 
+    fn drop_flat(&mut self) {
+        let rest = (mem::take(&mut self.last), mem::take(&mut self.held));
+        if !(rest.0.is_empty() && rest.1.is_empty()) {
+            drop_queue::flat(move || unhandled::drop_reporting(rest));
+        }
+    }
+}
+
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        (self.drop_flat)(self);
+    }
+}
+
+impl<T> Kept<T> {
     /// Returns what is too much now, for the caller to drop without a lock.
     pub(super) fn set_replay(&mut self, count: usize) -> Vec<Numbered<T>> {
         self.replay = count.max(self.least);
         let excess = self.last.len().saturating_sub(self.replay);
-        self.last.drain(..excess).collect()
+        let excess = self.last.drain(..excess).collect();
+        room::give_back(&mut self.last);
+        excess
     }
 
     /// Returns what is too much now, for the caller to drop without a lock.
     pub(super) fn set_hold(&mut self, count: usize) -> Vec<Numbered<T>> {
         self.hold = count;
         let excess = self.held.len().saturating_sub(count);
-        self.held.drain(..excess).collect()
+        let excess = self.held.drain(..excess).collect();
+        room::give_back(&mut self.held);
+        excess
     }
 
     /// Keeps a value, and passes the values that it displaces to `dropped`.

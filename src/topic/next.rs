@@ -71,6 +71,10 @@ where
         let at = Some(self.at());
         self.settle(Err(TaskError::noted(ErrorKind::Abandoned, why, at)));
     }
+
+    fn is_task(&self) -> bool {
+        true
+    }
 }
 
 /// Returns a task for the next value that `predicate` is true for.

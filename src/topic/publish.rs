@@ -6,6 +6,7 @@ use super::flush::Flush;
 use super::hub::{Delivery, Hub, State};
 use super::overflow::{Overflow, PublishError};
 use super::round;
+use crate::cell::pieces::each_here;
 use crate::error::{ErrorKind, TaskError};
 use crate::executor::Executor;
 use crate::nesting::{self, Level};
@@ -91,14 +92,20 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
     }
 
-    /// Does what follows from a change, without the lock.
-    fn unlock(&self, mut state: MutexGuard<'_, State<T>>, effects: Vec<Effect<T>>) {
+    /// Does what follows from a change, without the lock. Returns what is for
+    /// [`drop_all`](Hub::drop_all).
+    fn unlock(
+        &self,
+        mut state: MutexGuard<'_, State<T>>,
+        mut effects: Vec<Effect<T>>,
+    ) -> Vec<Effect<T>> {
         if effects.is_empty() {
             state.spare = effects;
-        } else {
-            drop(state);
-            self.carry_out(effects);
+            return Vec::new();
         }
+        drop(state);
+        carry_out(&mut effects);
+        effects
     }
 
     /// Numbers a value and hands it out.
@@ -128,7 +135,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
                 state.queue.extend(value.map(|value| (number, value)));
             }
         }
-        self.unlock(state, effects);
+        let dropped = self.unlock(state, effects);
         if let Some(hub) = sent {
             hub.send();
         }
@@ -136,6 +143,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
             Some((entries, _level)) => self.deliver(entries, value),
             None => unhandled::drop_reporting(value),
         }
+        self.drop_all(dropped);
         live
     }
 
@@ -157,22 +165,19 @@ impl<T: Send + Sync + 'static> Hub<T> {
             state.buffers.push(buffer.clone());
         }
         drop(state);
-        self.carry_out(effects);
+        carry_out(&mut effects);
         self.tune();
+        self.drop_all(effects);
         buffer
     }
 
-    /// Does what is to be done without a lock, and keeps the list's room.
-    pub(super) fn carry_out(&self, mut effects: Vec<Effect<T>>) {
-        for effect in effects.drain(..) {
-            match effect {
-                Effect::Wake(resolver) => {
-                    let _ = resolver.resolve(());
-                }
-                Effect::Round(buffer) => round::schedule(buffer),
-                Effect::Drop(value) => unhandled::drop_reporting(value),
-            }
+    /// Drops values, and keeps the list's room. It comes last: a drop is user code, which may wait
+    /// for what else is done.
+    fn drop_all(&self, mut effects: Vec<Effect<T>>) {
+        if effects.capacity() == 0 {
+            return;
         }
+        effects.drain(..).for_each(unhandled::drop_reporting);
         if effects.capacity() <= 1024 {
             let mut state = self.lock();
             if state.spare.capacity() < effects.capacity() {
@@ -181,16 +186,22 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
     }
 
+    /// Does what is to be done without a lock.
+    pub(super) fn carry_out(&self, mut effects: Vec<Effect<T>>) {
+        carry_out(&mut effects);
+        self.drop_all(effects);
+    }
+
     /// Ends the topic. What was published before is still delivered.
     pub(super) fn close(&self) {
         let mut effects = Vec::new();
         let Some(buffers) = self.shut(&mut effects) else {
             return;
         };
-        self.carry_out(effects);
-        unhandled::drop_reporting(buffers);
+        carry_out(&mut effects);
         self.deliver_rest();
         self.tune();
+        unhandled::drop_reporting((effects, buffers));
     }
 
     /// Takes no more values. Returns the buffers, which have ended, to be dropped without a lock.
@@ -284,7 +295,40 @@ impl<T: Send + Sync + 'static> Hub<T> {
     }
 }
 
-/// Why a value is not published.
+/// Does what is to be done without a lock, but for the drops of values: first what runs no user
+/// code, then what another thread can take over while one of them blocks.
+fn carry_out<T: Send + Sync + 'static>(effects: &mut Vec<Effect<T>>) {
+    for effect in effects.extract_if(.., |effect| effect.is_of_ours()) {
+        effect.carry_out();
+    }
+    let is_round = |effect: &Effect<T>| matches!(effect, Effect::Round(_));
+    if effects.iter().any(is_round) {
+        let rounds = effects.extract_if(.., |effect| is_round(effect)).collect();
+        each_here(rounds, Effect::carry_out);
+    }
+}
+
+impl<T: Send + Sync + 'static> Effect<T> {
+    /// It runs no user code.
+    fn is_of_ours(&self) -> bool {
+        match self {
+            Effect::Wake(_) => true,
+            Effect::Round(buffer) => buffer.executor.as_ref().is_some_and(|it| it.has_threads()),
+            Effect::Drop(_) => false,
+        }
+    }
+
+    fn carry_out(self) {
+        match self {
+            Effect::Wake(resolver) => {
+                let _ = resolver.resolve(());
+            }
+            Effect::Round(buffer) => round::schedule(buffer),
+            Effect::Drop(value) => unhandled::drop_reporting(value),
+        }
+    }
+}
+
 /// Where a delivery is done.
 enum Begun<T> {
     /// With the entries that were taken for it.
@@ -293,6 +337,7 @@ enum Begun<T> {
     ByJob(Arc<Hub<T>>),
 }
 
+/// Why a value is not published.
 enum Denied {
     Closed,
     Full,

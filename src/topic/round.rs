@@ -79,8 +79,9 @@ fn end<T: Send + Sync + 'static>(buffer: &Buffer<T>, callback: Callback<T>) -> b
         round = core.round.take();
     }
     drop(core);
-    unhandled::drop_reporting((callback, round));
+    // The drop of the callback may wait for a flush.
     drop(flushed);
+    unhandled::drop_reporting((callback, round));
     goes_on
 }
 

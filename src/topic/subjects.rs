@@ -13,8 +13,9 @@ use super::handle::Topic;
 use super::hub::Hub;
 use super::source::{Attached, Source};
 use super::trie::Trie;
+use crate::cell::pieces::each_here;
 use crate::sync::{Arc, Mutex, Weak};
-use crate::unhandled;
+use crate::{room, unhandled};
 
 /// Values that are published under subjects, for subscribers of some of them.
 ///
@@ -228,10 +229,10 @@ impl<T: Send + Sync + 'static> Router<T> {
         let patterns = std::mem::take(&mut state.patterns);
         drop(state);
         drop(patterns);
-        for hub in hubs {
+        each_here(hubs, |hub| {
             hub.close();
             unhandled::drop_reporting(hub);
-        }
+        });
     }
 }
 
@@ -239,6 +240,7 @@ impl<T: Send + Sync + 'static> Home for Router<T> {
     fn remove_entry(&self, node: &Node) -> Removed {
         let mut state = self.state.lock();
         let pattern = state.patterns.remove(&node.number);
+        room::give_back(&mut state.patterns);
         let hub = pattern.and_then(|pattern| state.trie.remove(&pattern, node.number));
         drop(state);
         Removed {

@@ -4,6 +4,11 @@
 
 use std::collections::HashMap;
 
+use crate::room;
+
+/// Free places that a trie of any size may keep.
+const FREE_KEPT: usize = 64;
+
 /// Something that is stored under a pattern, with its number.
 type Stored<V> = (u64, V);
 
@@ -102,11 +107,39 @@ impl<V: Clone> Trie<V> {
         let (_, removed) = list.remove(at);
         while place != 0 && self.nodes[place].is_empty() {
             let node = std::mem::replace(&mut self.nodes[place], Node::new(0, ""));
-            self.nodes[node.parent].children.remove(&node.token);
+            let siblings = &mut self.nodes[node.parent].children;
+            siblings.remove(&node.token);
+            room::give_back(siblings);
             self.free.push(place);
             place = node.parent;
         }
+        if self.free.len() > FREE_KEPT && self.free.len() > self.nodes.len() / 4 * 3 {
+            self.compact();
+        }
         Some(removed)
+    }
+
+    /// Gives the free places back. Constant time on average: most of the places are free.
+    fn compact(&mut self) {
+        let mut is_free = vec![false; self.nodes.len()];
+        for place in std::mem::take(&mut self.free) {
+            is_free[place] = true;
+        }
+        let mut places = vec![0; self.nodes.len()];
+        let mut kept = Vec::new();
+        for (place, node) in std::mem::take(&mut self.nodes).into_iter().enumerate() {
+            if !is_free[place] {
+                places[place] = kept.len();
+                kept.push(node);
+            }
+        }
+        for node in &mut kept {
+            node.parent = places[node.parent];
+            for child in node.children.values_mut() {
+                *child = places[*child];
+            }
+        }
+        self.nodes = kept;
     }
 
     /// Returns what is stored under the patterns that `subject` matches, in the order of the

@@ -20,7 +20,8 @@ pub(crate) struct DeferredCancel {
     pub(crate) error: TaskError,
 }
 
-/// The raise of a token that arrived while links were running. The driver fails the task.
+/// The raise of a token that arrived while links were running, or the failure of a rejected
+/// hand-off. The driver fails the task.
 pub(super) struct DeferredFailure {
     error: TaskError,
     /// Observers were running or next. They see the outcome that they subscribed to.
@@ -55,12 +56,19 @@ impl State {
             error,
             spares_observers,
         };
-        let before = self
-            .rare
-            .get_or_insert_default()
-            .deferred_failure
-            .replace(deferred);
+        let rare = self.rare.get_or_insert_default();
+        let before = rare.deferred_failure.replace(deferred);
         before.map(|before| before.error)
+    }
+
+    /// The waiting steps were rejected where they were sent: the next driver fails the task before
+    /// any of them, unless a token was raised before.
+    pub(crate) fn reject_later(&mut self, error: TaskError) {
+        let rare = self.rare.get_or_insert_default();
+        rare.deferred_failure.get_or_insert(DeferredFailure {
+            error,
+            spares_observers: false,
+        });
     }
 
     /// Another cancel has precedence. Returns the failure of the raise.
@@ -75,8 +83,10 @@ impl State {
         let deferred = &mut self.rare.as_mut()?.deferred_failure;
         let deferred =
             deferred.take_if(|failure| !(failure.spares_observers && observer_is_next))?;
-        self.cancelled = true;
-        self.called_off = true;
+        if deferred.error.is_cancelled() {
+            self.cancelled = true;
+            self.called_off = true;
+        }
         Some(deferred.error)
     }
 
@@ -125,16 +135,5 @@ impl State {
     pub(crate) fn take_deferred_cancel(&mut self, driver: u32) -> Option<DeferredCancel> {
         let deferred_cancel = &mut self.rare.as_mut()?.deferred_cancel;
         deferred_cancel.take_if(|deferred_cancel| deferred_cancel.driver == driver)
-    }
-
-    /// The next driver of a task in `HandedOff` has this epoch.
-    pub(crate) fn pass_deferred_cancel_to(&mut self, driver: u32) {
-        if let Some(deferred_cancel) = self
-            .rare
-            .as_mut()
-            .and_then(|rare| rare.deferred_cancel.as_mut())
-        {
-            deferred_cancel.driver = driver;
-        }
     }
 }

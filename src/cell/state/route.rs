@@ -30,6 +30,16 @@ impl State {
         self.rare.as_ref().is_some_and(|rare| rare.on_pool)
     }
 
+    /// Returns true if the thread that delivers the outcome hands the steps over. It runs them from
+    /// its list if they were sent to [`Inline`](crate::Inline), on the pool or not.
+    pub(crate) fn leaves(&self) -> bool {
+        match self.route() {
+            Route::Executor(_) => true,
+            Route::Pool => self.is_on_pool(),
+            Route::Inline => false,
+        }
+    }
+
     /// Returns the id of the last hand-off.
     pub(crate) fn last_handoff(&self) -> Option<u32> {
         self.rare.as_ref().map(|rare| rare.handoff)

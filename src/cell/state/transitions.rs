@@ -98,20 +98,6 @@ impl State {
         (self.take_upstream(), self.last.take())
     }
 
-    /// Any phase with steps to run, to Driving: the calling thread fails what a queue has rejected,
-    /// and every other driver is superseded.
-    pub(crate) fn take_over(&mut self) {
-        debug_assert!(!matches!(
-            self.phase,
-            Phase::Driving | Phase::Following | Phase::Settled | Phase::Forwarded
-        ));
-        self.phase = Phase::Driving;
-        self.drive_here();
-        self.epoch = self.epoch.wrapping_add(1);
-        self.pass_deferred_cancel_to(self.epoch);
-        self.head_state.finish();
-    }
-
     /// Any phase before Settled, to Driving without a driver: a cancel has taken the task, and the
     /// thread that cancels becomes the driver later.
     pub(crate) fn take_away(&mut self) {
