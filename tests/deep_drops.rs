@@ -12,9 +12,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use fast_async::flow::map_unordered;
+use fast_async::retry::Decision;
+use fast_async::time::{Debounce, Throttle};
+use fast_async::topic::{Overflow, Topic, Topics, Watch};
 use fast_async::{
-    CancelToken, Inline, Job, LoopQueue, Pool, Task, TaskError, all, any, await_all, deferred,
-    loop_queue::LocalLoop, spawn,
+    CancelToken, Clock, Inline, Job, LoopQueue, Pool, Retry, Semaphore, Task, TaskError, TaskQueue,
+    all, any, await_all, deferred, loop_queue::LocalLoop, spawn,
 };
 use support::{Drops, OnDrop, expected, isolated};
 
@@ -39,6 +43,17 @@ type LocalHeld = Box<dyn Any>;
 type LocalLink = fn(LocalHeld) -> LocalHeld;
 /// Ends a line.
 type Setting = (&'static str, fn(LocalHeld));
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Has a closure hold the rest of the line.
+fn keep(_: &Held) {}
+
+/// A pool that goes by this clock.
+fn pool_with(clock: &Clock) -> Pool {
+    let pool = Pool::builder().clock(clock);
+    pool.build().expect("a valid pool")
+}
 
 /// An error that holds the rest of the line.
 struct Wrapped(#[allow(dead_code, reason = "it is there to be dropped")] Held);
@@ -250,6 +265,101 @@ rows! { flat:
         let failed = vec![Task::<()>::failed(Wrapped(held))];
         Box::new(any(failed).wait().unwrap_err())
     };
+    topics_in_callbacks, LENGTH => |held| {
+        let topic = Topic::<u8>::new();
+        topic.subscribe(move |_| keep(&held));
+        Box::new(topic)
+    };
+    topics_in_callbacks_behind_buffers, LENGTH => |held| {
+        let topic = Topic::<u8>::new();
+        let window = LoopQueue::new();
+        topic.on(&window).subscribe(move |_| keep(&held));
+        Box::new((topic, window))
+    };
+    topics_in_values, LENGTH => |held| {
+        let topic = Topic::new().replay(1);
+        let _ = topic.publish(held);
+        Box::new(topic)
+    };
+    derived_topics, LENGTH => |held| Box::new(Topic::<u8>::new().map(move |_| keep(&held)));
+    topics_by_subject, LENGTH => |held| {
+        let topics = Topics::<u8>::new();
+        topics.topic("a.*").expect("a valid pattern").subscribe(move |_| keep(&held));
+        Box::new(topics)
+    };
+    watches, LENGTH => |held| Box::new(Watch::new(held));
+    receivers, LENGTH => |held| {
+        let topic = Topic::new();
+        let receiver = topic.receiver(1, Overflow::Block);
+        let _ = topic.publish(held);
+        Box::new(receiver)
+    };
+    subscriptions_to_topics, LENGTH => |held| {
+        let topic = Topic::<u8>::new();
+        let subscription = topic.subscribe(move |_| keep(&held)).guard();
+        Box::new((subscription, topic))
+    };
+    tasks_for_values_of_topics, LENGTH => |held| {
+        let topic = Topic::<u8>::new();
+        let next = topic.next().then(move |_| drop(held));
+        Box::new((next, topic))
+    };
+    queues_in_jobs_that_wait, LENGTH => |held| {
+        let queue = TaskQueue::builder().paused().build().expect("valid settings");
+        queue.spawn(move || drop(held)).detach();
+        Box::new(queue)
+    };
+    semaphores_in_tasks_that_wait, LENGTH => |held| {
+        let semaphore = Semaphore::new(1);
+        let permit = semaphore.try_acquire(1);
+        let waits = semaphore.acquire(1).then(move |_| drop(held)).cancel_on_drop();
+        Box::new((waits, permit))
+    };
+    intervals, LENGTH => |held| {
+        let clock = Clock::manual();
+        let pool = pool_with(&clock);
+        Box::new((pool.every(HOUR, move || keep(&held)), clock))
+    };
+    time_limits, LENGTH => |held| {
+        let clock = Clock::manual();
+        let (resolver, task) = deferred::<()>();
+        let task = Task::builder().pool(&pool_with(&clock)).attempt(move || task);
+        let task = task.timeout(HOUR).then(move |()| drop(held));
+        Box::new((task.cancel_on_drop(), resolver, clock))
+    };
+    time_limits_that_hand_back, LENGTH => |held| {
+        let (resolver, task) = deferred::<()>();
+        let task = task.within(HOUR).then(move |_| drop(held));
+        Box::new((task.cancel_on_drop(), resolver))
+    };
+    resources, LENGTH => |held| {
+        let (resolver, task) = deferred::<()>();
+        let task = task.using(move |_: &mut ()| Ok(drop(held)), |()| Ok(()));
+        Box::new((task.cancel_on_drop(), resolver))
+    };
+    debounces, LENGTH => |held| Box::new(Debounce::<u8, ()>::new(HOUR, move |_| Ok(keep(&held))));
+    throttles, LENGTH => |held| Box::new(Throttle::<u8, ()>::new(HOUR, move |_| Ok(keep(&held))));
+    policies_that_decide, LENGTH => |held| {
+        Box::new(std::sync::Mutex::new(Retry::attempts(2).when(move |_, _| {
+            keep(&held);
+            Decision::Stop
+        })))
+    };
+    policies_that_tell, LENGTH => |held| {
+        Box::new(std::sync::Mutex::new(Retry::attempts(2).notify(move |_, _| keep(&held))))
+    };
+    policies_with_pauses, LENGTH => |held| {
+        let pauses = std::iter::repeat_with(move || {
+            keep(&held);
+            HOUR
+        });
+        Box::new(std::sync::Mutex::new(Retry::attempts(2).backoff(pauses)))
+    };
+    outcomes_that_are_not_read, LENGTH / 4 => |held| {
+        let held = std::sync::Mutex::new(Some(held));
+        let results = map_unordered(0..1, 1, move |_| Ok(held.lock().unwrap().take()));
+        Box::new(std::sync::Mutex::new(results))
+    };
 }
 
 rows! { flat_at_home:
@@ -266,6 +376,30 @@ rows! { flat_at_home:
     };
 }
 
+/// As many as a program may have.
+const DEEP: usize = 100_000;
+
+// Contract: D2
+#[test]
+fn closures_that_wait_for_the_next() {
+    isolated("closures_that_wait_for_the_next", || {
+        for (setting, end) in SETTINGS {
+            println!("{setting}");
+            let drops = Drops::new();
+            let token = drops.token();
+            let mut line = Task::new(move || token.hold());
+            for _ in 0..DEEP {
+                let next = line;
+                line = Task::new(move || next.wait().unwrap());
+            }
+            let dropper = thread::Builder::new().stack_size(STACK);
+            let dropped = dropper.spawn(move || end(Box::new(line)));
+            dropped.unwrap().join().unwrap();
+            drops.wait_for(1);
+        }
+    });
+}
+
 // Contract: D2, W1
 #[test]
 fn the_interface_works_while_thread_locals_are_destroyed() {
@@ -278,7 +412,7 @@ fn the_interface_works_while_thread_locals_are_destroyed() {
             let scene = OnDrop::new(move |_| {
                 // Settling a line of tasks, each of which settles the next.
                 let (first, mut next) = deferred::<usize>();
-                for _ in 0..LENGTH {
+                for _ in 0..DEEP {
                     let (resolver, task) = deferred();
                     next.on_settled(move |outcome| {
                         resolver.resolve(*outcome.unwrap() + 1).unwrap();
@@ -286,11 +420,11 @@ fn the_interface_works_while_thread_locals_are_destroyed() {
                     next = task;
                 }
                 first.resolve(0).unwrap();
-                assert_eq!(next.wait().unwrap(), LENGTH);
+                assert_eq!(next.wait().unwrap(), DEEP);
                 // A long chain, and a round of adoptions.
-                let chain = (0..LENGTH).fold(spawn(|| 0), |task, _| task.then(|n| n + 1));
-                assert_eq!(chain.wait().unwrap(), LENGTH);
-                let adopted = (0..LENGTH).fold(Task::ready(0), |task, _| {
+                let chain = (0..DEEP).fold(spawn(|| 0), |task, _| task.then(|n| n + 1));
+                assert_eq!(chain.wait().unwrap(), DEEP);
+                let adopted = (0..DEEP).fold(Task::ready(0), |task, _| {
                     let outer = Task::ready(task);
                     outer.flatten()
                 });

@@ -9,7 +9,7 @@ use crate::cell::slot::Outcome;
 use crate::error::TaskError;
 use crate::promise::Resolver;
 use crate::sync::{Arc, Mutex};
-use crate::unhandled;
+use crate::{drop_queue, unhandled};
 
 pub(super) struct Stream<U: Send + 'static>(Mutex<Inner<U>>);
 
@@ -80,7 +80,7 @@ impl<U: Send + 'static> Stream<U> {
             inner.is_over = true;
             std::mem::take(&mut inner.ready)
         };
-        unhandled::drop_reporting(ready);
+        drop_queue::flat(move || unhandled::drop_reporting(ready));
         self.deliver();
     }
 

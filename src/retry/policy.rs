@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::jitter::{Random, grown};
 use super::{Attempt, RetryBudget};
+use crate::drop_queue::Flat;
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::Duration;
 
@@ -59,8 +60,8 @@ pub struct Retry {
     notify: Option<Notify>,
 }
 
-type When = Box<dyn FnMut(&TaskError, &Attempt) -> Decision + Send>;
-type Notify = Box<dyn FnMut(&TaskError, &Attempt) + Send>;
+type When = Flat<Box<dyn FnMut(&TaskError, &Attempt) -> Decision + Send>>;
+type Notify = Flat<Box<dyn FnMut(&TaskError, &Attempt) + Send>>;
 
 /// How long the pauses are.
 enum Backoff {
@@ -70,7 +71,7 @@ enum Backoff {
         cap: Duration,
     },
     Given {
-        durations: Box<dyn Iterator<Item = Duration> + Send>,
+        durations: Flat<Box<dyn Iterator<Item = Duration> + Send>>,
         last: Duration,
     },
 }
@@ -140,7 +141,7 @@ impl Retry {
         I::IntoIter: Send + 'static,
     {
         self.backoff = Backoff::Given {
-            durations: Box::new(durations.into_iter()),
+            durations: Flat::new(Box::new(durations.into_iter())),
             last: Duration::ZERO,
         };
         self
@@ -265,7 +266,7 @@ impl Retry {
     where
         F: FnMut(&TaskError, &Attempt) -> Decision + Send + 'static,
     {
-        self.when = Some(Box::new(f));
+        self.when = Some(Flat::new(Box::new(f)));
         self
     }
 
@@ -290,7 +291,7 @@ impl Retry {
     where
         F: FnMut(&TaskError, &Attempt) + Send + 'static,
     {
-        self.notify = Some(Box::new(f));
+        self.notify = Some(Flat::new(Box::new(f)));
         self
     }
 

@@ -5,6 +5,7 @@ use std::panic::Location;
 
 use super::merge::Merger;
 use super::rule::{Kind, Rule};
+use crate::drop_queue::Flat;
 use crate::pool::Pool;
 use crate::sync::{Arc, Duration};
 use crate::task::{Given, IntoTask, Task};
@@ -16,6 +17,8 @@ use crate::task::{Given, IntoTask, Task};
 /// together while less than `wait` lies between each and the next. The closure runs once at a time:
 /// calls that are due while it runs are run together after it. Dropping the handles takes no call
 /// back. [`time`](crate::time) says what holds for all timers.
+///
+/// A second call of a setting replaces the first, for all handles.
 ///
 /// # Examples
 ///
@@ -271,7 +274,7 @@ impl Pool {
 }
 
 #[track_caller]
-fn make<A, R, F>(pool: Option<Pool>, wait: Duration, mut f: F) -> Debounce<A, R::Output>
+fn make<A, R, F>(pool: Option<Pool>, wait: Duration, f: F) -> Debounce<A, R::Output>
 where
     A: Send + 'static,
     F: FnMut(A) -> R + Send + 'static,
@@ -284,6 +287,7 @@ where
         leading: false,
         trailing: true,
     };
+    let mut f = Flat::new(f);
     let work = move |argument| Given::call(location, || f(argument));
     Debounce(Merger::new(rule, Box::new(work), pool, location))
 }

@@ -5,6 +5,7 @@ use std::panic::Location;
 
 use super::merge::Merger;
 use super::rule::{Kind, Rule};
+use crate::drop_queue::Flat;
 use crate::pool::Pool;
 use crate::sync::{Arc, Duration};
 use crate::task::{Given, IntoTask, Task};
@@ -16,6 +17,8 @@ use crate::task::{Given, IntoTask, Task};
 /// last is never lost. The closure runs once at a time: calls that are due while it runs are run
 /// together after it. Dropping the handles takes no call back. [`time`](crate::time) says what
 /// holds for all timers.
+///
+/// A second call of a setting replaces the first, for all handles.
 ///
 /// # Examples
 ///
@@ -236,7 +239,7 @@ impl Pool {
 }
 
 #[track_caller]
-fn make<A, R, F>(pool: Option<Pool>, period: Duration, mut f: F) -> Throttle<A, R::Output>
+fn make<A, R, F>(pool: Option<Pool>, period: Duration, f: F) -> Throttle<A, R::Output>
 where
     A: Send + 'static,
     F: FnMut(A) -> R + Send + 'static,
@@ -249,6 +252,7 @@ where
         leading: true,
         trailing: true,
     };
+    let mut f = Flat::new(f);
     let work = move |argument| Given::call(location, || f(argument));
     Throttle(Merger::new(rule, Box::new(work), pool, location))
 }
