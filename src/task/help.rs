@@ -29,23 +29,47 @@ pub(super) fn run_awaited(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) {
             }
             has_run
         };
-        let mut way = Vec::new();
-        while !done()
-            && each_above(cell, done, &mut |cell| {
-                way.push(cell.clone());
-                run_all(cell)
-            })
-        {
-            // An outcome is delivered back along the path that led to it. To search for each task
-            // on it from `cell` would visit N * N tasks for a line of N.
-            while !done()
-                && let Some(cell) = way.pop()
-            {
-                run_all(&cell);
-            }
-        }
+        run_along(cell, done, Members::OfAll, &run_all);
     }
     dispatch::hand_off_all();
+}
+
+/// Which upstreams of a task are visited that waits for several.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Members {
+    /// Those of a task that waits for all of them. Where one is enough, none of them may occupy the
+    /// waiting thread.
+    OfAll,
+    OfAny,
+}
+
+/// Calls `run` for `cell` and what it waits for, again and again, until `done` or until no call has
+/// run anything. Returns true if one has.
+///
+/// An outcome is delivered back along the path that led to it. To search for each task on it from
+/// `cell` would visit N * N tasks for a line of N.
+pub(super) fn run_along(
+    cell: &Arc<dyn AnyCell>,
+    done: &dyn Fn() -> bool,
+    members: Members,
+    run: &dyn Fn(&Arc<dyn AnyCell>) -> bool,
+) -> bool {
+    let mut has_run = false;
+    let mut way = Vec::new();
+    while !done()
+        && each_above(cell, done, members, &mut |cell| {
+            way.push(cell.clone());
+            run(cell)
+        })
+    {
+        has_run = true;
+        while !done()
+            && let Some(cell) = way.pop()
+        {
+            run(&cell);
+        }
+    }
+    has_run
 }
 
 /// Sends branches of a shared task to the pool that this thread would start later in its dispatch:
@@ -69,7 +93,7 @@ pub(super) fn send_branches(cell: &Arc<dyn AnyCell>, has_limit: bool, done: &dyn
     if has_limit {
         send(cell);
     } else {
-        each_above(cell, done, &mut send);
+        each_above(cell, done, Members::OfAll, &mut send);
     }
 }
 
@@ -87,6 +111,7 @@ pub(crate) fn looks() -> u64 {
 fn each_above(
     cell: &Arc<dyn AnyCell>,
     done: &dyn Fn() -> bool,
+    members: Members,
     f: &mut dyn FnMut(&Arc<dyn AnyCell>) -> bool,
 ) -> bool {
     let mut progress = false;
@@ -113,8 +138,9 @@ fn each_above(
             }
             match upstream.clone().cell() {
                 Some(cell) => pending.push(cell),
-                None if upstream.needs_all() => upstream.above(&mut above),
-                // One member is enough, so none of them may occupy this thread.
+                None if members == Members::OfAny || upstream.needs_all() => {
+                    upstream.above(&mut above);
+                }
                 None => {}
             }
         }

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::Task;
+use super::help::{Members, run_along};
 use crate::cell::state::Phase;
 use crate::cell::{AnyCell, Upstream, deadlock, with_state};
 use crate::sync::{Arc, ThreadId, thread_id};
@@ -37,11 +38,7 @@ impl<T: Send + 'static> Task<T> {
 /// Runs what `cell` waits for as far as it was sent to a loop that this thread runs. Returns true
 /// if something ran.
 pub(super) fn run(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) -> bool {
-    let mut has_run = false;
-    while !done() && any_of(cell, run_here) {
-        has_run = true;
-    }
-    has_run
+    run_along(cell, done, Members::OfAny, &run_here)
 }
 
 /// Runs the steps of `cell` if they were sent to a loop that this thread runs.

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::support::{Gate, isolated, pool_of, within};
 use fast_async::{
     ErrorKind, LoopQueue, Pool, Resolver, SharedTask, Status, Task, all, any, await_all, deferred,
-    spawn,
+    loop_queue::LocalLoop, spawn,
 };
 
 fn kind<T>(outcome: Result<T, fast_async::TaskError>) -> Result<T, ErrorKind> {
@@ -460,6 +460,26 @@ mod steps {
             assert_eq!(last.wait().unwrap(), n);
         }
         linear("steps::a_line_of_tasks_each_adopted_by_the_next", line);
+    }
+
+    // Contract: W1, W2. The jobs of a loop that run in the wait of its thread: the members of a
+    // fan, and a line.
+    #[test]
+    fn a_wait_that_runs_many_jobs_of_a_loop() {
+        linear("steps::a_wait_that_runs_many_jobs_of_a_loop", |n| {
+            let here = LocalLoop::new();
+            let member = |n| Task::ready(n).on(here.queue()).then(|n| n);
+            let whole = all((0..n).map(member).collect::<Vec<_>>());
+            assert_eq!(here.queue().pending(), n);
+            assert_eq!(whole.wait().unwrap().len(), n);
+            let line = (0..n).fold(Task::ready(0), |line, _| {
+                let (resolver, next) = deferred();
+                let next = next.on(here.queue()).then(|n| n + 1);
+                assert!(resolver.settle_with(line).is_ok());
+                next
+            });
+            assert_eq!(line.wait().unwrap(), n);
+        });
     }
 
     // Contract: S5, W3. The links are closed from the middle outwards, from both ends, and in a
