@@ -10,6 +10,7 @@ use super::{Sink, Task, held_outcome};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::cancel::cancel;
 use crate::cell::slot::Outcome;
+use crate::cell::state::Phase;
 use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{self, AnyCell, TaskMeta, Upstream, UpstreamRef, with_state};
 use crate::error::{BoxError, Reason, TaskError};
@@ -87,7 +88,8 @@ impl<T: Send + 'static> Task<T> {
         CancelOnDrop(Some(self))
     }
 
-    /// Returns a task with the same outcome that can be cancelled without cancelling this one.
+    /// Returns a task with the same outcome that can be cancelled without cancelling this one. Its
+    /// continuations run where this one was [sent](Task::on).
     ///
     /// # Examples
     ///
@@ -113,9 +115,12 @@ impl<T: Send + 'static> Task<T> {
             let _ = cell::with_state(&*outer, |state| state.set_upstream(shield));
             let source = Arc::downgrade(&inner);
             let pass_on = move |outcome: Outcome<T>| {
+                let source = source.upgrade();
+                if let (Some(source), Some(outer)) = (&source, resolver.cell()) {
+                    follow_route(&**source, &*outer);
+                }
                 // The shield was cancelled: a failure has no consumer.
                 if let Err(Err(error)) = resolver.settle(outcome) {
-                    let source = source.upgrade();
                     let was_asked_for = source.is_some_and(|source| {
                         with_state(&*source, |state| state.was_asked_for(&error))
                     });
@@ -128,6 +133,16 @@ impl<T: Send + 'static> Task<T> {
         }
         Task::from_cell(outer)
     }
+}
+
+/// Has the steps of `outer`, which is about to be settled, run where `source` was sent.
+fn follow_route(source: &dyn AnyCell, outer: &dyn AnyCell) {
+    let route = with_state(source, |state| state.route().clone());
+    let left = with_state(outer, |state| match state.phase() {
+        Phase::Open => state.arrive_at(route),
+        _ => Some(route),
+    });
+    unhandled::drop_reporting(left);
 }
 
 /// What a shielded task waits for: a search for cycles sees it, and a cancel does not reach it.

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use crate::support::{Gate, Log, isolated, within};
-use fast_async::{ErrorKind, Job, LoopQueue, Pool, Task, deferred};
+use fast_async::{ErrorKind, Job, LoopQueue, Pool, SharedTask, Task, deferred, spawn};
 
 /// Sends three branches of a settled shared task to one queue, and says in which order they ran.
 fn three_branches(queue: &LoopQueue) -> Vec<u32> {
@@ -114,6 +115,81 @@ fn a_branch_runs_where_its_source_was_sent_in_either_order() {
                 assert_eq!(queue.run_until(id).unwrap(), here, "{chained_first}");
             }
         }
+    });
+}
+
+/// A verb that makes a task of a branch of a shared task.
+type Verb = fn(&SharedTask<i32>) -> Task<i32>;
+
+// Contract: D1. The same for branches and verbs that return or wait for another task.
+#[test]
+fn late_steps_behind_any_verb_run_where_the_source_was_sent() {
+    const VERBS: [(&str, Verb); 9] = [
+        ("and_then", |shared| shared.and_then(|n| Ok(*n))),
+        ("and_then a task", |shared| {
+            let n = shared.clone();
+            shared.and_then(move |_| spawn(move || *n.wait().unwrap()))
+        }),
+        ("and_handle", |shared| {
+            shared.and_handle(|n| Ok(n.copied().unwrap_or(1)))
+        }),
+        ("shielded", |shared| shared.cloned().shielded()),
+        ("delayed", |shared| shared.cloned().delayed(Duration::ZERO)),
+        ("timeout", |shared| shared.cloned().timeout(Duration::MAX)),
+        ("within", |shared| {
+            let within = shared.cloned().within(Duration::MAX);
+            within.then(|outcome| outcome.unwrap_or(1))
+        }),
+        ("using", |shared| {
+            shared.cloned().using(|n| Ok(*n), |_| Ok(()))
+        }),
+        ("share", |shared| shared.cloned().share().cloned()),
+    ];
+    within(|| {
+        let queue = LoopQueue::new();
+        let here = thread::current().id();
+        let mut wrong = Vec::new();
+        for (name, verb) in VERBS {
+            for chained_first in [true, false] {
+                let shared = Task::ready(0).on(&queue).share();
+                let task = verb(&shared);
+                let chain = |task: Task<i32>| task.then(|_| thread::current().id());
+                let id = match chained_first {
+                    true => chain(task),
+                    false => {
+                        while !task.is_settled() {
+                            queue.wait_pending(Duration::from_micros(200));
+                            queue.run_pending();
+                        }
+                        chain(task)
+                    }
+                };
+                if queue.run_until(id).unwrap() != here {
+                    wrong.push((name, chained_first));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:?}");
+    });
+}
+
+// Contract: D1
+#[test]
+fn late_steps_of_a_branch_on_an_executor_run_there() {
+    within(|| {
+        let (source, queue) = (LoopQueue::new(), LoopQueue::new());
+        let here = thread::current().id();
+        let shared = Task::ready(0).on(&source).share();
+        source.run_pending();
+        let on = shared.on(&queue);
+        let branch = on.then(|_| thread::current().id());
+        while !branch.is_settled() {
+            queue.wait_pending(Duration::from_micros(200));
+            queue.run_pending();
+        }
+        let late = branch.then(|first| (first, thread::current().id()));
+        assert_eq!(source.pending(), 0);
+        assert_eq!(queue.run_until(late).unwrap(), (here, here));
     });
 }
 
