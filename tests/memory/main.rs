@@ -6,6 +6,7 @@
 mod bytes;
 mod caches;
 mod cancelled;
+mod families;
 mod lists;
 mod queues;
 #[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]

@@ -1,0 +1,171 @@
+//! Topics, queues, loops and groups, when a burst is over or what was in them has ended.
+
+use std::thread;
+
+use fast_async::loop_queue::LocalLoop;
+use fast_async::topic::{Overflow, Topic, Topics};
+use fast_async::{LoopQueue, Task, TaskQueue, group};
+
+use crate::bytes::live_bytes;
+use crate::comes_down_to;
+use crate::support::{Count, Gate, isolated};
+
+const BURST: usize = 300_000;
+
+// Contract: B3
+#[test]
+fn a_burst_through_a_receiver() {
+    isolated("a_burst_through_a_receiver", || {
+        let topic = Topic::new();
+        let mut receiver = topic.receiver(usize::MAX, Overflow::Fail);
+        let before = live_bytes();
+        for n in 0..BURST {
+            topic.publish(n).unwrap();
+        }
+        for n in 0..BURST {
+            assert_eq!(*receiver.recv().unwrap(), n);
+        }
+        comes_down_to(before);
+    });
+}
+
+// Contract: B4
+#[test]
+fn a_burst_that_a_topic_has_held() {
+    isolated("a_burst_that_a_topic_has_held", || {
+        let topic = Topic::new().hold(usize::MAX).replay(BURST);
+        let before = live_bytes();
+        for n in 0..BURST {
+            topic.publish(n).unwrap();
+        }
+        let topic = topic.hold(0).replay(0);
+        comes_down_to(before);
+        assert_eq!(topic.publish(7), Ok(0));
+    });
+}
+
+#[test]
+fn topics_of_many_subjects() {
+    isolated("topics_of_many_subjects", || {
+        let topics = Topics::<u32>::new();
+        let before = live_bytes();
+        let subscriptions: Vec<_> = (0..BURST / 30)
+            .map(|n| {
+                let topic = topics.topic(&format!("a.{n}")).unwrap();
+                topic.subscribe(|_| ()).guard()
+            })
+            .collect();
+        drop(subscriptions);
+        comes_down_to(before);
+        topics.publish("a.1", 1).unwrap();
+    });
+}
+
+// Contract: Q1
+#[test]
+fn a_burst_through_a_queue() {
+    isolated("a_burst_through_a_queue", || {
+        let queue = TaskQueue::builder().paused().build().unwrap();
+        queue.when_idle().wait().unwrap();
+        let before = live_bytes();
+        for _ in 0..BURST {
+            queue.spawn(|| ()).detach();
+        }
+        assert_eq!(queue.clear(), BURST);
+        comes_down_to(before);
+        // The same for jobs that all have a place.
+        let gate = Gate::new();
+        for _ in 0..BURST / 10 {
+            let gate = gate.clone();
+            queue.spawn(move || assert!(gate.is_open())).detach();
+        }
+        gate.open();
+        queue.resume();
+        queue.when_idle().wait().unwrap();
+        comes_down_to(before + (256 << 10));
+    });
+}
+
+// Contract: Q1
+#[test]
+fn chains_cancelled_in_a_queue_that_is_held_up() {
+    isolated("chains_cancelled_in_a_queue_that_is_held_up", || {
+        let queue = TaskQueue::builder().paused().build().unwrap();
+        let kept = Task::ready(7).on(&queue).then(|n| n + 1);
+        let before = live_bytes();
+        for _ in 0..BURST {
+            Task::ready(0).on(&queue).then(|n| n + 1).cancel();
+        }
+        comes_down_to(before);
+        queue.resume();
+        assert_eq!(kept.wait().unwrap(), 8);
+    });
+}
+
+// Contract: C1
+#[test]
+fn chains_cancelled_in_a_loop_that_is_not_run() {
+    isolated("chains_cancelled_in_a_loop_that_is_not_run", || {
+        let window = LoopQueue::new();
+        let kept: Vec<_> = (0..100)
+            .map(|n| Task::ready(n).on(&window).then(|n| n + 1))
+            .collect();
+        let before = live_bytes();
+        for _ in 0..BURST {
+            Task::ready(0).on(&window).then(|n| n + 1).cancel();
+        }
+        comes_down_to(before);
+        window.run_pending();
+        for (n, task) in kept.into_iter().enumerate() {
+            assert_eq!(task.wait().unwrap(), n + 1);
+        }
+    });
+}
+
+#[test]
+fn a_burst_of_closures_of_a_loop() {
+    isolated("a_burst_of_closures_of_a_loop", || {
+        let window = LocalLoop::new();
+        window.then(Task::ready(0), |_| ()).detach();
+        window.queue().run_pending();
+        let before = live_bytes();
+        for n in 0..BURST / 3 {
+            window.then(Task::ready(n), |_| ()).detach();
+        }
+        assert_eq!(window.queue().run_pending(), BURST / 3);
+        comes_down_to(before);
+    });
+}
+
+// Contract: G2
+#[test]
+fn large_values_of_tasks_that_a_group_has_outlived() {
+    isolated("large_values_of_tasks_that_a_group_has_outlived", || {
+        // Values of that size are copied on the stack.
+        let large = thread::Builder::new().stack_size(64 << 20);
+        let run = large.spawn(|| {
+            let pool = fast_async::Pool::builder().stack_size(64 << 20);
+            let pool = pool.max_threads(2).build().unwrap();
+            let before = live_bytes();
+            let ended = pool.group(|g| {
+                let (gate, ran) = (Gate::new(), Count::default());
+                let held = gate.clone();
+                g.spawn(move || held.pass()).detach();
+                for _ in 0..60 {
+                    let ran = ran.clone();
+                    g.spawn(move || {
+                        ran.add();
+                        [0_u8; 1 << 20]
+                    })
+                    .detach();
+                }
+                ran.reach(60);
+                comes_down_to(before + (512 << 10));
+                gate.open();
+            });
+            ended.unwrap();
+            assert_eq!(group(|g| Ok(g.spawn(|| 7).wait()?)).unwrap(), 7);
+        });
+        run.unwrap().join().unwrap();
+    });
+}
