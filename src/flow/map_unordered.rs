@@ -115,7 +115,7 @@ impl<U: Send + 'static> Results<U> {
     /// Sets how many elements may be started and not read, at least 1. Default: twice the limit.
     ///
     /// Those that run count too, so fewer than the limit run if this is less. May be called at any
-    /// time; what has started is not affected.
+    /// time; what has started is not affected. A second call replaces the number.
     ///
     /// # Examples
     ///

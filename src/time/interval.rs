@@ -94,7 +94,8 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Sets when the next call comes if one took longer than a period. Default: [`Missed::Skip`].
+    /// Sets when the next call comes if one took longer than a period. Default: [`Missed::Skip`]. A
+    /// second call replaces the setting.
     ///
     /// # Examples
     ///

@@ -513,6 +513,66 @@ mod local {
         });
     }
 
+    // Contract: S5, C2
+    #[test]
+    fn a_closure_that_is_not_send_may_fail_or_return_a_task() {
+        within(|| {
+            let here = LocalLoop::new();
+            let mine = thread::current().id();
+            let scale = Rc::new(3);
+            for settles_first in [true, false] {
+                let (resolver, source) = deferred();
+                let mut resolver = Some(resolver);
+                if settles_first {
+                    resolver.take().unwrap().resolve(7).unwrap();
+                }
+                let own = scale.clone();
+                let task = here.and_then(source, move |n| {
+                    assert_eq!(thread::current().id(), mine);
+                    let width = n * *own;
+                    spawn(move || width * width)
+                });
+                // What follows runs in the queue too.
+                let task = task.then(move |n| (n, thread::current().id() == mine));
+                if let Some(resolver) = resolver {
+                    resolver.resolve(7).unwrap();
+                }
+                assert_eq!(here.queue().run_until(task).unwrap(), (441, true));
+            }
+
+            let own = scale.clone();
+            let failed = here.and_then(Task::ready(7), move |n| match n % *own {
+                0 => Ok(n),
+                _ => Err("not divisible".into()),
+            });
+            let error = here.queue().run_until(failed).unwrap_err();
+            assert!(error.to_string().contains("not divisible"), "{error}");
+
+            let (token, dropped) = tells_where();
+            let passed_by = here.and_then(Task::<u8>::failed("no"), move |n| {
+                drop(token);
+                Ok(n)
+            });
+            let error = here.queue().run_until(passed_by).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Failed);
+            assert_eq!(dropped.try_recv().unwrap(), mine);
+            assert_eq!(Rc::strong_count(&scale), 1);
+        });
+    }
+
+    // Contract: W1, S3. Its own jobs are rejected before closures are dropped.
+    #[test]
+    fn the_drop_of_a_closure_may_wait_for_a_job_of_its_loop() {
+        within(|| {
+            let here = LocalLoop::new();
+            let (_resolver, open) = deferred::<()>();
+            let job = Task::ready(()).on(here.queue()).then(|()| ());
+            let waits = OnDrop::new(move |_| assert!(job.wait().is_err()));
+            here.then(open, move |()| waits.hold()).detach();
+            drop(here);
+        });
+    }
+
     #[test]
     fn failures_pass_by_and_the_closure_is_dropped_on_its_loops_thread() {
         within(|| {
