@@ -3,18 +3,14 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Count, Gate, LIMIT, Latch, Log, within};
+use crate::support::{Count, Gate, HOUR, LIMIT, Latch, Log, SECOND, virtual_pool, within};
 use fast_async::{Clock, ErrorKind, Pool, Task, TaskError, all, any, deferred};
-
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// A pool with a virtual clock that has no patience.
 fn hasty_pool() -> (Clock, Pool) {
-    let clock = Clock::manual();
+    let (clock, pool) = virtual_pool();
     clock.set_patience(Duration::ZERO);
-    let pool = Pool::builder().clock(&clock).max_threads(4).build();
-    (clock, pool.expect("good settings"))
+    (clock, pool)
 }
 
 /// Makes a task that waits for time.
@@ -116,8 +112,7 @@ fn a_wait_that_something_else_may_end_goes_on() {
 #[test]
 fn a_wait_is_patient_while_the_clock_is_moved() {
     within(|| {
-        let clock = Clock::manual();
-        let pool = Pool::builder().clock(&clock).build().unwrap();
+        let (clock, pool) = virtual_pool();
         let task = pool.delay(100 * SECOND).then(|()| 7);
         let waiting = thread::spawn(move || task.wait());
         for _ in 0..100 {

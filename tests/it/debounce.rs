@@ -2,12 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Drops, LIMIT, Log, expected, reports, within};
+use crate::support::{Drops, HOUR, LIMIT, Log, SECOND, expected, reports, virtual_pool, within};
 use fast_async::time::{Debounce, Throttle};
 use fast_async::{BoxError, Clock, ErrorKind, Pool, Shutdown, Task, deferred};
-
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
 
 fn at(tenths: u32) -> Duration {
     SECOND * tenths / 10
@@ -23,11 +20,10 @@ struct Runs {
 
 impl Runs {
     fn new() -> Runs {
-        let clock = Clock::manual();
-        let pool = Pool::builder().clock(&clock).max_threads(4).build();
+        let (clock, pool) = virtual_pool();
         Runs {
             start: clock.now(),
-            pool: pool.expect("good settings"),
+            pool,
             log: Log::new(),
             clock,
         }

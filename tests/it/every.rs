@@ -4,19 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::{Count, Drops, Gate, LIMIT, Latch, Log, expected, reports, within};
+use crate::support::{
+    Count, Drops, Gate, HOUR, LIMIT, Latch, Log, SECOND, expected, reports, virtual_pool, within,
+};
 use fast_async::time::Missed;
 use fast_async::{BoxError, Clock, ErrorKind, Pool, Shutdown, Task, every};
-
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// A pool that goes by a virtual clock.
-fn virtual_pool() -> (Clock, Pool) {
-    let clock = Clock::manual();
-    let pool = Pool::builder().clock(&clock).max_threads(4).build();
-    (clock, pool.expect("good settings"))
-}
 
 /// Notes times since its making.
 #[derive(Clone)]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{Count, Drops, Gate, expected, one_thread, pool_of, reports, within};
+use crate::support::{
+    Count, Drops, Gate, SECOND, expected, one_thread, pool_of, reports, virtual_pool, within,
+};
 use fast_async::error::BoxError;
 use fast_async::group::Group;
-use fast_async::{Clock, ErrorKind, Pool, Shutdown, Task, deferred, group, spawn};
-
-const SECOND: Duration = Duration::from_secs(1);
+use fast_async::{ErrorKind, Pool, Shutdown, Task, deferred, group, spawn};
 
 /// A task of `g` that runs until it is cancelled, and the gate that opens when it has begun.
 fn endless(g: &Group) -> (Task<()>, Gate) {
@@ -529,12 +529,7 @@ mod cancels {
     #[test]
     fn a_time_limit_cancels_the_rest_and_what_had_finished_is_there() {
         within(|| {
-            let clock = Clock::manual();
-            let pool = Pool::builder()
-                .clock(&clock)
-                .max_threads(4)
-                .build()
-                .unwrap();
+            let (clock, pool) = virtual_pool();
             let builder = Group::builder().pool(&pool).timeout(SECOND);
             let mut quick = None;
             let moves = clock.clone();

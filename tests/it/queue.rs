@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::{
-    Count, Drops, Gate, Latch, Log, expected, one_thread, pool_of, reports, within,
+    Count, Drops, Gate, Latch, Log, SECOND, expected, one_thread, pool_of, reports, virtual_pool,
+    within,
 };
 use fast_async::{
     CancelOutcome, CancelToken, Clock, ErrorKind, Pool, Semaphore, Shutdown, Status, Task,
     TaskQueue, all, all_settled, spawn,
 };
-
-const SECOND: Duration = Duration::from_secs(1);
 
 /// A queue whose only place is taken until the gate is open.
 fn busy() -> (TaskQueue, Gate, Task<()>) {
@@ -24,12 +23,7 @@ fn busy() -> (TaskQueue, Gate, Task<()>) {
 
 /// A queue that goes by a virtual clock.
 fn virtual_queue(rate: usize, per: Duration) -> (Clock, Pool, TaskQueue) {
-    let clock = Clock::manual();
-    let pool = Pool::builder()
-        .clock(&clock)
-        .max_threads(4)
-        .build()
-        .unwrap();
+    let (clock, pool) = virtual_pool();
     let queue = TaskQueue::builder().pool(&pool).rate(rate, per);
     let queue = queue.build().unwrap();
     (clock, pool, queue)

@@ -6,23 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Count, Drops, Gate, LIMIT, Latch, Log, expected, pool_of, within};
+use crate::support::{
+    Count, Drops, Gate, HOUR, LIMIT, Latch, Log, SECOND, expected, pool_of, virtual_pool, within,
+};
 use fast_async::error::AggregateError;
 use fast_async::retry::{Decision, RetryBudget, hedge};
 use fast_async::{
     BoxError, CancelOutcome, Clock, ErrorKind, Pool, Retry, Shutdown, Task, TaskError, any,
     deferred, retry,
 };
-
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// A pool that goes by a virtual clock.
-fn virtual_pool() -> (Clock, Pool) {
-    let clock = Clock::manual();
-    let pool = Pool::builder().clock(&clock).max_threads(4).build();
-    (clock, pool.expect("good settings"))
-}
 
 /// An error of the user's, of the call of this number.
 #[derive(Debug, PartialEq, Eq)]

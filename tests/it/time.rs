@@ -9,22 +9,15 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Drops, Gate, LIMIT, Latch, Log, OnDrop, expected, isolated, reports, within};
+use crate::support::{
+    Drops, Gate, HOUR, LIMIT, Latch, Log, OnDrop, SECOND, expected, isolated, reports,
+    virtual_pool, within,
+};
 use fast_async::combine::some;
 use fast_async::{
     CancelOutcome, CancelToken, Clock, ErrorKind, LoopQueue, Pool, Shutdown, Status, Task, all,
     all_settled, any, deferred, delay, delay_until, race, spawn,
 };
-
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// A pool that goes by a virtual clock.
-fn virtual_pool() -> (Clock, Pool) {
-    let clock = Clock::manual();
-    let pool = Pool::builder().clock(&clock).max_threads(4).build();
-    (clock, pool.expect("good settings"))
-}
 
 fn nanos(nanos: u64) -> Duration {
     Duration::from_nanos(nanos)

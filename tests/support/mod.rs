@@ -1,7 +1,8 @@
 //! What the tests share: a watchdog, gates and counts, values that tell when they are dropped or
-//! panic then, processes of their own, and the table of cases.
+//! panic then, processes of their own, virtual time, and the table of cases.
 
 mod cases;
+mod clocks;
 mod drops;
 mod futures;
 mod gate;
@@ -13,6 +14,7 @@ mod threads;
 mod watch;
 
 pub(crate) use cases::{Case, Place, When, every_case};
+pub(crate) use clocks::{HOUR, SECOND, virtual_pool};
 pub(crate) use drops::{Bomb, Dropped, Drops, OnDrop, Token};
 pub(crate) use futures::{Counted, block_on, poll};
 pub(crate) use gate::{Count, Gate, Latch, Log};
