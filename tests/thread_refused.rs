@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use fast_async::time::Debounce;
 use fast_async::{ErrorKind, Pool, Shutdown, Status, Task, all, deferred, delay};
 use support::{Count, Gate, until, watched};
 
@@ -305,6 +306,8 @@ mod by_limit {
             resolver.resolve(7).is_err(),
             "a wait without a limit does not end"
         );
+        let merged = Debounce::new(moment, |n: u8| Ok(n)).call(7);
+        assert_eq!(merged.wait().unwrap_err().kind(), ErrorKind::Rejected);
         // What needs no timer is not refused.
         assert!(delay(Duration::ZERO).wait().is_ok());
         assert_eq!(Task::ready(7).timeout(moment).wait().unwrap(), 7);

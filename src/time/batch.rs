@@ -1,8 +1,10 @@
 //! Calls that wait for one run together.
 
 use super::rule::Moment;
+use crate::error::TaskError;
 use crate::promise::Resolver;
 use crate::sync::Instant;
+use crate::unhandled;
 
 /// Calls that are merged.
 pub(super) struct Batch<A, T: Send + 'static> {
@@ -12,6 +14,16 @@ pub(super) struct Batch<A, T: Send + 'static> {
     pub(super) since: Instant,
     /// When it is due at the latest.
     pub(super) due: Moment,
+}
+
+impl<A, T: Send + 'static> Batch<A, T> {
+    /// Fails the calls. No lock is held.
+    pub(super) fn fail(self, error: &TaskError) {
+        for caller in self.callers {
+            let _ = caller.settle(Err(error.clone()));
+        }
+        unhandled::drop_reporting(self.argument);
+    }
 }
 
 /// Adds calls to the present ones. The later argument stays, the earlier one is returned.

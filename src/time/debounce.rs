@@ -3,12 +3,11 @@
 use std::fmt;
 use std::panic::Location;
 
-use super::merge::Merger;
+use super::merge::{Merger, merge_calls};
 use super::rule::{Kind, Rule};
-use crate::drop_queue::Flat;
 use crate::pool::Pool;
 use crate::sync::{Arc, Duration};
-use crate::task::{Given, IntoTask, Task};
+use crate::task::{IntoTask, Task};
 
 /// Merges calls that come close together: the closure runs once, with the last argument, when no
 /// call has come for a while.
@@ -60,7 +59,7 @@ where
         F: FnMut(A) -> R + Send + 'static,
         R: IntoTask<Output = T>,
     {
-        make(None, wait, f)
+        Debounce(merge_calls(Rule::debounce(wait), None, f))
     }
 
     /// Sets the longest wait of the first of several calls while others keep arriving. Default: no
@@ -269,27 +268,8 @@ impl Pool {
         R: IntoTask,
         R::Output: Clone + Sync,
     {
-        make(Some(self.clone()), wait, f)
+        Debounce(merge_calls(Rule::debounce(wait), Some(self.clone()), f))
     }
-}
-
-#[track_caller]
-fn make<A, R, F>(pool: Option<Pool>, wait: Duration, f: F) -> Debounce<A, R::Output>
-where
-    A: Send + 'static,
-    F: FnMut(A) -> R + Send + 'static,
-    R: IntoTask,
-    R::Output: Clone + Sync,
-{
-    let location = Location::caller();
-    let rule = Rule {
-        kind: Kind::Debounce { wait, most: None },
-        leading: false,
-        trailing: true,
-    };
-    let mut f = Flat::new(f);
-    let work = move |argument| Given::call(location, || f(argument));
-    Debounce(Merger::new(rule, Box::new(work), pool, location))
 }
 
 /// Another handle of the same calls.

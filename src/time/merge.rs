@@ -9,18 +9,19 @@
 
 use std::panic::Location;
 
+use super::alarm::{self, Alarm, Rung};
 use super::batch::{Batch, merge};
-use super::delay::sleep_until;
 use super::present_run::PresentRun;
 use super::rule::{Moment, Rule};
 use super::time_of;
 use crate::cell::UpstreamRef;
 use crate::cell::slot::Outcome;
+use crate::drop_queue::Flat;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::pool::Pool;
 use crate::promise::{Resolver, deferred_in};
 use crate::sync::{Arc, Instant, Mutex};
-use crate::task::{Given, Task, TaskBuilder, tie};
+use crate::task::{Given, IntoTask, Task, TaskBuilder, tie};
 use crate::{guard, unhandled};
 
 /// The closure of the user's.
@@ -49,32 +50,14 @@ struct State<A, T: Send + 'static> {
     last: Option<Arc<Outcome<T>>>,
     /// Until then a call joins the earlier ones.
     quiet: Moment,
-    timer: Timer,
-}
-
-/// The one timer of a merger. It may be due before the batch that waits: then it is armed again.
-#[derive(Default)]
-struct Timer {
-    is_armed: bool,
-    /// Raised each time that it is armed or taken back.
-    number: u64,
-    task: Option<Task<()>>,
-}
-
-impl Timer {
-    /// The timer is not needed. The task is to be cancelled without the lock.
-    fn take_back(&mut self) -> Option<Task<()>> {
-        self.is_armed = false;
-        self.number += 1;
-        self.task.take()
-    }
+    alarm: Alarm,
 }
 
 /// What is to be done without the lock.
 struct Effects<A> {
     /// A batch begins to run, with this argument.
     run: Option<A>,
-    /// The timer is to be armed for then; its number.
+    /// The alarm is to be armed for then; its number.
     arm: Option<(Instant, u64)>,
     /// Arguments that later ones have replaced.
     replaced: [Option<A>; 2],
@@ -100,8 +83,27 @@ impl<A, T: Send + 'static> Joined<A, T> {
     }
 }
 
+/// Makes a merger of calls of `f`; `pool` runs them. `None`: the global pool.
+#[track_caller]
+pub(super) fn merge_calls<A, R, F>(
+    rule: Rule,
+    pool: Option<Pool>,
+    f: F,
+) -> Arc<Merger<A, R::Output>>
+where
+    A: Send + 'static,
+    F: FnMut(A) -> R + Send + 'static,
+    R: IntoTask,
+    R::Output: Clone + Sync,
+{
+    let location = Location::caller();
+    let mut f = Flat::new(f);
+    let work = move |argument| Given::call(location, || f(argument));
+    Merger::new(rule, Box::new(work), pool, location)
+}
+
 impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
-    pub(super) fn new(
+    fn new(
         rule: Rule,
         work: Work<A, T>,
         pool: Option<Pool>,
@@ -116,7 +118,7 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
                 running: None,
                 last: None,
                 quiet: Moment::Past,
-                timer: Timer::default(),
+                alarm: Alarm::default(),
             }),
             run: Arc::default(),
             pool,
@@ -181,10 +183,10 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
             let mut state = self.state.lock();
             let had = state.waiting.is_some();
             let replaced = state.queue_waiting(now);
-            let timer = state.timer.take_back();
+            let timer = state.alarm.take_back();
             (had, timer, state.go_on([replaced, None]))
         };
-        cancel(timer);
+        alarm::cancel(timer);
         self.carry_out(effects);
         had
     }
@@ -195,9 +197,9 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
             let mut state = self.state.lock();
             state.quiet = Moment::Past;
             let batches = [state.waiting.take(), state.queued.take()];
-            (batches, state.timer.take_back())
+            (batches, state.alarm.take_back())
         };
-        cancel(timer);
+        alarm::cancel(timer);
         let mut had = false;
         for batch in batches.into_iter().flatten() {
             had = true;
@@ -208,35 +210,48 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
             let error = TaskError::cancelled(at, None);
             // The caller of `cancel` asked for it: it is not reported.
             let _ = error.claim_report();
-            for caller in batch.callers {
-                let _ = caller.settle(Err(error.clone()));
-            }
+            batch.fail(&error);
         }
         had
     }
 
-    /// The timer has come.
-    fn expired(self: &Arc<Self>, number: u64) {
+    /// The alarm rings.
+    fn rung(self: &Arc<Self>, number: u64, how: Rung) {
         let now = self.now();
-        let effects = {
+        let (own, failed, effects) = {
             let mut state = self.state.lock();
-            if state.timer.number != number {
+            if !state.alarm.is_current(number) {
                 return;
             }
             // It is this very task, which ends.
-            let own = state.timer.take_back();
-            let replaced = state.take_due(now);
-            let effects = state.go_on([replaced, None]);
-            drop(state);
-            drop(own);
-            effects
+            let own = state.alarm.take_back();
+            let (mut failed, mut replaced) = (None, None);
+            match how {
+                Rung::InTime => replaced = state.take_due(now),
+                Rung::Refused(error) => {
+                    failed = state.waiting.take().map(|batch| (batch, error));
+                }
+                // The pool takes no more: it says so to the calls.
+                Rung::Cancelled => replaced = state.queue_waiting(now),
+            }
+            (own, failed, state.go_on([replaced, None]))
         };
+        drop(own);
+        if let Some((batch, error)) = failed {
+            batch.fail(&error);
+        }
         self.carry_out(effects);
     }
 
     fn carry_out(self: &Arc<Self>, effects: Effects<A>) {
         if let Some((due, number)) = effects.arm {
-            self.arm(due, number);
+            let own = self.clone();
+            let ring = move |how| own.rung(number, how);
+            let task = alarm::ring_at(due, self.pool.clone(), self.location, ring);
+            if let Some(task) = task {
+                let unneeded = self.state.lock().alarm.keep(number, task);
+                alarm::cancel(unneeded);
+            }
         }
         if let Some(argument) = effects.run {
             self.run(argument);
@@ -244,20 +259,6 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
         for replaced in effects.replaced {
             unhandled::drop_reporting(replaced);
         }
-    }
-
-    fn arm(self: &Arc<Self>, due: Instant, number: u64) {
-        let own = self.clone();
-        let task = sleep_until(Some(due), None, self.pool.clone(), self.location);
-        let task = task.then(move |()| own.expired(number));
-        let unneeded = {
-            let mut state = self.state.lock();
-            match state.timer.number == number && state.timer.is_armed {
-                true => state.timer.task.replace(task),
-                false => Some(task),
-            }
-        };
-        cancel(unneeded);
     }
 
     /// Calls the closure. One run at a time comes here.
@@ -398,11 +399,7 @@ impl<A, T: Send + 'static> State<A, T> {
         }
         let due = self.waiting.as_ref().map(|batch| batch.due);
         let arm = match due {
-            Some(Moment::At(due)) if !self.timer.is_armed => {
-                self.timer.is_armed = true;
-                self.timer.number += 1;
-                Some((due, self.timer.number))
-            }
+            Some(Moment::At(due)) => self.alarm.set().map(|number| (due, number)),
             _ => None,
         };
         Effects { run, arm, replaced }
@@ -416,10 +413,4 @@ fn settle_with<T: Clone + Send + 'static>(caller: Resolver<T>, outcome: &Outcome
         Err(payload) => Err(TaskError::panicked_in_drop(payload)),
     };
     unhandled::drop_reporting(caller.settle(outcome));
-}
-
-fn cancel(timer: Option<Task<()>>) {
-    if let Some(timer) = timer {
-        timer.cancel();
-    }
 }

@@ -57,8 +57,10 @@
 //   upstream.rs  what a task with a timer waits for    interval.rs  every
 //   rule.rs      when merged calls run      merge.rs    merging calls
 //   batch.rs     calls that are merged      present_run.rs  what they wait for
+//   alarm.rs     their timer
 //   debounce.rs  Debounce                   throttle.rs  Throttle
 
+mod alarm;
 mod batch;
 mod debounce;
 mod delay;

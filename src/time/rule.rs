@@ -54,6 +54,25 @@ impl Moment {
 }
 
 impl Rule {
+    /// Only the last of several calls counts, when none has come for `wait`.
+    pub(super) fn debounce(wait: Duration) -> Rule {
+        let most = None;
+        Rule {
+            kind: Kind::Debounce { wait, most },
+            leading: false,
+            trailing: true,
+        }
+    }
+
+    /// The first call counts at once, and of the following ones the last, once in a `period`.
+    pub(super) fn throttle(period: Duration) -> Rule {
+        Rule {
+            kind: Kind::Throttle { period },
+            leading: true,
+            trailing: true,
+        }
+    }
+
     /// Until when later calls belong to one that comes now. `None`: as before.
     pub(super) fn quiet_after_call(&self, is_first: bool, now: Instant) -> Option<Moment> {
         match self.kind {

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::panic::Location;
 
-use super::merge::Merger;
-use super::rule::{Kind, Rule};
-use crate::drop_queue::Flat;
+use super::merge::{Merger, merge_calls};
+use super::rule::Rule;
 use crate::pool::Pool;
 use crate::sync::{Arc, Duration};
-use crate::task::{Given, IntoTask, Task};
+use crate::task::{IntoTask, Task};
 
 /// Has a closure run at most once in a period: the first call at once, and only the last of the
 /// following calls, at the end of the period.
@@ -60,7 +59,7 @@ where
         F: FnMut(A) -> R + Send + 'static,
         R: IntoTask<Output = T>,
     {
-        make(None, period, f)
+        Throttle(merge_calls(Rule::throttle(period), None, f))
     }
 
     /// Sets whether the first call of a period is run at once. Default: yes.
@@ -234,27 +233,8 @@ impl Pool {
         R: IntoTask,
         R::Output: Clone + Sync,
     {
-        make(Some(self.clone()), period, f)
+        Throttle(merge_calls(Rule::throttle(period), Some(self.clone()), f))
     }
-}
-
-#[track_caller]
-fn make<A, R, F>(pool: Option<Pool>, period: Duration, f: F) -> Throttle<A, R::Output>
-where
-    A: Send + 'static,
-    F: FnMut(A) -> R + Send + 'static,
-    R: IntoTask,
-    R::Output: Clone + Sync,
-{
-    let location = Location::caller();
-    let rule = Rule {
-        kind: Kind::Throttle { period },
-        leading: true,
-        trailing: true,
-    };
-    let mut f = Flat::new(f);
-    let work = move |argument| Given::call(location, || f(argument));
-    Throttle(Merger::new(rule, Box::new(work), pool, location))
 }
 
 /// Another handle of the same calls.
