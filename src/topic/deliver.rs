@@ -35,28 +35,27 @@ impl<T: Send + Sync + 'static> Hub<T> {
     pub(super) fn deliver(&self, mut entries: Vec<Entry<T>>, value: Option<Arc<T>>) {
         let _hidden = locals::hide();
         let mut next = value.map_or(Next::Nothing, Next::Value);
-        // Entries that have taken themselves out.
-        let mut left = 0;
         loop {
+            // Entries have taken themselves out.
+            let mut has_left = false;
             match next {
                 Next::Value(value) => {
                     for entry in &mut entries {
-                        left += usize::from(entry.call(&value) == Called::Leaves);
+                        has_left |= self.count_out(entry.call(&value));
                     }
                     unhandled::drop_reporting(value);
                 }
                 Next::Sweep => sweep(&mut entries),
                 Next::CatchUp => {
                     for entry in &mut entries {
-                        left += usize::from(entry.catch_up() == Called::Leaves);
+                        has_left |= self.count_out(entry.catch_up());
                     }
                 }
-                Next::End(ended) => left += end_all(ended),
+                Next::End(ended) => has_left |= self.end_all(ended),
                 Next::Nothing => {}
             }
             let mut flushed = Vec::new();
-            let has_left = left > 0;
-            let found = self.go_on(&mut entries, mem::take(&mut left), &mut flushed);
+            let found = self.go_on(&mut entries, has_left, &mut flushed);
             each_here(flushed, drop);
             if has_left {
                 self.tune();
@@ -68,16 +67,41 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
     }
 
+    /// Counts an entry out that has taken itself out. A callback that comes after it in the list
+    /// may ask how many there are.
+    #[inline]
+    fn count_out(&self, called: Called) -> bool {
+        let leaves = called == Called::Leaves;
+        if leaves {
+            self.lock().live -= 1;
+        }
+        leaves
+    }
+
+    /// Takes all of them out, and then tells them: first the tasks that wait, for which the drop of
+    /// another one may wait. Returns false if they were out before.
+    fn end_all(&self, entries: Vec<Entry<T>>) -> bool {
+        let take = |mut entry: Entry<T>| {
+            let was_there = entry.node.leave().is_some();
+            (was_there, entry.take())
+        };
+        let mut taken: Vec<Ended<T>> = entries.into_iter().map(take).collect();
+        let count = taken.iter().filter(|(was_there, _)| *was_there).count();
+        self.lock().live -= count;
+        taken.sort_by_key(|(_, (listener, _))| !listener.as_ref().is_some_and(|it| it.is_task()));
+        each_here(taken, end);
+        count > 0
+    }
+
     /// Returns what is next; `None`: the delivery has ended, and has returned the entries.
     fn go_on(
         &self,
         entries: &mut Vec<Entry<T>>,
-        left: usize,
+        has_left: bool,
         flushed: &mut Vec<Arc<Flush>>,
     ) -> Option<Next<T>> {
         let mut state = self.lock();
-        state.live -= left;
-        state.needs_sweep |= left > 0;
+        state.needs_sweep |= has_left;
         let to_come = state
             .queue
             .front()
@@ -181,20 +205,6 @@ fn sweep<T: Send + Sync + 'static>(entries: &mut Vec<Entry<T>>) {
         unhandled::drop_reporting(entry.take_if_gone());
     }
     compact(entries);
-}
-
-/// Takes all of them out, and then tells them: first the tasks that wait, for which the drop of
-/// another one may wait. Returns how many were not out before.
-fn end_all<T: Send + Sync + 'static>(entries: Vec<Entry<T>>) -> usize {
-    let take = |mut entry: Entry<T>| {
-        let was_there = entry.node.leave().is_some();
-        (was_there, entry.take())
-    };
-    let mut taken: Vec<Ended<T>> = entries.into_iter().map(take).collect();
-    let count = taken.iter().filter(|(was_there, _)| *was_there).count();
-    taken.sort_by_key(|(_, (listener, _))| !listener.as_ref().is_some_and(|it| it.is_task()));
-    each_here(taken, end);
-    count
 }
 
 /// True: it was not out before.

@@ -29,6 +29,27 @@ fn it_listens_from_the_call_on() {
 
 // Contract: B6
 #[test]
+fn one_that_has_its_value_counts_no_more() {
+    within(|| {
+        let topic = Topic::new();
+        let next = topic.next();
+        let (own, log) = (topic.clone(), Log::new());
+        let seen = log.clone();
+        topic.subscribe(move |n: &u32| {
+            seen.push(own.subscribers());
+            if *n == 1 {
+                seen.push(own.publish(2).unwrap());
+            }
+        });
+        assert_eq!(topic.publish(1).unwrap(), 2);
+        assert_eq!(log.take(), [1, 1, 1]);
+        assert_eq!(*next.wait().unwrap(), 1);
+        topic.close();
+    });
+}
+
+// Contract: B6
+#[test]
 fn it_waits_for_what_the_predicate_wants() {
     within(|| {
         let topic = Topic::new();
