@@ -325,6 +325,14 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         left
     }
 
+    /// Nothing is to come, now or later: no flush has to look at it.
+    pub(super) fn retire(&self) {
+        if let Some(home) = self.home.upgrade() {
+            home.remove_buffer(self.number);
+            unhandled::drop_reporting(home);
+        }
+    }
+
     /// How many values were dropped.
     pub(super) fn lost(&self) -> u64 {
         self.lock().lost

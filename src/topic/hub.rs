@@ -74,7 +74,7 @@ pub(super) struct State<T> {
     pub(super) joining: VecDeque<Entry<T>>,
     /// What was published while a delivery was under way.
     pub(super) queue: VecDeque<Numbered<T>>,
-    /// In the order of their numbers.
+    /// In the order of their numbers. After the end those whose subscribers have not finished.
     pub(super) buffers: Vec<Arc<Buffer<T>>>,
     /// How many of `buffers` may refuse a value or have its publisher wait.
     pub(super) strict: usize,
@@ -266,7 +266,10 @@ impl<T: Send + Sync + 'static> Home for Hub<T> {
         let mut state = self.lock();
         let place = state.buffers.binary_search_by_key(&number, |it| it.number);
         let removed = place.ok().map(|place| state.buffers.remove(place));
-        if let Some(buffer) = &removed {
+        // The end has counted all of them out.
+        if let Some(buffer) = &removed
+            && !state.is_closed
+        {
             state.live -= 1;
             state.strict -= usize::from(buffer.is_strict());
         }

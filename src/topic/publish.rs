@@ -162,8 +162,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
         } else {
             state.live += 1;
             state.strict += usize::from(buffer.is_strict());
-            state.buffers.push(buffer.clone());
         }
+        state.buffers.push(buffer.clone());
         drop(state);
         carry_out(&mut effects);
         self.tune();
@@ -212,7 +212,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
         if std::mem::replace(&mut state.is_closed, true) {
             return None;
         }
-        let buffers = std::mem::take(&mut state.buffers);
+        // They stay in the list, for flushes.
+        let buffers = state.buffers.clone();
         state.live -= buffers.len();
         state.strict = 0;
         drop(state);

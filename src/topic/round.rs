@@ -78,9 +78,13 @@ fn end<T: Send + Sync + 'static>(buffer: &Buffer<T>, callback: Callback<T>) -> b
         core.is_scheduled = false;
         round = core.round.take();
     }
+    let is_over = core.is_over();
     drop(core);
     // The drop of the callback may wait for a flush.
     drop(flushed);
+    if is_over {
+        buffer.retire();
+    }
     unhandled::drop_reporting((callback, round));
     goes_on
 }

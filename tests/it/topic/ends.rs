@@ -92,6 +92,28 @@ fn a_close_during_a_delivery_waits_for_what_is_queued() {
 
 // Contract: B5
 #[test]
+fn a_flush_after_the_end_waits_for_what_is_buffered() {
+    within(|| {
+        let topic = Topic::new().replay(1);
+        let (window, log) = (LoopQueue::new(), Log::new());
+        let own = log.clone();
+        topic.on(&window).subscribe(move |n: &u32| own.push(*n));
+        topic.publish(1).unwrap();
+        topic.close();
+        // One that comes late gets what is replayed.
+        let own = log.clone();
+        topic.on(&window).subscribe(move |n| own.push(10 * n));
+        let flush = topic.flush();
+        assert!(!flush.is_settled());
+        while window.run_pending() > 0 {}
+        flush.wait().unwrap();
+        assert_eq!(log.take(), [1, 10]);
+        assert!(topic.flush().is_settled());
+    });
+}
+
+// Contract: B5
+#[test]
 fn the_last_handle_closes_it() {
     within(|| {
         let topic = Topic::new();
