@@ -2,15 +2,15 @@
 
 // The nodes are in one list and name each other by their places, so nothing recurses.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::room;
 
 /// Free places that a trie of any size may keep.
 const FREE_KEPT: usize = 64;
 
-/// Something that is stored under a pattern, with its number.
-type Stored<V> = (u64, V);
+/// What is stored under one pattern, by number. There may be very many, which go in any order.
+type Stored<V> = BTreeMap<u64, V>;
 
 /// Patterns, each with what is stored under it.
 pub(super) struct Trie<V> {
@@ -26,9 +26,9 @@ struct Node<V> {
     token: Box<str>,
     children: HashMap<Box<str>, usize>,
     /// Stored under the pattern that ends here.
-    here: Vec<Stored<V>>,
+    here: Stored<V>,
     /// Stored under the pattern that goes on with `>`.
-    rest: Vec<Stored<V>>,
+    rest: Stored<V>,
 }
 
 impl<V> Node<V> {
@@ -37,8 +37,8 @@ impl<V> Node<V> {
             parent,
             token: token.into(),
             children: HashMap::new(),
-            here: Vec::new(),
-            rest: Vec::new(),
+            here: BTreeMap::new(),
+            rest: BTreeMap::new(),
         }
     }
 
@@ -59,7 +59,7 @@ impl<V: Clone> Trie<V> {
         let mut place = 0;
         for token in pattern.split('.') {
             if token == ">" {
-                self.nodes[place].rest.push((number, value));
+                self.nodes[place].rest.insert(number, value);
                 return;
             }
             place = match self.nodes[place].children.get(token) {
@@ -67,7 +67,7 @@ impl<V: Clone> Trie<V> {
                 None => self.add(place, token),
             };
         }
-        self.nodes[place].here.push((number, value));
+        self.nodes[place].here.insert(number, value);
     }
 
     fn add(&mut self, parent: usize, token: &str) -> usize {
@@ -98,13 +98,12 @@ impl<V: Clone> Trie<V> {
             place = *self.nodes[place].children.get(token)?;
         }
         let node = &mut self.nodes[place];
-        let list = if is_rest {
+        let stored = if is_rest {
             &mut node.rest
         } else {
             &mut node.here
         };
-        let at = list.iter().position(|(own, _)| *own == number)?;
-        let (_, removed) = list.remove(at);
+        let removed = stored.remove(&number)?;
         while place != 0 && self.nodes[place].is_empty() {
             let node = std::mem::replace(&mut self.nodes[place], Node::new(0, ""));
             let siblings = &mut self.nodes[node.parent].children;
@@ -145,7 +144,7 @@ impl<V: Clone> Trie<V> {
     /// Returns what is stored under the patterns that `subject` matches, in the order of the
     /// numbers.
     pub(super) fn find(&self, subject: &str) -> Vec<V> {
-        let mut found: Vec<&Stored<V>> = Vec::new();
+        let mut found: Vec<(&u64, &V)> = Vec::new();
         let mut places = vec![0];
         for token in subject.split('.') {
             let mut next = Vec::new();
@@ -160,15 +159,15 @@ impl<V: Clone> Trie<V> {
         for place in places {
             found.extend(&self.nodes[place].here);
         }
-        found.sort_unstable_by_key(|(number, _)| *number);
+        found.sort_unstable_by_key(|(number, _)| **number);
         found.into_iter().map(|(_, value)| value.clone()).collect()
     }
 
     /// Takes everything.
     pub(super) fn take_all(&mut self) -> Vec<V> {
         let nodes = std::mem::take(self).nodes;
-        let lists = nodes.into_iter().flat_map(|node| [node.here, node.rest]);
-        lists.flatten().map(|(_, value)| value).collect()
+        let stored = nodes.into_iter().flat_map(|node| [node.here, node.rest]);
+        stored.flat_map(BTreeMap::into_values).collect()
     }
 }
 
