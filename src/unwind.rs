@@ -15,7 +15,7 @@ use crate::promise::{Resolver, SharedResolver};
 use crate::retry::RetryBudget;
 use crate::task::{SharedTask, Subscription, Task};
 use crate::timer::Clock;
-use crate::topic::{Receiver, Topic, Watch};
+use crate::topic::{Receiver, Topic, Topics, Watch};
 
 impl<T> UnwindSafe for Task<T> {}
 impl<T> RefUnwindSafe for Task<T> {}
@@ -50,11 +50,15 @@ impl RefUnwindSafe for Clock {}
 
 impl UnwindSafe for RetryBudget {}
 impl RefUnwindSafe for RetryBudget {}
+
 impl<T: Send + Sync + 'static> UnwindSafe for Topic<T> {}
 impl<T: Send + Sync + 'static> RefUnwindSafe for Topic<T> {}
 
 impl<T: Send + Sync + 'static> UnwindSafe for Receiver<T> {}
 impl<T: Send + Sync + 'static> RefUnwindSafe for Receiver<T> {}
+
+impl<T: Send + Sync + 'static> UnwindSafe for Topics<T> {}
+impl<T: Send + Sync + 'static> RefUnwindSafe for Topics<T> {}
 
 impl<T: Send + Sync + 'static> UnwindSafe for Watch<T> {}
 impl<T: Send + Sync + 'static> RefUnwindSafe for Watch<T> {}

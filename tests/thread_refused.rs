@@ -6,6 +6,7 @@ mod support;
 use std::time::Duration;
 
 use fast_async::time::Debounce;
+use fast_async::topic::Topic;
 use fast_async::{ErrorKind, Pool, Shutdown, Status, Task, all, deferred, delay};
 use support::{Count, Gate, until, watched};
 
@@ -308,6 +309,11 @@ mod by_limit {
         );
         let merged = Debounce::new(moment, |n: u8| Ok(n)).call(7);
         assert_eq!(merged.wait().unwrap_err().kind(), ErrorKind::Rejected);
+        // A value of a topic comes early rather than never.
+        let topic = Topic::new();
+        let next = topic.debounce(moment).next();
+        topic.publish(7).unwrap();
+        assert_eq!(*next.wait().unwrap(), 7);
         // What needs no timer is not refused.
         assert!(delay(Duration::ZERO).wait().is_ok());
         assert_eq!(Task::ready(7).timeout(moment).wait().unwrap(), 7);

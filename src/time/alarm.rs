@@ -1,4 +1,4 @@
-//! The one timer of calls that wait.
+//! The one timer of calls, or of values, that wait.
 
 use std::panic::Location;
 
@@ -12,7 +12,7 @@ use crate::task::{Status, Task};
 ///
 /// Its task is made, cancelled and dropped without that lock.
 #[derive(Default)]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     is_armed: bool,
     /// Raised each time that it is armed or taken back.
     number: u64,
@@ -20,7 +20,7 @@ pub(super) struct Alarm {
 }
 
 /// What has become of an alarm.
-pub(super) enum Rung {
+pub(crate) enum Rung {
     /// Its time has come.
     InTime,
     /// It has failed: the system refuses the thread that timers need.
@@ -31,7 +31,7 @@ pub(super) enum Rung {
 
 impl Alarm {
     /// Something waits. `Some`: the caller must arm the alarm, by [`ring_at`], under this number.
-    pub(super) fn set(&mut self) -> Option<u64> {
+    pub(crate) fn set(&mut self) -> Option<u64> {
         if self.is_armed {
             return None;
         }
@@ -41,13 +41,13 @@ impl Alarm {
     }
 
     /// False: this alarm was taken back.
-    pub(super) fn is_current(&self, number: u64) -> bool {
+    pub(crate) fn is_current(&self, number: u64) -> bool {
         self.is_armed && self.number == number
     }
 
     /// Keeps the task of the alarm that was armed. Returns it if it is not needed any more, for the
     /// caller to [`cancel`].
-    pub(super) fn keep(&mut self, number: u64, task: Task<()>) -> Option<Task<()>> {
+    pub(crate) fn keep(&mut self, number: u64, task: Task<()>) -> Option<Task<()>> {
         match self.is_current(number) {
             true => self.task.replace(task),
             false => Some(task),
@@ -55,7 +55,7 @@ impl Alarm {
     }
 
     /// It is not needed, or has come. The caller [`cancel`]s the task.
-    pub(super) fn take_back(&mut self) -> Option<Task<()>> {
+    pub(crate) fn take_back(&mut self) -> Option<Task<()>> {
         self.is_armed = false;
         self.number += 1;
         self.task.take()
@@ -64,7 +64,7 @@ impl Alarm {
 
 /// Calls `ring` at `due`, in `pool`, and returns the task of that. Calls it earlier if it is certain
 /// that the time will not come: before this returns, where no timer can be had.
-pub(super) fn ring_at(
+pub(crate) fn ring_at(
     due: Instant,
     pool: Option<Pool>,
     location: &'static Location<'static>,
@@ -88,7 +88,7 @@ pub(super) fn ring_at(
 }
 
 /// Cancels the task of an alarm.
-pub(super) fn cancel(task: Option<Task<()>>) {
+pub(crate) fn cancel(task: Option<Task<()>>) {
     if let Some(task) = task {
         task.cancel();
     }

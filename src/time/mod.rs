@@ -60,7 +60,7 @@
 //   alarm.rs     their timer
 //   debounce.rs  Debounce                   throttle.rs  Throttle
 
-mod alarm;
+pub(crate) mod alarm;
 mod batch;
 mod debounce;
 mod delay;
@@ -68,7 +68,7 @@ mod interval;
 mod limit;
 mod merge;
 mod present_run;
-mod rule;
+pub(crate) mod rule;
 mod throttle;
 mod timeout;
 mod upstream;

@@ -1,17 +1,17 @@
-//! When merged calls are run: the rules of `Debounce` and `Throttle`.
+//! When merged calls are run: the rules of `Debounce` and `Throttle`, of calls and of topics.
 
 use crate::sync::{Duration, Instant};
 
 /// When merged calls are run.
-pub(super) struct Rule {
-    pub(super) kind: Kind,
+pub(crate) struct Rule {
+    pub(crate) kind: Kind,
     /// The first call is run at once.
-    pub(super) leading: bool,
+    pub(crate) leading: bool,
     /// Later ones are run when their time has come.
-    pub(super) trailing: bool,
+    pub(crate) trailing: bool,
 }
 
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// After `wait` without a call, and not later than `most` after the first one.
     Debounce {
         wait: Duration,
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 
 /// A moment that may never come.
 #[derive(Clone, Copy)]
-pub(super) enum Moment {
+pub(crate) enum Moment {
     Past,
     At(Instant),
     Never,
@@ -35,7 +35,7 @@ impl Moment {
     }
 
     /// It has come. A moment that comes now has.
-    pub(super) fn is_over(self, now: Instant) -> bool {
+    pub(crate) fn is_over(self, now: Instant) -> bool {
         match self {
             Moment::Past => true,
             Moment::At(moment) => now >= moment,
@@ -55,7 +55,7 @@ impl Moment {
 
 impl Rule {
     /// Only the last of several calls counts, when none has come for `wait`.
-    pub(super) fn debounce(wait: Duration) -> Rule {
+    pub(crate) fn debounce(wait: Duration) -> Rule {
         let most = None;
         Rule {
             kind: Kind::Debounce { wait, most },
@@ -65,7 +65,7 @@ impl Rule {
     }
 
     /// The first call counts at once, and of the following ones the last, once in a `period`.
-    pub(super) fn throttle(period: Duration) -> Rule {
+    pub(crate) fn throttle(period: Duration) -> Rule {
         Rule {
             kind: Kind::Throttle { period },
             leading: true,
@@ -74,7 +74,7 @@ impl Rule {
     }
 
     /// Until when later calls belong to one that comes now. `None`: as before.
-    pub(super) fn quiet_after_call(&self, is_first: bool, now: Instant) -> Option<Moment> {
+    pub(crate) fn quiet_after_call(&self, is_first: bool, now: Instant) -> Option<Moment> {
         match self.kind {
             Kind::Debounce { wait, .. } => Some(Moment::after(now, wait)),
             Kind::Throttle { period } => is_first.then(|| Moment::after(now, period)),
@@ -82,7 +82,7 @@ impl Rule {
     }
 
     /// Until when later calls belong to a run that begins now. `None`: as before.
-    pub(super) fn quiet_after_run(&self, now: Instant) -> Option<Moment> {
+    pub(crate) fn quiet_after_run(&self, now: Instant) -> Option<Moment> {
         match self.kind {
             Kind::Debounce { .. } => None,
             Kind::Throttle { period } => Some(Moment::after(now, period)),
@@ -90,7 +90,7 @@ impl Rule {
     }
 
     /// When calls are due, of which the first came at `since` and the last comes now.
-    pub(super) fn due(&self, since: Instant, now: Instant, quiet: Moment) -> Moment {
+    pub(crate) fn due(&self, since: Instant, now: Instant, quiet: Moment) -> Moment {
         match self.kind {
             Kind::Throttle { .. } => quiet,
             Kind::Debounce { wait, most } => {

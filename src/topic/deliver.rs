@@ -12,7 +12,7 @@ use super::hub::{Delivery, Hub, Refused, Since, compact};
 use super::source::Attached;
 use crate::cell::pieces::each_here;
 use crate::sync::{Arc, thread_id};
-use crate::task::spawn;
+use crate::task::TaskBuilder;
 use crate::{locals, nesting, room, unhandled};
 
 /// What a delivery has to do next.
@@ -166,7 +166,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
     /// Has a job of the pool deliver.
     pub(super) fn send(self: &Arc<Self>) {
         let job = Sent(Some(self.clone()));
-        spawn(move || job.run()).detach();
+        let builder = TaskBuilder::of_pool(self.pool().cloned());
+        builder.spawn(move || job.run()).detach();
     }
 }
 

@@ -128,7 +128,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     pub fn merge(&self, other: &Topic<T>) -> Topic<T> {
         let location = Location::caller();
         let sources = [self.hub().clone(), other.hub().clone()];
-        let hub = Hub::new();
+        let hub = self.hub().derived();
         let me = hub.me();
         hub.set_source(Source::new(move |attached: &mut Attached| {
             let left = Arc::new(AtomicUsize::new(sources.len()));
@@ -203,7 +203,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// ```
     pub fn chunks(&self, count: usize) -> Topic<Vec<Arc<T>>> {
         let source = self.hub().clone();
-        let hub = Hub::new();
+        let hub = source.derived();
         let me = hub.me();
         hub.set_source(Source::new(move |attached: &mut Attached| {
             if let Some(to) = me.upgrade() {
@@ -277,7 +277,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     {
         let location = Location::caller();
         let source = self.hub().clone();
-        let hub = Hub::new();
+        let hub = source.derived();
         let me = hub.me();
         hub.set_source(Source::new(move |attached: &mut Attached| {
             if let Some(to) = me.upgrade() {

@@ -57,7 +57,8 @@ impl<T: Send + Sync + 'static> Drop for Owner<T> {
 }
 
 impl<T: Send + Sync + 'static> Topic<T> {
-    /// Makes a topic without subscribers.
+    /// Makes a topic without subscribers; see [`Pool::topic`] for one of another pool than the
+    /// global one.
     ///
     /// # Examples
     ///
@@ -66,7 +67,12 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// assert_eq!(topic.publish("no subscriber"), Ok(0));
     /// ```
     pub fn new() -> Topic<T> {
-        let (hub, closes) = (Hub::new(), true);
+        Topic::in_pool(None)
+    }
+
+    /// Makes one of `pool`; `None`: of the global pool.
+    pub(super) fn in_pool(pool: Option<Pool>) -> Topic<T> {
+        let (hub, closes) = (Hub::new(pool), true);
         Topic(Arc::new(Owner { hub, closes }))
     }
 
@@ -80,7 +86,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// gap and without one twice. Default: 0.
     ///
     /// No publisher waits for the earlier values: a callback without a buffer gets them on the
-    /// [global pool](Pool::global), and [`next`](Topic::next) does not get them. They go into a
+    /// topic's pool, and [`next`](Topic::next) does not get them. They go into a
     /// buffer beyond its limit where its [`Overflow`] drops nothing. Subscribers of a closed topic
     /// get them too, and then the end. A second call replaces the number, for all handles: it drops
     /// the oldest of what is too much, and does not bring back what was dropped before.
@@ -141,7 +147,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// The callbacks without a buffer run on this thread, before the call returns. If another
     /// thread delivers, or this one does inside a callback, the value is queued, that thread
     /// delivers it, and the call returns at once. With no subscriber the value is dropped. In a
-    /// line of more than some dozens of derived topics, jobs of the global pool deliver to those
+    /// line of more than some dozens of derived topics, jobs of the topic's pool deliver to those
     /// beyond.
     ///
     /// Blocks while the buffer of a subscriber with [`Overflow::Block`] is full.
@@ -229,8 +235,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
         }
     }
 
-    /// Begins to subscribe a callback behind a buffer of `limit` values; it runs on the
-    /// [global pool](Pool::global), or on what [`on`](TopicOn::on) says.
+    /// Begins to subscribe a callback behind a buffer of `limit` values; it runs on the topic's
+    /// pool, or on what [`on`](TopicOn::on) says.
     ///
     /// # Examples
     ///
@@ -254,8 +260,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
 
     /// Returns a task for the next value, from this call on.
     ///
-    /// The task is a future too. Its continuations run on the [global pool](Pool::global), so that
-    /// they delay no other subscriber. A cancel leaves nothing in the topic.
+    /// The task is a future too. Its continuations run on the topic's pool, so that they delay no
+    /// other subscriber. A cancel leaves nothing in the topic.
     ///
     /// The task fails as [`Abandoned`](crate::ErrorKind::Abandoned) when the topic is closed before
     /// the value comes.
@@ -485,7 +491,8 @@ impl<T: Send + Sync + 'static> TopicOn<'_, T> {
     {
         let location = Location::caller();
         let callback: Callback<T> = Box::new(move |value| round::call(location, || f(value)));
-        let executor = self.executor.unwrap_or_else(|| Pool::global().to_shared());
+        let pool = || self.topic.hub().pool().unwrap_or(Pool::global());
+        let executor = self.executor.unwrap_or_else(|| pool().to_shared());
         let to = Some((executor, callback));
         let limit = (self.limit, self.overflow);
         let buffer = self.topic.hub().add_buffer(limit, to);

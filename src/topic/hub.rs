@@ -11,6 +11,7 @@ use super::entry::{Contents, Entry, Home, Listener, Node, Removed, Work, tune};
 use super::flush::Flush;
 use super::kept::Kept;
 use super::source::Source;
+use crate::pool::Pool;
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, ThreadId, Weak};
 
 /// The number of removed entries that a list of any length may keep.
@@ -22,6 +23,8 @@ const ENTRIES_KEPT: usize = 64;
 pub(super) struct Hub<T> {
     state: Mutex<State<T>>,
     me: Weak<Hub<T>>,
+    /// The pool that delivers what no publisher does; `None`: the global one.
+    pool: Option<Pool>,
     /// Of a derived topic.
     source: OnceLock<Source>,
 }
@@ -92,9 +95,10 @@ pub(super) struct State<T> {
 }
 
 impl<T: Send + Sync + 'static> Hub<T> {
-    pub(super) fn new() -> Arc<Hub<T>> {
+    pub(super) fn new(pool: Option<Pool>) -> Arc<Hub<T>> {
         Arc::new_cyclic(|me| Hub {
             me: me.clone(),
+            pool,
             source: OnceLock::new(),
             state: Mutex::new(State {
                 next: 0,
@@ -122,6 +126,15 @@ impl<T: Send + Sync + 'static> Hub<T> {
 
     pub(super) fn me(&self) -> Weak<Hub<T>> {
         self.me.clone()
+    }
+
+    pub(super) fn pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
+    }
+
+    /// Makes the state of a topic that is derived from this one.
+    pub(super) fn derived<U: Send + Sync + 'static>(&self) -> Arc<Hub<U>> {
+        Hub::new(self.pool.clone())
     }
 
     /// Makes it a derived topic.

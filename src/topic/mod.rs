@@ -41,9 +41,46 @@
 //! | wait for one | [`Topic::next`], [`Topic::next_where`] |
 //! | share a value that changes | [`Watch`] |
 //! | derive one | [`Topic::map`], [`Topic::filter`], [`Topic::take`], [`Topic::merge`], [`Topic::until`], [`Topic::chunks`] |
+//! | derive one that is slower | [`Topic::debounce`], [`Topic::throttle`] |
 //! | publish by subject | [`Topics`] |
 //! | connect two | [`Topic::pipe`], [`Topic::publish_from`] |
 //! | reach who comes late | [`Topic::replay`], [`Topic::hold`] |
+//! | choose the pool and the clock | [`Pool::topic`](crate::Pool::topic), [`Pool::watch`](crate::Pool::watch), [`Pool::topics`](crate::Pool::topics) |
+//!
+//! # Which of them for which need
+//!
+//! | you have | take |
+//! |---|---|
+//! | something short to do with each value: to count, to wake, to pass on | a callback, [`subscribe`](Topic::subscribe): no queue, no other thread |
+//! | a callback that takes long, or belongs to a thread of its own such as a window's | a callback behind a buffer, [`on`](Topic::on) or [`buffer`](Topic::buffer) |
+//! | a loop that reads the values, on its own thread or in a task | [`receiver`](Topic::receiver) |
+//! | a chain that continues with one value: the next, or the first that fits | [`next`](Topic::next), [`next_where`](Topic::next_where) |
+//! | a state of which only the latest value counts: settings, a level, who is connected | [`Watch`] |
+//! | values of many kinds, and subscribers that want some of them | [`Topics`], by subject |
+//! | one value, once | no topic: a [`Task`](crate::Task), or a [`SharedTask`](crate::SharedTask) for several |
+//! | jobs, each for one of several workers | no topic: a [`TaskQueue`](crate::TaskQueue), or `spawn` |
+//!
+//! # What becomes of a slow subscriber
+//!
+//! A callback without a buffer takes its time from the delivery: later subscribers, and values that
+//! come meanwhile, wait for it. The publishers do not: a value that is published during a delivery
+//! is queued, and [`publish`](Topic::publish) returns. That queue has no bound, so such a callback
+//! should be short.
+//!
+//! A subscriber with a buffer delays no other while its buffer has room. What happens when it has
+//! none is this subscriber's own choice:
+//!
+//! | [`Overflow`] | the slow one | the publisher | others |
+//! |---|---|---|---|
+//! | [`Block`](Overflow::Block) | loses nothing | waits for room, and its pool stays live | wait with the publisher |
+//! | [`DropOldest`](Overflow::DropOldest) | has the latest values, and counts what it [lost](Receiver::lost) | does not wait | do not notice |
+//! | [`DropIncoming`](Overflow::DropIncoming) | has the earliest values, and counts what it lost | does not wait | do not notice |
+//! | [`Fail`](Overflow::Fail) | loses nothing | gets the value back: [`PublishError::Full`] | do not get that value |
+//!
+//! The number of a value ([`Received::seq`]) shows where something is missing. A loss never looks
+//! like the end. Under `Block` no publisher waits for a receiver that was dropped, nor for itself:
+//! the thread that would have to read goes beyond the limit, and so do callbacks that wait for each
+//! other's room.
 //!
 //! # What holds for all of them
 //!
@@ -53,13 +90,10 @@
 //!   again.
 //! - No lock is held while user code runs or is dropped. A callback that panics is reported, and
 //!   stops neither the others nor itself.
-//! - A subscriber without a buffer delays later subscribers, and the values published while it
-//!   runs. One with a buffer delays no other, unless the buffer is full and [`Overflow::Block`] is
-//!   set. Then the publisher waits as in [`Task::wait`](crate::Task::wait), so its pool stays live.
 //! - A value is neither cloned nor copied: it needs no `Clone`, but has to be `Send` and `Sync`.
 //!   The last subscriber that has it drops it.
 //! - A topic ends when it is closed, or when its last handle is dropped. What was published before
-//!   is still delivered.
+//!   is still delivered. It does not end because its subscribers have left.
 //!
 //! # Derived topics
 //!
@@ -69,6 +103,34 @@
 //! its source, not with its last handle. Its callbacks run inside the delivery of the source, so a
 //! chain of them takes as much stack as it is long, and an [`Overflow::Block`] holds up the source.
 //! A value that an [`Overflow::Fail`] would refuse is counted as lost: no publisher waits for it.
+//! What [`debounce`](Topic::debounce) and [`throttle`](Topic::throttle) pass on later comes on the
+//! topic's pool and holds up nothing.
+//!
+//! # Beside other libraries
+//!
+//! | | slow subscriber | no subscriber | publish inside a callback | end |
+//! |---|---|---|---|---|
+//! | [`Topic`] | chosen by each: waits, loses and counts, or refuses | dropped, unless held or replayed | queued: one order for all | closed, or last handle; after what is buffered |
+//! | tokio `broadcast` | loses the oldest, and gets `Lagged(n)`; one capacity for all | `send` fails | no callbacks | last sender |
+//! | tokio `watch` | has the latest value | `send` fails; `send_replace` does not | no callbacks | last sender |
+//! | `bus` | the one producer waits for the slowest | dropped | no callbacks | producer dropped |
+//! | `async-broadcast` | the sender waits; or all lose the oldest, `Overflowed(n)`; one capacity for all | the sender waits, or fails | no callbacks | last sender, or last receiver |
+//! | RxJS `Subject` | callbacks only: the publisher waits | dropped | nested: later subscribers get the inner value first | `complete` or `error` |
+//! | Kotlin `SharedFlow` | suspends `emit`, or drops, uncounted; one buffer for all | only the replay is kept | callbacks suspend | never |
+//! | Node `EventEmitter` | callbacks only: the publisher waits | dropped; an `'error'` event throws | nested: later listeners get the inner event first | none |
+//!
+//! The differences that bite, for those who come from there:
+//!
+//! - tokio `broadcast`, `bus` and `async-broadcast` clone the value for each receiver. Here it is
+//!   lent: `&T`, or an `Arc<T>`.
+//! - A tokio `broadcast` receiver gets its loss as an error in place of a value; here
+//!   [`lost`](Receiver::lost) and [`seq`](Received::seq) tell of it, and a `for` loop goes on.
+//! - A send without a receiver fails in tokio, and returns `Ok(0)` here.
+//! - In an `EventEmitter` a listener that throws ends the `emit`, and one that was removed during
+//!   an `emit` is still called in it. Here the others are called, and a removed one is not.
+//! - `BehaviorSubject` and `StateFlow` are [`Watch`]; `StateFlow` leaves out a value that equals
+//!   the last one, and a `Watch` does not: [`filter`](Topic::filter) it.
+//! - Kotlin's `DROP_LATEST` drops the value that is published: [`Overflow::DropIncoming`].
 //!
 //! # What it costs
 //!
@@ -83,7 +145,8 @@
 //   round.rs     callbacks on executors   receiver.rs  Receiver
 //   next.rs      next, next_where         kept.rs      replay, hold
 //   overflow.rs  what a full buffer does  flush.rs     flush
-//   watch.rs     Watch                    derived.rs   map, filter, ..
+//   watch.rs     Watch                    of_pool.rs   topics of a pool
+//   derived.rs   map, filter, ..          pace.rs      debounce, throttle
 //   source.rs    what a derived topic is attached to    feed.rs  a topic with another source
 //   subjects.rs  Topics                   trie.rs      the patterns of subjects
 
@@ -97,7 +160,9 @@ mod handle;
 mod hub;
 mod kept;
 mod next;
+mod of_pool;
 mod overflow;
+mod pace;
 mod publish;
 mod receiver;
 mod round;

@@ -8,7 +8,7 @@ use crate::cell::state::Phase;
 use crate::cell::{UpstreamRef, with_state};
 use crate::error::{At, ErrorKind, TaskError};
 use crate::guard;
-use crate::promise::{Resolver, deferred};
+use crate::promise::{Resolver, deferred_in};
 use crate::sync::Arc;
 use crate::task::Task;
 
@@ -23,13 +23,12 @@ pub(super) struct Waiter<T: Send + Sync + 'static, P> {
 impl<T: Send + Sync + 'static, P> Waiter<T, P> {
     /// Makes one, and its task.
     #[track_caller]
-    pub(super) fn new(predicate: P) -> (Waiter<T, P>, Task<Arc<T>>) {
-        let (resolver, task) = deferred();
-        // Continuations of the task must not delay the topic.
-        let resolver = Some(resolver.on_pool());
+    pub(super) fn new(hub: &Hub<T>, predicate: P) -> (Waiter<T, P>, Task<Arc<T>>) {
         let location = Location::caller();
+        // Continuations of the task must not delay the topic: they run on its pool.
+        let (resolver, task) = deferred_in(hub.pool(), location);
         let waiter = Waiter {
-            resolver,
+            resolver: Some(resolver),
             predicate,
             location,
         };
@@ -84,7 +83,7 @@ where
     T: Send + Sync + 'static,
     P: FnMut(&T) -> bool + Send + 'static,
 {
-    let (waiter, task) = Waiter::new(predicate);
+    let (waiter, task) = Waiter::new(hub, predicate);
     match hub.add(Box::new(waiter), Since::Now) {
         Ok((node, _)) => {
             tie(&task, node);

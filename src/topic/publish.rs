@@ -1,5 +1,7 @@
 //! Publishing: the one place where values get their numbers.
 
+use std::panic::Location;
+
 use super::buffer::{Buffer, Callback, Effect, Room};
 use super::entry::Entry;
 use super::flush::Flush;
@@ -10,7 +12,7 @@ use crate::cell::pieces::each_here;
 use crate::error::{ErrorKind, TaskError};
 use crate::executor::Executor;
 use crate::nesting::{self, Level};
-use crate::promise::{Resolver, deferred};
+use crate::promise::deferred_in;
 use crate::sync::{Arc, MutexGuard, chaos_point, thread_id};
 use crate::task::Task;
 use crate::unhandled;
@@ -270,8 +272,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
     /// Returns a task that settles when what was published before has been delivered.
     #[track_caller]
     pub(super) fn flush(&self) -> Task<()> {
-        let (resolver, task) = deferred();
-        let resolver: Resolver<()> = resolver.on_pool();
+        let (resolver, task) = deferred_in(self.pool(), Location::caller());
         let flush = Arc::new(Flush::new(resolver));
         let me = thread_id();
         let mut state = self.lock();

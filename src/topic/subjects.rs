@@ -14,6 +14,7 @@ use super::hub::Hub;
 use super::source::{Attached, Source};
 use super::trie::Trie;
 use crate::cell::pieces::each_here;
+use crate::pool::Pool;
 use crate::sync::{Arc, Mutex, Weak};
 use crate::{room, unhandled};
 
@@ -92,6 +93,10 @@ impl<T: Send + Sync + 'static> Topics<T> {
     /// # Ok::<(), fast_async::topic::SubjectError>(())
     /// ```
     pub fn new() -> Topics<T> {
+        Topics::in_pool(None)
+    }
+
+    pub(super) fn in_pool(pool: Option<Pool>) -> Topics<T> {
         let router = Arc::new_cyclic(|me| Router {
             state: Mutex::new(State {
                 trie: Trie::new(),
@@ -101,7 +106,7 @@ impl<T: Send + Sync + 'static> Topics<T> {
             }),
             me: me.clone(),
         });
-        let all = Topic::new();
+        let all = Topic::in_pool(pool);
         let added = all.hub().listen(Box::new(Routing(router.clone())));
         debug_assert!(added.is_ok(), "it is open");
         Topics { all, router }
@@ -165,7 +170,7 @@ impl<T: Send + Sync + 'static> Topics<T> {
     pub fn topic(&self, pattern: &str) -> Result<Topic<Message<T>>, SubjectError> {
         check(pattern)?;
         let (router, pattern): (_, Arc<str>) = (self.router.clone(), pattern.into());
-        let hub = Hub::new();
+        let hub = self.all.hub().derived();
         let me = hub.me();
         hub.set_source(Source::new(move |attached: &mut Attached| {
             if let Some(hub) = me.upgrade() {

@@ -42,7 +42,12 @@ impl<T: Send + Sync + 'static> Watch<T> {
     /// assert_eq!(*watch.get(), "idle");
     /// ```
     pub fn new(value: T) -> Watch<T> {
-        let topic = Topic::new().replay(1);
+        Watch::of(Topic::new(), value)
+    }
+
+    /// Makes one of a topic that is new.
+    pub(super) fn of(topic: Topic<T>, value: T) -> Watch<T> {
+        let topic = topic.replay(1);
         let published = topic.publish(value);
         debug_assert!(published.is_ok());
         topic.hub().lock().kept.keep_one();
@@ -176,7 +181,7 @@ impl<T: Send + Sync + 'static> Watch<T> {
         P: FnMut(&T) -> bool + Send + 'static,
     {
         let hub = self.0.hub();
-        let (waiter, task) = Waiter::new(predicate);
+        let (waiter, task) = Waiter::new(hub, predicate);
         let mut waiter: Box<dyn Listener<T>> = Box::new(waiter);
         loop {
             let (number, value) = self.numbered();

@@ -1,4 +1,5 @@
-//! Topics: one order for all subscribers, buffers, closing, waiting for the next value.
+//! Topics: one order for all subscribers, buffers, closing, waiting for the next value, what is
+//! derived.
 
 mod buffers;
 mod derived;
@@ -6,6 +7,7 @@ mod ends;
 mod kept;
 mod nexts;
 mod order;
+mod pace;
 mod subjects;
 mod watch;
 
