@@ -29,6 +29,11 @@
 //! program hangs". This page has the concepts in a paragraph, the verbs in a table, and the
 //! modules.
 //!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `macros` | yes | the attribute `#[make_async]` |
+//! | `stream` | no | [`Receiver::into_stream`](topic::Receiver#method.into_stream): values of a topic in async code |
+//!
 //! # Concepts
 //!
 //! A [`Task`] is a promise for one value. It *settles* once: with the value, or with a

@@ -4,10 +4,12 @@
 // and no lock of a cell is taken.
 
 use std::collections::VecDeque;
+use std::task::Waker;
 
 use super::entry::{Home, Work, tune};
 use super::flush::Flush;
 use super::overflow::Overflow;
+use super::reader::{Reader, dismiss};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::state::Phase;
 use crate::cell::{AnyCell, Upstream, UpstreamRef, with_state};
@@ -46,7 +48,7 @@ pub(super) struct Core<T> {
     /// The callback runs, on the thread of the consumer.
     pub(super) is_running: bool,
     /// A receiver that waits for a value.
-    reader: Option<Resolver<()>>,
+    reader: Option<Reader>,
     /// Publishers that wait for room.
     rooms: Vec<Resolver<()>>,
     /// `None` while it is being called, and for a receiver.
@@ -61,8 +63,8 @@ pub(super) struct Core<T> {
 
 /// What is to be done after a change, without a lock.
 pub(super) enum Effect<T> {
-    /// Ends a wait.
-    Wake(Resolver<()>),
+    /// There is something to take, or the end.
+    Wake(Reader),
     /// The callback of this buffer has values to take.
     Round(Arc<Buffer<T>>),
     /// A value was dropped.
@@ -293,11 +295,31 @@ impl<T: Send + Sync + 'static> Buffer<T> {
             wake([resolver]);
             return None;
         }
-        let before = core.reader.replace(resolver);
+        let before = core.reader.replace(Reader::Thread(resolver));
         drop(core);
-        // Of a wait whose time was over.
-        wake(before);
+        dismiss(before);
         Some(value)
+    }
+
+    /// Has `waker` called when there may be something to take. False: there is.
+    pub(super) fn await_by(&self, waker: &Waker) -> bool {
+        // A clone is foreign code, so it is made without the lock.
+        let mut reader = Some(Reader::Future(waker.clone()));
+        let mut core = self.lock();
+        core.consumer = thread_id();
+        let is_to_wait = core.queue.is_empty() && !core.is_ended && !core.has_left;
+        if is_to_wait {
+            std::mem::swap(&mut core.reader, &mut reader);
+        }
+        drop(core);
+        dismiss(reader);
+        is_to_wait
+    }
+
+    /// Everything was taken, and nothing more comes.
+    #[cfg(feature = "stream")]
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().is_over()
     }
 
     /// The subscriber leaves, and gets no more values.
@@ -320,7 +342,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         let (rooms, reader) = (std::mem::take(&mut core.rooms), core.reader.take());
         drop(core);
         wake(rooms);
-        wake(reader);
+        dismiss(reader);
         work.finish();
         left
     }

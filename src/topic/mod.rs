@@ -38,6 +38,7 @@
 //! | listen | [`Topic::subscribe`] |
 //! | listen elsewhere, at one's own pace | [`Topic::on`], [`Topic::buffer`] |
 //! | take values in a loop | [`Topic::receiver`] |
+//! | take values in async code | [`Receiver::poll_recv`], or [`Receiver`] as a stream with the feature `stream` |
 //! | wait for one | [`Topic::next`], [`Topic::next_where`] |
 //! | share a value that changes | [`Watch`] |
 //! | derive one | [`Topic::map`], [`Topic::filter`], [`Topic::take`], [`Topic::merge`], [`Topic::until`], [`Topic::chunks`] |
@@ -145,6 +146,7 @@
 //   round.rs     callbacks on executors   receiver.rs  Receiver
 //   next.rs      next, next_where         kept.rs      replay, hold
 //   overflow.rs  what a full buffer does  flush.rs     flush
+//   reader.rs    what ends a receiver's wait          stream.rs    a receiver as a stream
 //   watch.rs     Watch                    of_pool.rs   topics of a pool
 //   derived.rs   map, filter, ..          pace.rs      debounce, throttle
 //   source.rs    what a derived topic is attached to    feed.rs  a topic with another source
@@ -164,9 +166,12 @@ mod of_pool;
 mod overflow;
 mod pace;
 mod publish;
+mod reader;
 mod receiver;
 mod round;
 mod source;
+#[cfg(feature = "stream")]
+mod stream;
 mod subjects;
 mod trie;
 mod watch;
@@ -175,5 +180,7 @@ pub(crate) use feed::Feed;
 pub use handle::{Topic, TopicOn};
 pub use overflow::{Overflow, PublishError};
 pub use receiver::{Received, Receiver};
+#[cfg(feature = "stream")]
+pub use stream::ReceiverStream;
 pub use subjects::{Message, SubjectError, Topics};
 pub use watch::Watch;

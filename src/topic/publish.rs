@@ -322,9 +322,7 @@ impl<T: Send + Sync + 'static> Effect<T> {
 
     fn carry_out(self) {
         match self {
-            Effect::Wake(resolver) => {
-                let _ = resolver.resolve(());
-            }
+            Effect::Wake(reader) => reader.wake(),
             Effect::Round(buffer) => round::schedule(buffer),
             Effect::Drop(value) => unhandled::drop_reporting(value),
         }

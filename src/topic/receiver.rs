@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
+use std::task::{Context, Poll};
 
 use super::buffer::{Buffer, Taken};
 use crate::error::{At, ErrorKind, TaskError};
@@ -110,6 +111,53 @@ impl<T: Send + Sync + 'static> Receiver<T> {
             Taken::Value(seq, value) => Some(Received { seq, value }),
             Taken::Nothing | Taken::Ended => None,
         }
+    }
+
+    /// Takes a value if one is there; if none is, has the task of `context` woken when one comes.
+    /// Returns `None` when the topic is closed and all values were taken.
+    ///
+    /// With the feature `stream`, `into_stream` makes a stream of the values.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use fast_async::topic::{Overflow, Receiver, Topic};
+    ///
+    /// async fn sum(mut receiver: Receiver<u32>) -> u32 {
+    ///     let mut sum = 0;
+    ///     while let Some(n) = poll_fn(|context| receiver.poll_recv(context)).await {
+    ///         sum += *n;
+    ///     }
+    ///     sum
+    /// }
+    /// # let topic = Topic::new();
+    /// # let mut sum = std::pin::pin!(sum(topic.receiver(16, Overflow::Block)));
+    /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// # topic.publish(20)?;
+    /// # assert!(sum.as_mut().poll(&mut context).is_pending());
+    /// # topic.publish(22)?;
+    /// # drop(topic);
+    /// # assert_eq!(sum.as_mut().poll(&mut context), std::task::Poll::Ready(42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Received<T>>> {
+        loop {
+            match self.0.take() {
+                Taken::Value(seq, value) => return Poll::Ready(Some(Received { seq, value })),
+                Taken::Ended => return Poll::Ready(None),
+                Taken::Nothing => {}
+            }
+            if self.0.await_by(context.waker()) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Everything was taken, and nothing more comes.
+    #[cfg(feature = "stream")]
+    pub(super) fn is_over(&self) -> bool {
+        self.0.is_over()
     }
 
     fn recv_until(

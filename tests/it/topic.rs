@@ -8,6 +8,7 @@ mod kept;
 mod nexts;
 mod order;
 mod pace;
+mod polled;
 mod subjects;
 mod watch;
 
