@@ -1,9 +1,12 @@
-//! A topic whose publishers, subscribers and end meet (Contract: B1, B2, B3, B5, B7).
+//! A topic whose publishers, subscribers, timers and end meet.
+//!
+//! Contract: B1, B2, B3, B5, B7, B11, B12.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use super::{Counter, Log, explore, go, reports};
-use crate::sync::Arc;
+use crate::sync::{Arc, Thread, ThreadId, thread, thread_id};
 use crate::topic::{Overflow, Topic};
 
 /// Subscribes a callback that writes what it gets into the log.
@@ -163,5 +166,101 @@ fn a_displaced_value_waits_for_a_reader() {
         assert!(reading.join().unwrap());
         drop(full);
         "done"
+    });
+}
+
+/// Says which thread drops it.
+struct Tells(Log<ThreadId>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        self.0.add(thread_id());
+    }
+}
+
+#[test]
+fn the_last_handle_ends_it_after_what_was_published() {
+    explore(&["here", "there"], || {
+        let (topic, ended) = (Topic::new(), Log::new());
+        let log = logging(&topic);
+        let tells = Tells(ended.clone());
+        topic.subscribe(move |_| {
+            let _ = &tells;
+        });
+        let receiver = topic.receiver(8, Overflow::Fail);
+        let other = publishing(&topic, &[1]);
+        topic.publish(2).unwrap();
+        drop(topic);
+        let mut got: Vec<u8> = receiver.map(|it| *it).collect();
+        assert_eq!(other.join().unwrap(), 1);
+        assert_eq!(got, log.take());
+        got.sort_unstable();
+        assert_eq!(got, [1, 2]);
+        match ended.take()[..] {
+            [by] if by == thread_id() => "here",
+            [_] => "there",
+            _ => panic!("the callbacks are dropped with the topic, once"),
+        }
+    });
+}
+
+/// Wakes a thread that polls.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[test]
+fn a_poll_that_finds_nothing_is_woken() {
+    explore(&["at once", "woken"], || {
+        let topic = Topic::new();
+        let mut receiver = topic.receiver(8, Overflow::Fail);
+        let other = publishing(&topic, &[1]);
+        drop(topic);
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let (mut got, mut end) = (Vec::new(), "at once");
+        loop {
+            match receiver.poll_recv(&mut Context::from_waker(&waker)) {
+                Poll::Ready(Some(value)) => got.push(*value),
+                Poll::Ready(None) => break,
+                Poll::Pending => {
+                    end = "woken";
+                    thread::current().park();
+                }
+            }
+        }
+        assert_eq!(got, [1]);
+        assert_eq!(other.join().unwrap(), 1);
+        end
+    });
+}
+
+/// The time of a value and the end of the source meet. Not under `loom`: with the timers and the
+/// pool there are more threads than it supports.
+#[cfg(shuttle)]
+#[test]
+fn a_throttle_keeps_the_order_and_loses_no_last_value() {
+    use crate::Pool;
+    use crate::sync::Duration;
+    use crate::timer::TimeSource;
+
+    explore(&["merged", "each"], || {
+        let topic = Topic::new();
+        let throttled = topic.throttle(Duration::from_millis(1));
+        let receiver = throttled.receiver(8, Overflow::Fail);
+        let other = publishing(&topic, &[1, 2, 3]);
+        drop(topic);
+        let got: Vec<u8> = receiver.map(|it| *it).collect();
+        assert_eq!(other.join().unwrap(), 3);
+        TimeSource::join_thread();
+        Pool::close_global();
+        match got[..] {
+            [1, 3] => "merged",
+            [1, 2, 3] => "each",
+            _ => panic!("{got:?}"),
+        }
     });
 }
