@@ -15,6 +15,7 @@ use super::{
     Gate, Log, Overflow, PublishError, Topic, expected, logging, one_thread, reports, within,
 };
 
+// Case: 195
 // Contract: B3
 #[test]
 fn a_slow_one_delays_no_other() {
@@ -90,6 +91,7 @@ fn block_waits_for_room() {
     });
 }
 
+// Case: 185
 // Contract: B3
 #[test]
 fn a_receiver_that_leaves_is_waited_for_no_more() {
@@ -115,6 +117,7 @@ fn a_receiver_that_leaves_is_waited_for_no_more() {
     });
 }
 
+// Case: 186
 // Contract: B3
 #[test]
 fn the_thread_that_would_have_to_read_goes_over_the_limit() {
@@ -235,6 +238,7 @@ fn a_receiver_in_a_job_leaves_its_worker_to_others() {
     });
 }
 
+// Case: 187
 // Contract: B4
 #[test]
 fn losses_are_counted_exactly_and_per_receiver() {
@@ -284,6 +288,7 @@ fn a_refused_value_goes_to_no_subscriber() {
     });
 }
 
+// Case: 182
 // Contract: B4
 #[test]
 fn without_subscribers_nothing_blocks_and_nothing_is_kept() {

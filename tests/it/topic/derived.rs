@@ -1,9 +1,11 @@
 //! Topics that are made of others: lazy, and gone with their last subscriber.
 
+use std::sync::Arc;
 use std::thread;
 
-use fast_async::deferred;
 use fast_async::topic::Received;
+use fast_async::{Subscription, deferred};
+use parking_lot::Mutex;
 
 use crate::support::{Count, Drops, isolated, until};
 
@@ -14,6 +16,7 @@ fn now<T: Copy + Send + Sync>(receiver: &mut fast_async::topic::Receiver<T>) -> 
     std::iter::from_fn(|| receiver.try_recv().map(|it: Received<T>| *it)).collect()
 }
 
+// Case: 192
 // Contract: B9
 #[test]
 fn it_is_lazy_and_lets_its_source_go_with_the_last_subscriber() {
@@ -50,6 +53,40 @@ fn it_is_lazy_and_lets_its_source_go_with_the_last_subscriber() {
         doubled.next().cancel();
         assert_eq!((topic.subscribers(), topic.publish(4).unwrap()), (0, 0));
         assert_eq!(calls.get(), 2);
+    });
+}
+
+// Case: 192
+// Contract: B7, B9
+#[test]
+fn one_that_leaves_during_its_replay_lets_the_source_go() {
+    within(|| {
+        let topic = Topic::new().replay(3);
+        for n in [1, 2, 3] {
+            topic.publish(n).unwrap();
+        }
+        let place: Arc<Mutex<Option<Subscription>>> = Arc::default();
+        let (own, log) = (place.clone(), Log::new());
+        let seen = log.clone();
+        // The job that replays waits until the subscription is in its place.
+        let mut held = place.lock();
+        let doubled = topic.map(|n: &u32| n * 2);
+        let subscription = doubled.subscribe(move |n| {
+            seen.push(*n);
+            let subscription = own.lock().take();
+            if let Some(subscription) = subscription {
+                subscription.unsubscribe();
+            }
+        });
+        *held = Some(subscription);
+        drop(held);
+        until(|| topic.subscribers() == 0);
+        topic.flush().wait().unwrap();
+        assert_eq!(log.take(), [2]);
+        // The others get all of it.
+        let receiver = doubled.receiver(8, Overflow::Block);
+        topic.close();
+        assert_eq!(receiver.map(|it| *it).collect::<Vec<_>>(), [2, 4, 6]);
     });
 }
 

@@ -10,6 +10,7 @@ use crate::support::Drops;
 
 use super::{Gate, Log, Overflow, PublishError, Topic, logging, within};
 
+// Case: 188
 // Contract: B5
 #[test]
 fn buffered_values_come_first_then_the_end() {
@@ -130,6 +131,7 @@ fn the_last_handle_closes_it() {
     });
 }
 
+// Case: 189
 // Contract: B5
 #[test]
 fn it_does_not_end_because_its_receivers_left() {

@@ -85,6 +85,7 @@ fn between_a_replay_and_what_follows_there_is_no_gap_and_nothing_twice() {
     });
 }
 
+// Case: 182
 // Contract: B4
 #[test]
 fn what_is_held_goes_to_the_first_subscriber() {

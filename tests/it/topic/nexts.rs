@@ -9,6 +9,7 @@ use crate::support::{Drops, block_on};
 
 use super::{Gate, Log, Overflow, Topic, expected, logging, within};
 
+// Case: 190
 // Contract: B6
 #[test]
 fn it_listens_from_the_call_on() {
@@ -69,6 +70,7 @@ fn it_waits_for_what_the_predicate_wants() {
     });
 }
 
+// Case: 190
 // Contract: B6
 #[test]
 fn a_cancelled_one_leaves_nothing() {

@@ -1,12 +1,14 @@
 //! One order for all subscribers and publishers, and which subscribers are called.
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::thread;
 
+use fast_async::task::SubscriptionGuard;
 use fast_async::{Subscription, Task, deferred, delay};
 
 use super::{Gate, Log, OnDrop, Overflow, Topic, expected, logging, reports, within};
 
+// Case: 178
 // Contract: B1
 #[test]
 fn a_publish_from_a_callback_is_queued_behind_the_value_in_progress() {
@@ -30,6 +32,7 @@ fn a_publish_from_a_callback_is_queued_behind_the_value_in_progress() {
     });
 }
 
+// Case: 179
 // Contract: B1
 #[test]
 fn racing_publishers_have_one_order_for_all() {
@@ -123,6 +126,7 @@ fn a_callback_that_publishes_without_end_needs_no_stack() {
     });
 }
 
+// Case: 180
 // Contract: B2
 #[test]
 fn who_subscribes_during_a_delivery_misses_the_value_in_progress() {
@@ -154,6 +158,7 @@ fn who_subscribes_during_a_delivery_misses_the_value_in_progress() {
     });
 }
 
+// Case: 180
 // Contract: B2
 #[test]
 fn who_is_removed_during_a_delivery_is_not_called() {
@@ -256,6 +261,42 @@ fn a_guard_unsubscribes_and_a_dropped_subscription_does_not() {
     });
 }
 
+// Case: 194
+// Contract: B2
+#[test]
+fn no_call_begins_after_the_owner_of_a_guard_is_gone() {
+    struct Owner {
+        log: Log<u32>,
+        _listening: SubscriptionGuard,
+    }
+
+    within(|| {
+        let topic = Topic::new();
+        let place: Arc<Mutex<Option<Arc<Owner>>>> = Arc::default();
+        let own = place.clone();
+        topic.subscribe(move |n: &u32| {
+            if *n == 2 {
+                drop(own.lock().unwrap().take());
+            }
+        });
+        let log = Log::new();
+        let owner = Arc::new_cyclic(|me: &Weak<Owner>| {
+            let me = me.clone();
+            let listens = move |n: &u32| me.upgrade().expect("it owns the guard").log.push(*n);
+            Owner {
+                log: log.clone(),
+                _listening: topic.subscribe(listens).guard(),
+            }
+        });
+        *place.lock().unwrap() = Some(owner);
+        for (n, live) in [(1, 2), (2, 2), (3, 1)] {
+            assert_eq!(topic.publish(n).unwrap(), live);
+        }
+        assert_eq!(log.take(), [1], "it goes during the delivery of the second");
+    });
+}
+
+// Case: 181
 // Contract: B2
 #[test]
 fn one_that_panics_stops_no_other_and_stays() {

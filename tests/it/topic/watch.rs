@@ -7,6 +7,7 @@ use fast_async::topic::Watch;
 
 use super::{Gate, Log, Overflow, expected, within};
 
+// Case: 193
 // Contract: B8
 #[test]
 fn a_value_that_was_not_seen_is_seen_after_the_end() {
@@ -29,6 +30,7 @@ fn a_value_that_was_not_seen_is_seen_after_the_end() {
     });
 }
 
+// Case: 193
 // Contract: B8
 #[test]
 fn it_waits_for_a_value_or_finds_it_there() {
@@ -90,6 +92,7 @@ fn no_change_comes_between_an_update_and_what_it_has_seen() {
     });
 }
 
+// Case: 193
 // Contract: B8, B2
 #[test]
 fn a_value_that_is_read_may_be_changed_meanwhile() {
