@@ -60,6 +60,7 @@ pub(crate) const ACTIONS: &[Action] = &[
     ("a full queue", Actor::full_queue),
     ("a loop of tasks", Actor::loop_of_tasks),
     ("observers come and go", Actor::observers),
+    ("topics", Actor::topics),
 ];
 
 /// Work of some microseconds, sometimes a short sleep.

@@ -14,11 +14,13 @@ pub(crate) static TASKS: Account = Account::new("tasks: started, settled");
 pub(crate) static OBSERVERS: Account = Account::new("observers: subscribed, called");
 pub(crate) static VALUES: Account = Account::new("values: made, dropped");
 pub(crate) static CLOSURES: Account = Account::new("closures: made, dropped");
+pub(crate) static DELIVERIES: Account = Account::new("topics: owed, delivered or lost");
 pub(crate) static UNSEEN: Account = Account::new("unseen failures: made, reported");
 pub(crate) static OUT_OF_TURN: AtomicU64 = AtomicU64::new(0);
 pub(crate) static WRONG: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-pub(crate) static ACCOUNTS: [&Account; 5] = [&TASKS, &OBSERVERS, &VALUES, &CLOSURES, &UNSEEN];
+pub(crate) static ACCOUNTS: [&Account; 6] =
+    [&TASKS, &OBSERVERS, &VALUES, &CLOSURES, &DELIVERIES, &UNSEEN];
 
 pub(crate) struct Account {
     pub(crate) name: &'static str,
@@ -37,6 +39,10 @@ impl Account {
 
     pub(crate) fn open(&self) {
         self.debit.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn owe(&self, count: u64) {
+        self.debit.fetch_add(count, Relaxed);
     }
 
     pub(crate) fn close(&self) {

@@ -1,9 +1,11 @@
 //! Runs every kind of operation at once for a given time, then checks: each task has settled, each
-//! observer was called once and in order, no memory is left, and the threads have ended.
+//! observer was called once and in order, each value of a topic was delivered or counted as lost,
+//! no memory is left, and the threads have ended.
 
 mod actors;
 mod books;
 mod run;
+mod topics;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
