@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use fast_async::{BoxError, set_max_threads};
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
-use crate::report::shown;
+use crate::shown::shown;
 
 pub(crate) const HELP: &str = "\
 Hash every file below a directory with BLAKE3 and find the duplicates.

@@ -5,6 +5,7 @@ mod bar;
 mod hash;
 mod report;
 mod scan;
+mod shown;
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::fmt::{self, Display};
 use std::io::{self, Write};
-use std::path::{MAIN_SEPARATOR_STR, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fast_async::Pool;
@@ -13,6 +13,7 @@ use indicatif::DecimalBytes;
 
 use crate::hash::Checked;
 use crate::scan::Outcome;
+use crate::shown::{listed, shown};
 
 /// How many groups of duplicates the summary names.
 const LARGEST: usize = 3;
@@ -42,12 +43,9 @@ impl Report {
         self
     }
 
-    /// The lines `b3sum --check` reads: a backslash in front says that the path is escaped.
     pub(crate) fn list(&self, out: &mut dyn Write) -> io::Result<()> {
         for file in &self.files {
-            let path = shown(&file.path);
-            let mark = if path.contains('\\') { "\\" } else { "" };
-            writeln!(out, "{mark}{}  {path}", file.hash)?;
+            listed(out, &file.hash, &file.path)?;
         }
         Ok(())
     }
@@ -151,12 +149,4 @@ impl Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", shown(&self.path), self.cause)
     }
-}
-
-/// One line for every path, without a leading `./` and with forward slashes on every system.
-pub(crate) fn shown(path: &Path) -> String {
-    let path = path.to_string_lossy().replace(MAIN_SEPARATOR_STR, "/");
-    let short = path.strip_prefix("./").filter(|short| !short.is_empty());
-    let short = short.unwrap_or(&path);
-    short.replace('\\', "\\\\").replace('\n', "\\n")
 }

@@ -32,6 +32,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The program `examples/pubsub` of the repository watches a directory: one topic of changes, a
+//! callback that counts, a receiver that prints and says what it has lost, and a debounced one that
+//! hashes.
+//!
 //! | to | use |
 //! |---|---|
 //! | publish | [`Topic::publish`], [`Topic::flush`], [`Topic::close`] |
