@@ -36,7 +36,7 @@ pub(crate) fn rehash(changes: &Topic<Change>, args: &Args) -> Task<Hashed> {
     });
     // One is enough: the paths are in the set.
     let quiet = changes
-        .debounce(args.quiet)
+        .debounce(args.wait)
         .receiver(1, Overflow::DropOldest);
     let threads = args.threads;
     attempt(move || {

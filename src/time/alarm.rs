@@ -62,8 +62,8 @@ impl Alarm {
     }
 }
 
-/// Calls `ring` at `due`, in `pool`, and returns the task of that. Calls it earlier if it is certain
-/// that the time will not come: before this returns, where no timer can be had.
+/// Calls `ring` at `due`, in `pool`, and returns the task of that. Calls it earlier if it is
+/// certain that the time will not come: before this returns, where no timer can be had.
 pub(crate) fn ring_at(
     due: Instant,
     pool: Option<Pool>,

@@ -76,7 +76,7 @@ fn op(raw: &Raw) -> Op {
         26 => Op::Leave(pick),
         27..=28 => Op::Next,
         29 => Op::Cancel(pick),
-        30 if raw[3] % 3 == 0 => Op::Close,
+        30 if raw[3].is_multiple_of(3) => Op::Close,
         _ => Op::Publish,
     }
 }
