@@ -334,11 +334,20 @@ rows! { flat:
     };
     resources, LENGTH => |held| {
         let (resolver, task) = deferred::<()>();
-        let task = task.using(move |_: &mut ()| Ok(drop(held)), |()| Ok(()));
+        let task = task.using(move |_: &mut ()| {
+            drop(held);
+            Ok(())
+        }, |()| Ok(()));
         Box::new((task.cancel_on_drop(), resolver))
     };
-    debounces, LENGTH => |held| Box::new(Debounce::<u8, ()>::new(HOUR, move |_| Ok(keep(&held))));
-    throttles, LENGTH => |held| Box::new(Throttle::<u8, ()>::new(HOUR, move |_| Ok(keep(&held))));
+    debounces, LENGTH => |held| Box::new(Debounce::<u8, ()>::new(HOUR, move |_| {
+        keep(&held);
+        Ok(())
+    }));
+    throttles, LENGTH => |held| Box::new(Throttle::<u8, ()>::new(HOUR, move |_| {
+        keep(&held);
+        Ok(())
+    }));
     policies_that_decide, LENGTH => |held| {
         Box::new(std::sync::Mutex::new(Retry::attempts(2).when(move |_, _| {
             keep(&held);
