@@ -124,7 +124,7 @@ type Verb = fn(&SharedTask<i32>) -> Task<i32>;
 // Contract: D1. The same for branches and verbs that return or wait for another task.
 #[test]
 fn late_steps_behind_any_verb_run_where_the_source_was_sent() {
-    const VERBS: [(&str, Verb); 9] = [
+    const VERBS: [(&str, Verb); 8] = [
         ("and_then", |shared| shared.and_then(|n| Ok(*n))),
         ("and_then a task", |shared| {
             let n = shared.clone();
@@ -139,9 +139,6 @@ fn late_steps_behind_any_verb_run_where_the_source_was_sent() {
         ("within", |shared| {
             let within = shared.cloned().within(Duration::MAX);
             within.then(|outcome| outcome.unwrap_or(1))
-        }),
-        ("using", |shared| {
-            shared.cloned().using(|n| Ok(*n), |_| Ok(()))
         }),
         ("share", |shared| shared.cloned().share().cloned()),
     ];
