@@ -114,7 +114,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
         source: impl Fn(Arc<Feed<T>>) -> Box<dyn Any + Send> + Send + Sync + 'static,
     ) -> Topic<T> {
         let source = Arc::new(source);
-        let hub = Hub::new();
+        let hub = Hub::new(None);
         let me = hub.me();
         hub.set_source(Source::new(move |attached: &mut Attached| {
             let Some(hub) = me.upgrade() else { return };
