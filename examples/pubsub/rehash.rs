@@ -56,7 +56,7 @@ fn hash(paths: BTreeSet<PathBuf>, threads: usize, hashed: &mut Hashed) -> Result
     let files = below.filter(|entry| entry.file_type().is_file());
     let files: BTreeSet<PathBuf> = files.map(DirEntry::into_path).collect();
     let outcomes = map_limit(files, threads, |path| {
-        let outcome = hash_file(path.clone());
+        let outcome = hash_file(path.clone(), |_| {});
         Ok(outcome.map_err(|err| (path, err)))
     });
     for outcome in outcomes.wait()? {
