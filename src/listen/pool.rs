@@ -26,7 +26,7 @@ impl Pool {
     /// # Examples
     ///
     /// ```
-    /// use fast_async::{EventKind, Pool, topic::Overflow};
+    /// use fast_async::{Pool, topic::Overflow};
     ///
     /// let pool = Pool::new();
     /// let events = pool.events().receiver(100, Overflow::DropOldest);

@@ -311,6 +311,12 @@ impl<T> Received<T> {
     }
 }
 
+impl<T: fmt::Display> fmt::Display for Received<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&*self.value, f)
+    }
+}
+
 impl<T> Deref for Received<T> {
     type Target = T;
 
