@@ -257,6 +257,7 @@ pub mod _documentation {
                 "[pools]: crate::_documentation::guide::pools\n",
                 "[time]: crate::_documentation::guide::time\n",
                 "[flow]: crate::_documentation::guide::flow\n",
+                "[events]: crate::_documentation::guide::events\n",
                 "[topics]: crate::_documentation::guide::topics\n",
                 "[caches]: crate::_documentation::guide::caches\n",
                 "[testing]: crate::_documentation::guide::testing\n",
@@ -377,6 +378,9 @@ pub mod _documentation {
 
         #[doc = page!("guide/src/flow.md")]
         pub mod flow {}
+
+        #[doc = page!("guide/src/events.md")]
+        pub mod events {}
 
         #[doc = page!("guide/src/topics.md")]
         pub mod topics {}
