@@ -21,6 +21,21 @@ impl TaskId {
     fn next() -> TaskId {
         TaskId(NEXT_ID.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// Returns it as a number, for logs and other programs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let task = fast_async::spawn(|| 7);
+    /// let id = task.events().next().unwrap().id();
+    /// assert_eq!(id.to_string(), format!("#{}", id.as_u64()));
+    /// # task.wait()?;
+    /// # Ok::<(), fast_async::TaskError>(())
+    /// ```
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
 }
 
 impl fmt::Display for TaskId {
