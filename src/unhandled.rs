@@ -124,6 +124,45 @@ pub fn set_unhandled_hook(hook: impl Fn(&TaskError) + Send + Sync + 'static) {
     guard::drop_quietly(old);
 }
 
+/// Sets a hook that gets the one that was set before, to call it too: for code that only wants to
+/// know, and leaves the reports to the program.
+///
+/// Without a hook, `before` reports as [`set_unhandled_hook`] says. Both hooks are exchanged at
+/// once: no failure is missed, and no other call comes in between.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+/// use fast_async::{attempt, set_unhandled_hook, unhandled::update_unhandled_hook, Task};
+///
+/// let (tell, told) = mpsc::channel();
+/// let also = tell.clone();
+/// set_unhandled_hook(move |err| tell.send(format!("first: {err}")).unwrap());
+/// update_unhandled_hook(move |before, err| {
+///     also.send(format!("second: {err}")).unwrap();
+///     before(err);
+/// });
+///
+/// let task: Task<()> = attempt(|| Err("disk full".into()));
+/// drop(task);
+/// assert!(told.recv()?.starts_with("second: disk full"));
+/// assert!(told.recv()?.starts_with("first: disk full"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn update_unhandled_hook<F>(hook: F)
+where
+    F: Fn(&(dyn Fn(&TaskError) + Send + Sync), &TaskError) + Send + Sync + 'static,
+{
+    // Nothing is dropped under the lock: the old hook is part of the new one.
+    let mut place = HOOK.lock();
+    let before = place.take();
+    *place = Some(Arc::new(move |error| match &before {
+        Some(before) => hook(&**before, error),
+        None => hook(&report_by_default, error),
+    }));
+}
+
 /// Removes the hook: unhandled failures go to `tracing` or stderr again.
 ///
 /// # Examples

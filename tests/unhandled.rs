@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use fast_async::{
     CancelToken, ErrorKind, Inline, Pool, Shutdown, Task, TaskError, all, any, attempt, deferred,
-    set_unhandled_hook, spawn, unhandled::clear_unhandled_hook,
+    set_unhandled_hook, spawn,
+    unhandled::{clear_unhandled_hook, update_unhandled_hook},
 };
 use support::{Count, Gate, block_on, child, is_child, until, watched};
 
@@ -682,6 +683,42 @@ fn a_hook_may_use_the_crate() {
     });
 }
 
+// Contract: C5
+#[test]
+fn a_hook_may_call_the_one_before() {
+    watched(|| {
+        let reports = Reports::collect();
+        let pool = Pool::builder().max_threads(1).build().unwrap();
+        let (tell, told) = mpsc::channel();
+        for name in ["inner", "outer"] {
+            let tell = tell.clone();
+            update_unhandled_hook(move |before, error| {
+                tell.send(name).unwrap();
+                before(error);
+                if name == "outer" {
+                    panic!("after all others were called");
+                }
+            });
+        }
+        drop(Task::<()>::failed("seen by three"));
+        assert_eq!(reports.take(&pool).len(), 1);
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), ["outer", "inner"]);
+
+        // Removed with those that it calls, and while it runs.
+        update_unhandled_hook(move |before, error| {
+            clear_unhandled_hook();
+            before(error);
+        });
+        drop(Task::<()>::failed("the last one"));
+        assert_eq!(reports.take(&pool).len(), 1);
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), ["outer", "inner"]);
+        // Their closures are gone, and with them all senders but this one.
+        drop(tell);
+        assert!(told.recv().is_err());
+        drop(reports);
+    });
+}
+
 /// The lines of a child's stderr that the crate wrote.
 fn said(output: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stderr);
@@ -710,16 +747,19 @@ fn without_hook_and_subscriber_it_is_a_line_on_stderr() {
         fail_unseen("hidden by a hook");
         clear_unhandled_hook();
         fail_unseen("second");
+        update_unhandled_hook(|before, error| before(error));
+        fail_unseen("third");
         return;
     }
     let lines = said(&child(NAME));
-    let [first, second] = &lines[..] else {
+    let [first, second, third] = &lines[..] else {
         panic!("{lines:?}")
     };
     let expected = "never looked at: broken [task `first`, at ";
     assert!(first.contains(expected), "{first}");
     assert!(first.contains(file!()), "{first}");
     assert!(second.contains("`second`"), "{second}");
+    assert!(third.contains("`third`"), "{third}");
 }
 
 /// Keeps the text of every error event of this crate.
