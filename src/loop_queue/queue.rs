@@ -470,7 +470,8 @@ impl Queue {
     /// on average.
     fn sweep(&self, bell: &mut Bell) -> Vec<Job> {
         let mut spent = Vec::new();
-        for job in self.jobs.try_iter().take(self.jobs.len()) {
+        let jobs = std::iter::from_fn(|| self.jobs.try_recv().ok());
+        for job in jobs.take(self.jobs.len()) {
             match job.is_spent() {
                 true => spent.push(job),
                 false => self.send(job),
