@@ -29,10 +29,11 @@ fn reporting() -> (Resolver<u8>, TaskContext, Task<u8>) {
 /// The end, among the numbers of the progress.
 const END: u64 = 9;
 
-/// What was told, to the end.
+/// What was told, to the end. A listener that comes before the first count, or in the middle of the
+/// first report, may get that nothing is done.
 fn told(events: Receiver<TaskEvent>) -> Vec<u64> {
     let number = |event: &TaskEvent| match event.kind() {
-        EventKind::Progress { done, .. } => Some(*done),
+        EventKind::Progress { done, .. } if *done > 0 => Some(*done),
         EventKind::Settled { .. } => Some(END),
         _ => None,
     };
