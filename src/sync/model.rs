@@ -251,11 +251,6 @@ impl<T> Receiver<T> {
         item.ok_or(Empty)
     }
 
-    /// Receives what is there.
-    pub(crate) fn try_iter(&self) -> impl Iterator<Item = T> {
-        std::iter::from_fn(|| self.try_recv().ok())
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.0.len.load(Ordering::SeqCst)
     }
