@@ -1,6 +1,7 @@
 //! `Executor` and `Job`: where continuations run; and the type-erased work that queues carry.
 
 use std::fmt;
+use std::panic::Location;
 
 use crate::error::ErrorKind;
 use crate::sync::{Arc, Mutex, ThreadId};
@@ -17,6 +18,22 @@ pub(crate) enum RunResult {
     /// There was no closure to run: continuations of a settled task, or work that another thread
     /// had claimed.
     Other,
+}
+
+/// The task that a piece of work belongs to, for people who look at a pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) name: Option<Arc<str>>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "task `{name}`, made at {}", self.location),
+            None => write!(f, "a task made at {}", self.location),
+        }
+    }
 }
 
 /// A piece of work as queues see it.
@@ -56,6 +73,12 @@ pub(crate) trait Runnable: Send + Sync {
     fn is_spent(&self) -> bool {
         false
     }
+
+    /// The task that it belongs to, if that is known. Called under the lock of a queue, so it takes
+    /// no lock of a cell.
+    fn origin(&self) -> Option<Origin> {
+        None
+    }
 }
 
 /// Work that is handed off to executors, perhaps several times.
@@ -73,6 +96,9 @@ pub(crate) trait Continuation: Send + Sync {
 
     /// True if no id assigned so far can run it. Takes no lock of a cell.
     fn is_over(&self) -> bool;
+
+    /// The task that it belongs to. Takes no lock of a cell.
+    fn origin(&self) -> Option<Origin>;
 }
 
 /// Runs the jobs of a chain, on a thread and at a time of its choice.
@@ -188,6 +214,12 @@ pub trait Executor: Send + Sync {
         None
     }
 
+    /// The thread that is likely to be the one to run the jobs, later: that has run them before.
+    #[doc(hidden)]
+    fn expected_turner(&self) -> Option<ThreadId> {
+        None
+    }
+
     /// The thread that must end a job before this executor begins the next one, if it is known.
     #[doc(hidden)]
     fn holder(&self) -> Option<ThreadId> {
@@ -300,6 +332,11 @@ impl Runnable for QueuedJob {
         // Lock order: a pool's queue -> this. It is held for as long as a `take` lasts.
         self.0.lock().as_ref().is_none_or(Job::is_spent)
     }
+
+    fn origin(&self) -> Option<Origin> {
+        let job = self.0.lock();
+        job.as_ref()?.0.as_ref()?.0.origin()
+    }
 }
 
 impl fmt::Debug for Job {
@@ -340,6 +377,10 @@ impl<E: Executor + ?Sized> Executor for Arc<E> {
 
     fn turner(&self) -> Option<ThreadId> {
         (**self).turner()
+    }
+
+    fn expected_turner(&self) -> Option<ThreadId> {
+        (**self).expected_turner()
     }
 
     fn holder(&self) -> Option<ThreadId> {

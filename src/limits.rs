@@ -155,3 +155,9 @@ pub(crate) const SPARE_RUNNERS: usize = 4;
 /// Looks while another runner pulls an element, with a pause after each: a few microseconds in all.
 pub(crate) const RUNNER_LOOKS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 16 };
 pub(crate) const RUNNER_PAUSE: u32 = 16;
+
+// task/owed.rs
+
+/// A wait that has lasted so long, in a program with loops, looks whether its own thread is to run
+/// the loop that it waits for.
+pub(crate) const OWED_AFTER: Duration = Duration::from_secs(1);

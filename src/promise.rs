@@ -1,5 +1,6 @@
 //! The producing half: a task that is settled by hand.
 
+mod settle_by;
 mod settle_with;
 mod shared;
 
@@ -16,13 +17,16 @@ use crate::cell::state::{Phase, Progress, State};
 use crate::cell::step::Follow;
 use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, UpstreamRef, adopt, stop, with, with_state};
-use crate::error::{BoxError, ErrorKind, TaskError};
+use crate::error::{At, BoxError, ErrorKind, TaskError};
 use crate::pool::Pool;
 use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::task::Task;
 use crate::{dispatch, unhandled};
 
 /// Returns a task and the resolver that settles it: the bridge from callbacks and other threads.
+///
+/// Failures name the line of this call. A function that returns the task to its own callers may be
+/// `#[track_caller]`: then they name the line of its call.
 ///
 /// # Examples
 ///
@@ -52,7 +56,9 @@ pub(crate) fn deferred_in<T: Send + 'static>(
 
 /// Settles the task it was made with; see [`deferred`].
 ///
-/// Dropped unsettled, it settles the task as [`Abandoned`](ErrorKind::Abandoned).
+/// Dropped unsettled, it settles the task as [`Abandoned`](ErrorKind::Abandoned), and as
+/// [`Panicked`](ErrorKind::Panicked) where a panic drops it. The panic itself is known only where
+/// this crate calls the closure, as in [`resolve_by`](Resolver::resolve_by).
 ///
 /// The thread that settles the task runs its continuations and observers before `resolve` returns;
 /// see [`on_pool`](Resolver::on_pool) for a thread that must not.
@@ -325,6 +331,9 @@ fn settle_on_pool<T: Send + 'static>(
             return Some((arrival, None));
         }
         cell.settled_flag().store(true, Ordering::Release);
+        if let Some(error) = &failure {
+            error.failed_task(cell.meta().location);
+        }
         Some((arrival, Some(state.settle(failure.as_ref()))))
     });
     match settled {
@@ -338,6 +347,19 @@ fn settle_on_pool<T: Send + 'static>(
     local.map_or(Ok(()), Err)
 }
 
+/// The failure of a task whose resolver is dropped unsettled, now.
+fn dropped(at: At<'_>) -> TaskError {
+    if !thread::panicking() {
+        let why = "its resolver was dropped before settling it";
+        return TaskError::noted(ErrorKind::Abandoned, why, Some(at));
+    }
+    let why = match thread::current_name() {
+        Some(name) => format!("its resolver was dropped by a panic on thread `{name}`"),
+        None => "its resolver was dropped by a panic".into(),
+    };
+    TaskError::noted(ErrorKind::Panicked, why, Some(at))
+}
+
 impl<T: Send + 'static> Drop for Resolver<T> {
     fn drop(&mut self) {
         if let Some(cell) = self.cell.take() {
@@ -345,9 +367,7 @@ impl<T: Send + 'static> Drop for Resolver<T> {
             if cell.settled_flag().load(Ordering::Acquire) {
                 return;
             }
-            let why = "its resolver was dropped before settling it";
-            let error = TaskError::noted(ErrorKind::Abandoned, why, Some(cell.meta().at()));
-            let _ = settle::<T>(&cell, Err(error));
+            let _ = settle::<T>(&cell, Err(dropped(cell.meta().at())));
         }
     }
 }

@@ -1,9 +1,17 @@
 //! Carries the context of the place where a closure was registered to the thread that runs it: the
-//! `tracing` span and subscriber, and the inherited task locals.
+//! `tracing` span and subscriber, and the inherited task locals. Makes the spans of tasks.
+
+use std::panic::Location;
 
 use tracing::{Dispatch, Span, dispatcher};
 
 use crate::locals::{self, Values};
+
+/// The target of the spans of tasks. Documented in `docs/TRACING.md`, as are the names below.
+const TASK: &str = "fast_async::task";
+
+/// The target of the events that report unhandled failures.
+pub(crate) const UNHANDLED: &str = "fast_async::unhandled";
 
 /// What was current where a closure was registered.
 pub(crate) struct Captured {
@@ -19,7 +27,7 @@ struct Tracing {
 /// The context of a task's closure.
 pub(crate) struct TaskContext {
     captured: Captured,
-    /// A named task has its own span within.
+    /// The task has its own span within.
     has_span: bool,
 }
 
@@ -56,6 +64,18 @@ fn capture_now() -> Option<Captured> {
     (captured.tracing.is_some() || captured.locals.is_some()).then_some(captured)
 }
 
+/// The tracing context alone, for a failure: without a subscriber `None`.
+pub(crate) fn capture_tracing() -> Option<Captured> {
+    if !is_listening() {
+        return None;
+    }
+    let tracing = Tracing::capture()?;
+    Some(Captured {
+        tracing: Some(tracing),
+        locals: None,
+    })
+}
+
 impl Tracing {
     fn capture() -> Option<Tracing> {
         let dispatch = dispatcher::get_default(Dispatch::clone);
@@ -65,6 +85,14 @@ impl Tracing {
 
     fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         dispatcher::with_default(&self.dispatch, || self.span.in_scope(f))
+    }
+}
+
+/// The span of a task. Named tasks are for people, unnamed ones for those who look closely.
+fn task_span(name: Option<&str>, location: &'static Location<'static>) -> Span {
+    match name {
+        Some(name) => tracing::info_span!(target: TASK, "task", name, at = %location),
+        None => tracing::debug_span!(target: TASK, "task", at = %location),
     }
 }
 
@@ -89,7 +117,7 @@ impl Captured {
         }
     }
 
-    /// For the closure of a task, which has its own span if the task is named.
+    /// For the closure of a task, which has its own span.
     pub(crate) fn of_task(self) -> TaskContext {
         TaskContext {
             captured: self,
@@ -104,16 +132,43 @@ impl Captured {
             has_span: false,
         }
     }
+
+    /// The context within the span of a task, for code of that task that is called several times.
+    pub(crate) fn within_task(
+        mut self,
+        name: Option<&str>,
+        location: &'static Location<'static>,
+    ) -> Captured {
+        if let Some(tracing) = &mut self.tracing {
+            let span = tracing.enter(|| task_span(name, location));
+            if !span.is_disabled() {
+                tracing.span = span;
+            }
+        }
+        self
+    }
+}
+
+impl Drop for Tracing {
+    /// A subscriber may end the spans around this one by way of the current subscriber.
+    fn drop(&mut self) {
+        let span = std::mem::replace(&mut self.span, Span::none());
+        dispatcher::with_default(&self.dispatch, || drop(span));
+    }
 }
 
 impl TaskContext {
-    /// Like [`Captured::run`]; `name` is the task's.
-    pub(crate) fn run(self, name: Option<&str>, f: &mut dyn FnMut()) {
+    /// Like [`Captured::run`]; `name` and `location` are the task's.
+    pub(crate) fn run(
+        self,
+        name: Option<&str>,
+        location: &'static Location<'static>,
+        f: &mut dyn FnMut(),
+    ) {
         let has_span = self.has_span && self.captured.tracing.is_some();
-        let name = name.filter(|_| has_span);
-        self.captured.run(|| match name {
-            Some(name) => tracing::info_span!("task", name).in_scope(f),
-            None => f(),
+        self.captured.run(|| match has_span {
+            true => task_span(name, location).in_scope(f),
+            false => f(),
         });
     }
 }

@@ -15,6 +15,8 @@ crate::sync::thread_local! {
 
 crate::sync::statics! {
     static EARS: Mutex<Vec<Arc<Ear>>> = Mutex::new(Vec::new());
+    /// A loop's queue was made, at some time. A hint for long waits.
+    static HAS_LOOPS: AtomicBool = AtomicBool::new(false);
     /// The number of listeners. Raised before the thread checks what it waits for.
     static LISTENING: AtomicUsize = AtomicUsize::new(0);
 }
@@ -33,6 +35,16 @@ impl Drop for Turning {
     fn drop(&mut self) {
         let _ = LOOPS.try_with(|loops| loops.set(loops.get() - 1));
     }
+}
+
+/// A loop's queue was made.
+pub(crate) fn note_loop() {
+    HAS_LOOPS.store(true, Ordering::Relaxed);
+}
+
+/// True once a loop's queue was made in this process.
+pub(crate) fn has_loops() -> bool {
+    HAS_LOOPS.load(Ordering::Relaxed)
 }
 
 /// True when a loop relies on this thread.

@@ -10,7 +10,9 @@ use places::{Count, Places};
 
 use crate::error::TaskError;
 use crate::guard;
-use crate::sync::{Arc, AtomicBool, Duration, Instant, Mutex, Ordering, is_main_thread};
+use crate::sync::{
+    Arc, AtomicBool, AtomicUsize, Duration, Instant, Mutex, Ordering, is_main_thread,
+};
 
 type Hook = Arc<dyn Fn(&TaskError) + Send + Sync>;
 
@@ -46,6 +48,9 @@ crate::sync::statics! {
     /// out, and written without it.
     static PLACES: Mutex<Places> = Mutex::new(Places::new());
 
+    /// How many tasks have work to do and no handle, and were not detached explicitly.
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
     /// `PLACES` has counts that were not written. Set under its lock. A hint for threads that go
     /// to sleep; if one misses it, the next thread writes the counts.
     static COUNTING: AtomicBool = AtomicBool::new(false);
@@ -65,7 +70,37 @@ impl Drop for AtExit {
             // A subscriber's thread-locals may have been destroyed.
             let lines = take(|places, due| places.take_all(Instant::now(), due));
             lines.iter().for_each(say_on_stderr);
+            if let Some(line) = lost(DROPPED.load(Ordering::Relaxed)) {
+                say_on_stderr(&line);
+            }
         }
+    }
+}
+
+/// What to tell the user if the program ends now, with so many tasks under way that have no handle.
+fn lost(tasks: usize) -> Option<String> {
+    let what = match tasks {
+        0 => return None,
+        1 => "a task whose handle was dropped has work to do, which is lost".to_owned(),
+        more => format!("{more} tasks whose handles were dropped have work to do, which is lost"),
+    };
+    Some(format!(
+        "the program ends while {what}; before `main` returns call `wait` or `Pool::wait_idle`, or \
+         `detach` a task that may be lost"
+    ))
+}
+
+/// The last handle of a task that has work to do was dropped.
+pub(crate) fn note_dropped() {
+    if HAS_EXIT {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Such a task has ended.
+pub(crate) fn note_ended() {
+    if HAS_EXIT {
+        DROPPED.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -191,9 +226,12 @@ pub(crate) fn report(error: TaskError) {
         true => HOOK.lock().clone(),
         false => None,
     };
-    let reported = guard::catch(|| match hook {
-        Some(hook) => hook(&error),
-        None => report_by_default(&error),
+    let reported = guard::catch(|| {
+        // The span of the task, for the event and for what the hook logs.
+        error.in_its_context(|| match hook {
+            Some(hook) => hook(&error),
+            None => report_by_default(&error),
+        });
     });
     if let Err(payload) = reported {
         guard::drop_quietly(payload);
@@ -212,7 +250,7 @@ fn report_by_default(error: &TaskError) {
     say_counts(&counts);
     if is_new {
         say(format_args!(
-            "a task's failure was never looked at: {error}"
+            "a task's failure was never looked at: {error:#}"
         ));
     }
 }
@@ -308,7 +346,7 @@ fn say(message: fmt::Arguments<'_>) {
     if !crate::trace::is_heard() {
         say_on_stderr(&message);
     } else {
-        tracing::error!(target: "fast_async", "{message}");
+        tracing::error!(target: crate::trace::UNHANDLED, "{message}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! The counts that are left when a program's main thread ends. Without the test harness, which
-//! would run a test on another thread.
+//! What is said when a program's main thread ends: the counts of failures that are left, and that
+//! tasks are lost. Without the test harness, which would run a test on another thread.
 
 use std::process::{Command, exit};
 use std::thread;
@@ -51,7 +51,96 @@ const CASES: &[Case] = &[
     ),
 ];
 
+/// A program that ends while a task has work to do, and the beginning of the line that it says.
+type Lost = (&'static str, fn(), Option<&'static str>);
+
+/// Starts a task that never ends, and returns when it runs.
+fn endless() -> Task<()> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let task = Pool::global().spawn(move || {
+        tell.send(()).unwrap();
+        loop {
+            thread::park();
+        }
+    });
+    told.recv().unwrap();
+    task
+}
+
+// Contract: C6
+const LOST: &[Lost] = &[
+    (
+        "a handle is dropped by the end of main",
+        || {
+            let _task = endless();
+        },
+        Some("fast-async: the program ends while a task whose handle was dropped has work to do"),
+    ),
+    (
+        "handles are dropped at once",
+        || (0..3).for_each(|_| drop(endless().then(|()| ()))),
+        Some("fast-async: the program ends while 3 tasks whose handles were dropped have work"),
+    ),
+    ("a task is detached", || endless().detach(), None),
+    (
+        "a task that was dropped has ended",
+        || {
+            drop(Pool::global().spawn(|| ()));
+            assert!(Pool::global().wait_idle(std::time::Duration::MAX));
+        },
+        None,
+    ),
+    (
+        "a task that was dropped was cancelled",
+        || {
+            let token = fast_async::CancelToken::new();
+            let builder = Task::builder().cancel_token(&token);
+            drop(builder.spawn(|| {
+                loop {
+                    thread::park();
+                }
+            }));
+            token.cancel();
+        },
+        None,
+    ),
+    (
+        "what was dropped waits for something else",
+        || {
+            drop(fast_async::delay(std::time::Duration::from_secs(3600)));
+            let (resolver, task) = deferred::<()>();
+            drop(task);
+            std::mem::forget(resolver);
+        },
+        None,
+    ),
+];
+
+fn check_lost() {
+    for (name, _, line) in LOST {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .env(ROLE, name)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {text}");
+        match line {
+            None => assert_eq!(text, "", "{name}"),
+            Some(line) => {
+                assert!(text.starts_with(line), "{name}: {text}");
+                assert_eq!(text.lines().count(), 1, "{name}: {text}");
+            }
+        }
+        println!("{name}: ok");
+    }
+}
+
 fn main() {
+    if let Ok(role) = std::env::var(ROLE)
+        && let Some((_, program, _)) = LOST.iter().find(|(name, ..)| *name == role)
+    {
+        return program();
+    }
     if let Ok(role) = std::env::var(ROLE) {
         let case = CASES.iter().find(|(name, ..)| *name == role);
         return case.expect("a program of this name").1();
@@ -64,6 +153,7 @@ fn main() {
         }
         return;
     }
+    check_lost();
     for (name, _, last) in CASES {
         let output = Command::new(std::env::current_exe().unwrap())
             .env(ROLE, name)

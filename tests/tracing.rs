@@ -15,12 +15,32 @@ use tracing::{Level, info, info_span, span};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Keeps what happens: an event with the name of the span around it, the end of a span with its
-/// name.
+/// Keeps what happens: an event with the name of the span around it that is no task's, the end of
+/// such a span with its name, and the spans of tasks.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<(String, String)>>>);
 
 const CLOSED: &str = "closed";
+
+/// The target of the spans of tasks.
+const TASK: &str = "fast_async::task";
+
+/// The fields of a span, and the message of an event, as a text.
+#[derive(Default)]
+struct Fields {
+    all: String,
+    message: String,
+}
+
+impl tracing::field::Visit for Fields {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            self.all += &format!(" {}={value:?}", field.name());
+        }
+    }
+}
 
 impl Log {
     /// A subscriber for this thread and for the threads that it starts.
@@ -53,24 +73,43 @@ impl<S> tracing_subscriber::Layer<S> for Log
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
-    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
-        struct Text(String);
-        impl tracing::field::Visit for Text {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-                if field.name() == "message" {
-                    self.0 = format!("{value:?}");
-                }
-            }
+    fn on_new_span(
+        &self,
+        attributes: &span::Attributes<'_>,
+        id: &span::Id,
+        context: Context<'_, S>,
+    ) {
+        let metadata = attributes.metadata();
+        if metadata.target() == TASK {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            let outer = context.span(id).and_then(|span| span.parent());
+            let outer = outer.map_or("-", |span| span.name());
+            let what = format!("{} {}{}", metadata.level(), metadata.name(), fields.all);
+            self.push(&what, outer);
         }
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        let span = context.event_span(event).map_or("", |span| span.name());
-        self.push(&text.0, span);
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let mut scope = context.event_scope(event).into_iter().flatten();
+        let span = scope.find(|span| span.metadata().target() != TASK);
+        self.push(&fields.message, span.map_or("", |span| span.name()));
+        let metadata = event.metadata();
+        if metadata.target().starts_with("fast_async") {
+            let inside = context.event_span(event).map_or("", |span| span.name());
+            let what = format!("{} {}", metadata.level(), metadata.target());
+            self.push(&what, inside);
+        }
     }
 
     fn on_close(&self, id: span::Id, context: Context<'_, S>) {
-        let name = context.span(&id).map_or("?", |span| span.name());
-        self.push(CLOSED, name);
+        if let Some(span) = context.span(&id)
+            && span.metadata().target() != TASK
+        {
+            self.push(CLOSED, span.name());
+        }
     }
 }
 
@@ -243,8 +282,10 @@ fn subscribers_of_two_threads_do_not_mix() {
             .collect();
         for (log, name) in logs.iter().zip(["left", "right"]) {
             let log = log.0.lock().unwrap();
-            assert_eq!(log.len(), 200, "all of its own events, on every thread");
-            assert!(log.iter().all(|(event, _)| event.starts_with(name)));
+            let events = log.iter().filter(|(what, _)| !what.contains(" task "));
+            let events: Vec<_> = events.collect();
+            assert_eq!(events.len(), 200, "all of its own events, on every thread");
+            assert!(events.iter().all(|(event, _)| event.starts_with(name)));
         }
         // A job without a context leaves none behind, and finds none.
         let outside = pool.spawn(|| tracing::enabled!(Level::INFO));
@@ -284,9 +325,17 @@ fn a_span_ends_with_its_closure_before_the_task_is_settled() {
             gate.open();
             until(|| task.is_settled());
             assert!(pool.wait_idle(Duration::MAX));
-            assert_eq!(at_settling.get(), 1, "{name}: closed before it settled");
+            // A failure keeps the span for its report.
+            let expected = if start { 0 } else { 1 };
+            assert_eq!(
+                at_settling.get(),
+                expected,
+                "{name}: closed before it settled"
+            );
             // The handle lived longer than the span.
             drop(task.error());
+            drop(task);
+            assert!(log.is_closed(name));
         }
     });
 }
@@ -366,9 +415,24 @@ fn the_context_is_removed_from_the_thread_afterwards() {
     });
 }
 
-// Contract: P6
+impl Log {
+    /// The spans of tasks, without the places in the source, each with the span around it.
+    fn tasks(&self) -> Vec<(String, String)> {
+        let log = self.0.lock().unwrap();
+        let tasks = log.iter().filter(|(what, _)| what.contains(" task "));
+        tasks
+            .map(|(what, outer)| {
+                let (fields, place) = what.split_once("at=").expect("the place of the task");
+                assert!(place.starts_with(file!()), "{what}");
+                (fields.trim_end().to_owned(), outer.clone())
+            })
+            .collect()
+    }
+}
+
+// Contract: P6, P8
 #[test]
-fn a_named_task_has_its_own_span() {
+fn each_task_has_its_own_span() {
     watched(|| {
         let log = Log::default();
         let _guard = log.install();
@@ -378,9 +442,72 @@ fn a_named_task_has_its_own_span() {
             builder.spawn(|| info!("inside")).then(|()| info!("behind"))
         });
         task.wait().unwrap();
-        assert_eq!(log.span_of("inside"), "task");
+        assert_eq!(log.span_of("inside"), "around");
         assert_eq!(log.span_of("behind"), "around");
-        until(|| log.is_closed("task"));
+        let report = ("INFO task name=\"report\"".to_owned(), "around".to_owned());
+        assert_eq!(log.tasks(), std::slice::from_ref(&report));
         assert!(!log.is_closed("around"), "the test holds it");
+        // A task without a name, inside another, and a future.
+        let outer = around.in_scope(|| spawn(|| spawn(|| info!("innermost"))).flatten());
+        outer.wait().unwrap();
+        let future = around.in_scope(|| {
+            fast_async::spawn_future(async {
+                info!("polled");
+                spawn(|| ()).await.unwrap();
+                info!("polled again");
+            })
+        });
+        future.wait().unwrap();
+        assert_eq!(log.span_of("polled"), "around");
+        assert_eq!(log.span_of("polled again"), "around");
+        let unnamed = |outer: &str| ("DEBUG task".to_owned(), outer.to_owned());
+        let expected = [
+            report,
+            unnamed("around"),
+            unnamed("task"),
+            unnamed("around"),
+            unnamed("task"),
+        ];
+        assert_eq!(log.tasks(), expected);
+    });
+}
+
+// Contract: P8. A request's span has the failure of its task that nothing handled.
+#[test]
+fn an_unhandled_failure_is_reported_in_the_span_of_its_task() {
+    watched(|| {
+        let log = Log::default();
+        let _guard = log.install();
+        let pool = Pool::new();
+        for (name, way) in [("fails", 0), ("panics", 1), ("link", 2), ("future", 3)] {
+            let request = match way {
+                0 => info_span!("fails"),
+                1 => info_span!("panics"),
+                2 => info_span!("link"),
+                _ => info_span!("future"),
+            };
+            let task: Task<()> = request.in_scope(|| match way {
+                0 => pool.attempt(|| Err("lost".into())),
+                1 => pool.spawn(|| std::panic::panic_any("lost")),
+                2 => pool.spawn(|| ()).and_then(|()| Err("lost".into())),
+                _ => pool.attempt_future(async { Err("lost".into()) }),
+            });
+            drop(request);
+            // Dropped outside of it, by another thread.
+            until(|| task.is_settled());
+            std::thread::spawn(move || drop(task)).join().unwrap();
+            assert!(pool.wait_idle(Duration::MAX));
+            until(|| log.is_closed(name));
+        }
+        let events = log.0.lock().unwrap();
+        let reports: Vec<_> = events
+            .iter()
+            .filter(|(what, _)| what == "ERROR fast_async::unhandled")
+            .collect();
+        let inside: Vec<&str> = reports.iter().map(|(_, span)| &**span).collect();
+        assert_eq!(inside, ["task", "task", "link", "task"]);
+        let texts = events.iter().filter(|(what, _)| what.contains("lost"));
+        let around: Vec<&str> = texts.map(|(_, span)| &**span).collect();
+        assert_eq!(around, ["fails", "panics", "link", "future"]);
     });
 }

@@ -538,7 +538,8 @@ fn a_report_names_the_task_and_its_place() {
         assert!(error.is::<Broken>());
         let place = error.location().unwrap();
         assert_eq!((place.file(), place.line()), (file!(), line));
-        let text = error.to_string();
+        assert_eq!(error.to_string(), "broken");
+        let text = format!("{error:#}");
         let expected = format!("broken [task `loader`, at {}:{line}:", file!());
         assert!(text.starts_with(&expected), "{text}");
     });
@@ -775,7 +776,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Errors {
             }
         }
         let about = event.metadata();
-        if *about.level() == tracing::Level::ERROR && about.target() == "fast_async" {
+        if *about.level() == tracing::Level::ERROR && about.target() == "fast_async::unhandled" {
             let mut text = Text(String::new());
             event.record(&mut text);
             self.0.lock().unwrap().push(text.0);

@@ -135,8 +135,8 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// Behind a task's error, and behind the walk's, is the system's own: that one says all there
-    /// is to say.
+    /// Behind the walk's error is the system's own, which says all there is to say. A task's prints
+    /// it itself.
     pub(crate) fn new(path: &Path, err: &dyn Error) -> Problem {
         Problem {
             path: path.to_path_buf(),

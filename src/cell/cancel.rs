@@ -10,7 +10,7 @@ use super::step::Step;
 use super::steps::Steps;
 use super::{AnyCell, UpstreamRef, raise, stop, with_state};
 use crate::cancel::{CancelOutcome, Sweep};
-use crate::error::{Reason, TaskError};
+use crate::error::{ErrorKind, Reason, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::{dispatch, unhandled};
 
@@ -163,7 +163,7 @@ fn cancel_unstarted(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, T
         // No link was ever registered, so its outcome is the head's.
         head.fail(error);
         state.cancel_at_tail();
-        state.failed = true;
+        state.failure = Some(ErrorKind::Cancelled);
         let upstream = state.take_upstream();
         let placed = std::mem::take(&mut state.placed);
         // ORDERING: Release, see `Shell::settled`.

@@ -102,6 +102,9 @@ fn leave(
 /// Runs the step that takes the outcome of a task that is settled already.
 #[inline(never)]
 fn run_last(driver_state: &mut Driver<'_>, mut last: Box<dyn Step>, meta: &TaskMeta) {
+    if let Some(error) = driver_state.slot().failure() {
+        error.failed_task(meta.location);
+    }
     let _ = last.run(driver_state.slot(), meta.name());
     driver_state.carry_out(meta);
     unhandled::drop_reporting(driver_state.held.take());

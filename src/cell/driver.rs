@@ -107,6 +107,7 @@ impl NextAction {
 /// Under the lock: the next step, or the outcome goes back into the cell.
 #[inline(always)]
 fn next(
+    meta: &TaskMeta,
     state: &mut State,
     head: &mut dyn Body,
     driver_state: &mut Driver<'_>,
@@ -134,6 +135,9 @@ fn next(
         slot.expect("a closure is claimed before there is an outcome"),
     );
     if state.steps.is_empty() {
+        if let Some(error) = &failure {
+            error.failed_task(meta.location);
+        }
         state.settle_with(failure.as_ref(), &mut driver_state.duty);
         NextAction::Settled
     } else {
@@ -177,9 +181,10 @@ fn go_on(state: &mut State, driver_state: &mut Driver<'_>) -> Option<NextAction>
 /// Steps of this role run now.
 fn begin(state: &mut State, driver_state: &mut Driver<'_>, role: Role) {
     state.observing = role == Role::Observer;
+    state.observed |= state.observing;
     if state.observing && state.is_decided() {
         // `status` cannot see the outcome while the driver holds it.
-        state.failed = driver_state.slot().failure().is_some();
+        state.failure = driver_state.slot().failure().map(TaskError::kind);
     }
 }
 
@@ -192,7 +197,8 @@ impl Erased {
         driver_state: &mut Driver<'_>,
         epoch: u32,
     ) -> NextAction {
-        let next = next(&mut inner.state, &mut inner.head, driver_state, epoch);
+        let (state, head) = (&mut inner.state, &mut inner.head);
+        let next = next(&self.meta, state, head, driver_state, epoch);
         if next.is_the_end() {
             // ORDERING: Release, see `settled`.
             self.settled.store(true, Ordering::Release);

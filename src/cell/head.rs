@@ -82,4 +82,8 @@ impl Slot for UnclaimedSlot {
     fn is_empty(&self) -> bool {
         self.0.is_none()
     }
+
+    fn unseen(&self) -> Option<&'static str> {
+        None
+    }
 }

@@ -7,6 +7,7 @@
 // Map for maintainers, from the ground up: a file imports files that stand before it.
 //   meta.rs       what never changes              slot.rs      an outcome without its type
 //   head.rs       a closure, then its outcome     rank.rs      ranks for the search for cycles
+//   unseen.rs     values that ask to be looked at
 // The types of a cell. These import each other: a cell holds steps, and a step may hold a cell.
 //   shell.rs      a cell without its types: its parts, its lock, the trait
 //   state.rs      phases and transitions, as a table; state/ the parts of it
@@ -55,13 +56,14 @@ mod submit;
 pub(crate) mod task_cell;
 mod tear;
 pub(crate) mod timed;
+mod unseen;
 mod upstream;
 mod work;
 
 pub(crate) use meta::{ExtraMeta, TaskMeta};
 pub(crate) use shell::{AnyCell, address, with, with_state};
-pub(crate) use submit::{enqueue, enqueue_in, submit_continuation, take_place};
-pub(crate) use tear::release;
+pub(crate) use submit::{enqueue, enqueue_in, queue, submit_continuation, take_place};
+pub(crate) use tear::{forget, release};
 pub(crate) use upstream::{Upstream, UpstreamRef};
 
 use crate::sync::{Arc, thread_id};

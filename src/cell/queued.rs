@@ -5,7 +5,7 @@ use super::task_cell::{Returned, TaskCell};
 use super::work::claim;
 use super::{AnyCell, call_off, hand_off, with_state};
 use crate::error::{At, ErrorKind, TaskError};
-use crate::executor::{Continuation, Executor, RunResult, Runnable};
+use crate::executor::{Continuation, Executor, Origin, RunResult, Runnable};
 use crate::sync::{Arc, Ordering};
 
 fn run(cell: Arc<dyn AnyCell>) -> RunResult {
@@ -37,6 +37,14 @@ fn lies_in(cell: &dyn AnyCell, handoff: u32, queue: Arc<dyn Executor>) {
 fn reject(cell: Arc<dyn AnyCell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
     let error = TaskError::noted(kind, why, Some(cell.meta().at()));
     fail::reject(&cell, error, by)
+}
+
+fn origin(cell: &dyn AnyCell) -> Option<Origin> {
+    let meta = cell.meta();
+    Some(Origin {
+        location: meta.location,
+        name: meta.name().cloned(),
+    })
 }
 
 // What follows is compiled for every call site: each function calls one that is not.
@@ -75,6 +83,10 @@ where
         // entry: the queue's lock lets each thread that sees the entry see the flag too.
         self.settled.load(Ordering::Acquire)
     }
+
+    fn origin(&self) -> Option<Origin> {
+        origin(self)
+    }
 }
 
 impl<F, T> Continuation for TaskCell<F, T>
@@ -96,5 +108,9 @@ where
 
     fn is_over(&self) -> bool {
         self.is_spent()
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        origin(self)
     }
 }

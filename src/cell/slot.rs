@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use super::unseen;
 use crate::error::{At, TaskError};
 use crate::unhandled;
 
@@ -23,6 +24,9 @@ pub(crate) trait Slot: Any + Send {
     fn clear(&mut self);
 
     fn is_empty(&self) -> bool;
+
+    /// What to tell the user if the value in it is dropped unseen.
+    fn unseen(&self) -> Option<&'static str>;
 }
 
 impl<T: Send + 'static> Slot for Option<Outcome<T>> {
@@ -46,6 +50,11 @@ impl<T: Send + 'static> Slot for Option<Outcome<T>> {
 
     fn is_empty(&self) -> bool {
         self.is_none()
+    }
+
+    fn unseen(&self) -> Option<&'static str> {
+        let value = self.as_ref()?.as_ref().ok()?;
+        unseen::look(value)
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod duty;
 mod events;
+mod head_state;
 mod interrupt;
 mod route;
 mod stop;
@@ -25,6 +26,7 @@ mod transitions;
 use std::task::Waker;
 
 pub(crate) use duty::Duty;
+pub(crate) use head_state::HeadState;
 pub(crate) use interrupt::DeferredCancel;
 use interrupt::DeferredFailure;
 pub(super) use stop::Answer;
@@ -37,10 +39,11 @@ use super::steps::Steps;
 use super::{AnyCell, UpstreamRef, rank};
 use crate::cancel::Membership;
 use crate::dispatch;
-use crate::error::TaskError;
+use crate::error::{ErrorKind, TaskError};
 use crate::event::Emitter;
 use crate::executor::Executor;
 use crate::sync::{Arc, ThreadId, thread_id};
+use crate::unhandled;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -52,36 +55,6 @@ pub(crate) enum Phase {
     HandedOff,
     Settled,
     Forwarded,
-}
-
-/// The progress of a task's head: its closure, or the resolver that settles it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HeadState {
-    Waiting,
-    /// The closure was claimed.
-    Running,
-    /// The closure has run. The head has its outcome, or follows another task.
-    Ran,
-    /// The head was settled without a closure, or before its closure was claimed.
-    Over,
-}
-
-impl HeadState {
-    pub(crate) fn finish(&mut self) {
-        *self = if self.had_closure() {
-            HeadState::Ran
-        } else {
-            HeadState::Over
-        };
-    }
-
-    pub(crate) fn is_over(self) -> bool {
-        matches!(self, HeadState::Ran | HeadState::Over)
-    }
-
-    fn had_closure(self) -> bool {
-        matches!(self, HeadState::Running | HeadState::Ran)
-    }
 }
 
 pub(crate) struct State {
@@ -97,9 +70,9 @@ pub(crate) struct State {
     pub(crate) called_off: bool,
     /// It holds a place in the queue of a pool that has a limit.
     pub(crate) placed: bool,
-    /// The outcome was a failure when the driver last stored its progress: for `status` while the
-    /// driver has the outcome on its stack.
-    pub(crate) failed: bool,
+    /// The kind of the failure that the outcome was when the driver last stored its progress: for
+    /// `status` while the driver has the outcome on its stack.
+    pub(crate) failure: Option<ErrorKind>,
     /// The group of the task waits for its end.
     pub(crate) overseen: bool,
     /// Other tasks may wait for it, by a step in its list. Otherwise only a thread that waits for
@@ -115,6 +88,13 @@ pub(crate) struct State {
     pub(crate) pending_links: u32,
     /// The driver runs observers, with the outcome or with a cancel.
     pub(crate) observing: bool,
+    /// An observer has seen the outcome, at some time.
+    pub(crate) observed: bool,
+    /// Its last handle was dropped while it had work to do, and not by `detach`: it counts among
+    /// the tasks that the end of the program would lose.
+    pub(crate) dropped: bool,
+    /// `driver` polls the future of the task, while the phase is `Open`.
+    polled: bool,
     /// Raised when a cancel takes the task from its driver: a driver with an older epoch drops what
     /// it has.
     pub(crate) epoch: u32,
@@ -243,13 +223,16 @@ impl State {
             cancelled: false,
             called_off: false,
             placed: false,
-            failed: false,
+            failure: None,
             overseen: false,
             has_dependents: false,
             rank: rank::UNRANKED,
             head_state: HeadState::Waiting,
             pending_links: 1,
             observing: false,
+            observed: false,
+            dropped: false,
+            polled: false,
             epoch: 0,
             steps: Steps::new(),
             last: None,
@@ -395,7 +378,8 @@ impl State {
         self.phase = Phase::Settled;
         let rare = self.rare.as_ref();
         let is_tied = rare.is_some_and(|rare| rare.upstream.is_some() || rare.membership.is_some());
-        if failure.is_some() || is_tied || self.waiter.is_some() || self.overseen {
+        let is_counted = self.overseen || self.dropped;
+        if failure.is_some() || is_tied || self.waiter.is_some() || is_counted {
             self.note_duty(failure, duty);
         }
     }
@@ -418,6 +402,14 @@ impl State {
             duty.leaves = !stop.is_some_and(|stop| stop.note_overseen());
         }
         duty.wake = self.waiter.take();
+        self.count_as_ended();
+    }
+
+    /// The end of the program does not lose it any more.
+    pub(super) fn count_as_ended(&mut self) {
+        if std::mem::take(&mut self.dropped) {
+            unhandled::note_ended();
+        }
     }
 
     /// Like `settle`, for a value that comes from outside to a task that [is bare](State::is_bare):
@@ -456,10 +448,10 @@ impl State {
         }
     }
 
-    /// Closures of this task run elsewhere, and count as one driver.
+    /// Closures of this task run elsewhere, and count as one driver. `thread`: theirs, if known.
     #[cold]
-    pub(super) fn leave_elsewhere(&mut self) {
-        self.rare.get_or_insert_default().stop.leave_driver(None);
+    pub(super) fn leave_elsewhere(&mut self, thread: Option<ThreadId>) {
+        self.rare.get_or_insert_default().stop.leave_driver(thread);
     }
 
     /// A cancel has removed the closure, and counts as a driver until it has dropped the closure.

@@ -70,15 +70,15 @@ pub(crate) fn step(cell: &Arc<dyn AnyCell>, told: OnStop) -> Box<dyn Step> {
 }
 
 /// `cell` is about to be settled while closures run elsewhere that belong to it. They count as one
-/// driver until [`driver_is_back`] is called.
+/// driver until [`driver_is_back`] is called. `thread`: the one that runs them, if it is known.
 #[cold]
-pub(crate) fn leave_running(cell: &dyn AnyCell) {
-    with_state(cell, State::leave_elsewhere);
+pub(crate) fn leave_running(cell: &dyn AnyCell, thread: Option<ThreadId>) {
+    with_state(cell, |state| state.leave_elsewhere(thread));
 }
 
 /// The calling thread begins to drop a closure that a cancel has removed. It counts as a driver.
 #[cold]
-pub(super) fn drop_begins(cell: &dyn AnyCell) {
+pub(crate) fn drop_begins(cell: &dyn AnyCell) {
     with_state(cell, |state| {
         state.note_driven();
         if let Some(stop) = state.stop() {

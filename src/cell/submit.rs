@@ -45,7 +45,7 @@ pub(crate) fn submit_continuation(cell: Arc<dyn AnyCell>) {
 }
 
 /// Queues `work` in the pool of `cell`.
-pub(super) fn queue(cell: &Arc<dyn AnyCell>, work: Arc<dyn Runnable>) {
+pub(crate) fn queue(cell: &Arc<dyn AnyCell>, work: Arc<dyn Runnable>) {
     let rejected = cell.meta().pool().submit_continuation(work).err();
     // Continuations outlive their pool: on a closed one they move to the global pool, which never
     // closes.

@@ -4,13 +4,27 @@ use super::head::Body;
 use super::shell::Shell;
 use super::state::{Phase, State};
 use super::{AnyCell, TaskMeta, with};
+use crate::error::{ErrorKind, TaskError};
 use crate::{drop_queue, unhandled};
 
-/// The last handle of a task is dropped. An unhandled failure is reported here, or when the task is
-/// settled.
+/// The last handle of a task is dropped, or taken by the crate. An unhandled failure is reported
+/// here, or when the task is settled.
 pub(crate) fn release(cell: &dyn AnyCell) {
+    let_go(cell, false);
+}
+
+/// The user drops the last handle of a task.
+pub(crate) fn forget(cell: &dyn AnyCell) {
+    let_go(cell, true);
+}
+
+fn let_go(cell: &dyn AnyCell, is_counted: bool) {
     let (unseen, waiter) = with(cell, |state, head| {
         state.detached = true;
+        if is_counted && state.has_work() {
+            state.dropped = true;
+            unhandled::note_dropped();
+        }
         // No waiter is left to be woken, and a future's waker may own much memory.
         let waiter = state.waiter.take();
         if state.phase() != Phase::Settled || state.handled {
@@ -46,6 +60,17 @@ impl Drop for Remains {
     }
 }
 
+/// An outcome that nothing took, and no observer saw, may be a value that asks to be looked at.
+fn report_unseen(meta: &TaskMeta, state: &mut State, head: &mut dyn Body) {
+    if state.observed || state.phase() != Phase::Settled {
+        return;
+    }
+    let Some(slot) = head.slot() else { return };
+    if let Some(why) = state.outcome(slot).unseen() {
+        unhandled::report(TaskError::noted(ErrorKind::Failed, why, Some(meta.at())));
+    }
+}
+
 /// Drops the contents of a cell whose last reference is dropped.
 ///
 /// That may happen on any thread, even while a panic unwinds. A panic of the user's `Drop` must not
@@ -72,6 +97,8 @@ fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) {
         return unhandled::drop_reporting(meta.pool.take());
     }
     let overseen = std::mem::take(&mut state.overseen);
+    report_unseen(meta, state, head);
+    state.count_as_ended();
     unhandled::discard_by(&mut || head.clear());
     if let Some(step) = state.last.take() {
         unhandled::drop_reporting(step);

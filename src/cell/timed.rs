@@ -11,6 +11,7 @@ use super::step::Route;
 use super::submit::{queue, submit_continuation};
 use super::{AnyCell, raise, with, with_state};
 use crate::cancel::Sweep;
+use crate::error::TaskError;
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{thread_waker, unhandled};
 
@@ -41,7 +42,7 @@ pub(crate) fn settle(
         state.drive_here();
         put(head);
         let failure = head.failure().cloned();
-        state.failed = failure.is_some();
+        state.failure = failure.as_ref().map(TaskError::kind);
         let upstream = state.take_upstream();
         let route = state.outcome_is_in().into_left();
         let duty = state.steps.is_empty().then(|| {

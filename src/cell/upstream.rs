@@ -20,6 +20,12 @@ pub(crate) trait Upstream: Withdraw {
     /// upstreams. Call it while the result of `above` is held.
     fn left_running(&self, _found: &mut Vec<ThreadId>) {}
 
+    /// The thread that must turn a loop for it. A wait of that thread that turns the loop is no
+    /// cycle.
+    fn turner(&self) -> Option<ThreadId> {
+        None
+    }
+
     /// A cycle leads through this, which is broken only while one of its upstreams leads elsewhere.
     /// From now on this searches for the cycle each time one of them fails.
     fn mark_at_risk(&self) {}

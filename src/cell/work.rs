@@ -64,14 +64,14 @@ impl Running<'_> {
         let at = self.shell.meta.at();
         let mut local: Option<Outcome<T>> = None;
         let mut follow: Option<Follow> = None;
-        let called = self.guarded(&mut || match work(Some(&at)) {
+        let called = self.guarded(at, &mut || match work(Some(&at)) {
             Some(Returned::Outcome(outcome)) => local = Some(outcome),
             Some(Returned::Task(task)) => follow = Some(task),
             None => {}
         });
-        if let Err(payload) = called {
+        if let Err(error) = called {
             follow = None;
-            unhandled::drop_reporting(local.replace(Err(TaskError::panicked(payload, at))));
+            unhandled::drop_reporting(local.replace(Err(error)));
         }
         let came_to = match &local {
             Some(Err(_)) => RunResult::Failed,
@@ -87,22 +87,25 @@ impl Running<'_> {
     }
 
     /// Calls inside `guard`, and in the closure's context if it has one. What the code around this
-    /// sees is hidden.
-    fn guarded(&mut self, call: &mut dyn FnMut()) -> Result<(), guard::Payload> {
+    /// sees is hidden. Fails if the call panics.
+    fn guarded(&mut self, at: At<'_>, call: &mut dyn FnMut()) -> Result<(), TaskError> {
         unhandled::drop_reporting(self.detached.take());
         let meta = &self.shell.meta;
         if self.placed {
             meta.pool().release_place();
         }
-        let context = meta.take_context();
         let _within = self.emitter.as_deref().map(Emitter::start);
-        guard::catch(|| match context {
-            None => {
-                let _hidden = locals::hide();
-                call();
-            }
-            Some(context) => context.run(meta.name().map(|name| &**name), call),
-        })
+        let panicked = |payload| TaskError::panicked(payload, at);
+        let Some(context) = meta.take_context() else {
+            let _hidden = locals::hide();
+            return guard::catch(call).map_err(panicked);
+        };
+        let mut called = Ok(());
+        // The failure is made in the context, which it keeps. A subscriber may panic too.
+        let mut call = || called = guard::catch(&mut *call).map_err(panicked);
+        let name = meta.name().map(|name| &**name);
+        let entered = guard::catch(|| context.run(name, meta.location, &mut call));
+        entered.map_err(panicked).and(called)
     }
 }
 

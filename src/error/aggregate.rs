@@ -96,7 +96,10 @@ impl fmt::Display for AggregateError {
             all if all == self.of => write!(f, "all {all} tasks failed")?,
             some => write!(f, "{some} of {} tasks failed", self.of)?,
         }
-        write!(f, "; the first failure: {first}")
+        match f.alternate() {
+            true => write!(f, "; the first failure: {first:#}"),
+            false => write!(f, "; the first failure: {first}"),
+        }
     }
 }
 
@@ -114,8 +117,8 @@ impl fmt::Debug for AggregateError {
 }
 
 impl Error for AggregateError {
-    /// The earliest failure.
+    /// The source of the earliest failure, which `Display` writes.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.first())
+        self.first().source()
     }
 }

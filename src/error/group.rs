@@ -1,7 +1,7 @@
 //! The failure of a group: the first one, with those that came after it beside it.
 
 use super::{Cause, Inner, TaskError};
-use crate::sync::{Arc, AtomicBool, AtomicU32};
+use crate::sync::{Arc, AtomicBool, AtomicU32, Mutex};
 
 impl TaskError {
     /// Returns the failures that came after this one in the same [group](crate::group()), in their
@@ -42,6 +42,8 @@ impl TaskError {
             location: first.0.location,
             reported: AtomicBool::new(false),
             attempts: AtomicU32::new(first.attempts().unwrap_or(0)),
+            context: None,
+            way: Mutex::default(),
             cause: Cause::First(first, others.into()),
         }))
     }

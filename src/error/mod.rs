@@ -1,21 +1,30 @@
 //! `TaskError`, the failure of a task: the user's own error, a panic, or one of the crate's own.
 
+// Map for maintainers: kind.rs why, in one word    reason.rs why it was cancelled
+//   way.rs        where it came by, a bounded list        trace.rs  the same as a text
+//   aggregate.rs  several as one     group.rs  of a group     print.rs  Display, Debug, source
+
 mod aggregate;
 mod group;
 mod kind;
+mod print;
 mod reason;
+mod trace;
+mod way;
 
 use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
 use std::panic::Location;
 
 pub use aggregate::AggregateError;
 pub use kind::ErrorKind;
 pub(crate) use reason::Reason;
+pub use trace::Trace;
+use way::{Step, Way};
 
 use crate::sync::{Arc, AtomicBool, AtomicU32, Mutex, Ordering};
+use crate::trace::{self as tracing_context, Captured};
 use crate::{drop_queue, guard};
 
 /// Any error that a task may fail with. Inside [`attempt`](crate::attempt) and
@@ -28,17 +37,29 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// error stays what it was: [`downcast_ref`](TaskError::downcast_ref) finds it at every link
 /// of a chain.
 ///
-/// `Display` writes what happened, the name of the task, and the place in the source where the task
-/// or the continuation that failed was registered.
+/// | format | writes |
+/// |---|---|
+/// | `{err}` | what happened, for any reader |
+/// | `{err:#}` | the same, with the name of the task and the place in the source where the task or the continuation that failed was registered |
+/// | `{err:?}` | all that is known, as a struct |
+/// | `{}` of [`err.trace()`](TaskError::trace) | the way of the failure, a line for each place |
+///
+/// `Display` writes the user's error, so [`source`](Error::source) returns the source of that
+/// error, and code that prints a whole chain says nothing twice. `downcast_ref` finds the error
+/// itself.
 ///
 /// # Examples
 ///
 /// ```
-/// use fast_async::{attempt, ErrorKind};
+/// use fast_async::{ErrorKind, Task};
 ///
-/// let err = attempt(|| Ok("x".parse::<i32>()?)).wait().unwrap_err();
+/// let port = Task::builder().name("port").attempt(|| Ok("x".parse::<u16>()?));
+/// let err = port.wait().unwrap_err();
 /// assert_eq!(err.kind(), ErrorKind::Failed);
 /// assert!(err.downcast_ref::<std::num::ParseIntError>().is_some());
+/// assert_eq!(format!("{err}"), "invalid digit found in string");
+/// let place = format!("{err:#}");
+/// assert!(place.starts_with("invalid digit found in string [task `port`, at src/"), "{place}");
 /// ```
 #[derive(Clone)]
 pub struct TaskError(Arc<Inner>);
@@ -53,6 +74,10 @@ struct Inner {
     reported: AtomicBool,
     /// How often a retry called its closure before it gave up with this failure. 0: none has.
     attempts: AtomicU32,
+    /// The tracing context in which it happened, for its report.
+    context: Option<Box<Captured>>,
+    /// Where it came by. No other lock is taken under this one.
+    way: Mutex<Way>,
 }
 
 enum Cause {
@@ -81,6 +106,11 @@ pub(crate) struct At<'a> {
 
 impl TaskError {
     fn build(kind: ErrorKind, cause: Cause, at: Option<At<'_>>) -> TaskError {
+        let context = match kind {
+            // It is not reported.
+            ErrorKind::Cancelled => None,
+            _ => tracing_context::capture_tracing().map(Box::new),
+        };
         TaskError(Arc::new(Inner {
             kind,
             cause,
@@ -88,6 +118,8 @@ impl TaskError {
             location: at.map(|at| at.location),
             reported: AtomicBool::new(false),
             attempts: AtomicU32::new(0),
+            context,
+            way: Mutex::default(),
         }))
     }
 
@@ -144,6 +176,8 @@ impl TaskError {
             location: self.0.location,
             reported: AtomicBool::new(reported),
             attempts: AtomicU32::new(attempts),
+            context: None,
+            way: Mutex::default(),
             cause: Cause::PassedOn(self),
         }))
     }
@@ -428,6 +462,43 @@ impl TaskError {
         }
     }
 
+    fn way(&self) -> &Mutex<Way> {
+        match &self.0.cause {
+            Cause::PassedOn(error) | Cause::First(error, _) => error.way(),
+            _ => &self.0.way,
+        }
+    }
+
+    /// A continuation that was registered at `place` was skipped because of it.
+    #[cold]
+    pub(crate) fn passed(&self, place: &'static Location<'static>) {
+        self.way().lock().add(Step::Link(place));
+    }
+
+    /// A task that was made at `place` has failed with it.
+    #[cold]
+    pub(crate) fn failed_task(&self, place: &'static Location<'static>) {
+        self.way().lock().add_task(place);
+    }
+
+    /// A thread that called at `place` has waited for it.
+    #[cold]
+    pub(crate) fn waited_for(&self, place: &'static Location<'static>) {
+        self.way().lock().add(Step::Wait(place));
+    }
+
+    /// Calls `f` in the tracing context in which it happened.
+    pub(crate) fn in_its_context<V>(&self, f: impl FnOnce() -> V) -> V {
+        match (&self.0.context, &self.0.cause) {
+            (Some(context), _) => context.enter(f),
+            (None, Cause::PassedOn(error) | Cause::First(error, _)) => match &error.0.context {
+                Some(context) => context.enter(f),
+                None => f(),
+            },
+            (None, _) => f(),
+        }
+    }
+
     /// Returns true the first time only: that caller reports the failure.
     pub(crate) fn claim_report(&self) -> bool {
         !self.0.reported.swap(true, Ordering::Relaxed)
@@ -436,8 +507,9 @@ impl TaskError {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // The drop of the user's error or payload may panic, and this may be the last clone, on
-        // any thread.
+        // The drop of the user's error or payload, or of a span, may panic, and this may be the
+        // last clone, on any thread.
+        guard::drop_quietly(self.context.take());
         match std::mem::replace(&mut self.cause, Cause::None) {
             Cause::Error(error) => drop_queue::flat(move || guard::drop_quietly(error)),
             Cause::Panic { payload, .. } => {
@@ -449,97 +521,5 @@ impl Drop for Inner {
             | Cause::PassedOn(_)
             | Cause::First(..) => {}
         }
-    }
-}
-
-impl fmt::Display for TaskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.cause {
-            Cause::PassedOn(error) => return fmt::Display::fmt(error, f),
-            Cause::First(error, others) => return display_first(error, others, f),
-            Cause::Error(error) => write!(f, "{error}")?,
-            Cause::Panic { message, .. } => write!(f, "panicked: {message}")?,
-            Cause::Note(note) => write!(f, "{} ({note})", self.0.kind)?,
-            Cause::Reason(reason) => write!(f, "{}: {}", self.0.kind, reason.error())?,
-            Cause::None => write!(f, "{}", self.0.kind)?,
-        }
-        match (&self.0.task, self.0.location) {
-            (Some(task), Some(at)) => write!(f, " [task `{task}`, at {at}]"),
-            (Some(task), None) => write!(f, " [task `{task}`]"),
-            (None, Some(at)) => write!(f, " [at {at}]"),
-            (None, None) => Ok(()),
-        }
-    }
-}
-
-impl fmt::Debug for TaskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.cause {
-            Cause::PassedOn(error) => return fmt::Debug::fmt(error, f),
-            Cause::First(error, others) => return debug_first(error, others, f),
-            _ => {}
-        }
-        let mut out = f.debug_struct("TaskError");
-        out.field("kind", &self.0.kind);
-        match &self.0.cause {
-            Cause::Error(error) => {
-                out.field("error", error);
-            }
-            Cause::Panic { message, .. } => {
-                out.field("message", message);
-            }
-            Cause::Note(note) => {
-                out.field("note", note);
-            }
-            Cause::Reason(reason) => {
-                out.field("reason", &reason.error());
-            }
-            Cause::None | Cause::PassedOn(_) | Cause::First(..) => {}
-        }
-        if let Some(task) = &self.0.task {
-            out.field("task", task);
-        }
-        if let Some(attempts) = self.attempts() {
-            out.field("attempts", &attempts);
-        }
-        if let Some(location) = self.0.location {
-            out.field("location", &format_args!("{location}"));
-        }
-        out.finish()
-    }
-}
-
-impl Error for TaskError {
-    /// The user's own error, or the reason of a cancel, so that code which walks an error's sources
-    /// finds it.
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.0.cause {
-            Cause::Error(error) => Some(&**error),
-            Cause::Reason(reason) => Some(reason.error()),
-            Cause::PassedOn(error) | Cause::First(error, _) => error.source(),
-            _ => None,
-        }
-    }
-}
-
-/// The first failure of a group, and how many came after it.
-fn display_first(
-    first: &TaskError,
-    others: &[TaskError],
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
-    fmt::Display::fmt(first, f)?;
-    match others.len() {
-        0 => Ok(()),
-        1 => f.write_str(" (and 1 more failure in its group)"),
-        more => write!(f, " (and {more} more failures in its group)"),
-    }
-}
-
-fn debug_first(first: &TaskError, others: &[TaskError], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    fmt::Debug::fmt(first, f)?;
-    match others.len() {
-        0 => Ok(()),
-        _ => write!(f, " and {others:?}"),
     }
 }

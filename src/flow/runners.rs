@@ -153,7 +153,7 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
 
     /// The whole of `cell` is decided. Returns the cell if no closure runs any more.
     fn leave(&self, cell: Arc<dyn AnyCell>) -> Option<Arc<dyn AnyCell>> {
-        leave_running(&*cell);
+        leave_running(&*cell, None);
         let mut control = self.control.lock();
         if control.busy == 0 {
             return Some(cell);

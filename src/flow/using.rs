@@ -225,7 +225,7 @@ fn report(failure: Option<TaskError>) {
 impl<U: Send + 'static> Withdraw for Using<U> {
     /// The new task is cancelled.
     fn withdraw(self: Arc<Self>, _ticket: u64, sweep: &mut Sweep) -> CancelOutcome {
-        leave_running(&*self.outer);
+        leave_running(&*self.outer, None);
         let (resolver, is_over) = {
             let mut inner = self.inner.lock();
             (inner.resolver.take(), inner.is_over)

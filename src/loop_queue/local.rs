@@ -152,10 +152,15 @@ impl LocalLoop {
         U: Send + 'static,
         F: FnOnce(T) -> U + 'static,
     {
-        self.link(task, Location::caller(), f, |outcome, f, _| match outcome {
-            Ok(value) => Returned::Outcome(Ok(f(value))),
-            Err(error) => Returned::Outcome(Err(error)),
-        })
+        self.link(
+            task,
+            Location::caller(),
+            f,
+            |outcome, f, at| match outcome {
+                Ok(value) => Returned::Outcome(Ok(f(value))),
+                Err(error) => skipped(error, at),
+            },
+        )
     }
 
     /// Like [`then`](LocalLoop::then) for an `f` that may fail, or that returns another task, whose
@@ -189,7 +194,7 @@ impl LocalLoop {
             f,
             |outcome, f, at| match outcome {
                 Ok(value) => resolve_returned(f(value), at),
-                Err(error) => Returned::Outcome(Err(error)),
+                Err(error) => skipped(error, at),
             },
         )
     }
@@ -259,6 +264,12 @@ impl LocalLoop {
                 })),
             })
     }
+}
+
+/// The outcome of a continuation that a failure passes by.
+fn skipped<U>(error: TaskError, at: &At<'_>) -> Returned<U> {
+    error.passed(at.location);
+    Returned::Outcome(Err(error))
 }
 
 /// What a task holds of a closure that it cannot hold itself.

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::store;
+use super::turners::{TurnedBy, Turners};
 use crate::error::TaskError;
 use crate::executor::{Executor, Job};
 use crate::limits::SWEEP_FROM;
@@ -66,13 +67,6 @@ pub(super) struct Queue {
 
 pub(super) type Notify = Box<dyn Fn() + Send + Sync>;
 
-/// The threads that run a loop.
-struct Turners {
-    owner: Option<ThreadId>,
-    /// The threads that are turning it, once for each turn inside another.
-    now: Mutex<Vec<ThreadId>>,
-}
-
 #[derive(Default)]
 pub(super) struct Bell {
     /// Counts arrivals, so that a loop with nothing to do can sleep; changed after the job is in
@@ -127,6 +121,7 @@ impl LoopQueue {
     }
 
     pub(super) fn build(notify: Option<Notify>, owner: Option<ThreadId>) -> LoopQueue {
+        turning::note_loop();
         let (sender, jobs) = unbounded();
         LoopQueue(Arc::new(Queue {
             sender,
@@ -136,7 +131,10 @@ impl LoopQueue {
             owner,
             turners: Arc::new(Turners {
                 owner,
-                now: Mutex::new(Vec::new()),
+                now: Mutex::new(TurnedBy {
+                    threads: Vec::new(),
+                    last: thread_id(),
+                }),
             }),
             notify,
         }))
@@ -160,8 +158,13 @@ impl LoopQueue {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn run_pending(&self) -> usize {
+        self.run_pending_then(&mut || ())
+    }
+
+    /// The same; calls `after` behind each job.
+    pub(super) fn run_pending_then(&self, after: &mut dyn FnMut()) -> usize {
         let waiting = self.pending();
-        self.turn(|| (0..waiting).take_while(|_| self.run_one()).count())
+        self.turn(|| (0..waiting).take_while(|_| self.run_one(after)).count())
             .unwrap_or(0)
     }
 
@@ -189,11 +192,16 @@ impl LoopQueue {
     /// }
     /// ```
     pub fn run_pending_for(&self, budget: Duration) -> usize {
+        self.run_pending_for_then(budget, &mut || ())
+    }
+
+    /// The same; calls `after` behind each job.
+    pub(super) fn run_pending_for_then(&self, budget: Duration, after: &mut dyn FnMut()) -> usize {
         let deadline = deadline_after(budget);
         let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let run = || {
             let mut ran = 0;
-            while self.run_one() {
+            while self.run_one(after) {
                 ran += 1;
                 if is_over() {
                     break;
@@ -253,6 +261,15 @@ impl LoopQueue {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn run_until<T: Send + 'static>(&self, task: Task<T>) -> Result<T, TaskError> {
+        self.run_until_then(task, &mut || ())
+    }
+
+    /// The same; calls `after` behind each job.
+    pub(super) fn run_until_then<T: Send + 'static>(
+        &self,
+        task: Task<T>,
+        after: &mut dyn FnMut(),
+    ) -> Result<T, TaskError> {
         let mut task = pin!(task);
         let waker = Waker::from(self.0.clone());
         let mut context = Context::from_waker(&waker);
@@ -267,7 +284,7 @@ impl LoopQueue {
             // job that arrives during it has raised `arrivals`.
             let waiting = self.pending();
             let turned = self.turn(|| {
-                let _ = (0..waiting).take_while(|_| self.run_one()).count();
+                let _ = (0..waiting).take_while(|_| self.run_one(after)).count();
             });
             if let Poll::Ready(outcome) = task.as_mut().poll(&mut context) {
                 return outcome;
@@ -343,13 +360,17 @@ impl LoopQueue {
         })
     }
 
-    fn run_one(&self) -> bool {
+    fn run_one(&self, after: &mut dyn FnMut()) -> bool {
         let job = {
             // A sweep of another thread holds it.
             let _bell = self.0.bell.lock();
             self.0.jobs.try_recv()
         };
-        job.map(Job::run).is_ok()
+        let has_run = job.map(Job::run).is_ok();
+        if has_run {
+            after();
+        }
+        has_run
     }
 
     /// Calls `f`, which runs jobs. `None`: this thread may not run them, or not here.
@@ -378,7 +399,10 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     fn begin(queue: &Queue) -> Turn<'_> {
-        queue.turners.now.lock().push(thread_id());
+        let mut now = queue.turners.now.lock();
+        now.last = thread_id();
+        now.threads.push(thread_id());
+        drop(now);
         Turn {
             queue,
             _turning: Turning::begin(),
@@ -389,22 +413,10 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let me = thread_id();
-        let turners = &mut self.queue.turners.now.lock();
-        if let Some(place) = turners.iter().rposition(|turner| *turner == me) {
-            turners.swap_remove(place);
+        let threads = &mut self.queue.turners.now.lock().threads;
+        if let Some(place) = threads.iter().rposition(|turner| *turner == me) {
+            threads.swap_remove(place);
         }
-    }
-}
-
-impl Turners {
-    /// Returns the thread that runs the loop, if there is exactly one.
-    fn alone(&self) -> Option<ThreadId> {
-        if self.owner.is_some() {
-            return self.owner;
-        }
-        let now = self.now.lock();
-        let first = *now.first()?;
-        now.iter().all(|turner| *turner == first).then_some(first)
     }
 }
 
@@ -537,6 +549,10 @@ impl Executor for Kept {
 
     fn turner(&self) -> Option<ThreadId> {
         self.1.alone().filter(|_| self.0.strong_count() > 0)
+    }
+
+    fn expected_turner(&self) -> Option<ThreadId> {
+        (self.0.strong_count() > 0).then(|| self.1.expected())
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::registry::{Mains, Registry, Rejected};
 use super::settings::{ConfigError, Settings};
 use super::shutdown::{self, Shutdown, ShutdownReport};
-use super::{PoolMetrics, blocking, current, ending, monitor, worker};
+use super::{PoolDump, PoolMetrics, blocking, current, ending, monitor, worker};
 use crate::cancel::CancelToken;
 use crate::event::Listeners;
 use crate::executor::{Executor, Job, Runnable};
@@ -284,6 +284,11 @@ impl Pool {
         let idle = ending::wait_idle(&self.0.registry, deadline_after(timeout));
         unhandled::say_all();
         idle
+    }
+
+    /// What the threads do now.
+    pub(crate) fn look(&self) -> PoolDump {
+        PoolDump::of(&self.0.registry)
     }
 
     /// Returns the counters of this pool; cheap enough to poll.

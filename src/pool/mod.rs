@@ -27,6 +27,7 @@ mod builder;
 mod capacity;
 mod counts;
 mod current;
+mod dump;
 mod ending;
 mod handle;
 mod idle;
@@ -43,6 +44,8 @@ mod worker;
 
 pub(crate) use blocking::{BlockedSection, blocking, may_run_awaited, note, on_worker, run_inline};
 pub use builder::PoolBuilder;
+pub(crate) use dump::Awaited;
+pub use dump::PoolDump;
 pub use handle::{Pool, set_max_threads};
 pub use metrics::PoolMetrics;
 pub use settings::ConfigError;

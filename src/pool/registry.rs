@@ -19,7 +19,7 @@ use super::watch::Watch;
 use crate::dispatch;
 use crate::error::ErrorKind;
 use crate::event::Listeners;
-use crate::sync::{Arc, AtomicBool, JoinHandle, Ordering, Weak, chaos_point, thread};
+use crate::sync::{Arc, AtomicBool, Instant, JoinHandle, Ordering, Weak, chaos_point, thread};
 
 pub(crate) struct Registry {
     pub(super) settings: Settings,
@@ -209,8 +209,8 @@ impl Registry {
     }
 
     /// The next job for the owner of `own`.
-    pub(super) fn find(&self, own: &LocalQueue, turn: u64) -> Option<Work> {
-        let job = self.queues.find(own, turn)?;
+    pub(super) fn find(&self, own: &LocalQueue, turn: u64, now: Instant) -> Option<Work> {
+        let job = self.queues.find(own, turn, now)?;
         self.leave_queue(&job);
         Some(job)
     }

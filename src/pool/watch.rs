@@ -4,13 +4,16 @@
 
 use std::io;
 
-use crate::sync::{AtomicBool, JoinHandle, Mutex, Ordering, Thread, thread_id};
+use crate::sync::{AtomicBool, AtomicU64, JoinHandle, Mutex, Ordering, Thread, thread_id};
 
 pub(super) struct Watch {
     /// Set by the push that wakes the monitor, cleared by the monitor before it sleeps.
     awake: AtomicBool,
     /// `None`: there is no such thread.
     thread: Mutex<Option<Thread>>,
+    /// The number of ticks of the monitor, for workers that ask whether time has passed.
+    // ORDERING: relaxed, for each access. It is a hint.
+    ticks: AtomicU64,
 }
 
 impl Watch {
@@ -18,7 +21,17 @@ impl Watch {
         Watch {
             awake: AtomicBool::new(false),
             thread: Mutex::new(None),
+            ticks: AtomicU64::new(0),
         }
+    }
+
+    pub(super) fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
+    }
+
+    /// The monitor ticks.
+    pub(super) fn tick(&self) {
+        self.ticks.fetch_add(1, Ordering::Relaxed);
     }
 
     // ORDERING: relaxed, for each access to `awake`. The monitor clears it, and then counts the

@@ -13,7 +13,7 @@ use super::settings::Hook;
 use super::stack::Stack;
 use crate::error::{At, TaskError};
 use crate::limits::{SEARCH_ROUNDS, SPINS_PER_ROUND};
-use crate::sync::{Arc, AtomicBool, Ordering, spin_hint, thread};
+use crate::sync::{Arc, AtomicBool, Instant, Ordering, spin_hint, thread};
 use crate::{dispatch, guard, unhandled};
 
 /// True on a worker whose pool has jobs queued.
@@ -22,7 +22,7 @@ fn is_wanted_elsewhere() -> bool {
 }
 
 pub(super) fn worker_main(registry: &Arc<Registry>, number: usize) {
-    let local = Arc::new(LocalQueue::new());
+    let local = Arc::new(LocalQueue::new(number));
     local.system_id.store(own_system_id(), Ordering::Relaxed);
     registry.idle.register(|| registry.queues.add(&local));
     let worker = Rc::new(Worker {
@@ -52,6 +52,7 @@ pub(super) fn worker_main(registry: &Arc<Registry>, number: usize) {
 /// Runs jobs until the worker is to end.
 fn main_loop(registry: &Arc<Registry>, local: &Arc<LocalQueue>, sleeper: &Arc<Sleeper>) {
     let mut turn = 0;
+    let mut clock = Clock::new(registry);
     // Pushes that woke this worker, or saw it searching, have left the rest of the queue to it.
     let mut must_pass_on = true;
     loop {
@@ -61,10 +62,12 @@ fn main_loop(registry: &Arc<Registry>, local: &Arc<LocalQueue>, sleeper: &Arc<Sl
                 return;
             }
             must_pass_on = true;
+            clock.look();
         }
-        let job = registry.find(local, turn).or_else(|| {
+        let job = registry.find(local, turn, clock.now()).or_else(|| {
             must_pass_on = true;
-            search(registry, local, turn)
+            clock.look();
+            search(registry, local, turn, &clock)
         });
         match job {
             Some(job) => {
@@ -77,13 +80,52 @@ fn main_loop(registry: &Arc<Registry>, local: &Arc<LocalQueue>, sleeper: &Arc<Sl
                 if !sleep(registry, sleeper, Reason::NoJob) {
                     return;
                 }
+                clock.look();
             }
         }
     }
 }
 
+/// A worker's idea of the time, for people who look at the pool. To read the system's clock for
+/// each job would cost a tenth of a short one. A job that takes long leaves a backlog behind, or an
+/// idle worker. So it is enough to read it after a sleep, before a search, and when the monitor,
+/// which ticks while there is a backlog, has ticked.
+struct Clock<'a> {
+    registry: &'a Registry,
+    now: Instant,
+    ticks: u64,
+}
+
+impl<'a> Clock<'a> {
+    fn new(registry: &'a Registry) -> Clock<'a> {
+        Clock {
+            registry,
+            now: Instant::now(),
+            ticks: registry.watch.ticks(),
+        }
+    }
+
+    fn now(&mut self) -> Instant {
+        if self.ticks != self.registry.watch.ticks() {
+            self.look();
+        }
+        self.now
+    }
+
+    #[cold]
+    fn look(&mut self) {
+        self.now = Instant::now();
+        self.ticks = self.registry.watch.ticks();
+    }
+}
+
 /// Searches for a job a little while before the worker sleeps. One worker does at a time.
-fn search(registry: &Arc<Registry>, local: &LocalQueue, turn: u64) -> Option<Work> {
+fn search(
+    registry: &Arc<Registry>,
+    local: &LocalQueue,
+    turn: u64,
+    clock: &Clock<'_>,
+) -> Option<Work> {
     if cfg!(loom) || !registry.idle.begin_search() {
         return None;
     }
@@ -94,7 +136,7 @@ fn search(registry: &Arc<Registry>, local: &LocalQueue, turn: u64) -> Option<Wor
         for _ in 0..SPINS_PER_ROUND {
             spin_hint();
         }
-        job = registry.find(local, turn);
+        job = registry.find(local, turn, clock.now);
         if job.is_some() || registry.is_closed() {
             break;
         }

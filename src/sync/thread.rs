@@ -74,6 +74,11 @@ pub(crate) fn current() -> Thread {
     }
 }
 
+/// The name of the calling thread, if it has one.
+pub(crate) fn current_name() -> Option<String> {
+    system::current().name().map(str::to_owned)
+}
+
 impl Thread {
     pub(crate) fn id(&self) -> ThreadId {
         self.id

@@ -253,22 +253,30 @@ impl TaskBuilder {
         F: FnOnce(&At<'_>) -> Returned<T> + Send + 'static,
         T: Send + 'static,
     {
-        let meta = TaskMeta {
+        spawn_task(self.into_meta(location, token), work)
+    }
+
+    /// What is known of the task. `token`: that of the closure's context.
+    pub(crate) fn into_meta(
+        self,
+        location: &'static Location<'static>,
+        token: Option<CancelToken>,
+    ) -> TaskMeta {
+        let has_extra = self.name.is_some() || token.is_some() || !self.parents.is_empty();
+        let extra = has_extra.then(|| {
+            Box::new(ExtraMeta {
+                name: self.name,
+                token,
+                context: None,
+                overseer: None,
+                parents: self.parents.iter().map(CancelToken::downgrade).collect(),
+            })
+        });
+        TaskMeta {
             location,
             pool: self.pool,
-            extra: (self.name.is_some() || token.is_some() || !self.parents.is_empty()).then(
-                || {
-                    Box::new(ExtraMeta {
-                        name: self.name,
-                        token,
-                        context: None,
-                        overseer: None,
-                        parents: self.parents.iter().map(CancelToken::downgrade).collect(),
-                    })
-                },
-            ),
-        };
-        spawn_task(meta, work)
+            extra,
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use super::finally::{AndFinally, Finally};
-use super::into_task::resolve_returned;
+use super::into_task::{resolve_nested, resolve_returned};
 use super::link::link;
-use super::{IntoTask, Task};
+use super::{IntoTask, Nested, Task};
 use crate::cell::slot::Outcome;
 use crate::cell::state::Role;
 use crate::cell::task_cell::Returned;
@@ -31,10 +31,10 @@ impl<T: Send + 'static> Task<T> {
         F: FnOnce(T) -> U + Send + 'static,
         U: Send + 'static,
     {
-        self.link(Location::caller(), move |outcome, _| {
+        self.link(Location::caller(), move |outcome, at| {
             Returned::Outcome(match outcome {
                 Ok(value) => Ok(f(value)),
-                Err(error) => Err(pass_by(f, error)),
+                Err(error) => Err(skip(f, error, at)),
             })
         })
     }
@@ -62,7 +62,7 @@ impl<T: Send + 'static> Task<T> {
     {
         self.link(Location::caller(), move |outcome, at| match outcome {
             Ok(value) => resolve_returned(f(value), at),
-            Err(error) => Returned::Outcome(Err(pass_by(f, error))),
+            Err(error) => Returned::Outcome(Err(skip(f, error, at))),
         })
     }
 
@@ -140,11 +140,11 @@ impl<T: Send + 'static> Task<T> {
         self,
         f: impl FnOnce(&E) -> T + Send + 'static,
     ) -> Task<T> {
-        self.link(Location::caller(), move |outcome, _| {
+        self.link(Location::caller(), move |outcome, at| {
             Returned::Outcome(match outcome {
                 Err(error) => match error.downcast_ref::<E>() {
                     Some(known) => Ok(f(known)),
-                    None => Err(pass_by(f, error)),
+                    None => Err(skip(f, error, at)),
                 },
                 Ok(value) => Ok(pass_by(f, value)),
             })
@@ -274,28 +274,42 @@ impl<T: Send + 'static> Task<T> {
     }
 }
 
-impl<R> Task<R>
-where
-    R: IntoTask + Send + 'static,
-{
-    /// Returns a task for the inner outcome of a task of a task, or of a task of a result.
+impl<T: Send + 'static> Task<T> {
+    /// Returns a task for the inner outcome of a task of a result, or of a task of a task. An `Err`
+    /// in the value, of any error type, becomes the failure of the new task.
+    ///
+    /// So `spawn(f).flatten()` is an [`attempt`](crate::attempt) of an `f` that returns a `Result`
+    /// with an error of its own, and `then(f).flatten()` such an `and_then`.
     ///
     /// # Examples
     ///
     /// ```
     /// use fast_async::spawn;
     ///
+    /// let text = spawn(|| std::fs::read_to_string("/no/such/file")).flatten();
+    /// assert_eq!(text.catch(|_| "default".to_string()).wait()?, "default");
+    ///
     /// let nested = spawn(|| spawn(|| 7));
     /// assert_eq!(nested.flatten().wait()?, 7);
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     #[track_caller]
-    pub fn flatten(self) -> Task<R::Output> {
+    pub fn flatten(self) -> Task<T::Output>
+    where
+        T: Nested,
+    {
         self.link(Location::caller(), |outcome, at| match outcome {
-            Ok(inner) => resolve_returned(inner, at),
-            Err(error) => Returned::Outcome(Err(error)),
+            Ok(inner) => resolve_nested(inner, at),
+            Err(error) => Returned::Outcome(Err(skip((), error, at))),
         })
     }
+}
+
+/// Drops a closure that a failure passes by.
+fn skip<F>(closure: F, error: TaskError, at: &At<'_>) -> TaskError {
+    drop(closure);
+    error.passed(at.location);
+    error
 }
 
 /// Drops a closure that is not called, and then returns `value`. If the closure were dropped as the

@@ -63,9 +63,9 @@ where
         let mut link = InPlace::<T, T, _> {
             work: Some(move |outcome: Outcome<T>, at: &At<'_>| {
                 let after = work().into_task();
-                let passes_on = move |after: Outcome<R::Output>, _: &At<'_>| {
+                let passes_on = move |after: Outcome<R::Output>, at: &At<'_>| {
                     Returned::Outcome(match after {
-                        Ok(_) => outcome,
+                        Ok(_) => outcome.inspect_err(|error| error.passed(at.location)),
                         Err(error) => Err(error),
                     })
                 };
@@ -92,5 +92,7 @@ fn run_finally(outcome: &mut dyn Slot, at: At<'_>, work: &mut dyn FnMut()) {
         if let Err(payload) = guard::catch(|| outcome.fail(error)) {
             guard::drop_quietly(payload);
         }
+    } else if let Some(error) = outcome.failure() {
+        error.passed(at.location);
     }
 }

@@ -41,7 +41,7 @@ use crate::task::{SharedTask, Task};
 #[diagnostic::on_unimplemented(
     message = "a closure for `attempt`, `and_then` or `or_else` cannot return `{Self}`",
     label = "returns `{Self}`, which is neither `Result<_, BoxError>` nor a `Task`",
-    note = "a result with another error type: write `Ok(result?)`, or `result.map_err(Into::into)`",
+    note = "a result with another error type: write `Ok(result?)`, or `spawn(..).flatten()` instead of `attempt(..)`, and `then(..).flatten()` instead of `and_then(..)`",
     note = "a plain value: use `spawn` instead of `attempt`, `then` instead of `and_then`, `catch` instead of `or_else`, or write `Ok(value)`"
 )]
 pub trait IntoTask: sealed::Sealed {
@@ -87,11 +87,63 @@ pub(crate) fn resolve_returned<R: IntoTask>(returned: R, at: &At<'_>) -> Returne
     returned.resolve_returned(RegisteredAt(*at)).0
 }
 
+/// The value of a task that [`Task::flatten`] takes: a `Result` with any error, or another task.
+///
+/// Implemented for `Result<T, E>` where `E` converts into a [`BoxError`] (any error type, those of
+/// `anyhow` and strings too), `Task<T>` and [`SharedTask<T>`]. [`IntoTask`] knows fewer types, so
+/// that a closure can infer the type of its error.
+#[diagnostic::on_unimplemented(
+    message = "a task of `{Self}` cannot be flattened",
+    label = "`{Self}` is neither a `Result` with an error nor a `Task`",
+    note = "the error of a result must convert into `Box<dyn Error + Send + Sync>`: every `Error + Send + Sync + 'static` does, and so do strings"
+)]
+pub trait Nested: sealed::Nested {
+    /// The value of the flattened task.
+    type Output: Send + 'static;
+
+    #[doc(hidden)]
+    fn resolve_nested(self, place: RegisteredAt<'_>) -> ReturnedOpaque<Self::Output>;
+}
+
+impl<T: Send + 'static, E: Into<BoxError>> Nested for Result<T, E> {
+    type Output = T;
+
+    fn resolve_nested(self, place: RegisteredAt<'_>) -> ReturnedOpaque<T> {
+        self.map_err(Into::into).resolve_returned(place)
+    }
+}
+
+impl<T: Send + 'static> Nested for Task<T> {
+    type Output = T;
+
+    fn resolve_nested(self, place: RegisteredAt<'_>) -> ReturnedOpaque<T> {
+        self.resolve_returned(place)
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Nested for SharedTask<T> {
+    type Output = T;
+
+    fn resolve_nested(self, place: RegisteredAt<'_>) -> ReturnedOpaque<T> {
+        self.resolve_returned(place)
+    }
+}
+
+/// What was in the value of a task, for a `flatten` at `at`.
+pub(super) fn resolve_nested<R: Nested>(nested: R, at: &At<'_>) -> Returned<R::Output> {
+    nested.resolve_nested(RegisteredAt(*at)).0
+}
+
 pub(super) mod sealed {
     pub trait Sealed {}
     impl<T> Sealed for Result<T, crate::BoxError> {}
     impl<T> Sealed for crate::Task<T> {}
     impl<T> Sealed for crate::SharedTask<T> {}
+
+    pub trait Nested {}
+    impl<T, E> Nested for Result<T, E> {}
+    impl<T> Nested for crate::Task<T> {}
+    impl<T> Nested for crate::SharedTask<T> {}
 }
 
 impl<T: Send + 'static> IntoTask for Result<T, BoxError> {

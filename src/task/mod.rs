@@ -13,12 +13,14 @@
 //   wait.rs       blocking     help.rs  what a waiter runs
 //   owed.rs       waiting on the thread of a loop    patience.rs  for a clock that stands still
 //   future.rs     awaiting                    stop.rs  cancelling, shielding
-//   stopped.rs    until cancelled closures have returned
+//   stopped.rs    until cancelled closures have returned     status.rs  what a task does
+//   dump.rs       what the threads of a pool do
 //   traced.rs     steps in their tracing context
 
 mod builder;
 mod chain;
 mod context;
+mod dump;
 mod finally;
 mod future;
 mod given;
@@ -34,6 +36,7 @@ mod patience;
 mod route;
 mod share;
 mod spawn;
+mod status;
 mod stop;
 mod stopped;
 mod subscribe;
@@ -51,8 +54,8 @@ pub(crate) use context::own_token;
 pub(crate) use given::Given;
 pub(crate) use held::{Starter, expect_dependents, held, start, tie};
 pub(crate) use help::looks;
-pub use into_task::IntoTask;
 pub(crate) use into_task::resolve_returned;
+pub use into_task::{IntoTask, Nested};
 pub(crate) use launch::{new_cell, start_new};
 pub(crate) use link::{Sink, held_outcome};
 pub use local::TaskLocal;
@@ -60,6 +63,7 @@ pub(crate) use observed::Registration;
 pub(crate) use share::Flight;
 pub use share::{SharedFuture, SharedOn, SharedTask};
 pub use spawn::{attempt, attempt_with, spawn, spawn_with};
+pub use status::Status;
 pub use stop::CancelOnDrop;
 pub(crate) use subscribe::observe_with;
 pub use subscribe::{Subscription, SubscriptionGuard};
@@ -108,18 +112,6 @@ pub struct Task<T> {
     _type: PhantomData<fn() -> T>,
 }
 
-/// Whether a task is settled, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Status {
-    /// Not settled: its closure or one of its continuations has yet to run or is running.
-    Pending,
-    /// Settled with a value.
-    Success,
-    /// Settled with a failure.
-    Failure,
-}
-
 impl<T> Task<T> {
     pub(crate) fn from_cell(cell: Arc<dyn AnyCell>) -> Task<T> {
         Task {
@@ -151,7 +143,11 @@ impl<T> Task<T> {
         }
     }
 
-    /// Drops the handle explicitly: the work continues without it.
+    /// Drops the handle explicitly: the work continues without it, and may be lost when the program
+    /// ends.
+    ///
+    /// A handle that is dropped without it while the task has work to do counts as forgotten: if
+    /// `main` returns before that work is done, a line on stderr says so.
     ///
     /// # Examples
     ///
@@ -163,7 +159,11 @@ impl<T> Task<T> {
     /// // Before `main` returns:
     /// Pool::global().wait_idle(Duration::from_secs(10));
     /// ```
-    pub fn detach(self) {}
+    pub fn detach(self) {
+        if let Some(cell) = self.into_cell() {
+            cell::release(&*cell);
+        }
+    }
 
     /// Returns true once the outcome is final: nothing changes it any more, and a cancel is too
     /// late.
@@ -182,44 +182,35 @@ impl<T> Task<T> {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn is_settled(&self) -> bool {
-        self.status() != Status::Pending
+        self.status().is_settled()
     }
 
-    /// Returns whether the task is settled, and how; a failure does not count as handled by that.
+    /// Returns what the task does, or how it was settled; a failure does not count as handled by
+    /// that.
     ///
-    /// Changes at the same moment as [`is_settled`](Task::is_settled).
+    /// It may be outdated when it is returned, except that a settled task stays so. It is settled
+    /// from the same moment on as [`is_settled`](Task::is_settled) says.
     ///
     /// # Examples
     ///
     /// ```
-    /// use fast_async::{deferred, Status};
+    /// use fast_async::{deferred, Status, Task};
     ///
     /// let (resolver, task) = deferred();
-    /// assert_eq!(task.status(), Status::Pending);
+    /// assert_eq!(task.status(), Status::Waiting);
     /// resolver.resolve(1).unwrap();
     /// assert_eq!(task.status(), Status::Success);
+    ///
+    /// let cold = Task::new(|| 7);
+    /// assert_eq!(cold.status(), Status::Cold);
+    /// cold.cancel();
+    /// assert_eq!(cold.status(), Status::Cancelled);
     /// ```
     pub fn status(&self) -> Status {
-        let Some(cell) = &self.cell else {
-            return Status::Pending;
-        };
-        with(&**cell, |state, head| {
-            if !state.is_decided() {
-                return Status::Pending;
-            }
-            if state.cancelled {
-                return Status::Failure;
-            }
-            let failed = match state.phase() {
-                Phase::Settled | Phase::HandedOff => state.outcome(head).failure().is_some(),
-                _ => state.failed,
-            };
-            if failed {
-                Status::Failure
-            } else {
-                Status::Success
-            }
-        })
+        match &self.cell {
+            Some(cell) => status::of(&**cell),
+            None => Status::Waiting,
+        }
     }
 
     /// Returns the thread that runs, or ran, the task's closure; `None` before it began.
@@ -340,7 +331,7 @@ fn put_back<T: Send + 'static>(cell: &dyn AnyCell, outcome: Outcome<T>) {
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         if let Some(cell) = self.cell.take() {
-            cell::release(&*cell);
+            cell::forget(&*cell);
         }
     }
 }

@@ -7,8 +7,10 @@ use super::Task;
 use super::help::{Members, run_along};
 use crate::cell::state::Phase;
 use crate::cell::{AnyCell, Upstream, deadlock, with_state};
-use crate::sync::{Arc, ThreadId, thread_id};
-use crate::{nesting, unhandled};
+use crate::error::{ErrorKind, TaskError};
+use crate::limits::OWED_AFTER;
+use crate::sync::{Arc, Duration, Instant, ThreadId, deadline_after, thread_id};
+use crate::{nesting, turning, unhandled};
 
 impl<T: Send + 'static> Task<T> {
     /// True when the task may be waiting for a job of a loop that this thread cannot run: for one
@@ -39,6 +41,55 @@ impl<T: Send + 'static> Task<T> {
 /// if something ran.
 pub(super) fn run(cell: &Arc<dyn AnyCell>, done: &dyn Fn() -> bool) -> bool {
     run_along(cell, done, Members::OfAny, &run_here)
+}
+
+/// Looks once, when a wait has lasted a while, whether the waiting thread is the one that is
+/// expected to run the loop which it waits for.
+pub(super) struct Lookout(Option<Instant>);
+
+impl Lookout {
+    /// `has_limit`: the wait ends by itself.
+    pub(super) fn new(has_limit: bool) -> Lookout {
+        let looks = !has_limit && turning::has_loops() && !cfg!(any(loom, shuttle));
+        Lookout(looks.then(|| deadline_after(OWED_AFTER)).flatten())
+    }
+
+    /// How long until it looks.
+    pub(super) fn nap(&self) -> Option<Duration> {
+        let at = self.0?;
+        Some(at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Looks, if it is time.
+    pub(super) fn look(&mut self, cell: &Arc<dyn AnyCell>) {
+        if self.nap().is_some_and(|nap| nap.is_zero()) {
+            self.0 = None;
+            report(cell);
+        }
+    }
+}
+
+/// Reports that the calling thread, which waits for `cell` and goes on waiting, is the one that is
+/// expected to run the loop which it waits for.
+fn report(cell: &Arc<dyn AnyCell>) {
+    let me = thread_id();
+    let is_owed = |cell: &Arc<dyn AnyCell>| {
+        let executor = with_state(&**cell, |state| state.sent_to().cloned());
+        let is_owed = executor
+            .as_ref()
+            .and_then(|executor| executor.expected_turner())
+            == Some(me);
+        // It is the user's, and this may be the last reference.
+        unhandled::drop_reporting(executor);
+        is_owed
+    };
+    if any_of(cell, is_owed) {
+        let why = "this thread waits for a continuation that is queued in a `LoopQueue` which it \
+                   has made or run itself, and nothing runs the queue: call \
+                   `queue.run_until(task)` instead of `task.wait()`";
+        let at = Some(cell.meta().at());
+        unhandled::report(TaskError::noted(ErrorKind::Cycle, why, at));
+    }
 }
 
 /// Runs the steps of `cell` if they were sent to a loop that this thread runs.

@@ -5,9 +5,11 @@
 //! that has not started and may run here; it has a spare replace it, and sleeps. Nothing but the
 //! awaited work runs on its stack.
 
+use std::panic::Location;
 use std::task::Waker;
 
 use super::launch::start_if_cold;
+use super::owed::Lookout;
 use super::patience::{Patience, stopped_clock};
 use super::{Task, help, owed, redeem, redeem_into};
 use crate::cell::deadlock::WaitEntry;
@@ -61,9 +63,15 @@ impl<T: Send + 'static> Task<T> {
     /// assert_eq!(answer()?, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn wait(self) -> Result<T, TaskError> {
         let mut outcome: Option<Outcome<T>> = None;
-        wait_for(self.into_cell(), How::Freely, &mut outcome);
+        wait_for(
+            self.into_cell(),
+            How::Freely,
+            Location::caller(),
+            &mut outcome,
+        );
         outcome.unwrap_or_else(|| Err(TaskError::taken(None)))
     }
 
@@ -94,9 +102,15 @@ impl<T: Send + 'static> Task<T> {
     /// assert_eq!(sum.wait()??, 0);
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
+    #[track_caller]
     pub fn wait_parked(self) -> Result<T, TaskError> {
         let mut outcome: Option<Outcome<T>> = None;
-        wait_for(self.into_cell(), How::Parked, &mut outcome);
+        wait_for(
+            self.into_cell(),
+            How::Parked,
+            Location::caller(),
+            &mut outcome,
+        );
         outcome.unwrap_or_else(|| Err(TaskError::taken(None)))
     }
 
@@ -123,11 +137,16 @@ impl<T: Send + 'static> Task<T> {
     /// assert_eq!(task.wait()?, "now");
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
+    #[track_caller]
     pub fn wait_timeout(self, timeout: Duration) -> Result<Result<T, TaskError>, Task<T>> {
-        match deadline_after(timeout) {
-            Some(deadline) => self.wait_as(How::Until(deadline)),
-            None => Ok(self.wait_parked()),
+        let Some(deadline) = deadline_after(timeout) else {
+            return Ok(self.wait_parked());
+        };
+        let outcome = self.wait_as(How::Until(deadline))?;
+        if let Err(error) = &outcome {
+            error.waited_for(Location::caller());
         }
+        Ok(outcome)
     }
 
     /// Returns the outcome if the task is settled and its observers have run; does not block.
@@ -209,8 +228,13 @@ impl<T: Send + 'static> Task<T> {
 }
 
 /// Blocks until the task of `cell`, whose handle was taken, is settled, and fills `outcome`. For a
-/// wait without a time limit.
-fn wait_for(cell: Option<Arc<dyn AnyCell>>, how: How, outcome: &mut dyn Slot) {
+/// wait without a time limit, at `place` in the source.
+fn wait_for(
+    cell: Option<Arc<dyn AnyCell>>,
+    how: How,
+    place: &'static Location<'static>,
+    outcome: &mut dyn Slot,
+) {
     let Some(mut cell) = cell else {
         return;
     };
@@ -221,6 +245,9 @@ fn wait_for(cell: Option<Arc<dyn AnyCell>>, how: How, outcome: &mut dyn Slot) {
         End::StoppedClock => stopped_clock(&*cell),
         End::Settled | End::TimedOut => {
             if redeem_into(&mut cell, outcome) {
+                if let Some(error) = outcome.failure() {
+                    error.waited_for(place);
+                }
                 return;
             }
             lost(Some(&*cell))
@@ -415,9 +442,20 @@ fn sleep_until(
         None => Patience::new(cell),
         Some(_) => None,
     };
-    let patience = &mut patience;
-    pool::blocking(|place| sleep(me, done, &is_nudged, deadline, patience, place))
+    let mut lookout = Lookout::new(deadline.is_some());
+    let mut look = || {
+        lookout.look(cell);
+        if patience.as_mut().is_some_and(Patience::is_over) {
+            return Err(End::StoppedClock);
+        }
+        let nap = patience.as_ref().and_then(Patience::nap);
+        Ok(nap.into_iter().chain(lookout.nap()).min())
+    };
+    pool::blocking(|place| sleep(me, done, &is_nudged, deadline, &mut look, place))
 }
+
+/// Looks whether the wait is in vain. Returns after what time to look again.
+type Look<'a> = &'a mut dyn FnMut() -> Result<Option<Duration>, End>;
 
 /// Sleeps until `done`, or until the deadline; `None` when it was nudged.
 fn sleep(
@@ -425,7 +463,7 @@ fn sleep(
     done: &dyn Fn() -> bool,
     is_nudged: &dyn Fn() -> bool,
     deadline: Option<Instant>,
-    patience: &mut Option<Patience<'_>>,
+    look: Look<'_>,
     place: &pool::BlockedSection,
 ) -> Option<End> {
     loop {
@@ -442,10 +480,10 @@ fn sleep(
         if left.is_some_and(|left| left.is_zero()) {
             return Some(End::TimedOut);
         }
-        if patience.as_mut().is_some_and(Patience::is_over) {
-            return Some(End::StoppedClock);
-        }
-        let look = patience.as_ref().and_then(Patience::nap);
+        let look = match look() {
+            Ok(nap) => nap,
+            Err(end) => return Some(end),
+        };
         match left.into_iter().chain(pause).chain(look).min() {
             None => me.park(),
             Some(nap) => me.park_timeout(nap),

@@ -178,3 +178,106 @@ fn polling_while_the_pool_works_sees_no_impossible_numbers() {
         assert_eq!(pool.metrics().completed, 20_000);
     });
 }
+
+/// What a pool says it does.
+mod dump {
+    use super::*;
+    use crate::support::one_thread;
+    use fast_async::{Job, Shutdown, deferred};
+
+    // Contract: I2
+    #[test]
+    fn a_dump_says_who_runs_what_and_waits_for_what() {
+        within(|| {
+            let pool = Pool::builder()
+                .name("io")
+                .core_threads(2)
+                .max_threads(2)
+                .build()
+                .unwrap();
+            assert_eq!(
+                pool.dump().to_string(),
+                "pool `io`: 0 threads, 0 idle, 0 blocked; 0 jobs queued"
+            );
+            let (inside, gate) = (Gate::new(), Gate::new());
+            let (tell, held) = (inside.clone(), gate.clone());
+            let line = line!() + 1;
+            let slow = Task::builder().name("slow").pool(&pool).spawn(move || {
+                tell.open();
+                held.pass();
+            });
+            inside.pass();
+            let waits = pool.spawn(move || slow.wait());
+            until(|| pool.metrics().blocked == 1);
+            until(|| pool.dump().to_string().contains("waits for"));
+            let text = pool.dump().to_string();
+            let place = format!("{}:{line}:", file!());
+            let wanted = format!(": task `slow`, made at {place}");
+            assert!(text.contains(&wanted), "{text}");
+            let wanted = format!("; waits for task `slow`, made at {place}");
+            assert!(text.contains(&wanted), "{text}");
+            assert!(text.contains("(running on io-1)"), "{text}");
+            assert!(text.contains(", for "), "{text}");
+            gate.open();
+            waits.wait().unwrap().unwrap();
+            until(|| pool.dump().to_string().contains("idle"));
+        });
+    }
+
+    // Contract: I2. What is queued, the oldest first, and what waits without a task.
+    #[test]
+    fn a_dump_lists_the_oldest_jobs() {
+        within(|| {
+            let pool = one_thread();
+            let (inside, gate) = (Gate::new(), Gate::new());
+            let (tell, held) = (inside.clone(), gate.clone());
+            pool.spawn(move || {
+                tell.open();
+                held.pass();
+            })
+            .detach();
+            inside.pass();
+            for n in 0..12 {
+                let builder = Task::builder().name(format!("job {n}")).pool(&pool);
+                builder.spawn(|| ()).detach();
+            }
+            let text = pool.dump().to_string();
+            let queued: Vec<&str> = text
+                .lines()
+                .filter(|line| line.contains("queued: "))
+                .collect();
+            assert_eq!(queued.len(), 8, "{text}");
+            for (n, line) in queued.iter().enumerate() {
+                assert!(line.contains(&format!("task `job {n}`")), "{text}");
+            }
+            assert!(text.ends_with("and 4 more in the queues"), "{text}");
+            gate.open();
+            assert!(pool.wait_idle(Duration::MAX));
+            // Within the call, from a job of the pool itself, and while it is closed.
+            let own = pool.clone();
+            let text = pool.spawn(move || own.dump().to_string()).wait().unwrap();
+            assert!(text.contains("one-1: a task made at "), "{text}");
+            let _ = pool.shutdown(Shutdown::Drain, Duration::MAX);
+            assert!(pool.dump().to_string().contains(": 0 threads"));
+        });
+    }
+
+    // Contract: I2. A wait for what an executor holds.
+    #[test]
+    fn a_dump_says_that_a_task_waits_for_its_executor() {
+        within(|| {
+            let pool = one_thread();
+            let (keep, kept) = std::sync::mpsc::channel();
+            let executor = move |job: Job| keep.send(job).unwrap();
+            let (resolver, task) = deferred();
+            let task = task.on(&executor).then(|()| ());
+            let waits = pool.spawn(move || task.wait());
+            until(|| pool.dump().to_string().contains("(waiting)"));
+            resolver.resolve(()).unwrap();
+            let job = kept.recv().unwrap();
+            until(|| pool.dump().to_string().contains("(queued)"));
+            job.run();
+            waits.wait().unwrap().unwrap();
+        });
+    }
+}

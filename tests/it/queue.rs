@@ -1015,7 +1015,7 @@ mod semaphores {
             assert!(waits.wait().unwrap_err().is_cancelled());
             let late = semaphore.acquire(1);
             assert_eq!(semaphore.waiting(), 0);
-            assert_eq!(late.status(), Status::Failure);
+            assert_eq!(late.status(), Status::Cancelled);
             drop(held);
             assert_eq!(semaphore.available(), 1);
         });

@@ -6,8 +6,8 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Drops, Gate, isolated, within};
-use fast_async::{ErrorKind, Inline, Pool, Task, deferred, promise::SharedResolver};
+use crate::support::{Drops, Gate, assert_still_dispatches, expected, isolated, within};
+use fast_async::{ErrorKind, Inline, Pool, Task, deferred, promise::SharedResolver, spawn};
 
 /// A C-like API that may call back as often as it likes.
 fn each(callback: impl FnMut(u32)) {
@@ -259,5 +259,63 @@ fn a_cancel_races_the_late_hand_off() {
         let _ = task.wait();
         assert!(Pool::global().wait_idle(Duration::MAX));
         assert_eq!(drops.count(), 2);
+    });
+}
+
+// Contract: S2, S3. The thread lives on, and the task has the panic.
+#[test]
+fn a_closure_that_settles_a_task_may_panic() {
+    within(|| {
+        let (resolver, task) = deferred::<u32>();
+        let line = line!() + 1;
+        resolver.resolve_by(|| expected("in a call"));
+        let error = task.wait().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Panicked);
+        assert_eq!(error.panic_message(), Some("expected: in a call"));
+        assert_eq!(error.location().map(|place| place.line()), Some(line));
+
+        let (resolver, task) = deferred::<u32>();
+        resolver
+            .shared()
+            .settle_by(|| -> Task<u32> { expected("in a call") });
+        assert!(task.wait().unwrap_err().into_panic().is_ok());
+
+        let (resolver, task) = deferred();
+        resolver.resolve_by(|| 7);
+        assert_eq!(task.wait().unwrap(), 7);
+        let (resolver, task) = deferred();
+        resolver.settle_by(|| Ok("8080".parse::<u16>()?));
+        assert_eq!(task.wait().unwrap(), 8080);
+        let (resolver, task) = deferred();
+        resolver.settle_by(|| spawn(|| 9));
+        assert_eq!(task.wait().unwrap(), 9);
+        assert_still_dispatches();
+    });
+}
+
+// Contract: C1
+#[test]
+fn a_closure_is_dropped_uncalled_when_its_task_was_cancelled() {
+    within(|| {
+        let drops = Drops::new();
+        let (resolver, task) = deferred::<u32>();
+        task.cancel();
+        let token = drops.token();
+        resolver.resolve_by(move || {
+            token.hold();
+            unreachable!("it is cancelled")
+        });
+        assert_eq!(drops.count(), 1);
+        // While it runs: what it returns is dropped.
+        let (resolver, task) = deferred();
+        let task = Arc::new(task);
+        let own = task.clone();
+        let token = drops.token();
+        resolver.resolve_by(move || {
+            own.cancel();
+            token
+        });
+        assert_eq!(drops.count(), 2);
+        assert!(task.error().unwrap().is_cancelled());
     });
 }

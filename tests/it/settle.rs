@@ -290,7 +290,7 @@ mod once {
             let (outer, task) = deferred::<u32>();
             let (inner, followed) = deferred::<u32>();
             assert!(outer.settle_with(followed).is_ok());
-            assert_eq!(task.status(), Status::Pending);
+            assert!(!task.is_settled());
             inner.resolve(9).unwrap();
             assert_eq!(task.status(), Status::Success);
             assert_eq!(task.cancel(), CancelOutcome::TooLate);
@@ -365,29 +365,28 @@ mod lost {
 
     // Contract: S3. The drop happens while a panic unwinds, and what it sets off panics too.
     #[test]
-    fn a_panic_that_drops_a_resolver_abandons_its_task() {
-        crate::support::isolated(
-            "lost::a_panic_that_drops_a_resolver_abandons_its_task",
-            || {
-                let (resolver, task) = deferred::<u32>();
-                let task = task
-                    .then(|n| n + 1)
-                    .catch(|error| {
-                        assert_eq!(error.kind(), ErrorKind::Abandoned);
-                        expected("while another panic unwinds")
-                    })
-                    .catch(|error| {
-                        assert_eq!(error.kind(), ErrorKind::Panicked);
-                        3
-                    });
-                let unlucky = thread::spawn(move || {
-                    let _held = resolver;
-                    expected("holding a resolver");
+    fn a_panic_that_drops_a_resolver_fails_its_task() {
+        crate::support::isolated("lost::a_panic_that_drops_a_resolver_fails_its_task", || {
+            let (resolver, task) = deferred::<u32>();
+            let task = task
+                .then(|n| n + 1)
+                .catch(|error| {
+                    assert_eq!(error.kind(), ErrorKind::Panicked);
+                    let text = "panicked (its resolver was dropped by a panic on thread `db`)";
+                    assert_eq!(error.to_string(), text);
+                    expected("while another panic unwinds")
+                })
+                .catch(|error| {
+                    assert_eq!(error.kind(), ErrorKind::Panicked);
+                    3
                 });
-                assert!(unlucky.join().is_err());
-                assert_eq!(task.wait().unwrap(), 3);
-            },
-        );
+            let unlucky = thread::Builder::new().name("db".into()).spawn(move || {
+                let _held = resolver;
+                expected("holding a resolver");
+            });
+            assert!(unlucky.unwrap().join().is_err());
+            assert_eq!(task.wait().unwrap(), 3);
+        });
     }
 
     // Contract: S3. A thread that ends drops its locals when the crate's own may be gone already.
@@ -466,7 +465,7 @@ mod lost {
                 move |job: Job| jobs.push(job)
             };
             let task = Task::ready(1).on(&keep).then(|n| n + 1);
-            assert_eq!(task.status(), Status::Pending);
+            assert!(!task.is_settled());
             let mut kept = jobs.take();
             assert_eq!(kept.len(), 1);
             drop(kept.pop());
@@ -609,42 +608,120 @@ mod errors {
     }
 
     #[test]
-    fn the_users_error_is_the_source_of_the_failure() {
+    fn a_reporter_that_prints_the_chain_prints_the_users_error_once() {
         within(|| {
             let error = Task::<()>::failed(Mine(7)).wait().unwrap_err();
-            assert!(error.source().is_some_and(|source| source.is::<Mine>()));
-            assert!(error.to_string().starts_with("mine 7"), "{error}");
+            assert!(error.source().is_none(), "`Mine` has none");
+            assert_eq!(error.to_string(), "mine 7");
+            assert_eq!(format!("{:#}", anyhow::Error::from(error)), "mine 7");
         });
     }
 
-    // A failure says where what failed was registered, and what its maker knows about it.
+    // What happened, for any reader; where it did, for the author.
     #[test]
     fn the_text_of_a_failure() {
-        let place = |line: u32| format!("at {}:{line}:", file!());
+        let place = |line: u32, column: u32| format!("at {}:{line}:{column}", file!());
         within(move || {
+            let line = line!() + 1;
             let (resolver, task) = deferred::<u32>();
-            let line = line!() - 1;
             drop(resolver);
-            let text = task.wait().unwrap_err().to_string();
-            let reason = "was abandoned (its resolver was dropped before settling it) [";
-            assert!(text.starts_with(reason), "{text}");
-            assert!(text.contains(&place(line)), "{text}");
+            let error = task.wait().unwrap_err();
+            let text = "was abandoned (its resolver was dropped before settling it)";
+            assert_eq!(error.to_string(), text);
+            assert_eq!(
+                format!("{error:#}"),
+                format!("{text} [{}]", place(line, 36))
+            );
 
             let line = line!() + 1;
             let task = Task::ready(()).and_then(|()| Err::<(), _>("no".into()));
-            let text = task.wait().unwrap_err().to_string();
-            assert!(text.starts_with(&format!("no [{}", place(line))), "{text}");
+            let error = task.wait().unwrap_err();
+            assert_eq!(error.to_string(), "no");
+            assert_eq!(format!("{error:#}"), format!("no [{}]", place(line, 40)));
 
             let task = Task::builder().name("named");
             let line = line!() + 1;
             let task = task.attempt(|| Err::<(), _>("no".into()));
-            let text = task.wait().unwrap_err().to_string();
-            let expected = format!("no [task `named`, {}", place(line));
-            assert!(text.starts_with(&expected), "{text}");
+            let error = task.wait().unwrap_err();
+            assert_eq!(error.to_string(), "no");
+            let text = format!("no [task `named`, {}]", place(line, 29));
+            assert_eq!(format!("{error:#}"), text);
+
+            let panicked = spawn(|| -> u32 { expected("no disk") });
+            let panicked = panicked.wait().unwrap_err();
+            assert_eq!(panicked.to_string(), "panicked: expected: no disk");
 
             let task = Task::ready(()).on(&|job: Job| drop(job)).then(|()| ());
             let text = task.wait().unwrap_err().to_string();
             assert!(text.contains("an executor must call `Job::run`"), "{text}");
+        });
+    }
+
+    #[test]
+    fn the_trace_of_a_failure() {
+        let place = |line: u32, column: u32| format!("{}:{line}:{column}", file!());
+        within(move || {
+            let first = line!() + 1;
+            let task = Task::builder()
+                .name("load")
+                .spawn(|| "x")
+                .and_then(|text| Ok(text.parse::<u16>()?))
+                .then(|port| port + 1)
+                .finally(|| ());
+            let last = line!() + 1;
+            let error = task.wait().unwrap_err();
+            let lines = [
+                "invalid digit found in string".to_owned(),
+                format!("    task `load`, made at {}", place(first + 2, 18)),
+                format!("    failed at {}", place(first + 3, 18)),
+                format!("    passed {}", place(first + 4, 18)),
+                format!("    passed {}", place(first + 5, 18)),
+                format!("    waited for at {}", place(last, 30)),
+            ];
+            assert_eq!(error.trace().to_string(), lines.join("\n"));
+        });
+    }
+
+    // A failure goes from task to task: adopted, combined, shared, waited for and thrown again.
+    #[test]
+    fn the_trace_of_a_failure_that_leaves_its_task() {
+        let place = |line: u32, column: u32| format!("{}:{line}:{column}", file!());
+        within(move || {
+            let first = line!() + 1;
+            let inner = attempt(|| Err::<(), _>("no".into()));
+            let outer = line!() + 1;
+            let task = spawn(|| ()).and_then(move |()| inner);
+            let both = line!() + 1;
+            let task = fast_async::all([task]);
+            let error = task.wait().unwrap_err();
+            let trace = error.trace().to_string();
+            let lines: Vec<&str> = trace.lines().map(str::trim).collect();
+            assert_eq!(lines[0], "no");
+            assert_eq!(lines[1], format!("task made at {}", place(first, 25)));
+            assert_eq!(
+                lines[2],
+                format!("passed to the task made at {}", place(outer, 24))
+            );
+            assert_eq!(
+                lines[3],
+                format!("passed to the task made at {}", place(both, 24))
+            );
+            assert!(lines[4].starts_with("waited for at "), "{trace}");
+            assert_eq!(lines.len(), 5, "{trace}");
+        });
+    }
+
+    #[test]
+    fn the_trace_of_a_long_chain_is_bounded() {
+        within(|| {
+            let mut task = Task::<u32>::failed("no");
+            for _ in 0..10_000 {
+                // Two places, so that no two in a row are the same.
+                task = task.then(|n| n).then(|n| n);
+            }
+            let trace = task.wait().unwrap_err().trace().to_string();
+            assert!(trace.lines().count() < 25, "{trace}");
+            assert!(trace.contains("more places"), "{trace}");
         });
     }
 

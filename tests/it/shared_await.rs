@@ -291,7 +291,7 @@ fn settled_means_that_the_outcome_is_final() {
         assert!(task.error().is_none());
         let task = task.try_wait().expect_err("its observer runs");
         let shared = task.share();
-        let link_before = shared.is_settled() || shared.status() != Status::Pending;
+        let link_before = shared.is_settled() || shared.status().is_settled();
         assert!(!link_before, "the observer of the task is before `share`");
         assert!(shared.try_wait().is_none());
         go_on.open();

@@ -32,7 +32,7 @@ pub(crate) fn quiet() {
                 before(info);
             }
         }));
-        set_unhandled_hook(|error| REPORTS.lock().push(error.to_string()));
+        set_unhandled_hook(|error| REPORTS.lock().push(format!("{error:#}")));
     });
 }
 

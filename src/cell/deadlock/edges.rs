@@ -1,7 +1,7 @@
 //! What one cell, or one combinator, waits for.
 
 use super::graph::{Graph, key};
-use crate::cell::state::{Phase, State};
+use crate::cell::state::State;
 use crate::cell::{AnyCell, Upstream, with_state};
 use crate::executor::Executor;
 use crate::sync::{Arc, ThreadId};
@@ -85,12 +85,12 @@ impl Trail {
 
 /// The thread that drives a cell.
 pub(crate) fn driver(state: &State) -> Option<ThreadId> {
-    state.driver.filter(|_| state.phase() == Phase::Driving)
+    state.driver.filter(|_| state.is_driven())
 }
 
 impl Graph {
-    /// Adds to `above` what the threads wait for that a cancel left running and that `upstream`
-    /// waits for. Returns true if `tail` is one of them.
+    /// Adds to `above` what the threads wait for that a cancel left running, or that turn a loop,
+    /// and that `upstream` waits for. Returns true if `tail` is one of them.
     pub(super) fn is_left_to(
         &self,
         tail: impl Into<Option<Tail>>,
@@ -105,6 +105,13 @@ impl Graph {
         for thread in &trail.left_running[from..] {
             is_tail |= tail.is_some_and(|tail| tail.is_thread(*thread));
             let awaited = self.awaited_by(*thread, false).cloned();
+            above.extend(awaited.map(|awaited| awaited as Arc<dyn Upstream>));
+        }
+        if let Some(Tail::Thread { thread, turns, .. }) = tail
+            && let Some(turner) = upstream.turner()
+        {
+            is_tail |= turner == thread && !turns;
+            let awaited = self.awaited_by(turner, true).cloned();
             above.extend(awaited.map(|awaited| awaited as Arc<dyn Upstream>));
         }
         is_tail

@@ -31,7 +31,7 @@ use graph::{Waiting, key};
 
 use super::rank::UNRANKED;
 use super::{AnyCell, address, with_state};
-use crate::sync::{Arc, AtomicBool, thread_id};
+use crate::sync::{Arc, AtomicBool, ThreadId, thread_id};
 
 /// Returns true if `cell` waits for itself.
 pub(crate) fn is_in_a_cycle(cell: &Arc<dyn AnyCell>) -> bool {
@@ -39,6 +39,11 @@ pub(crate) fn is_in_a_cycle(cell: &Arc<dyn AnyCell>) -> bool {
     let is_stuck = lock().is_stuck(None, cell, &mut trail);
     drop(trail);
     is_stuck
+}
+
+/// Returns the cell that a thread waits for which is blocked without a time limit.
+pub(crate) fn awaited_by(thread: ThreadId) -> Option<Arc<dyn AnyCell>> {
+    lock().awaited_by(thread, false).cloned()
 }
 
 impl Graph {

@@ -50,6 +50,41 @@ impl State {
         self.drive_here();
     }
 
+    /// The calling thread is about to poll the future of an open task. False: the task is not open
+    /// any more.
+    #[must_use = "the future of a settled task is not polled"]
+    pub(crate) fn begin_poll(&mut self) -> bool {
+        self.polled = self.phase == Phase::Open;
+        if self.polled {
+            self.drive_here();
+        }
+        self.polled
+    }
+
+    /// The future is pending.
+    pub(crate) fn end_poll(&mut self) {
+        self.polled = false;
+    }
+
+    /// A thread runs the task, or will without anything else happening first.
+    pub(crate) fn has_work(&self) -> bool {
+        match self.phase {
+            Phase::Queued | Phase::Driving | Phase::Following | Phase::HandedOff => {
+                !self.is_decided()
+            }
+            _ => false,
+        }
+    }
+
+    /// A thread, the driver, runs user code of the task.
+    pub(crate) fn is_driven(&self) -> bool {
+        match self.phase {
+            Phase::Driving => true,
+            Phase::Open => self.polled,
+            _ => false,
+        }
+    }
+
     /// Cold, Queued or Open to Driving: the calling thread is about to call the closure.
     #[inline]
     pub(crate) fn begin_closure(&mut self) {
@@ -95,6 +130,7 @@ impl State {
     pub(crate) fn forward(&mut self) -> (Option<UpstreamRef>, Option<Box<dyn Step>>) {
         debug_assert!(self.phase == Phase::Following);
         self.phase = Phase::Forwarded;
+        self.count_as_ended();
         (self.take_upstream(), self.last.take())
     }
 

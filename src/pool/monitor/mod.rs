@@ -77,6 +77,7 @@ pub(super) fn monitor_main(registry: &Weak<Registry>) {
 }
 
 fn tick(registry: &Arc<Registry>, state: &mut MonitorState) -> Next {
+    registry.watch.tick();
     let backlog = registry.queues.len();
     if backlog == 0 {
         return idle_tick(registry, state);

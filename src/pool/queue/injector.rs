@@ -6,6 +6,7 @@
 
 use super::jobs::{Jobs, Swept, Work};
 use super::local::LocalQueue;
+use crate::executor::Origin;
 use crate::limits::INJECTOR_BATCH;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
@@ -36,6 +37,11 @@ impl Injector {
     /// thread did before.
     pub(super) fn count(&self) -> usize {
         self.jobs.lock().len()
+    }
+
+    /// The tasks of the oldest jobs, up to `limit`.
+    pub(super) fn origins(&self, limit: usize) -> Vec<Option<Origin>> {
+        self.jobs.lock().origins(limit)
     }
 
     pub(super) fn push(&self, job: Work) -> Swept {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::executor::Runnable;
+use crate::executor::{Origin, Runnable};
 use crate::limits::{QUEUE_KEPT, SWEEP_FROM, UNPUSH_WINDOW};
 use crate::sync::Arc;
 
@@ -112,6 +112,12 @@ impl Jobs {
         debug_assert!(self.first == 0 || count == 0);
         take(&mut self.queue.drain(..count));
         self.shrink();
+    }
+
+    /// The tasks of the oldest jobs, up to `limit`.
+    pub(super) fn origins(&self, limit: usize) -> Vec<Option<Origin>> {
+        let oldest = self.queue.iter().take(limit);
+        oldest.map(|job| job.origin()).collect()
     }
 
     /// Takes out `wanted` if it is among the newest or the oldest jobs.

@@ -2,14 +2,15 @@
 
 use super::counters::Counters;
 use super::jobs::{Jobs, Work};
-use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, thread};
+use crate::executor::Origin;
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Instant, Mutex, Ordering, Thread, thread};
 
 /// The owner pushes and unpushes at the tail; every worker, including the owner, takes the oldest
 /// job at the head.
 pub(crate) struct LocalQueue {
     /// The owner.
     pub(crate) thread: Thread,
-    jobs: Mutex<Jobs>,
+    own: Mutex<Own>,
     /// The length of `jobs`, for looking without the lock. Written under the lock.
     len: AtomicUsize,
     pub(crate) counters: Counters,
@@ -36,14 +37,47 @@ pub(crate) struct LocalQueue {
     pub(crate) owner_blocked: AtomicBool,
     /// The system's number of the owner's thread; 0 when unknown.
     pub(crate) system_id: AtomicU64,
+    /// The number of the owner in its pool, from 0.
+    pub(crate) number: usize,
+}
+
+/// The jobs, and the one that the owner has taken last. One lock guards both, so that the owner
+/// records what it takes at no cost.
+struct Own {
+    jobs: Jobs,
+    present: Present,
+}
+
+/// A job of a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Present {
+    /// `None`: a job of no task, or none yet.
+    pub(crate) origin: Option<Origin>,
+    /// When the worker took it. It looks at the clock a few times in a millisecond, not for each
+    /// job.
+    pub(crate) since: Instant,
+}
+
+impl Present {
+    fn note(&mut self, job: &Work, now: Instant) {
+        self.origin = job.origin();
+        self.since = now;
+    }
 }
 
 impl LocalQueue {
     /// The local queue of the calling thread.
-    pub(crate) fn new() -> LocalQueue {
+    pub(crate) fn new(number: usize) -> LocalQueue {
+        let present = Present {
+            origin: None,
+            since: Instant::now(),
+        };
         LocalQueue {
             thread: thread::current(),
-            jobs: Mutex::new(Jobs::new()),
+            own: Mutex::new(Own {
+                jobs: Jobs::new(),
+                present,
+            }),
             len: AtomicUsize::new(0),
             counters: Counters::default(),
             busy: AtomicBool::new(false),
@@ -52,6 +86,7 @@ impl LocalQueue {
             reserved: AtomicBool::new(false),
             owner_blocked: AtomicBool::new(false),
             system_id: AtomicU64::new(0),
+            number,
         }
     }
 
@@ -63,7 +98,7 @@ impl LocalQueue {
     /// How many there are, counted under the lock: a thread that pushes later sees what the calling
     /// thread did before.
     pub(crate) fn count(&self) -> usize {
-        self.jobs.lock().len()
+        self.own.lock().jobs.len()
     }
 
     /// Jobs that the owner has begun so far.
@@ -82,18 +117,18 @@ impl LocalQueue {
     /// Appends a job. Returns false when the job is reserved, so that no other worker is to be
     /// woken for it.
     pub(crate) fn push(&self, job: Work) -> bool {
-        let mut jobs = self.jobs.lock();
-        let swept = jobs.push(job);
-        let len = jobs.len();
+        let mut own = self.own.lock();
+        let swept = own.jobs.push(job);
+        let len = own.jobs.len();
         self.len.store(len, Ordering::Relaxed);
-        drop(jobs);
+        drop(own);
         drop(swept);
         self.stealable(len) > 0
     }
 
     /// Appends jobs that came from outside.
     pub(super) fn fill(&self, more: impl Iterator<Item = Work>) {
-        let mut jobs = self.jobs.lock();
+        let jobs = &mut self.own.lock().jobs;
         jobs.extend(more);
         self.len.store(jobs.len(), Ordering::Relaxed);
     }
@@ -107,13 +142,33 @@ impl LocalQueue {
         }
     }
 
-    /// Takes the oldest job for the owner, who alone adds to them.
-    pub(super) fn pop_own(&self) -> Option<Work> {
-        if self.len() == 0 { None } else { self.pop() }
+    /// Takes the oldest job for the owner, who alone adds to them, and records it.
+    pub(super) fn pop_own(&self, now: Instant) -> Option<Work> {
+        if self.len() == 0 {
+            return None;
+        }
+        let mut own = self.own.lock();
+        let job = own.jobs.pop();
+        self.len.store(own.jobs.len(), Ordering::Relaxed);
+        if let Some(job) = &job {
+            own.present.note(job, now);
+        }
+        job
+    }
+
+    /// Records a job that the owner has taken from another queue.
+    pub(super) fn note(&self, job: &Work, now: Instant) {
+        self.own.lock().present.note(job, now);
+    }
+
+    /// Returns the job that the owner has taken last, and up to `limit` of those in the queue.
+    pub(crate) fn look(&self, limit: usize) -> (Present, Vec<Option<Origin>>) {
+        let own = self.own.lock();
+        (own.present.clone(), own.jobs.origins(limit))
     }
 
     pub(crate) fn pop(&self) -> Option<Work> {
-        let mut jobs = self.jobs.lock();
+        let jobs = &mut self.own.lock().jobs;
         let job = jobs.pop();
         self.len.store(jobs.len(), Ordering::Relaxed);
         job
@@ -121,7 +176,7 @@ impl LocalQueue {
 
     /// Takes `wanted` out again if it is among the newest or the oldest jobs.
     pub(crate) fn try_unpush(&self, wanted: *const ()) -> Option<Work> {
-        let mut jobs = self.jobs.lock();
+        let jobs = &mut self.own.lock().jobs;
         let job = jobs.try_unpush(wanted)?;
         self.len.store(jobs.len(), Ordering::Relaxed);
         Some(job)

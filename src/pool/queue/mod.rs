@@ -17,8 +17,9 @@ use injector::Injector;
 pub(crate) use jobs::{Swept, Work};
 pub(crate) use local::LocalQueue;
 
+use crate::executor::Origin;
 use crate::room;
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
+use crate::sync::{Arc, AtomicBool, Instant, Mutex, Ordering};
 
 /// All queues of a pool.
 pub(super) struct Queues {
@@ -78,10 +79,12 @@ impl Queues {
 
     /// Returns the next job for the owner of `own`: one that goes before all others, then its own
     /// oldest, then one behind a blocked job, then one from outside, then another worker's oldest.
-    pub(super) fn find(&self, own: &LocalQueue, turn: u64) -> Option<Work> {
+    /// `now`: when it was taken, for people who look at the pool.
+    pub(super) fn find(&self, own: &LocalQueue, turn: u64, now: Instant) -> Option<Work> {
         if self.injector.has_first()
             && let Some(job) = self.injector.pop()
         {
+            own.note(&job, now);
             return Some(job);
         }
         let from_others = || {
@@ -93,12 +96,32 @@ impl Queues {
         };
         // Every 64th time the other queues are first: tasks that spawn tasks without end must not
         // starve them.
-        let job = if turn.is_multiple_of(64) {
-            from_others().or_else(|| own.pop_own())
-        } else {
-            own.pop_own().or_else(from_others)
+        let others_first = turn.is_multiple_of(64);
+        let job = match others_first {
+            true => None,
+            false => own.pop_own(now),
         };
-        job.or_else(|| self.steal(|local| !std::ptr::eq(local, own)))
+        if job.is_some() {
+            return job;
+        }
+        let job = from_others()
+            .or_else(|| match others_first {
+                true => own.pop_own(now),
+                false => None,
+            })
+            .or_else(|| self.steal(|local| !std::ptr::eq(local, own)))?;
+        own.note(&job, now);
+        Some(job)
+    }
+
+    /// The tasks of queued jobs, up to `limit`: those from outside, which are the oldest, first.
+    pub(super) fn origins(&self, limit: usize) -> Vec<Option<Origin>> {
+        let mut found = self.injector.origins(limit);
+        for local in self.locals() {
+            let left = limit - found.len();
+            found.extend(local.look(left).1);
+        }
+        found
     }
 
     /// Takes the oldest job of a local queue whose owner is blocked. It came from outside before

@@ -24,7 +24,7 @@ use interest::{AfterLeave, Interest};
 pub use on::SharedOn;
 
 use super::link::Sink;
-use super::{Status, Task, thread_of};
+use super::{Status, Task, status, thread_of};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::raise::withdraw_all;
 use crate::cell::slot::Outcome;
@@ -198,9 +198,10 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
 }
 
 impl<T> SharedTask<T> {
-    /// Returns whether the task is settled, and how; a failure does not count as handled by that.
+    /// Returns what the task does, or how it was settled; a failure does not count as handled by
+    /// that.
     ///
-    /// Changes at the same moment as [`is_settled`](SharedTask::is_settled).
+    /// It becomes settled at the same moment as [`is_settled`](SharedTask::is_settled).
     ///
     /// # Examples
     ///
@@ -209,15 +210,18 @@ impl<T> SharedTask<T> {
     ///
     /// let (resolver, task) = deferred();
     /// let shared = task.share();
-    /// assert_eq!(shared.status(), Status::Pending);
+    /// assert_eq!(shared.status(), Status::Waiting);
     /// resolver.resolve(7).unwrap();
     /// assert_eq!(shared.status(), Status::Success);
     /// ```
     pub fn status(&self) -> Status {
         match self.shared.value.get() {
-            None => Status::Pending,
-            Some(Ok(_)) => Status::Success,
-            Some(Err(_)) => Status::Failure,
+            // Its outcome is about to be published.
+            None => match status::of(&*self.shared.cell) {
+                status if status.is_settled() => Status::Running,
+                status => status,
+            },
+            Some(outcome) => Status::settled(outcome.as_ref().err().map(TaskError::kind)),
         }
     }
 

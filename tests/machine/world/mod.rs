@@ -282,7 +282,7 @@ impl World {
         let standing = |task: &Slot<Task<Value>>| match &*task.0.lock().unwrap() {
             None => Standing::NoHandle,
             Some(task) => match task.status() {
-                Status::Pending => Standing::Pending,
+                status if !status.is_settled() => Standing::Pending,
                 Status::Success => Standing::Success,
                 _ => Standing::Failure,
             },
