@@ -1,11 +1,18 @@
 //! An executor for a thread with its own loop: a window, a game, a test.
 
-// Map for maintainers, from the ground up: store.rs closures that never leave the thread of their
-// loop queue.rs the queue and its runs local.rs the loop of one thread, which calls them
+// Map for maintainers, from the ground up:
+//   turners.rs  which threads run a loop
+//   store.rs  closures that never leave the thread of their loop
+//   queue.rs  the queue and its runs
+//   local.rs  the loop of one thread, which calls them
+//   state.rs  the queue of a loop that has a state
 
 mod local;
 mod queue;
+mod state;
 mod store;
+mod turners;
 
 pub use local::LocalLoop;
 pub use queue::LoopQueue;
+pub use state::StateQueue;

@@ -766,3 +766,217 @@ mod two_loops {
         }
     }
 }
+
+/// Continuations that get the state of the loop's owner.
+mod delivered {
+    use super::*;
+    use crate::support::{Drops, expected};
+    use fast_async::loop_queue::StateQueue;
+    use fast_async::{CancelOutcome, Status};
+
+    #[derive(Default)]
+    struct App {
+        lines: Vec<String>,
+        errors: usize,
+    }
+
+    // Contract: L1
+    #[test]
+    fn a_value_comes_to_the_state() {
+        within(|| {
+            let queue = StateQueue::<App>::new();
+            let mut app = App::default();
+            let here = thread::current().id();
+            let task = spawn(|| "loaded".to_string()).deliver(&queue, move |app, line| {
+                assert_eq!(thread::current().id(), here);
+                app.lines.push(line);
+                app.lines.len()
+            });
+            let next = task.then(move |n| (n, thread::current().id() == here));
+            assert_eq!(queue.run_until(&mut app, next).unwrap(), (1, true));
+            assert_eq!(app.lines, ["loaded"]);
+            // Settled already: it still waits for the loop.
+            let task = Task::ready("ready".to_string()).deliver(&queue, |app, line| {
+                app.lines.push(line);
+            });
+            assert!(!task.is_settled());
+            assert_eq!(queue.run_pending(&mut app), 1);
+            assert!(task.is_settled());
+            assert_eq!(app.lines, ["loaded", "ready"]);
+            // A cold task is started.
+            let cold = Task::new(|| "cold".to_string());
+            let task = cold.deliver(&queue, |app, line| app.lines.push(line));
+            queue.run_until(&mut app, task).unwrap();
+            assert_eq!(app.lines.len(), 3);
+        });
+    }
+
+    // Contract: L1. A failure needs no loop, unless the closure takes outcomes.
+    #[test]
+    fn a_failure_passes_by_or_is_delivered() {
+        within(|| {
+            let queue = StateQueue::<App>::new();
+            let drops = Drops::new();
+            let token = drops.token();
+            let failed = attempt(|| Err::<u32, _>("no".into())).deliver(&queue, move |_, _| {
+                token.hold();
+            });
+            assert_eq!(failed.wait().unwrap_err().to_string(), "no");
+            assert_eq!(drops.count(), 1);
+            assert_eq!(queue.run_pending(&mut App::default()), 0);
+
+            let mut app = App::default();
+            let task = Task::<u32>::failed("no").deliver_outcome(&queue, |app, outcome| {
+                app.errors += usize::from(outcome.is_err());
+            });
+            queue.run_until(&mut app, task).unwrap();
+            assert_eq!(app.errors, 1);
+
+            let panics = Task::ready(()).deliver(&queue, |_, ()| -> u32 { expected("delivered") });
+            let error = queue.run_until(&mut app, panics).unwrap_err();
+            assert_eq!(error.panic_message(), Some("expected: delivered"));
+        });
+    }
+
+    // Contract: L1. Deliveries and jobs are one line.
+    #[test]
+    fn everything_runs_in_the_order_of_arrival() {
+        within(|| {
+            let queue = StateQueue::<Vec<u32>>::new();
+            let jobs = Log::new();
+            for n in 0..6 {
+                if n % 2 == 0 {
+                    let task = Task::ready(n);
+                    let log = jobs.clone();
+                    let task = task.deliver(&queue, move |list, n| {
+                        list.push(n);
+                        log.push(n);
+                    });
+                    task.detach();
+                } else {
+                    let log = jobs.clone();
+                    let task = Task::ready(n).on(queue.queue());
+                    task.then(move |n| log.push(n)).detach();
+                }
+            }
+            let mut list = Vec::new();
+            assert_eq!(queue.run_pending_for(&mut list, Duration::MAX), 6);
+            assert_eq!(jobs.take(), [0, 1, 2, 3, 4, 5]);
+            assert_eq!(list, [0, 2, 4]);
+        });
+    }
+
+    // Contract: C1, D6
+    #[test]
+    fn a_cancelled_delivery_is_dropped_uncalled() {
+        within(|| {
+            let queue = StateQueue::<App>::new();
+            let drops = Drops::new();
+            // While the task before it runs.
+            let (resolver, task) = deferred::<u32>();
+            let token = drops.token();
+            let task = task.deliver(&queue, move |_, _| token.hold());
+            assert_eq!(task.cancel(), CancelOutcome::Prevented);
+            assert_eq!(resolver.resolve(1), Err(1), "the cancel goes up");
+            assert_eq!(drops.count(), 1);
+            // While it is queued.
+            let token = drops.token();
+            let task = Task::ready(1).deliver(&queue, move |_, _| token.hold());
+            assert_eq!(task.cancel(), CancelOutcome::Prevented);
+            assert_eq!(drops.count(), 2);
+            queue.run_pending(&mut App::default());
+            assert!(task.wait().unwrap_err().is_cancelled());
+            // While it runs: `stopped` waits for its end.
+            let (handle, taken) = mpsc::channel::<Task<()>>();
+            let (tell, told) = mpsc::channel();
+            let task = Task::ready(1).deliver(&queue, move |app, _| {
+                let own: Task<()> = taken.recv().unwrap();
+                assert_eq!(own.cancel(), CancelOutcome::Signalled);
+                let stopped = own.stopped();
+                assert!(!stopped.is_settled());
+                app.errors += 1;
+                tell.send(stopped).unwrap();
+            });
+            handle.send(task).unwrap();
+            let mut app = App::default();
+            queue.run_pending(&mut app);
+            assert_eq!(app.errors, 1);
+            told.recv().unwrap().wait().unwrap();
+        });
+    }
+
+    // Contract: S3
+    #[test]
+    fn what_is_left_when_the_queue_goes_is_rejected() {
+        within(|| {
+            let queue = StateQueue::<App>::new();
+            let other = queue.clone();
+            let task = Task::ready(1).deliver(&queue, |_, n| n);
+            let (resolver, late) = deferred();
+            let late = late.deliver(&queue, |_, n: u32| n);
+            drop(queue);
+            assert_eq!(task.status(), Status::Waiting);
+            // A job that ran without a state, by way of the plain queue.
+            assert_eq!(other.queue().run_pending(), 1);
+            assert!(!task.is_settled());
+            drop(other);
+            assert_eq!(task.wait().unwrap_err().kind(), ErrorKind::Rejected);
+            resolver.resolve(2).unwrap();
+            assert_eq!(late.wait().unwrap_err().kind(), ErrorKind::Rejected);
+        });
+    }
+
+    // Contract: W3. The state is lent already: no other run could serve the wait.
+    #[test]
+    fn a_wait_in_a_run_for_a_delivery_is_a_cycle() {
+        within(|| {
+            let queue = StateQueue::<App>::new();
+            let own = queue.clone();
+            let task = Task::ready(1).deliver(&queue, move |_, _| {
+                let other = Task::ready(2).deliver(&own, |_, n| n);
+                other.wait().unwrap_err().kind()
+            });
+            let mut app = App::default();
+            let kind = queue.run_until(&mut app, task).unwrap();
+            assert_eq!(kind, ErrorKind::Cycle);
+            // A nested run with the same state is none.
+            let own = queue.clone();
+            let task = Task::ready(1).deliver(&queue, move |app, _| {
+                let other = spawn(|| 2).deliver(&own, |app: &mut App, n| {
+                    app.errors += 1;
+                    n
+                });
+                own.run_until(app, other).unwrap()
+            });
+            assert_eq!(queue.run_until(&mut app, task).unwrap(), 2);
+            assert_eq!(app.errors, 1);
+        });
+    }
+
+    // Contract: L1. The state needs to be neither `Send` nor `'static` data of a thread.
+    #[test]
+    fn the_state_may_stay_on_its_thread() {
+        within(|| {
+            let queue = StateQueue::<std::rc::Rc<std::cell::Cell<u32>>>::new();
+            let mut state = std::rc::Rc::new(std::cell::Cell::new(1));
+            let seen = state.clone();
+            let task = spawn(|| 6).deliver(&queue, |state, n| state.set(state.get() + n));
+            queue.run_until(&mut state, task).unwrap();
+            assert_eq!(seen.get(), 7);
+        });
+    }
+
+    // Contract: L1
+    #[test]
+    fn many_threads_deliver_to_one_state() {
+        within(|| {
+            let queue = StateQueue::<u64>::new();
+            let tasks: Vec<_> = (0..1000_u64)
+                .map(|n| spawn(move || n).deliver(&queue, |sum, n| *sum += n))
+                .collect();
+            let mut sum = 0;
+            queue.run_until(&mut sum, fast_async::all(tasks)).unwrap();
+            assert_eq!(sum, 499_500);
+        });
+    }
+}
