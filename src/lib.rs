@@ -57,7 +57,8 @@
 //! | hear while it runs | [`TaskContext::progress`], [`on_event`](Task::on_event), [`events`](Task::events), [`Pool::events`]; see [`event`] |
 //! | branch | [`share`](Task::share) |
 //! | choose the thread | [`on`](Task::on) with a [`Pool`], [`Inline`], a [`LoopQueue`] or any `Fn(Job)` |
-//! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`](loop_queue::LocalLoop) for closures that are not `Send` |
+//! | mix with async code | `task.await`, [`spawn_future`], [`attempt_future`]; see [`future`](mod@future) and [the page on async](_documentation::async_code) |
+//! | serve a loop | [`LoopQueue::run_pending`], [`LoopQueue::run_pending_for`], [`LoopQueue::run_until`], [`LocalLoop`](loop_queue::LocalLoop) for closures that are not `Send`, [`StateQueue`](loop_queue::StateQueue) and [`deliver`](Task::deliver) for those that need the loop's state |
 //! | combine | [`all`], [`all_settled`], [`any`], [`race`], [`zip`](Task::zip), [`await_all`], [`await_first`]; see [`combine`] |
 //! | go through many | [`map_limit`], [`flow::map_settled`], [`flow::map_unordered`], [`flow::each`]; see [`flow`] |
 //! | limit and delay | [`delay`], [`delayed`](Task::delayed), [`timeout`](Task::timeout), [`timeout_or`](Task::timeout_or), [`within`](Task::within), [`every`]; see [`time`] |
@@ -70,6 +71,7 @@
 //! | end | [`wait`](Task::wait), [`wait_parked`](Task::wait_parked), [`wait_timeout`](Task::wait_timeout), [`try_wait`](Task::try_wait), `.await` |
 //! | stop | [`cancel`](Task::cancel), [`cancel_with`](Task::cancel_with), [`CancelToken`], [`stopped`](Task::stopped), [`cancel_on_drop`](Task::cancel_on_drop), [`shielded`](Task::shielded) |
 //! | shape the pool | [`set_max_threads`], [`Pool`] |
+//! | look | [`status`](Task::status), [`TaskError::trace`], [`Pool::metrics`], [`Pool::dump`], [tracing](_documentation::tracing) |
 //!
 //! [`await_all`] and [`await_first`] block the calling thread, despite their names.
 //!
@@ -79,7 +81,8 @@
 //! one subject: [`task`], [`promise`] (settling by hand), [`combine`] (one task out of many),
 //! [`cancel`], [`error`], [`event`], [`pool`], [`executor`], [`loop_queue`], [`time`],
 //! [`retry`](mod@retry), [`group`](mod@group), [`queue`], [`flow`] (many elements, some at a time),
-//! [`cache`] and [`unhandled`] (reports of failures).
+//! [`cache`], [`future`](mod@future) (futures that a pool polls) and [`unhandled`] (reports of
+//! failures).
 //!
 //! # Features
 //!
@@ -103,6 +106,7 @@
 //! [Support](_documentation::support): platforms, compilers, versions.
 //! [Performance](_documentation::performance): what an operation costs.
 //! [Design](_documentation::design): why it is built as it is.
+//! [Async code](_documentation::async_code) beside chains, and [tracing](_documentation::tracing).
 //!
 #![cfg_attr(
     not(feature = "macros"),
@@ -120,9 +124,9 @@
 //   guard.rs         calls user code and catches its panics
 //   drop_queue.rs    drops without recursion
 //   locals.rs        the values of task locals that a thread sees
+//   trace.rs         the context of a closure: tracing, task locals; the spans of tasks
 //   error/           TaskError and its kinds
 //   executor.rs      the jobs that queues carry, and the executors that run them
-//   trace.rs         the context of a closure: tracing, task locals
 //   unhandled.rs     reports of failures that nothing received
 //   nesting.rs       bounds how deep calls that run other work may nest on one stack
 //   thread_waker.rs  wakes a thread, or a future, that waits for a task
@@ -137,6 +141,7 @@
 //   combine/         all, all_settled, any, race, some
 //   flow/            map_limit and other verbs for many elements
 //   loop_queue/      an executor that the owner of a loop turns
+//   future/          futures that a pool polls; it imports `cell`
 //   time/            delays and time limits; it imports `cell` and `timer`
 //   retry/           calls that are made again after a failure
 //   group/           scopes of tasks; it imports `cell`
@@ -158,6 +163,7 @@ pub mod error;
 pub mod event;
 pub mod executor;
 pub mod flow;
+pub mod future;
 pub mod group;
 mod guard;
 mod limits;
@@ -205,6 +211,8 @@ pub use executor::{Executor, Inline, Job};
 pub use fast_async_macros::make_async;
 #[doc(inline)]
 pub use flow::map_limit;
+#[doc(inline)]
+pub use future::{attempt_future, spawn_future};
 #[doc(inline)]
 pub use group::group;
 #[doc(inline)]
@@ -301,6 +309,13 @@ pub mod _documentation {
 
     #[doc = page!("SUPPORT.md")]
     pub mod support {}
+    // Its code needs runtimes: the package `interop` is to compile it.
+    #[cfg(not(doctest))]
+    #[doc = page!("ASYNC.md")]
+    pub mod async_code {}
+
+    #[doc = page!("TRACING.md")]
+    pub mod tracing {}
 
     #[doc = include_str!("pool/README.md")]
     pub mod pool_protocols {}

@@ -26,6 +26,7 @@ mod combine;
 mod cycle;
 mod event;
 mod local;
+mod polled;
 mod pool;
 mod queue;
 #[cfg(shuttle)]

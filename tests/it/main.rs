@@ -49,6 +49,8 @@ mod settle;
 mod shape;
 mod share;
 mod shared_await;
+mod spawn_future;
+mod status;
 mod stopped;
 mod stopped_cycles;
 #[allow(
@@ -61,5 +63,6 @@ mod support;
 mod task_local;
 mod time;
 mod topic;
+mod traps;
 mod using;
 mod wait;
