@@ -119,7 +119,7 @@ fn fail_head(
     let counted = state.leave_unbegun();
     let upstream = state.take_upstream();
     head.fail(error.clone());
-    state.failed = true;
+    state.failure = Some(error.kind());
     state.drive_here();
     let arrival = state.outcome_is_in();
     let end = match state.steps.is_empty() {
