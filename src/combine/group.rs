@@ -108,7 +108,7 @@ impl<P: Send + 'static> Group<P> {
             drop(inner);
         }
         if let Some(emitter) = self.emitter.get() {
-            emitter.report();
+            emitter.report_now();
         }
         result
     }

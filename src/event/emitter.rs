@@ -238,8 +238,9 @@ impl Emitter {
         }
     }
 
+    /// The same also while nobody listens, for a source that may be gone when somebody does.
     #[cold]
-    fn report_now(&self) {
+    pub(crate) fn report_now(&self) {
         self.change(|state, told| {
             let since = |told_at: Instant| told.now.saturating_duration_since(told_at);
             let pause = state.told.map_or(Duration::MAX, since);
