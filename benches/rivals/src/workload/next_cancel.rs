@@ -44,7 +44,8 @@ pub(crate) const WORKLOAD: Workload = Workload {
 };
 
 fn next(n: usize) -> Duration {
-    static WAITING: OnceLock<(Topic<u64>, Vec<Task<Arc<u64>>>)> = OnceLock::new();
+    type Waiting = (Topic<u64>, Vec<Task<Arc<u64>>>);
+    static WAITING: OnceLock<Waiting> = OnceLock::new();
     let (topic, waiting) = WAITING.get_or_init(|| {
         let topic = Topic::new();
         let waiting = (0..n).map(|_| topic.next()).collect();

@@ -77,7 +77,8 @@ fn run(n: usize, sum: &Sum, mut publish: impl FnMut(u64)) -> Duration {
 
 fn floor(n: usize) -> Duration {
     let sum = Sum::default();
-    let mut callbacks: Vec<Box<dyn FnMut(&u64)>> = Vec::new();
+    type Callback = Box<dyn FnMut(&u64)>;
+    let mut callbacks: Vec<Callback> = Vec::new();
     for _ in 0..n {
         let sum = sum.clone();
         callbacks.push(black_box(Box::new(move |value: &u64| sum.add(*value))));
