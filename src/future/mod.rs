@@ -1,5 +1,5 @@
 //! Async code in chains: futures that a pool polls. The other way round, every
-//! [`Task`](crate::Task) is a future.
+//! [`Task`] is a future.
 //!
 //! [`spawn_future`] makes a task of any `Future + Send`: the pool polls it, and no thread is held
 //! while it is pending. From there on it is a task like others: chained, subscribed to, waited for,
