@@ -238,7 +238,7 @@ impl Emitter {
         }
     }
 
-    /// The same also while nobody listens, for a source that may be gone when somebody does.
+    /// The same also without listeners: the source may be gone when the first one comes.
     #[cold]
     pub(crate) fn report_now(&self) {
         self.change(|state, told| {
