@@ -37,34 +37,24 @@ impl<F: FnOnce() + Send + 'static> Runnable for Deferred<F> {
     }
 }
 
-/// Calls `f` with each of the pieces on this thread, in their order. While a call blocks in a wait,
-/// another thread takes the rest.
-pub(crate) fn each_here<P: Send + 'static>(pieces: Vec<P>, f: fn(P)) {
-    if pieces.len() <= 1 {
-        return pieces.into_iter().for_each(f);
-    }
-    let pieces = Arc::new(Pieces {
-        rest: Mutex::new(pieces.into()),
-        f,
-    });
-    pieces.run();
+/// Pieces that are run one after the other, each taken when the one before has returned.
+pub(crate) trait Pieces: Send + Sync + 'static {
+    type Piece;
+
+    /// Takes the next one.
+    fn next(&self) -> Option<Self::Piece>;
+
+    /// Runs one.
+    fn call(&self, piece: Self::Piece);
 }
 
-struct Pieces<P> {
-    /// Those that no thread has taken.
-    rest: Mutex<VecDeque<P>>,
-    f: fn(P),
-}
+/// Runs the pieces on the thread that runs this. While a call blocks in a wait, another thread
+/// takes the rest.
+pub(crate) struct InTurn<S>(pub(crate) S);
 
-impl<P: Send + 'static> Pieces<P> {
-    fn next(&self) -> Option<P> {
-        self.rest.lock().pop_front()
-    }
-}
-
-impl<P: Send + 'static> Runnable for Pieces<P> {
+impl<S: Pieces> Runnable for InTurn<S> {
     fn run(self: Arc<Self>) -> RunResult {
-        let mut next = self.next();
+        let mut next = self.0.next();
         if next.is_none() {
             return RunResult::Other;
         }
@@ -72,8 +62,8 @@ impl<P: Send + 'static> Runnable for Pieces<P> {
             // If a call blocks, this entry goes to the pool. Otherwise it finds nothing left.
             dispatch::later(self.clone());
             while let Some(piece) = next {
-                (self.f)(piece);
-                next = self.next();
+                self.0.call(piece);
+                next = self.0.next();
             }
         });
         RunResult::Other
@@ -86,6 +76,35 @@ impl<P: Send + 'static> Runnable for Pieces<P> {
     fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
         dispatch::later_here(self);
         false
+    }
+}
+
+/// Calls `f` with each of the pieces on this thread, in their order. While a call blocks in a wait,
+/// another thread takes the rest.
+pub(crate) fn each_here<P: Send + 'static>(pieces: Vec<P>, f: fn(P)) {
+    if pieces.len() <= 1 {
+        return pieces.into_iter().for_each(f);
+    }
+    let rest = Mutex::new(pieces.into());
+    Arc::new(InTurn(Listed { rest, f })).run();
+}
+
+/// Pieces that are all there.
+struct Listed<P> {
+    /// Those that no thread has taken.
+    rest: Mutex<VecDeque<P>>,
+    f: fn(P),
+}
+
+impl<P: Send + 'static> Pieces for Listed<P> {
+    type Piece = P;
+
+    fn next(&self) -> Option<P> {
+        self.rest.lock().pop_front()
+    }
+
+    fn call(&self, piece: P) {
+        (self.f)(piece);
     }
 }
 

@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 
 use super::UpstreamRef;
-use super::pieces::{Deferred, on_the_pool};
+use super::pieces::{Deferred, InTurn, Pieces, on_the_pool};
 use crate::cancel::{Callback, CancelOutcome, CancelToken, Raise, Sweep};
-use crate::error::{BoxError, ErrorKind, Reason};
-use crate::executor::{RunResult, Runnable};
+use crate::error::{BoxError, Reason};
 use crate::sync::{Arc, Mutex, chaos_point, thread};
 use crate::{dispatch, unhandled};
 
@@ -87,7 +86,7 @@ pub(crate) fn carry_out(sweep: Sweep) {
         }
         if !raised.is_empty() {
             // After the steps of the tasks, which earlier pieces put on the list.
-            let callbacks = Arc::new(Callbacks(Mutex::new(raised.into())));
+            let callbacks = Arc::new(InTurn(Callbacks(Mutex::new(raised.into()))));
             dispatch::later(Deferred::new(move || dispatch::later(callbacks)));
         }
         dispatch::later(Deferred::new(move || unhandled::drop_reporting(passed)));
@@ -108,8 +107,9 @@ pub(crate) fn withdraw_all(
 /// The callbacks of raised tokens, in their order.
 struct Callbacks(Mutex<VecDeque<Arc<dyn Raise>>>);
 
-impl Callbacks {
-    /// Takes the next callback.
+impl Pieces for Callbacks {
+    type Piece = Callback;
+
     fn next(&self) -> Option<Callback> {
         loop {
             let token = self.0.lock().front().cloned()?;
@@ -128,33 +128,9 @@ impl Callbacks {
             }
         }
     }
-}
 
-impl Runnable for Callbacks {
-    fn run(self: Arc<Self>) -> RunResult {
-        let mut next = self.next();
-        if next.is_none() {
-            return RunResult::Other;
-        }
-        dispatch::scope(|| {
-            // If one of them blocks, another thread takes the rest. Otherwise this entry finds
-            // nothing left.
-            dispatch::later(self.clone());
-            while let Some(callback) = next {
-                // One at a time: the others may be unregistered in between.
-                callback.call();
-                next = self.next();
-            }
-        });
-        RunResult::Other
-    }
-
-    fn hand_off(self: Arc<Self>) {
-        on_the_pool(self);
-    }
-
-    fn reject(self: Arc<Self>, _: ErrorKind, _: &'static str) -> bool {
-        dispatch::later_here(self);
-        false
+    /// One at a time: the others may be unregistered in between.
+    fn call(&self, callback: Callback) {
+        callback.call();
     }
 }
