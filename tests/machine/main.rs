@@ -18,22 +18,22 @@ mod found;
 mod model;
 mod plan;
 mod program;
+#[path = "../support/programs.rs"]
+mod programs;
 mod search;
 mod seen;
 mod world;
 
-use std::env;
 use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
 
 use fast_async::{Pool, set_unhandled_hook};
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use proptest::strategy::Strategy;
 
 use plan::plan;
 use program::{Op, Program};
@@ -43,8 +43,6 @@ use world::{PANIC, World, failure};
 
 const PROGRAMS: u32 = 10_000;
 const LONGEST: usize = 24;
-/// No program takes that long, on however busy a machine.
-const LIMIT: Duration = Duration::from_secs(60);
 
 static REPORTS: Mutex<Vec<Failure>> = Mutex::new(Vec::new());
 
@@ -124,18 +122,9 @@ fn check(program: &Program, crew: &Crew, pool: &Pool) -> Result<usize, String> {
     Ok(search.looked_at)
 }
 
-fn number(name: &str) -> Option<u64> {
-    let text = env::var(name).ok()?;
-    Some(text.parse().expect("a number"))
-}
-
 /// The tests of this file share the hooks of the process, so each has them for itself.
 fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    static ONCE: Once = Once::new();
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    ONCE.call_once(quiet);
-    guard
+    programs::alone(quiet)
 }
 
 fn quiet() {
@@ -157,56 +146,20 @@ fn pool() -> Pool {
     pool.build().expect("a valid pool")
 }
 
-fn run_programs(count: u32, seed: u64, begun: &Sender<Program>) -> (usize, usize) {
-    let (crew, pool) = (Crew::new(2), pool());
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config {
-        cases: count,
-        failure_persistence: None,
-        max_shrink_iters: 20_000,
-        ..Config::default()
-    };
-    let mut runner =
-        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let rounds = AtomicUsize::new(0);
-    let looked_at = AtomicUsize::new(0);
-    let raws = vec(any::<plan::Raw>(), 1..LONGEST);
-    let result = runner.run(&raws, |raws| {
-        let program = plan(&raws);
-        // The watchdog may have given up.
-        let _ = begun.send(program.clone());
-        rounds.fetch_add(program.rounds.len(), Ordering::Relaxed);
-        let states = check(&program, &crew, &pool).map_err(TestCaseError::fail)?;
-        looked_at.fetch_add(states, Ordering::Relaxed);
-        Ok(())
-    });
-    match result {
-        Ok(()) => (rounds.into_inner(), looked_at.into_inner()),
-        Err(TestError::Fail(reason, raws)) => {
-            panic!("{reason}\nin the program{:?}(seed {seed})", plan(&raws))
-        }
-        Err(TestError::Abort(reason)) => panic!("{reason}"),
-    }
-}
-
 #[test]
 fn random_programs_do_what_the_contract_allows() {
     let _alone = alone();
-    let count = number("FAST_ASYNC_PROGRAMS").map_or(PROGRAMS, |count| count as u32);
-    let seed = number("FAST_ASYNC_SEED").unwrap_or(1);
-    let (begin, begun) = channel();
-    let runner = thread::spawn(move || run_programs(count, seed, &begin));
-    let mut latest = None;
-    loop {
-        match begun.recv_timeout(LIMIT) {
-            Ok(program) => latest = Some(program),
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => panic!("hangs in {latest:?}(seed {seed})"),
-        }
-    }
-    match runner.join() {
-        Ok((rounds, states)) => println!("{count} programs, {rounds} rounds, {states} states"),
-        Err(payload) => panic::resume_unwind(payload),
-    }
+    let count = programs::count_or(PROGRAMS);
+    let rounds = Arc::new(AtomicUsize::new(0));
+    let seen = rounds.clone();
+    let states = programs::watched(move |begun| {
+        let (crew, pool) = (Crew::new(2), pool());
+        let strategy = vec(any::<plan::Raw>(), 1..LONGEST).prop_map(|raws| plan(&raws));
+        programs::run(count, strategy, begun, |program| {
+            seen.fetch_add(program.rounds.len(), Ordering::Relaxed);
+            check(program, &crew, &pool)
+        })
+    });
+    let rounds = rounds.load(Ordering::Relaxed);
+    println!("{count} programs, {rounds} rounds, {states} states");
 }

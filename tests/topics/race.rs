@@ -8,8 +8,8 @@ use fast_async::topic::{Overflow, PublishError, Receiver, Topic};
 use fast_async::{ErrorKind, Pool, Subscription, Task};
 use parking_lot::Mutex;
 
-use crate::LIMIT;
 use crate::history::{Ends, Got, History, Interval, Kind, Listened, Next, Published};
+use crate::programs::LIMIT;
 
 /// The bytes of one operation.
 pub(crate) type Raw = [u8; 4];

@@ -10,8 +10,9 @@ use parking_lot::Mutex;
 use fast_async::topic::{PublishError, Receiver, Topic};
 use fast_async::{ErrorKind, Pool, Subscription, Task};
 
+use crate::PANIC;
 use crate::program::{Deed, Event, Fate, Program, Script, Which, derived};
-use crate::{LIMIT, PANIC};
+use crate::programs::LIMIT;
 
 /// A value that is counted as long as it is there.
 pub(crate) struct Value(u32, Arc<()>);
