@@ -25,6 +25,8 @@ mod cancel;
 mod combine;
 mod cycle;
 mod event;
+#[cfg(shuttle)]
+mod gate;
 mod local;
 mod polled;
 mod pool;

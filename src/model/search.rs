@@ -2,30 +2,8 @@
 //! look at the same queue again and again.
 
 use super::explore;
+use super::gate::Gate;
 use super::pool::pool;
-use crate::sync::{Arc, Condvar, Mutex, wait_until};
-
-/// Has one thread wait for another without the pool's knowledge.
-#[derive(Clone)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
-
-impl Gate {
-    fn new() -> Gate {
-        Gate(Arc::new((Mutex::new(false), Condvar::new())))
-    }
-
-    fn open(&self) {
-        *self.0.0.lock() = true;
-        self.0.1.notify_all();
-    }
-
-    fn pass(&self) {
-        let mut open = self.0.0.lock();
-        while !*open {
-            wait_until(&self.0.1, &mut open, None);
-        }
-    }
-}
 
 /// Pushes leave the queue to the one worker that looks around. It has to call the next before it
 /// runs what it found.
