@@ -111,6 +111,37 @@ fn a_cancel_drops_the_future_once() {
     });
 }
 
+/// A cancel meets the end of a poll. The waker is kept, so nothing but the cancel drops the future.
+#[test]
+fn a_cancel_drops_a_future_whose_waker_is_kept() {
+    explore(&["in the poll", "after it"], || {
+        let pool = pool(1, 1);
+        let slot = Arc::new(Mutex::new(Slot::default()));
+        let drops = Counter::default();
+        let (own, counted) = (slot.clone(), Counted(drops.clone()));
+        let (tell, told) = deferred();
+        let mut tell = Some(tell);
+        let task = pool.spawn_future(poll_fn(move |context| {
+            let _ = &counted;
+            own.lock().waker = Some(context.waker().clone());
+            if let Some(tell) = tell.take() {
+                tell.resolve(()).unwrap();
+            }
+            Poll::<()>::Pending
+        }));
+        told.wait().unwrap();
+        let outcome = task.cancel();
+        task.stopped().wait().unwrap();
+        assert_eq!(drops.get(), 1);
+        drop(slot);
+        match outcome {
+            CancelOutcome::Signalled => "in the poll",
+            CancelOutcome::Prevented => "after it",
+            CancelOutcome::TooLate => panic!("it is pending"),
+        }
+    });
+}
+
 /// The last waker is dropped while the poll ends, or after it.
 #[test]
 fn a_future_without_a_waker_is_given_up() {
