@@ -309,7 +309,7 @@ pub mod _documentation {
 
     #[doc = page!("SUPPORT.md")]
     pub mod support {}
-    // Its code needs runtimes: the package `interop` is to compile it.
+    // Its code needs runtimes: the package `interop` runs it.
     #[cfg(not(doctest))]
     #[doc = page!("ASYNC.md")]
     pub mod async_code {}
