@@ -91,7 +91,7 @@ fn the_other_combinators_tell_it_too() {
         let events = first.events();
         resolvers.pop().unwrap().reject("no").unwrap();
         assert_eq!(last_two(&first, events), ["1 of 2", "settled: Failed"]);
-        assert!(first.error().is_some());
+        assert!(first.wait().is_err());
 
         let ((one, left), (other, right)) = (deferred::<u32>(), deferred::<u32>());
         let both = left.zip(right);

@@ -91,7 +91,7 @@ fn a_cancelled_task_and_one_that_is_refused_are_told_of() {
         assert_eq!(told[1], ["queued", "settled: Cancelled"]);
         assert!(pool.shutdown(Shutdown::Drain, LIMIT).is_complete());
         let refused = pool.spawn(|| ());
-        assert!(refused.error().is_some());
+        assert!(refused.wait().is_err());
         assert_eq!(next_lines(&mut events, 2), ["queued", "settled: Rejected"]);
     });
 }
