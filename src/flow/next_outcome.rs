@@ -23,11 +23,13 @@ impl<U: Send + 'static, C: Collect<U>> Upstream for NextOutcome<U, C> {
     }
 
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
-        // A closure that runs may return, for all that is known.
-        let is_told = |runners: &Arc<Runners<U, C>>| runners.is_serial() || !runners.is_served();
-        if let Some(runners) = self.0.upgrade().filter(is_told) {
-            runners.above(found);
+        let Some(runners) = self.0.upgrade() else {
+            return;
+        };
+        if !runners.is_serial() && runners.is_served() {
+            found.push(Arc::new(Served));
         }
+        runners.above(found);
     }
 
     fn left_running(&self, found: &mut Vec<ThreadId>) {
@@ -36,4 +38,17 @@ impl<U: Send + 'static, C: Collect<U>> Upstream for NextOutcome<U, C> {
             runners.left_running(found);
         }
     }
+}
+
+/// A closure of an element, which may return, for all that is known.
+struct Served;
+
+impl Withdraw for Served {
+    fn withdraw(self: Arc<Self>, _ticket: u64, _sweep: &mut Sweep) -> CancelOutcome {
+        CancelOutcome::TooLate
+    }
+}
+
+impl Upstream for Served {
+    fn above(&self, _found: &mut Vec<Arc<dyn Upstream>>) {}
 }

@@ -30,7 +30,7 @@ use crate::pool::Pool;
 use crate::promise::Resolver;
 use crate::sync::{Arc, Instant, Mutex, OnceLock, ThreadId, Weak, spin_hint, thread_id};
 use crate::task::{Sink, Task};
-use crate::{dispatch, unhandled};
+use crate::{dispatch, turning, unhandled};
 
 pub(super) struct Runners<U: Send + 'static, C: Collect<U>> {
     meta: TaskMeta,
@@ -191,6 +191,8 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
         // Before the whole settles, if this runner is the last.
         unhandled::drop_reporting(elements);
         self.control.lock().forget_thread(me);
+        // No closure may bring the next outcome any more: who reads may be in a cycle.
+        turning::unpark();
         self.carry_out(after);
         if is_over_time {
             self.submit();
@@ -302,9 +304,10 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
         self.limit == 1
     }
 
-    /// A closure may be running.
+    /// A closure may be running, or will be.
     pub(super) fn is_served(&self) -> bool {
-        !self.control.lock().threads.is_empty()
+        let control = self.control.lock();
+        !control.threads.is_empty() || (control.seekers > 0 && control.may_start(self.limit))
     }
 
     /// So many outcomes were read.

@@ -82,3 +82,25 @@ fn a_job_that_is_passed_on_meets_the_wait_of_its_loops_thread() {
         "done"
     });
 }
+
+/// The closure of an element returns a task that is sent to the loop whose thread reads, or is
+/// about to: the runner that has served it leaves, and the task runs in the wait (Contract: W1).
+/// Two elements may run at once, so that the reader does not know which it waits for.
+#[cfg(shuttle)]
+#[test]
+fn a_reader_meets_an_element_that_is_sent_to_its_loop() {
+    explore(&["done"], || {
+        let here = LocalLoop::new();
+        let queue = here.queue().clone();
+        let pool = super::pool::pool(1, 1);
+        let sent = move |n: u8| crate::Task::ready(n).on(&queue).then(|n| n + 1);
+        let mut results = pool.map_unordered(0..1, 2, sent);
+        assert_eq!(results.next().unwrap().unwrap(), 1);
+        assert!(results.next().is_none());
+        drop(results);
+        let report = pool.shutdown(crate::Shutdown::Drain, crate::sync::Duration::MAX);
+        assert!(report.is_complete());
+        Pool::close_global();
+        "done"
+    });
+}

@@ -12,7 +12,7 @@ use crate::cell::task_cell::Returned;
 use crate::cell::{self, AnyCell};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
-use crate::{guard, unhandled};
+use crate::{guard, turning, unhandled};
 
 /// Returns the step that turns an outcome into another by `work`, which was registered at
 /// `location`.
@@ -306,6 +306,9 @@ where
             return self.give(outcome);
         }
         cell::register(cell, self, Role::Closing);
+        // Who waits for the owner of this step waits for `cell` too now, which may have been sent
+        // to a loop of that thread.
+        turning::unpark();
     }
 
     /// The closure is the crate's own, but it may drop user values.
