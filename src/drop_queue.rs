@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
-use std::ops::{Deref, DerefMut};
 
 use crate::guard;
 use crate::limits::MAX_DROP_DEPTH;
@@ -79,38 +78,6 @@ pub(crate) fn flat(f: impl FnOnce() + 'static) {
     match enter() {
         Some(_level) => f(),
         None => later(f),
-    }
-}
-
-/// A user's value that a struct of this crate holds, and drops without recursion.
-pub(crate) struct Flat<V: 'static>(Option<V>);
-
-impl<V: 'static> Flat<V> {
-    pub(crate) fn new(value: V) -> Flat<V> {
-        Flat(Some(value))
-    }
-}
-
-impl<V: 'static> Deref for Flat<V> {
-    type Target = V;
-
-    fn deref(&self) -> &V {
-        self.0.as_ref().expect("only its drop takes the value")
-    }
-}
-
-impl<V: 'static> DerefMut for Flat<V> {
-    fn deref_mut(&mut self) -> &mut V {
-        self.0.as_mut().expect("only its drop takes the value")
-    }
-}
-
-impl<V: 'static> Drop for Flat<V> {
-    fn drop(&mut self) {
-        let value = self.0.take();
-        if std::mem::needs_drop::<V>() {
-            flat(move || drop(value));
-        }
     }
 }
 

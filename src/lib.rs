@@ -128,6 +128,7 @@
 //   error/           TaskError and its kinds
 //   executor.rs      the jobs that queues carry, and the executors that run them
 //   unhandled.rs     reports of failures that nothing received
+//   flat.rs          a user's value that a struct of this crate holds
 //   nesting.rs       bounds how deep calls that run other work may nest on one stack
 //   thread_waker.rs  wakes a thread, or a future, that waits for a task
 //   turning.rs       threads that wait while a loop relies on them
@@ -162,6 +163,7 @@ mod drop_queue;
 pub mod error;
 pub mod event;
 pub mod executor;
+mod flat;
 pub mod flow;
 pub mod future;
 pub mod group;

@@ -335,6 +335,11 @@ pub(crate) fn drop_reporting<V>(value: V) {
     }
 }
 
+/// Drops each of several values of the user's: one that panics keeps no other from being dropped.
+pub(crate) fn drop_each<V>(values: impl IntoIterator<Item = V>) {
+    values.into_iter().for_each(drop_reporting);
+}
+
 /// The same for a function that drops user values.
 pub(crate) fn discard_by(f: &mut dyn FnMut()) {
     if let Err(payload) = guard::catch(f) {

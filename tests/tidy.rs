@@ -24,6 +24,7 @@ const ORDER: &[&[&str]] = &[
     &["error"],
     &["executor"],
     &["unhandled"],
+    &["flat"],
     &["nesting"],
     &["thread_waker"],
     &["turning"],

@@ -7,6 +7,7 @@ use super::input::{List, Sealed, Tuple, deferred_after, tasks_of};
 use crate::cell::slot::Outcome;
 use crate::cell::{AnyCell, TaskMeta};
 use crate::error::TaskError;
+use crate::flat::Flat;
 use crate::promise::Resolver;
 use crate::sync::{Arc, Mutex};
 use crate::task::{IntoTask, Sink, Task};
@@ -102,9 +103,9 @@ struct Collector<P: Send + 'static, V: Send + 'static> {
     resolver: Mutex<Option<Resolver<V>>>,
 }
 
-struct Parts<P> {
+struct Parts<P: 'static> {
     /// The values that have been delivered.
-    values: P,
+    values: Flat<P>,
     /// The number of missing values. The thread that delivers the last one settles the task.
     missing: usize,
 }
@@ -113,7 +114,13 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
     #[track_caller]
     fn start(values: P, missing: usize, first: Option<&Arc<dyn AnyCell>>) -> (Arc<Self>, Task<V>) {
         let (resolver, task) = deferred_after(first);
-        let group = Group::new(true, Parts { values, missing });
+        let group = Group::new(
+            true,
+            Parts {
+                values: Flat::new(values),
+                missing,
+            },
+        );
         if let Some(cell) = task.cell() {
             bind(&**cell, &group);
         }

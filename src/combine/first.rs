@@ -5,9 +5,11 @@ use super::group::{Group, bind};
 use crate::cell::slot::Outcome;
 use crate::cell::{AnyCell, deadlock};
 use crate::error::{AggregateError, ErrorKind, TaskError};
+use crate::flat::Flat;
 use crate::promise::Resolver;
 use crate::sync::{Arc, Mutex};
 use crate::task::{Sink, Task};
+use crate::unhandled;
 
 /// An input's value, with the index of the input.
 type Value<T> = (usize, T);
@@ -20,14 +22,14 @@ struct First<T: Send + 'static, V: Send + 'static> {
     finish: fn(Vec<Value<T>>, Value<T>) -> V,
 }
 
-struct Parts<T> {
+struct Parts<T: 'static> {
     /// The number of values that are missing. The thread that delivers the last one settles the
     /// task.
     missing: usize,
     /// The number of failures after which too few inputs are left.
     failures_left: usize,
     /// The values in the order of arrival, without the last.
-    values: Vec<Value<T>>,
+    values: Flat<Vec<Value<T>>>,
     /// The index of the earliest failure.
     first: Option<usize>,
     errors: Vec<Option<TaskError>>,
@@ -46,7 +48,7 @@ pub(super) fn settle_by_first<T: Send + 'static, V: Send + 'static>(
     let parts = Parts {
         missing: count,
         failures_left: cells.len() + 1 - count,
-        values: Vec::new(),
+        values: Flat::new(Vec::new()),
         first: None,
         errors: cells.iter().map(|_| None).collect(),
     };
@@ -87,16 +89,16 @@ impl<T: Send + 'static, V: Send + 'static> First<T, V> {
                 parts.values.push(value);
                 return None;
             }
-            Some((std::mem::take(&mut parts.values), value))
+            Some((std::mem::take(&mut *parts.values), value))
         });
         let Some((values, last)) = whole else {
             // A wanted value, or a later success, whose value is dropped here.
-            drop(value);
+            unhandled::drop_reporting(value);
             return self.give_up_in_a_cycle();
         };
         let resolver = self.resolver.lock().take();
         if let Some(resolver) = resolver {
-            let _ = resolver.resolve((self.finish)(values, last));
+            unhandled::drop_reporting(resolver.resolve((self.finish)(values, last)));
             self.group.cancel();
         }
     }
@@ -119,12 +121,12 @@ impl<T: Send + 'static, V: Send + 'static> First<T, V> {
                 first: before,
                 of,
             };
-            Some((all, std::mem::take(&mut parts.values)))
+            Some((all, std::mem::take(&mut *parts.values)))
         });
         let Some((all, values)) = all else {
             return self.give_up_in_a_cycle();
         };
-        drop(values);
+        unhandled::drop_each(values);
         let resolver = self.resolver.lock().take();
         if let Some(resolver) = resolver {
             let _ = resolver.reject(all);

@@ -7,6 +7,7 @@ use crate::cell::slot::Outcome;
 use crate::promise::Resolver;
 use crate::sync::{Arc, Mutex};
 use crate::task::{IntoTask, Sink, Task};
+use crate::unhandled;
 
 /// Returns a task that settles as the first of `tasks` does, with a value or a failure; the others
 /// are cancelled then.
@@ -84,7 +85,7 @@ impl<T: Send + 'static> Race<T> {
         self.group.decide(index);
         let resolver = self.resolver.lock().take();
         if let Some(resolver) = resolver {
-            let _ = resolver.settle(outcome);
+            unhandled::drop_reporting(resolver.settle(outcome));
             self.group.cancel();
         }
     }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use super::control::Collect;
 use crate::cell::slot::Outcome;
 use crate::error::TaskError;
+use crate::unhandled;
 
 /// A list in the order of the elements.
 pub(super) struct InOrder<V> {
@@ -24,11 +25,21 @@ impl<V> InOrder<V> {
         self.values[index] = Some(value);
     }
 
-    fn finish(self) -> Vec<V> {
-        let values = self.values.into_iter();
+    fn take(&mut self) -> impl Iterator<Item = Option<V>> + use<V> {
+        std::mem::take(&mut self.values).into_iter()
+    }
+
+    fn finish(mut self) -> Vec<V> {
+        let values = self.take();
         values
             .map(|value| value.expect("every outcome is in"))
             .collect()
+    }
+}
+
+impl<V> Drop for InOrder<V> {
+    fn drop(&mut self) {
+        unhandled::drop_each(self.take());
     }
 }
 
@@ -94,9 +105,8 @@ impl<U: Send + 'static> Collect<Option<U>> for Present<U> {
         match effect {}
     }
 
-    fn finish(self) -> Vec<U> {
-        let values = self.0.values.into_iter();
-        values.filter_map(Option::flatten).collect()
+    fn finish(mut self) -> Vec<U> {
+        self.0.take().filter_map(Option::flatten).collect()
     }
 }
 

@@ -68,6 +68,13 @@ where
     })
 }
 
+impl<I, F> Drop for Source<I, F> {
+    /// The iterator apart from the closure: each of them may panic.
+    fn drop(&mut self) {
+        unhandled::drop_reporting(self.iter.get_mut().take());
+    }
+}
+
 impl<I, F> Source<I, F> {
     /// Runs user code.
     fn guarded<R>(&self, f: impl FnOnce() -> R) -> Result<R, TaskError> {

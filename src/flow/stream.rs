@@ -80,7 +80,7 @@ impl<U: Send + 'static> Stream<U> {
             inner.is_over = true;
             std::mem::take(&mut inner.ready)
         };
-        drop_queue::flat(move || unhandled::drop_reporting(ready));
+        drop_all(ready);
         self.deliver();
     }
 
@@ -106,6 +106,18 @@ impl<U: Send + 'static> Stream<U> {
             }
         }
     }
+}
+
+impl<U: Send + 'static> Drop for Stream<U> {
+    /// An outcome may have come between the end of the reading and that of the work.
+    fn drop(&mut self) {
+        drop_all(std::mem::take(&mut self.0.get_mut().ready));
+    }
+}
+
+/// Nobody reads them.
+fn drop_all<U: 'static>(ready: VecDeque<Outcome<U>>) {
+    drop_queue::flat(move || unhandled::drop_each(ready));
 }
 
 /// Puts outcomes into a stream.

@@ -6,11 +6,13 @@ use super::Attempt;
 use crate::cancel::CancelToken;
 use crate::combine::any;
 use crate::error::{AggregateError, At, ErrorKind, TaskError};
+use crate::flat::Flat;
 use crate::pool::Pool;
 use crate::promise::deferred_in;
 use crate::sync::{Arc, Duration};
 use crate::task::{Given, IntoTask, Task, TaskBuilder};
 use crate::time::sleep;
+use crate::unhandled;
 
 /// Calls `f` on threads of the [global pool](Pool::global), and once more each time that no call
 /// has succeeded for another `delay`, up to `calls` times. The first success is the outcome, and
@@ -84,8 +86,9 @@ impl Pool {
 }
 
 /// What the calls of one hedge share.
-struct Hedge<F> {
-    f: F,
+struct Hedge<F: 'static> {
+    /// The last of those that share it may be the caller, or any thread.
+    f: Flat<F>,
     delay: Duration,
     calls: u32,
     pool: Option<Pool>,
@@ -108,11 +111,12 @@ where
     if calls == 0 {
         let note = "give `hedge` at least 1 call";
         let error = TaskError::noted(ErrorKind::Rejected, note, Some(at));
+        unhandled::drop_reporting(f);
         return Task::settled(Err(error));
     }
     let token = CancelToken::new();
     let hedge = Arc::new(Hedge {
-        f,
+        f: Flat::new(f),
         delay,
         calls,
         pool,

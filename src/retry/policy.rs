@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::jitter::{Random, grown};
 use super::{Attempt, RetryBudget};
-use crate::drop_queue::Flat;
 use crate::error::{ErrorKind, TaskError};
+use crate::flat::Flat;
 use crate::sync::Duration;
 
 /// What is to happen after a failure; returned by the closure of [`Retry::when`].

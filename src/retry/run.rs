@@ -13,6 +13,7 @@ use crate::error::{At, ErrorKind, TaskError};
 use crate::sync::Duration;
 use crate::task::{Given, IntoTask, Task, TaskBuilder};
 use crate::time::{sleep, time_of};
+use crate::unhandled;
 
 /// A retry under way.
 struct Run<F> {
@@ -35,6 +36,7 @@ where
         };
         let note = "give `Retry::attempts` at least 1";
         let error = TaskError::noted(ErrorKind::Rejected, note, Some(at));
+        unhandled::drop_reporting(f);
         return Task::settled(Err(error));
     }
     let pool = builder.own_pool().cloned();

@@ -33,7 +33,7 @@ use crate::task::{IntoTask, Task};
 /// assert_eq!(fast_async::await_all(calls)?, [4, 4, 4]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Debounce<A, T: Send + 'static>(Arc<Merger<A, T>>);
+pub struct Debounce<A: 'static, T: Send + 'static>(Arc<Merger<A, T>>);
 
 impl<A, T> Debounce<A, T>
 where
@@ -273,7 +273,7 @@ impl Pool {
 }
 
 /// Another handle of the same calls.
-impl<A, T: Send + 'static> Clone for Debounce<A, T> {
+impl<A: 'static, T: Send + 'static> Clone for Debounce<A, T> {
     fn clone(&self) -> Debounce<A, T> {
         Debounce(self.0.clone())
     }

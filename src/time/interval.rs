@@ -9,6 +9,7 @@ use crate::error::{At, BoxError, ErrorKind, TaskError};
 use crate::pool::Pool;
 use crate::sync::{Arc, Duration, Instant, Mutex};
 use crate::task::{CancelOnDrop, Given, IntoTask, Task, TaskBuilder, TaskContext};
+use crate::unhandled;
 
 /// Calls `f` every `period`, on a thread of the [global pool](Pool::global), for as long as the
 /// returned [`Interval`] lives.
@@ -239,6 +240,7 @@ where
         let note = "give `every` a period above zero";
         let error = TaskError::noted(ErrorKind::Rejected, note, Some(at));
         let task = Task::settled(Err(error)).cancel_on_drop();
+        unhandled::drop_reporting(f);
         return Interval { task, missed };
     }
     let due = time_of(pool.as_ref()).deadline_after(period);

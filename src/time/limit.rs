@@ -202,7 +202,10 @@ pub(super) fn limit<T: Send + 'static>(
 ) -> Task<T> {
     let limit = match Limit::new(task, when) {
         Ok(limit) => limit,
-        Err(Untimed::Free(task)) => return task,
+        Err(Untimed::Free(task)) => {
+            unhandled::drop_reporting(fallback);
+            return task;
+        }
         Err(Untimed::Over(task)) => return over(task, fallback, location),
     };
     let (outer, limited) = limit.open::<T>(location);
@@ -234,7 +237,10 @@ fn over<T: Send + 'static>(
     let error = TaskError::of(ErrorKind::TimedOut, meta.at());
     match task.cancel_with(error.clone()) {
         // It has settled in between.
-        CancelOutcome::TooLate => task,
+        CancelOutcome::TooLate => {
+            unhandled::drop_reporting(fallback);
+            task
+        }
         _ => {
             let outcome = fallback.ok_or(error);
             Task::from_cell(TaskCell::<NoWork<T>, T>::settled(meta, outcome))

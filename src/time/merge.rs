@@ -16,19 +16,18 @@ use super::rule::{Moment, Rule};
 use super::time_of;
 use crate::cell::UpstreamRef;
 use crate::cell::slot::Outcome;
-use crate::drop_queue::Flat;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::pool::Pool;
 use crate::promise::{Resolver, deferred_in};
 use crate::sync::{Arc, Instant, Mutex};
 use crate::task::{Given, IntoTask, Task, TaskBuilder, tie};
-use crate::{guard, unhandled};
+use crate::{drop_queue, guard, unhandled};
 
 /// The closure of the user's.
 pub(super) type Work<A, T> = Box<dyn FnMut(A) -> Given<T> + Send>;
 
 /// Merges calls.
-pub(super) struct Merger<A, T: Send + 'static> {
+pub(super) struct Merger<A: 'static, T: Send + 'static> {
     state: Mutex<State<A, T>>,
     /// What every call waits for.
     run: Arc<PresentRun>,
@@ -97,7 +96,7 @@ where
     R::Output: Clone + Sync,
 {
     let location = Location::caller();
-    let mut f = Flat::new(f);
+    let mut f = f;
     let work = move |argument| Given::call(location, || f(argument));
     Merger::new(rule, Box::new(work), pool, location)
 }
@@ -161,6 +160,7 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
                 let note = "turn on its leading or its trailing run: nothing would be called";
                 let error = TaskError::noted(ErrorKind::Rejected, note, Some(at));
                 let _ = resolver.settle(Err(error));
+                unhandled::drop_reporting(argument);
                 return task;
             }
             let before = state.take_due(now);
@@ -306,9 +306,14 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
         }
         if let Some(caller) = last {
             match Arc::try_unwrap(outcome) {
-                Ok(outcome) => drop(caller.settle(outcome)),
-                Err(outcome) => settle_with(caller, &outcome),
+                Ok(outcome) => unhandled::drop_reporting(caller.settle(outcome)),
+                Err(outcome) => {
+                    settle_with(caller, &outcome);
+                    unhandled::drop_reporting(outcome);
+                }
             }
+        } else {
+            unhandled::drop_reporting(outcome);
         }
         self.carry_out(effects);
     }
@@ -403,6 +408,27 @@ impl<A, T: Send + 'static> State<A, T> {
             _ => None,
         };
         Effects { run, arm, replaced }
+    }
+}
+
+impl<A: 'static, T: Send + 'static> Drop for Merger<A, T> {
+    /// The last handle may go on any thread, and calls may wait for a time that never comes.
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let (work, last) = (state.work.take(), state.last.take());
+        let batches = [state.waiting.take(), state.queued.take()];
+        // They may hold handles of other mergers.
+        drop_queue::flat(move || {
+            for Batch {
+                argument, callers, ..
+            } in batches.into_iter().flatten()
+            {
+                drop(callers);
+                unhandled::drop_reporting(argument);
+            }
+            unhandled::drop_reporting(work);
+            unhandled::drop_reporting(last);
+        });
     }
 }
 

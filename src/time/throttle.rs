@@ -33,7 +33,7 @@ use crate::task::{IntoTask, Task};
 /// assert_eq!(fast_async::await_all(calls)?, [1, 3, 3]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Throttle<A, T: Send + 'static>(Arc<Merger<A, T>>);
+pub struct Throttle<A: 'static, T: Send + 'static>(Arc<Merger<A, T>>);
 
 impl<A, T> Throttle<A, T>
 where
@@ -238,7 +238,7 @@ impl Pool {
 }
 
 /// Another handle of the same calls.
-impl<A, T: Send + 'static> Clone for Throttle<A, T> {
+impl<A: 'static, T: Send + 'static> Clone for Throttle<A, T> {
     fn clone(&self) -> Throttle<A, T> {
         Throttle(self.0.clone())
     }

@@ -6,6 +6,7 @@
 
 mod closures;
 mod executors;
+mod families;
 mod ground;
 mod pools;
 mod reporting;
