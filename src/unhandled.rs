@@ -24,6 +24,10 @@ pub(crate) trait Overseer: Send + Sync {
     /// One of the tasks is settled, and no closure of it runs.
     fn leave(&self, number: u64);
 
+    /// One of the tasks is settled, and leaves when closures that it has left running have
+    /// returned.
+    fn linger(self: Arc<Self>, number: u64);
+
     /// A task that was settled has more steps to run. `task` is the weak reference to its cell that
     /// the group was given first. False: the group has ended.
     fn rejoin(&self, number: u64, task: &dyn Any) -> bool;
@@ -38,6 +42,11 @@ pub(crate) struct Overseen {
 impl Overseen {
     pub(crate) fn leave(&self) {
         self.by.leave(self.number);
+    }
+
+    #[cold]
+    pub(crate) fn linger(&self) {
+        self.by.clone().linger(self.number);
     }
 }
 

@@ -91,13 +91,18 @@ struct DropLater {
     trail: Option<Box<Trail>>,
     ties: SmallVec<[Option<UpstreamRef>; 2]>,
     steps: SmallVec<[Box<dyn Step>; 2]>,
+    /// What tasks have left behind that another one has taken the place of.
+    behind: SmallVec<[Arc<dyn AnyCell>; 1]>,
     /// The groups of tasks that another one has taken the place of.
     left: SmallVec<[Leaves; 1]>,
 }
 
 impl DropLater {
     /// Another task, of the same group, has taken the place of `cell`.
-    fn note_overseen(&mut self, cell: &dyn AnyCell, state: &mut State) {
+    fn note_replaced(&mut self, cell: &dyn AnyCell, state: &mut State) {
+        if cell.is_outlived() {
+            self.behind.extend(state.take_left());
+        }
         if std::mem::take(&mut state.overseen) {
             let overseen = cell.meta().overseer();
             self.left
@@ -143,8 +148,15 @@ fn attach(
             return false;
         }
         removed.ties.push(state.set_upstream(upstream(&source)));
+        if !removed.behind.is_empty() {
+            state.leave_behind(removed.behind.drain(..));
+            target.note_outlived(state);
+        }
         true
     });
+    if target.is_outlived() {
+        stop::forget_stopped(&*target);
+    }
     removed.cells.push(target);
     let registered = match forwarder {
         Some(forwarder) => register(link.inner, forwarder, wanted, removed),
@@ -265,7 +277,7 @@ fn compress_inner(
             let (tie, step) = state.forward();
             removed.ties.push(tie);
             removed.steps.extend(step);
-            removed.note_overseen(&**inner, state);
+            removed.note_replaced(&**inner, state);
         }
     });
     (source, None)
@@ -295,7 +307,7 @@ fn compress_outer(
             let (tie, step) = state.forward();
             removed.ties.push(tie);
             removed.steps.extend(step);
-            removed.note_overseen(&*target, state);
+            removed.note_replaced(&*target, state);
             state.steps.pop().map(|(forwarder, _)| forwarder)
         });
         let Some(own_carrier) = own_carrier else {
@@ -333,14 +345,27 @@ fn forward(target: Arc<dyn AnyCell>, epoch: u32) -> Box<dyn Step> {
 impl Forwarder {
     /// `put` fills the slot of the target, unless the target was cancelled in between.
     fn deliver(&self, put: impl FnOnce(&mut dyn Slot)) {
-        let upstream = with(&*self.target, |state, head| {
+        let delivered = with(&*self.target, |state, head| {
             if state.phase() != Phase::Following || state.epoch != self.epoch {
                 return None;
             }
             put(state.outcome(head));
-            Some((state.take_upstream(), state.outcome_is_in()))
+            // A task that follows has no other upstream than a cell.
+            let source = state
+                .take_upstream()
+                .and_then(|upstream| upstream.to.cell());
+            let left = source.as_ref().filter(|source| source.is_outlived());
+            let is_outlived = left.is_some();
+            if is_outlived {
+                state.leave_behind(left.cloned());
+                self.target.note_outlived(state);
+            }
+            Some((source, is_outlived, state.outcome_is_in()))
         });
-        if let Some((_, arrival)) = upstream {
+        if let Some((_, is_outlived, arrival)) = delivered {
+            if is_outlived {
+                stop::forget_stopped(&*self.target);
+            }
             arrival.proceed(self.target.clone());
         }
     }

@@ -107,7 +107,9 @@ fn call_off_if(
         if !is_due(state) || state.has_deferred_cancel() {
             return Found::TooLate;
         }
-        fail_here(state, head, error)
+        let found = fail_here(state, head, error);
+        cell.note_outlived(state);
+        found
     });
     let failed = match found {
         Found::TooLate => return,
@@ -156,8 +158,10 @@ fn fail_here(state: &mut State, head: &mut dyn Slot, error: TaskError) -> Found 
         }
         _ => return Found::TooLate,
     }
-    if matches!(state.phase(), Phase::Driving | Phase::Following) {
-        state.leave_running();
+    match state.phase() {
+        Phase::Driving | Phase::Following => state.leave_running(),
+        Phase::Open => state.leave_limited(),
+        _ => {}
     }
     let upstream = state.take_upstream();
     // A driver, or a followed task, is superseded from now on.

@@ -99,9 +99,12 @@ fn detach_steps(
         let left_to = observing_driver(state, epoch);
         let counted = state.leave_unbegun();
         if left_to.is_none() {
-            if matches!(state.phase(), Phase::Driving | Phase::Following) {
-                state.leave_running();
+            match state.phase() {
+                Phase::Driving | Phase::Following => state.leave_running(),
+                Phase::Open => state.leave_limited(),
+                _ => {}
             }
+            cell.note_outlived(state);
             state.take_away();
         }
         state.cancel_at_tail();
@@ -160,6 +163,8 @@ fn cancel_unstarted(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, T
             return Err(error);
         }
         let counted = state.leave_unbegun();
+        state.leave_limited();
+        cell.note_outlived(state);
         // No link was ever registered, so its outcome is the head's.
         head.fail(error);
         state.cancel_at_tail();

@@ -27,6 +27,10 @@ pub(crate) struct Shell<H: Body + ?Sized> {
     // thread that still sees the flag takes the lock and finds the new phase, or has popped the
     // entry of that step: then the queue's lock has shown it the cleared flag.
     pub(super) settled: AtomicBool,
+    /// True once closures that belong to the task may run on after its end: a cancel or a time
+    /// limit has left them. Written under the lock.
+    // ORDERING: Relaxed. Who delivers the outcome has had the lock since.
+    pub(super) outlived: AtomicBool,
     pub(super) inner: Mutex<Inner<H>>,
 }
 
@@ -68,6 +72,19 @@ impl dyn AnyCell + '_ {
     #[inline]
     pub(crate) fn settled_flag(&self) -> &AtomicBool {
         &self.shell().settled
+    }
+
+    /// True once closures of the task may run on after its end.
+    #[inline]
+    pub(crate) fn is_outlived(&self) -> bool {
+        self.shell().outlived.load(Ordering::Relaxed)
+    }
+
+    /// Notes, under the lock, whether closures of the task may run on after its end.
+    pub(super) fn note_outlived(&self, state: &State) {
+        if state.has_left_running() {
+            self.shell().outlived.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Drops the closure if it has not been claimed, and the head's outcome if `outcome` is true.

@@ -399,6 +399,7 @@ impl State {
         }
         if std::mem::take(&mut self.overseen) {
             let stop = self.rare.as_mut().map(|rare| &mut rare.stop);
+            duty.lingers = stop.as_ref().is_some_and(|stop| !stop.followed.is_empty());
             duty.leaves = !stop.is_some_and(|stop| stop.note_overseen());
         }
         duty.wake = self.waiter.take();
@@ -446,6 +447,32 @@ impl State {
         } else if let Some(upstream) = &rare.upstream {
             rare.stop.leave_followed(upstream.to.clone().cell());
         }
+    }
+
+    /// A cancel takes an open task, and cancels what that waits for under a time limit.
+    pub(super) fn leave_limited(&mut self) {
+        if let Some(rare) = &mut self.rare
+            && let Some(upstream) = &rare.upstream
+        {
+            rare.stop.leave_followed(upstream.to.limited());
+        }
+    }
+
+    /// The closures of these may run on, and belong to this task.
+    #[cold]
+    pub(super) fn leave_behind(&mut self, left: impl IntoIterator<Item = Arc<dyn AnyCell>>) {
+        self.rare.get_or_insert_default().stop.leave_followed(left);
+    }
+
+    /// What the task has left behind, for the one that takes its place.
+    pub(super) fn take_left(&mut self) -> Vec<Arc<dyn AnyCell>> {
+        let stop = self.stop();
+        stop.map(|stop| std::mem::take(&mut stop.followed))
+            .unwrap_or_default()
+    }
+
+    pub(super) fn has_left_running(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.stop.has_left())
     }
 
     /// Closures of this task run elsewhere, and count as one driver. `thread`: theirs, if known.

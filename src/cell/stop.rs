@@ -6,15 +6,19 @@
 
 // Lock order: one cell's lock at a time. Waiters are called without it.
 
+use smallvec::{SmallVec, smallvec};
+
 use super::slot::Slot;
 pub(crate) use super::state::OnStop;
 use super::state::{Answer, Phase, Role, State};
 use super::step::{Flow, Step};
-use super::{AnyCell, Upstream, with_state};
+use super::{AnyCell, Upstream, address, with_state};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::dispatch;
 use crate::error::TaskError;
 use crate::sync::{Arc, ThreadId, Weak, thread_id};
+
+type Cells = SmallVec<[Arc<dyn AnyCell>; 1]>;
 
 fn ask(state: &mut State, told: OnStop) -> Answer {
     match state.stop() {
@@ -27,8 +31,8 @@ fn act_on(answer: Answer) {
     match answer {
         Answer::Waits => {}
         Answer::Stopped(told) => told(),
-        Answer::Ask(cell, told) => {
-            if let Some(told) = when_stopped(cell, told) {
+        Answer::Ask(cells, told) => {
+            if let Some(told) = when_all_stopped(cells.into(), told) {
                 told();
             }
         }
@@ -37,9 +41,19 @@ fn act_on(answer: Answer) {
 
 /// Registers `told`, to be called when no closure of `cell` runs and none registered so far will
 /// run. Returns it if that is true already. Does not start a cold task.
-pub(crate) fn when_stopped(mut cell: Arc<dyn AnyCell>, told: OnStop) -> Option<OnStop> {
+pub(crate) fn when_stopped(cell: Arc<dyn AnyCell>, told: OnStop) -> Option<OnStop> {
+    when_all_stopped(smallvec![cell], told)
+}
+
+/// The same for several tasks: asks one after the other.
+fn when_all_stopped(mut cells: Cells, told: OnStop) -> Option<OnStop> {
     let mut told = Some(told);
-    loop {
+    while let Some(cell) = cells.pop() {
+        if !cells.is_empty() {
+            let others = std::mem::take(&mut cells).into_vec();
+            told =
+                told.map(|told| -> OnStop { Box::new(move || act_on(Answer::Ask(others, told))) });
+        }
         let answer = with_state(&*cell, |state| {
             let told = told.take()?;
             if matches!(state.phase(), Phase::Settled | Phase::Forwarded) {
@@ -52,13 +66,59 @@ pub(crate) fn when_stopped(mut cell: Arc<dyn AnyCell>, told: OnStop) -> Option<O
         });
         match answer {
             None | Some(Answer::Waits) => return None,
-            Some(Answer::Stopped(told)) => return Some(told),
+            Some(Answer::Stopped(again)) => told = Some(again),
             Some(Answer::Ask(next, again)) => {
                 told = Some(again);
-                cell = next;
+                cells.extend(next);
             }
         }
     }
+    told
+}
+
+/// The closures of `left` may run on, and belong to `cell` until they have returned: the time limit
+/// has ended for which `cell` waits, or has waited.
+pub(crate) fn leave_behind(cell: &dyn AnyCell, left: &Arc<dyn AnyCell>) {
+    with_state(cell, |state| {
+        state.leave_behind([left.clone()]);
+        cell.note_outlived(state);
+    });
+}
+
+/// Lets those go that `cell` has left behind and that have stopped.
+pub(crate) fn forget_stopped(cell: &dyn AnyCell) {
+    let left = |state: &mut State| state.stop().map(|stop| stop.followed.clone());
+    let left = with_state(cell, left).unwrap_or_default();
+    let stopped = left.iter().filter(|left| has_stopped(left));
+    let stopped: Vec<_> = stopped.map(|left| address(&**left)).collect();
+    if !stopped.is_empty() {
+        // None of them is dropped here: `left` has them too.
+        with_state(cell, |state| {
+            if let Some(stop) = state.stop() {
+                let is_left = |left: &Arc<dyn AnyCell>| !stopped.contains(&address(&**left));
+                stop.followed.retain(is_left);
+            }
+        });
+    }
+}
+
+fn has_stopped(cell: &Arc<dyn AnyCell>) -> bool {
+    let mut cells: Cells = smallvec![cell.clone()];
+    while let Some(cell) = cells.pop() {
+        let left = with_state(&*cell, |state| {
+            let is_over = matches!(state.phase(), Phase::Settled | Phase::Forwarded);
+            let stop = state.stop();
+            match is_over && stop.as_ref().is_none_or(|stop| stop.drivers == 0) {
+                true => Some(stop.map(|stop| stop.followed.clone())),
+                false => None,
+            }
+        });
+        match left {
+            Some(left) => cells.extend(left.into_iter().flatten()),
+            None => return false,
+        }
+    }
+    true
 }
 
 /// The step that calls `told` after the earlier steps have run and `cell` has stopped.
@@ -73,7 +133,10 @@ pub(crate) fn step(cell: &Arc<dyn AnyCell>, told: OnStop) -> Box<dyn Step> {
 /// driver until [`driver_is_back`] is called. `thread`: the one that runs them, if it is known.
 #[cold]
 pub(crate) fn leave_running(cell: &dyn AnyCell, thread: Option<ThreadId>) {
-    with_state(cell, |state| state.leave_elsewhere(thread));
+    with_state(cell, |state| {
+        state.leave_elsewhere(thread);
+        cell.note_outlived(state);
+    });
 }
 
 /// The calling thread begins to drop a closure that a cancel has removed. It counts as a driver.
@@ -93,11 +156,7 @@ pub(crate) fn drop_begins(cell: &dyn AnyCell) {
 pub(super) fn driver_has_left(cell: &Arc<dyn AnyCell>, returned: Arc<dyn AnyCell>) {
     with_state(&**cell, |state| {
         if let Some(stop) = state.stop() {
-            debug_assert!(
-                stop.followed.is_none(),
-                "a driver runs, so none is followed"
-            );
-            stop.leave_followed(Some(returned));
+            stop.leave_followed([returned]);
         }
     });
     driver_is_back(cell);
@@ -116,21 +175,24 @@ pub(crate) fn driver_is_back(cell: &Arc<dyn AnyCell>) {
             leaves = stop.drivers == 0 && std::mem::take(&mut stop.tells_overseer);
             match stop.drivers {
                 0 => (std::mem::take(&mut stop.waiting), stop.followed.clone()),
-                _ => (Vec::new(), None),
+                _ => Default::default(),
             }
         }
-        None => (Vec::new(), None),
+        None => Default::default(),
     });
     dispatch::scope(|| {
         for told in waiting {
-            act_on(match &followed {
-                Some(followed) => Answer::Ask(followed.clone(), told),
-                None => Answer::Stopped(told),
+            act_on(match followed.is_empty() {
+                false => Answer::Ask(followed.clone(), told),
+                true => Answer::Stopped(told),
             });
         }
     });
     if leaves && let Some(overseer) = cell.meta().overseer() {
-        overseer.leave();
+        match followed.is_empty() {
+            false => overseer.linger(),
+            true => overseer.leave(),
+        }
     }
 }
 
@@ -158,8 +220,9 @@ impl Upstream for StopOf {
         let Some(cell) = self.cell.upgrade() else {
             return;
         };
-        let followed = with_state(&*cell, |state| state.stop()?.followed.clone());
-        found.extend(followed.map(|followed| StopOf::new(&followed) as Arc<dyn Upstream>));
+        let followed = with_state(&*cell, |state| Some(state.stop()?.followed.clone()));
+        let followed = followed.iter().flatten();
+        found.extend(followed.map(|followed| StopOf::new(followed) as Arc<dyn Upstream>));
         found.push(cell);
     }
 

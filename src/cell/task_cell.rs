@@ -34,6 +34,7 @@ where
         Arc::new(Shell {
             meta: ManuallyDrop::new(meta),
             settled: AtomicBool::new(false),
+            outlived: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 state: ManuallyDrop::new(state),
                 head: Head::Work(work),
@@ -59,6 +60,7 @@ impl<T: Send + 'static> TaskCell<NoWork<T>, T> {
         Arc::new(Shell {
             meta: ManuallyDrop::new(meta),
             settled: AtomicBool::new(value.is_some()),
+            outlived: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 state: ManuallyDrop::new(state),
                 head: Head::Outcome(value),

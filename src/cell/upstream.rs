@@ -35,6 +35,11 @@ pub(crate) trait Upstream: Withdraw {
         None
     }
 
+    /// The task that is waited for under a time limit: its closures belong to the one that waits.
+    fn limited(&self) -> Option<Arc<dyn AnyCell>> {
+        None
+    }
+
     /// The task that waits for this has a listener. What knows how much of it is done tells that by
     /// `emitter` from now on.
     fn connect(self: Arc<Self>, _emitter: &Arc<Emitter>) {}

@@ -40,8 +40,8 @@
 //!   the pool run in between.
 //! - The limit counts what runs. An element holds its place until its closure has returned. If the
 //!   closure returns a task, the element holds its place until the task is settled and
-//!   [stopped](crate::Task::stopped). A task with a [time limit](crate::Task::timeout) gives its
-//!   place back when the limit ends, though the closure behind the limit may still run.
+//!   [stopped](crate::Task::stopped). The end of a [time limit](crate::Task::timeout) settles the
+//!   task, but it keeps the place until the closure behind the limit has returned.
 //! - A cancel of the task that is returned, and the first failure, end the pulling, drop the
 //!   iterator and the closure, and cancel the tasks that closures have returned. A closure that
 //!   runs is not interrupted; [`stopped`](crate::Task::stopped) of the whole waits for it. Dropping

@@ -9,7 +9,7 @@ use std::panic::Location;
 
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::call_off::call_off_overseen;
-use crate::cell::{AnyCell, Upstream, UpstreamRef, raise};
+use crate::cell::{AnyCell, Upstream, UpstreamRef, raise, stop};
 use crate::error::{At, ErrorKind, Reason, TaskError};
 use crate::event::{self, About, Counts, Emitter, ProgressSource, Stage};
 use crate::pool::Pool;
@@ -298,6 +298,22 @@ impl Overseer for Core {
         self.report();
         if let Some(resolver) = told {
             let _ = resolver.resolve(());
+        }
+    }
+
+    fn linger(self: Arc<Self>, number: u64) {
+        let inner = self.inner.lock();
+        let child = inner.children.get(&number);
+        let task = child.and_then(|child| child.task.upgrade());
+        drop(inner);
+        let leave = Box::new(move || self.leave(number));
+        match task {
+            Some(task) => {
+                if let Some(leave) = stop::when_stopped(task, leave) {
+                    leave();
+                }
+            }
+            None => leave(),
         }
     }
 

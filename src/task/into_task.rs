@@ -183,8 +183,9 @@ impl<T: Send + 'static> IntoTask for Task<T> {
             let error = TaskError::of(crate::ErrorKind::Cycle, place.0);
             return ReturnedOpaque(Returned::Outcome(Err(error)));
         };
-        // A settled task delivers its outcome at once.
+        // A settled task delivers its outcome at once, unless closures of it may run on.
         if inner.settled_flag().load(Ordering::Acquire)
+            && !inner.is_outlived()
             && let Some(outcome) = super::take_outcome(&*inner)
         {
             return ReturnedOpaque(Returned::Outcome(outcome));
@@ -193,9 +194,10 @@ impl<T: Send + 'static> IntoTask for Task<T> {
     }
 
     fn settle(self, resolver: Resolver<T>) -> Result<(), Self> {
-        // A settled task delivers its outcome at once.
+        // A settled task delivers its outcome at once, unless closures of it may run on.
         if let Some(cell) = self.cell().cloned()
             && cell.settled_flag().load(Ordering::Acquire)
+            && !cell.is_outlived()
             && let Some(outcome) = super::take_outcome(&*cell)
         {
             return resolver.settle(outcome).map_err(|outcome| {

@@ -20,8 +20,9 @@ impl<T: Send + 'static> Task<T> {
     /// An outcome that is present at the end of the time is used. With a duration of zero the
     /// outcome must be present at the call. The time begins with this call, for a cold task too,
     /// which the call starts. Cancelling the new task cancels this one. [`stopped`](Task::stopped)
-    /// of the new task does not wait for closures of this one. See [`time`](crate::time) for the
-    /// rules of all timers.
+    /// of the new task waits until the closures of this one have returned, and so does the place
+    /// of a [`queue`](crate::queue), a [`flow`](crate::flow) or a [`group`](mod@crate::group). See
+    /// [`time`](crate::time) for the rules of all timers.
     ///
     /// # Errors
     ///

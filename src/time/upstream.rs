@@ -86,6 +86,10 @@ impl Upstream for Limited {
         false
     }
 
+    fn limited(&self) -> Option<Arc<dyn AnyCell>> {
+        Some(self.inner.clone())
+    }
+
     fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
         let is_virtual = match &*self.timer.lock() {
             End::Armed(armed) => armed.is_virtual(),

@@ -35,6 +35,7 @@ mod metrics;
 mod panics;
 mod park_token;
 mod passes;
+mod places;
 mod pool;
 mod pool_blocking;
 mod queue;

@@ -20,6 +20,8 @@ pub(crate) struct Duty {
     pub(crate) left: Option<Box<Membership>>,
     /// The group of the task is to be told that it has ended.
     pub(crate) leaves: bool,
+    /// Tasks that it was to wait for may have left closures running, for which the group waits.
+    pub(crate) lingers: bool,
 }
 
 impl Duty {
@@ -47,7 +49,10 @@ impl Duty {
         if self.leaves
             && let Some(overseer) = meta.overseer()
         {
-            overseer.leave();
+            match self.lingers {
+                true => overseer.linger(),
+                false => overseer.leave(),
+            }
         }
     }
 }

@@ -15,9 +15,10 @@ pub(crate) struct Stop {
     ///
     /// Invariant: a thread is here only while it runs user code that `stopped` waits for.
     pub(crate) threads: Threads,
-    /// The task that was followed when the cancel came, or that the closure returned later, and was
-    /// cancelled with this one.
-    pub(crate) followed: Option<Arc<dyn AnyCell>>,
+    /// Tasks whose closures may run on and belong to this one: the task that was followed when the
+    /// cancel came, or that the closure returned later, and was cancelled with this one; those
+    /// that a time limit has cancelled.
+    pub(crate) followed: Vec<Arc<dyn AnyCell>>,
     /// Called when `drivers` falls to 0. Empty while it is 0.
     pub(crate) waiting: Vec<OnStop>,
     /// The group of the task is told when `drivers` falls to 0.
@@ -28,8 +29,8 @@ pub(crate) struct Stop {
 pub(crate) enum Answer {
     Waits,
     Stopped(OnStop),
-    /// This task has stopped, but not the one that it followed.
-    Ask(Arc<dyn AnyCell>, OnStop),
+    /// This task has stopped, but perhaps not those that it followed.
+    Ask(Vec<Arc<dyn AnyCell>>, OnStop),
 }
 
 impl Stop {
@@ -39,8 +40,12 @@ impl Stop {
         self.threads.extend(thread);
     }
 
-    pub(crate) fn leave_followed(&mut self, followed: Option<Arc<dyn AnyCell>>) {
-        self.followed = followed;
+    pub(crate) fn leave_followed(&mut self, followed: impl IntoIterator<Item = Arc<dyn AnyCell>>) {
+        self.followed.extend(followed);
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.drivers > 0 || !self.followed.is_empty()
     }
 
     /// The task is settled: returns true if its group must wait for drivers.
@@ -54,9 +59,9 @@ impl Stop {
             self.waiting.push(told);
             return Answer::Waits;
         }
-        match self.followed.clone() {
-            Some(followed) => Answer::Ask(followed, told),
-            None => Answer::Stopped(told),
+        match self.followed.is_empty() {
+            false => Answer::Ask(self.followed.clone(), told),
+            true => Answer::Stopped(told),
         }
     }
 }
