@@ -1,5 +1,6 @@
 //! `Executor` and `Job`: where continuations run; and the type-erased work that queues carry.
 
+use std::any::Any;
 use std::fmt;
 use std::panic::Location;
 
@@ -99,6 +100,21 @@ pub(crate) trait Continuation: Send + Sync {
 
     /// The task that it belongs to. Takes no lock of a cell.
     fn origin(&self) -> Option<Origin>;
+
+    /// A queue of this crate has the job with this id. Returns the answer if it asks.
+    fn in_line(self: Arc<Self>, _handoff: u32, _line: Line<'_>) -> bool {
+        false
+    }
+}
+
+/// What a queue says to the continuations whose job it has.
+pub(crate) enum Line<'a> {
+    /// The job waits: its task waits for this, an `UpstreamRef`.
+    Waits(&'a dyn Any),
+    /// The job waits no longer.
+    Left,
+    /// Does its task wait for itself?
+    IsStuck,
 }
 
 /// Runs the jobs of a chain, on a thread and at a time of its choice.
@@ -285,6 +301,11 @@ impl Job {
     }
 
     /// The job as a pool's queues carry it.
+    /// The continuations, and the id of the job.
+    pub(crate) fn chain(&self) -> Option<(Arc<dyn Continuation>, u32)> {
+        self.0.clone()
+    }
+
     pub(crate) fn into_work(self) -> Arc<dyn Runnable> {
         Arc::new(QueuedJob(Mutex::new(Some(self))))
     }

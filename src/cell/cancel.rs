@@ -129,7 +129,11 @@ fn detach_steps(
             outcome,
             last,
             links,
-            upstream: state.take_upstream(),
+            upstream: match left_to {
+                // A queue has the job that runs these observers.
+                Some(_) if state.phase() == Phase::HandedOff => None,
+                _ => state.take_upstream(),
+            },
             replaced,
             deferred_cancel,
             deferred_failure: state.clear_deferred_failure(),

@@ -3,10 +3,11 @@
 use super::fail::{self, By};
 use super::task_cell::{Returned, TaskCell};
 use super::work::claim;
-use super::{AnyCell, call_off, hand_off, with_state};
+use super::{AnyCell, UpstreamRef, call_off, deadlock, hand_off, with_state};
 use crate::error::{At, ErrorKind, TaskError};
-use crate::executor::{Continuation, Executor, Origin, RunResult, Runnable};
+use crate::executor::{Continuation, Executor, Line, Origin, RunResult, Runnable};
 use crate::sync::{Arc, Ordering};
+use crate::unhandled;
 
 fn run(cell: Arc<dyn AnyCell>) -> RunResult {
     let shell = cell.shell();
@@ -37,6 +38,20 @@ fn lies_in(cell: &dyn AnyCell, handoff: u32, queue: Arc<dyn Executor>) {
 fn reject(cell: Arc<dyn AnyCell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
     let error = TaskError::noted(kind, why, Some(cell.meta().at()));
     fail::reject(&cell, error, by)
+}
+
+fn in_line(cell: Arc<dyn AnyCell>, handoff: u32, line: Line<'_>) -> bool {
+    let left = match line {
+        Line::IsStuck => return deadlock::is_in_a_cycle(&cell),
+        Line::Waits(upstream) => {
+            let upstream = upstream.downcast_ref::<UpstreamRef>().cloned();
+            with_state(&*cell, |state| state.wait_in_line(handoff, upstream))
+        }
+        Line::Left => with_state(&*cell, |state| state.leave_line(handoff)),
+    };
+    // It may be the last reference to the queue.
+    unhandled::drop_reporting(left);
+    false
 }
 
 fn origin(cell: &dyn AnyCell) -> Option<Origin> {
@@ -108,6 +123,10 @@ where
 
     fn is_over(&self) -> bool {
         self.is_spent()
+    }
+
+    fn in_line(self: Arc<Self>, handoff: u32, line: Line<'_>) -> bool {
+        in_line(self, handoff, line)
     }
 
     fn origin(&self) -> Option<Origin> {

@@ -138,11 +138,29 @@ impl Queue {
     pub(super) fn execute(self: &Arc<Self>, priority: i32, job: Job) {
         let number = self.next_number();
         let job = QueuedJob::new(self.clone(), number, job);
-        let entry = Entry::Job(job);
-        match self.take_in(number, priority, false, entry.clone()) {
-            true => entry.start(self),
-            false => self.act(),
+        let entry = Entry::Job(job.clone());
+        if self.take_in(number, priority, false, entry.clone()) {
+            return entry.start(self);
         }
+        drop(entry);
+        job.wait(&UpstreamRef {
+            to: self.clone(),
+            step_id: number,
+        });
+        if job.is_spent() {
+            // A cancel has come before the chain knew where it waits.
+            let removed = self.with(|line| line.remove_waiting(number));
+            unhandled::drop_reporting(removed);
+        } else if job.is_stuck()
+            && let Some(entry) = self.with(|line| line.remove_waiting(number))
+        {
+            // A job that has a place began to wait for the chain before the chain came here.
+            entry.reject(
+                ErrorKind::Cycle,
+                "it can run in its queue only after a job that waits for it",
+            );
+        }
+        self.act();
     }
 
     /// Starts jobs and settles waiting tasks until there is nothing to do.

@@ -1,7 +1,8 @@
 //! The continuations of a chain that was sent to a queue.
 
+use crate::cell::UpstreamRef;
 use crate::error::ErrorKind;
-use crate::executor::{Job, RunResult, Runnable};
+use crate::executor::{Continuation, Job, Line, RunResult, Runnable};
 use crate::sync::{Arc, Mutex, ThreadId, thread_id};
 
 /// Is told about the jobs of a queue.
@@ -17,6 +18,8 @@ pub(super) trait Host: Send + Sync {
 pub(super) struct QueuedJob {
     host: Arc<dyn Host>,
     number: u64,
+    /// The chain, and the id of the job.
+    chain: Option<(Arc<dyn Continuation>, u32)>,
     /// Taken by the thread that runs or rejects it. Lock order: the queue's lock -> this.
     job: Mutex<Option<Arc<dyn Runnable>>>,
 }
@@ -26,12 +29,33 @@ impl QueuedJob {
         Arc::new(QueuedJob {
             host,
             number,
+            chain: job.chain(),
             job: Mutex::new(Some(job.into_work())),
         })
     }
 
     fn take(&self) -> Option<Arc<dyn Runnable>> {
-        self.job.lock().take()
+        let job = self.job.lock().take()?;
+        self.tell(Line::Left);
+        Some(job)
+    }
+
+    /// The job waits in a line, as `upstream` says, unless a thread has taken it already.
+    pub(super) fn wait(&self, upstream: &UpstreamRef) {
+        self.tell(Line::Waits(upstream));
+        if self.job.lock().is_none() {
+            self.tell(Line::Left);
+        }
+    }
+
+    /// The chain waits for itself.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.tell(Line::IsStuck)
+    }
+
+    fn tell(&self, line: Line<'_>) -> bool {
+        let chain = self.chain.clone();
+        chain.is_some_and(|(chain, handoff)| chain.in_line(handoff, line))
     }
 }
 

@@ -39,6 +39,7 @@ mod places;
 mod pool;
 mod pool_blocking;
 mod queue;
+mod queue_chains;
 mod raise;
 mod reentrancy;
 mod resolver;

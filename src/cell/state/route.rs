@@ -1,6 +1,6 @@
 //! Where the steps of a task run, and how they are handed over.
 
-use super::{Handoff, Phase, Registered, Role, State};
+use super::{Handoff, Phase, Registered, Role, State, UpstreamRef};
 use crate::cell::step::{Route, Step};
 use crate::executor::Executor;
 use crate::sync::Arc;
@@ -94,6 +94,27 @@ impl State {
         {
             rare.queue = Some(queue);
         }
+    }
+
+    /// The job with the id `handoff` waits in a queue of this crate. Returns what is to be dropped.
+    pub(crate) fn wait_in_line(
+        &mut self,
+        handoff: u32,
+        queue: Option<UpstreamRef>,
+    ) -> Option<UpstreamRef> {
+        match queue {
+            Some(queue) if self.is_job(handoff) => self.set_upstream(queue),
+            queue => queue,
+        }
+    }
+
+    /// The job with the id `handoff` waits in no queue any more. Returns what is to be dropped.
+    pub(crate) fn leave_line(&mut self, handoff: u32) -> Option<UpstreamRef> {
+        self.is_job(handoff).then(|| self.take_upstream()).flatten()
+    }
+
+    fn is_job(&self, handoff: u32) -> bool {
+        self.phase == Phase::HandedOff && self.last_handoff() == Some(handoff)
     }
 
     pub(crate) fn set_route(&mut self, route: Route) -> Route {
