@@ -28,7 +28,8 @@ impl<T: Send + 'static> Task<T> {
     /// [`stopped`](Task::stopped) of the new task waits for all of that.
     ///
     /// `body` runs on the pool of this task, and `release` on the thread where the last closure of
-    /// `body` has returned. For work that outlives `body`, let this task have an `Arc`, which
+    /// `body` has returned. What is chained on the new task runs there too, or, if that is settled
+    /// by then, on the pool of this task: an [`on`](Task::on) before `using` ends with it. For work that outlives `body`, let this task have an `Arc`, which
     /// `body` can clone.
     ///
     /// # Errors
