@@ -4,9 +4,13 @@
 //   turners.rs  which threads run a loop
 //   store.rs  closures that never leave the thread of their loop
 //   queue.rs  the queue and its runs
+//   kept.rs  what others hold of it
 //   local.rs  the loop of one thread, which calls them
-//   state.rs  the queue of a loop that has a state
+//   delivery.rs  closures on their way to a state
+//   state.rs  the queue of a loop that has one
 
+mod delivery;
+mod kept;
 mod local;
 mod queue;
 mod state;

@@ -3,18 +3,17 @@
 // Locks: the queue's bell alone. No user code runs or is dropped under it.
 
 use std::fmt;
-use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::store;
 use super::turners::{TurnedBy, Turners};
 use crate::error::TaskError;
-use crate::executor::{Executor, Job};
+use crate::executor::Job;
 use crate::limits::SWEEP_FROM;
 use crate::sync::{
-    Arc, Condvar, Duration, Instant, Mutex, Receiver, Sender, ThreadId, Weak, deadline_after,
-    thread_id, unbounded, wait_until,
+    Arc, Condvar, Duration, Instant, Mutex, Receiver, Sender, ThreadId, deadline_after, thread_id,
+    unbounded, wait_until,
 };
 use crate::task::Task;
 use crate::turning::{self, Turning};
@@ -60,7 +59,7 @@ pub(super) struct Queue {
     /// The only thread that may run the jobs, for the queue of a `LocalLoop`.
     owner: Option<ThreadId>,
     /// Apart, so that it can be asked without a reference to the queue, which may be the last.
-    turners: Arc<Turners>,
+    pub(super) turners: Arc<Turners>,
     /// Called after each arrival; wakes an event loop that sleeps elsewhere.
     notify: Option<Notify>,
 }
@@ -455,7 +454,7 @@ impl Queue {
         self.arrived.notify_all();
     }
 
-    fn push(&self, job: Job) {
+    pub(super) fn push(&self, job: Job) {
         let mut job = Some(job);
         let mut spent = Vec::new();
         self.ring(|bell| {
@@ -515,44 +514,6 @@ struct Sleepers(Arc<Queue>);
 impl Wake for Sleepers {
     fn wake(self: Arc<Self>) {
         self.0.wake_sleepers(|_| ());
-    }
-}
-
-impl Executor for LoopQueue {
-    fn execute(&self, job: Job) {
-        // A user's executor passes jobs on to this queue. A wait that only the loop's thread can
-        // end must still find that thread.
-        job.lies_in(self.to_shared());
-        self.0.push(job);
-    }
-
-    fn to_shared(&self) -> Arc<dyn Executor> {
-        Arc::new(Kept(Arc::downgrade(&self.0), self.0.turners.clone()))
-    }
-
-    fn turner(&self) -> Option<ThreadId> {
-        self.0.turners.alone()
-    }
-}
-
-/// What chains hold of a queue. Not the queue itself: jobs in it would keep it alive, and so
-/// themselves, without end.
-struct Kept(Weak<Queue>, Arc<Turners>);
-
-impl Executor for Kept {
-    fn execute(&self, job: Job) {
-        // If the queue is dropped, the job is dropped here, which rejects its task.
-        if let Some(queue) = self.0.upgrade() {
-            queue.push(job);
-        }
-    }
-
-    fn turner(&self) -> Option<ThreadId> {
-        self.1.alone().filter(|_| self.0.strong_count() > 0)
-    }
-
-    fn expected_turner(&self) -> Option<ThreadId> {
-        (self.0.strong_count() > 0).then(|| self.1.expected())
     }
 }
 
