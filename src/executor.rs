@@ -311,14 +311,24 @@ impl Job {
     }
 }
 
+impl Job {
+    /// Rejects the job, as its drop does. The caller drops what is returned when it has rejected
+    /// all: it may hold the last reference to values of the user.
+    pub(crate) fn reject(mut self) -> Option<Arc<dyn Continuation>> {
+        let (work, handoff) = self.0.take()?;
+        work.clone()
+            .reject_with(handoff, ErrorKind::Rejected, DROPPED);
+        Some(work)
+    }
+}
+
+const DROPPED: &str =
+    "the executor dropped the job without running it; an executor must call `Job::run`";
+
 impl Drop for Job {
     fn drop(&mut self) {
         if let Some((work, handoff)) = self.0.take() {
-            work.reject_with(
-                handoff,
-                ErrorKind::Rejected,
-                "the executor dropped the job without running it; an executor must call `Job::run`",
-            );
+            work.reject_with(handoff, ErrorKind::Rejected, DROPPED);
         }
     }
 }

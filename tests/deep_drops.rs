@@ -18,7 +18,9 @@ use fast_async::time::{Debounce, Throttle};
 use fast_async::topic::{Overflow, Topic, Topics, Watch};
 use fast_async::{
     CancelToken, Clock, Inline, Job, LoopQueue, Pool, Retry, Semaphore, Task, TaskError, TaskQueue,
-    all, any, await_all, deferred, loop_queue::LocalLoop, spawn,
+    all, any, await_all, deferred,
+    loop_queue::{LocalLoop, StateQueue},
+    spawn,
 };
 use support::{Drops, OnDrop, expected, isolated};
 
@@ -152,6 +154,23 @@ macro_rules! rows {
 }
 
 rows! { flat:
+    state_queues_in_deliveries, LENGTH => |held| {
+        let queue = StateQueue::<()>::new();
+        Task::ready(()).deliver(&queue, move |_, ()| drop(held)).detach();
+        Box::new(queue)
+    };
+    state_queues_in_deliveries_taken_up, LENGTH => |held| {
+        let queue = StateQueue::<()>::new();
+        Task::ready(()).deliver(&queue, move |_, ()| drop(held)).detach();
+        queue.queue().run_pending();
+        Box::new(queue)
+    };
+    state_queues_in_what_follows, LENGTH => |held| {
+        let queue = StateQueue::<()>::new();
+        let task = Task::ready(()).deliver(&queue, |_, ()| ());
+        task.finally(move || drop(held)).detach();
+        Box::new(queue)
+    };
     tasks_in_values, LENGTH => |held| Box::new(Task::ready(held));
     tasks_in_errors, LENGTH => |held| Box::new(Task::<()>::failed(Wrapped(held)));
     tasks_in_closures, LENGTH => |held| Box::new(Task::new(move || drop(held)));

@@ -11,13 +11,14 @@ use std::collections::VecDeque;
 use std::panic::Location;
 
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::pieces::Deferred;
 use crate::cell::state::Phase;
 use crate::cell::stop::{driver_is_back, leave_running};
 use crate::cell::{AnyCell, Upstream, UpstreamRef, with_state};
-use crate::error::{At, ErrorKind, TaskError};
+use crate::error::ErrorKind;
 use crate::executor::{Continuation, Executor, Job, Origin};
 use crate::sync::{Arc, Mutex, ThreadId, Weak, thread_id};
-use crate::unhandled;
+use crate::{dispatch, unhandled};
 
 /// Closures that are to be called with the state now, in their order.
 pub(super) struct Due<S: 'static>(Mutex<VecDeque<Arc<Delivery<S>>>>);
@@ -41,16 +42,22 @@ impl<S: 'static> Due<S> {
 impl<S: 'static> Drop for Due<S> {
     fn drop(&mut self) {
         // Their jobs were run by a thread that had no state to lend.
-        while let Some(delivery) = self.next() {
-            delivery.reject(ErrorKind::Rejected, GONE);
+        let left = std::mem::take(self.0.get_mut());
+        if left.is_empty() {
+            return;
         }
+        dispatch::scope_of_many(|| {
+            for delivery in left {
+                delivery.reject(ErrorKind::Rejected, GONE);
+            }
+        });
     }
 }
 
 const GONE: &str = "the loop that it was delivered to is gone";
 
-/// A closure with all but the state. Settles its task, also with a failure instead.
-pub(super) type Call<S> = Box<dyn FnOnce(Result<&mut S, TaskError>) + Send>;
+/// A closure with all but the state. Settles its task.
+pub(super) type Call<S> = Box<dyn FnOnce(&mut S) + Send>;
 
 enum Progress<S: 'static> {
     Waiting(Call<S>),
@@ -81,7 +88,7 @@ impl<S: 'static> Delivery<S> {
         let Some(call) = self.take(running) else {
             return;
         };
-        call(Ok(state));
+        call(state);
         let is_left = {
             let mut progress = self.progress.lock();
             let is_left = matches!(*progress, Progress::Running { is_left: true, .. });
@@ -93,17 +100,20 @@ impl<S: 'static> Delivery<S> {
         }
     }
 
+    /// Fails the task. In an open scope of `dispatch` no user code runs or is dropped: it is put on
+    /// the list.
     fn reject(&self, kind: ErrorKind, why: &'static str) -> bool {
-        let call = self.take(Progress::Over);
-        let was_there = call.is_some();
-        if let Some(call) = call {
-            let at = At {
-                location: self.location,
-                task: None,
-            };
-            call(Err(TaskError::noted(kind, why, Some(at))));
-        }
-        was_there
+        let Some(call) = self.take(Progress::Over) else {
+            return false;
+        };
+        dispatch::scope_of_many(|| {
+            // The closure goes before what follows the failure.
+            dispatch::later(Deferred::new(move || unhandled::drop_reporting(call)));
+            if let Some(cell) = self.cell.upgrade() {
+                cell.reject(kind, why);
+            }
+        });
+        true
     }
 
     /// Takes the closure if it waits.

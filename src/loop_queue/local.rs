@@ -303,11 +303,9 @@ impl Drop for LocalLoop {
     fn drop(&mut self) {
         store::remove(Arc::as_ptr(&self.queue.0).addr());
         self.queue.0.bell.lock().is_closed = true;
-        // Nothing is sent any more. Each job that is dropped rejects its task, for which the drop
-        // of a closure may wait.
-        while let Ok(job) = self.queue.0.jobs.try_recv() {
-            drop(job);
-        }
+        // Nothing is sent any more. Each job rejects its task, for which the drop of a closure may
+        // wait.
+        self.queue.0.reject_all();
         self.store.clear();
     }
 }

@@ -493,8 +493,27 @@ impl Queue {
     }
 }
 
+impl Queue {
+    /// Rejects all jobs, in two passes: what the first one causes may wait for any of them.
+    pub(super) fn reject_all(&self) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        let mut passed = Vec::with_capacity(self.jobs.len());
+        dispatch::scope_of_many(|| {
+            passed.extend(self.jobs.try_iter().map(Job::reject));
+        });
+        drop_queue::flat(move || {
+            for work in passed {
+                unhandled::drop_reporting(work);
+            }
+        });
+    }
+}
+
 impl Drop for Queue {
     fn drop(&mut self) {
+        self.reject_all();
         if let Some(notify) = self.notify.take() {
             drop_queue::flat(move || unhandled::drop_reporting(notify));
         }

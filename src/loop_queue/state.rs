@@ -1,6 +1,7 @@
 //! A queue whose closures get the state that the owner of the loop has: a window, a game, an `App`.
 
 use std::fmt;
+use std::ops::Deref;
 use std::panic::Location;
 
 use super::delivery::{Call, Due, send};
@@ -13,7 +14,7 @@ use crate::promise::Resolver;
 use crate::sync::{Arc, Duration};
 use crate::task::{Sink, Task};
 use crate::trace::Captured;
-use crate::{guard, trace, unhandled};
+use crate::{dispatch, guard, trace, unhandled};
 
 /// A [`LoopQueue`] for a loop that has a state: closures given to [`Task::deliver`] get a `&mut` to
 /// it when the owner of the loop runs the queue.
@@ -51,9 +52,30 @@ use crate::{guard, trace, unhandled};
 /// assert_eq!(app.errors, 1);
 /// # Ok::<(), fast_async::TaskError>(())
 /// ```
-pub struct StateQueue<S: 'static> {
+pub struct StateQueue<S: 'static>(Arc<Handle<S>>);
+
+/// Goes with the last handle.
+struct Handle<S: 'static>(Option<Parts<S>>);
+
+struct Parts<S: 'static> {
     queue: LoopQueue,
     due: Arc<Due<S>>,
+}
+
+impl<S: 'static> Deref for Handle<S> {
+    type Target = Parts<S>;
+
+    fn deref(&self) -> &Parts<S> {
+        self.0.as_ref().expect("only its drop takes them")
+    }
+}
+
+impl<S: 'static> Drop for Handle<S> {
+    fn drop(&mut self) {
+        let parts = self.0.take();
+        // All of both lines is rejected before user code runs.
+        dispatch::scope_of_many(|| drop(parts));
+    }
 }
 
 impl<S: 'static> StateQueue<S> {
@@ -93,10 +115,10 @@ impl<S: 'static> StateQueue<S> {
     }
 
     fn of(queue: LoopQueue) -> StateQueue<S> {
-        StateQueue {
+        StateQueue(Arc::new(Handle(Some(Parts {
             queue,
             due: Arc::new(Due::new()),
-        }
+        }))))
     }
 
     /// Returns the queue as an executor, for continuations that need no state.
@@ -113,7 +135,7 @@ impl<S: 'static> StateQueue<S> {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn queue(&self) -> &LoopQueue {
-        &self.queue
+        &self.0.queue
     }
 
     /// Runs what is queued now, with `state`, on this thread, and returns how many jobs that were;
@@ -131,9 +153,10 @@ impl<S: 'static> StateQueue<S> {
     /// assert_eq!(list, [7]);
     /// ```
     pub fn run_pending(&self, state: &mut S) -> usize {
-        self.due.call_all(state);
-        self.queue
-            .run_pending_then(&mut || self.due.call_all(state))
+        self.0.due.call_all(state);
+        self.0
+            .queue
+            .run_pending_then(&mut || self.0.due.call_all(state))
     }
 
     /// Runs jobs with `state` until none is left or `budget` is over; see
@@ -152,8 +175,8 @@ impl<S: 'static> StateQueue<S> {
     /// assert_eq!(sum, 7);
     /// ```
     pub fn run_pending_for(&self, state: &mut S, budget: Duration) -> usize {
-        let after = &mut || self.due.call_all(state);
-        self.queue.run_pending_for_then(budget, after)
+        let after = &mut || self.0.due.call_all(state);
+        self.0.queue.run_pending_for_then(budget, after)
     }
 
     /// Runs jobs with `state` until `task` is settled, and returns its outcome; see
@@ -182,17 +205,14 @@ impl<S: 'static> StateQueue<S> {
         state: &mut S,
         task: Task<T>,
     ) -> Result<T, TaskError> {
-        let after = &mut || self.due.call_all(state);
-        self.queue.run_until_then(task, after)
+        let after = &mut || self.0.due.call_all(state);
+        self.0.queue.run_until_then(task, after)
     }
 }
 
 impl<S: 'static> Clone for StateQueue<S> {
     fn clone(&self) -> StateQueue<S> {
-        StateQueue {
-            queue: self.queue.clone(),
-            due: self.due.clone(),
-        }
+        StateQueue(self.0.clone())
     }
 }
 
@@ -205,7 +225,7 @@ impl<S: 'static> Default for StateQueue<S> {
 impl<S: 'static> fmt::Debug for StateQueue<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StateQueue")
-            .field("queued", &self.queue.pending())
+            .field("queued", &self.0.queue.pending())
             .finish()
     }
 }
@@ -244,7 +264,7 @@ impl<T: Send + 'static> Task<T> {
         deliver(self, queue, location, move |outcome| match outcome {
             Ok(value) => Ok(Box::new(move |state: &mut S| f(state, value))),
             Err(error) => {
-                drop(f);
+                unhandled::drop_reporting(f);
                 error.passed(location);
                 Err(error)
             }
@@ -310,7 +330,7 @@ where
         let _ = state.set_upstream(UpstreamRef { to, step_id });
     });
     let context = trace::capture();
-    let (executor, due) = (queue.queue.to_shared(), Arc::downgrade(&queue.due));
+    let (executor, due) = (queue.0.queue.to_shared(), Arc::downgrade(&queue.0.due));
     let (resolver, own) = (Resolver::<U>::new(outer.clone()), outer.clone());
     Sink::new(move |outcome| match prepare(outcome) {
         Ok(prepared) => {
@@ -335,13 +355,11 @@ fn with_context<S: 'static, U: Send + 'static>(
             location,
             task: None,
         };
-        let outcome = state.and_then(|state| {
-            let call = || match context {
-                None => prepared(state),
-                Some(context) => context.run(|| prepared(state)),
-            };
-            guard::catch(call).map_err(|payload| TaskError::panicked(payload, at))
-        });
+        let call = || match context {
+            None => prepared(state),
+            Some(context) => context.run(|| prepared(state)),
+        };
+        let outcome = guard::catch(call).map_err(|payload| TaskError::panicked(payload, at));
         unhandled::drop_reporting(resolver.settle(outcome));
     })
 }

@@ -979,4 +979,86 @@ mod delivered {
             assert_eq!(sum, 499_500);
         });
     }
+
+    // Contract: S3, D8
+    #[test]
+    fn what_a_rejected_delivery_causes_may_wait_for_any_other() {
+        // How many of the two have left the plain queue, and wait for the state.
+        for taken in 0..3 {
+            for waits_for_later in [true, false] {
+                within(move || {
+                    let queue = StateQueue::<()>::new();
+                    let (send, receive) = mpsc::channel::<Task<()>>();
+                    let (tell, told) = mpsc::channel();
+                    let waiting = |task: Task<()>| {
+                        task.finally(move || {
+                            let other = receive.recv().unwrap();
+                            tell.send(other.wait().map_err(|error| error.kind()))
+                                .unwrap();
+                        })
+                        .detach();
+                    };
+                    let one = Task::ready(()).deliver(&queue, |_, ()| ());
+                    if taken > 0 {
+                        assert_eq!(queue.queue().run_pending(), 1);
+                    }
+                    let two = Task::ready(()).deliver(&queue, |_, ()| ());
+                    if taken > 1 {
+                        assert_eq!(queue.queue().run_pending(), 1);
+                    }
+                    let (waits, other) = match waits_for_later {
+                        true => (one, two),
+                        false => (two, one),
+                    };
+                    waiting(waits);
+                    send.send(other).unwrap();
+                    drop(queue);
+                    assert_eq!(told.recv().unwrap(), Err(ErrorKind::Rejected));
+                });
+            }
+        }
+    }
+
+    // Contract: D8
+    #[test]
+    fn the_drop_of_a_rejected_delivery_may_wait_for_a_later_one() {
+        within(|| {
+            let queue = StateQueue::<()>::new();
+            let (send, receive) = mpsc::channel::<Task<()>>();
+            let waits = OnDrop::new(move |_| {
+                let later = receive.recv().unwrap();
+                assert_eq!(later.wait().unwrap_err().kind(), ErrorKind::Rejected);
+            });
+            let first = Task::ready(()).deliver(&queue, move |_, ()| waits.hold());
+            send.send(Task::ready(()).deliver(&queue, |_, ()| ()))
+                .unwrap();
+            drop(queue);
+            assert_eq!(first.wait().unwrap_err().kind(), ErrorKind::Rejected);
+        });
+    }
+
+    // Contract: S2
+    #[test]
+    fn a_delivered_closure_that_panics_when_it_is_dropped_harms_no_other() {
+        within(|| {
+            for taken in [false, true] {
+                let (queue, drops) = (StateQueue::<()>::new(), Drops::new());
+                let bomb = drops.bomb();
+                let task = Task::ready(()).deliver(&queue, move |_, ()| bomb.hold());
+                let behind = Task::ready(()).deliver(&queue, |_, ()| ());
+                if taken {
+                    queue.queue().run_pending();
+                }
+                drop(queue);
+                for task in [task, behind] {
+                    assert_eq!(task.wait().unwrap_err().kind(), ErrorKind::Rejected);
+                }
+            }
+            // A failure passes by such a closure.
+            let (queue, drops) = (StateQueue::<()>::new(), Drops::new());
+            let bomb = drops.bomb();
+            let task = Task::<()>::failed("no").deliver(&queue, move |_, ()| bomb.hold());
+            assert_eq!(task.wait().unwrap_err().to_string(), "no");
+        });
+    }
 }
