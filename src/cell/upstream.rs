@@ -26,6 +26,11 @@ pub(crate) trait Upstream: Withdraw {
         None
     }
 
+    /// The thread that is likely to be the one to turn that loop, later: that has turned it before.
+    fn expected_turner(&self) -> Option<ThreadId> {
+        None
+    }
+
     /// A cycle leads through this, which is broken only while one of its upstreams leads elsewhere.
     /// From now on this searches for the cycle each time one of them fails.
     fn mark_at_risk(&self) {}

@@ -10,6 +10,8 @@
 use std::collections::VecDeque;
 use std::panic::Location;
 
+use super::kept::WeakQueue;
+use super::queue::{Lender, LoopQueue};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::pieces::Deferred;
 use crate::cell::state::Phase;
@@ -20,21 +22,79 @@ use crate::executor::{Continuation, Executor, Job, Origin};
 use crate::sync::{Arc, Mutex, ThreadId, Weak, thread_id};
 use crate::{dispatch, unhandled};
 
-/// Closures that are to be called with the state now, in their order.
-pub(super) struct Due<S: 'static>(Mutex<VecDeque<Arc<Delivery<S>>>>);
+/// Closures that are to be called with the state now.
+pub(super) struct Due<S: 'static> {
+    line: Mutex<Line<S>>,
+    queue: WeakQueue,
+}
+
+struct Line<S: 'static> {
+    /// In their order.
+    deliveries: VecDeque<Arc<Delivery<S>>>,
+    /// The threads that lend the state, once for each run inside another.
+    lenders: Vec<ThreadId>,
+}
 
 impl<S: 'static> Due<S> {
-    pub(super) fn new() -> Due<S> {
-        Due(Mutex::new(VecDeque::new()))
+    pub(super) fn of(queue: &LoopQueue) -> Due<S> {
+        Due {
+            line: Mutex::new(Line {
+                deliveries: VecDeque::new(),
+                lenders: Vec::new(),
+            }),
+            queue: queue.downgrade(),
+        }
+    }
+
+    /// A job of the queue has run on this thread, which calls the closure right after this if it
+    /// has the state. Otherwise the thread that has it is to wake up.
+    fn add(&self, delivery: Arc<Delivery<S>>) {
+        let is_lent = {
+            let mut line = self.line.lock();
+            line.deliveries.push_back(delivery);
+            line.lenders.contains(&thread_id())
+        };
+        if !is_lent {
+            self.queue.ring();
+        }
     }
 
     fn next(&self) -> Option<Arc<Delivery<S>>> {
-        self.0.lock().pop_front()
+        self.line.lock().deliveries.pop_front()
+    }
+}
+
+/// A run that lends the state, on the thread that began it.
+pub(super) struct Lending<'a, S: 'static> {
+    due: &'a Due<S>,
+    state: &'a mut S,
+}
+
+impl<'a, S: 'static> Lending<'a, S> {
+    pub(super) fn begin(due: &'a Due<S>, state: &'a mut S) -> Lending<'a, S> {
+        due.line.lock().lenders.push(thread_id());
+        Lending { due, state }
+    }
+}
+
+impl<S: 'static> Lender for Lending<'_, S> {
+    fn call_due(&mut self) {
+        while let Some(delivery) = self.due.next() {
+            delivery.call(self.state);
+        }
     }
 
-    pub(super) fn call_all(&self, state: &mut S) {
-        while let Some(delivery) = self.next() {
-            delivery.call(state);
+    fn has_due(&self) -> bool {
+        !self.due.line.lock().deliveries.is_empty()
+    }
+}
+
+impl<S: 'static> Drop for Lending<'_, S> {
+    fn drop(&mut self) {
+        let me = thread_id();
+        let lenders = &mut self.due.line.lock().lenders;
+        if let Some(place) = lenders.iter().rposition(|lender| *lender == me) {
+            lenders.swap_remove(place);
         }
     }
 }
@@ -42,7 +102,7 @@ impl<S: 'static> Due<S> {
 impl<S: 'static> Drop for Due<S> {
     fn drop(&mut self) {
         // Their jobs were run by a thread that had no state to lend.
-        let left = std::mem::take(self.0.get_mut());
+        let left = std::mem::take(&mut self.line.get_mut().deliveries);
         if left.is_empty() {
             return;
         }
@@ -130,10 +190,9 @@ impl<S: 'static> Delivery<S> {
 }
 
 impl<S: 'static> Continuation for Delivery<S> {
-    /// The thread that turns the loop calls the closure right after this.
     fn run_with(self: Arc<Self>, _: u32) -> bool {
         match self.due.upgrade() {
-            Some(due) => due.0.lock().push_back(self),
+            Some(due) => due.add(self),
             None => return self.reject(ErrorKind::Rejected, GONE),
         }
         true
@@ -186,6 +245,13 @@ impl<S: 'static> Upstream for Delivery<S> {
             Progress::Waiting(_) => self.executor.turner(),
             Progress::Running { thread, .. } => Some(thread),
             Progress::Over => None,
+        }
+    }
+
+    fn expected_turner(&self) -> Option<ThreadId> {
+        match *self.progress.lock() {
+            Progress::Waiting(_) => self.executor.expected_turner(),
+            _ => None,
         }
     }
 }

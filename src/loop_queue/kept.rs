@@ -22,6 +22,24 @@ impl Executor for LoopQueue {
     }
 }
 
+/// A queue, seen by what it may hold.
+pub(super) struct WeakQueue(Weak<Queue>);
+
+impl LoopQueue {
+    pub(super) fn downgrade(&self) -> WeakQueue {
+        WeakQueue(Arc::downgrade(&self.0))
+    }
+}
+
+impl WeakQueue {
+    /// Wakes the loop.
+    pub(super) fn ring(&self) {
+        if let Some(queue) = self.0.upgrade() {
+            queue.ring(|_| ());
+        }
+    }
+}
+
 /// What chains hold of a queue. Not the queue itself: jobs in it would keep it alive, and so
 /// themselves, without end.
 struct Kept(Weak<Queue>, Arc<Turners>);

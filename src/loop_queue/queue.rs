@@ -66,6 +66,25 @@ pub(super) struct Queue {
 
 pub(super) type Notify = Box<dyn Fn() + Send + Sync>;
 
+/// What a run does besides the jobs: it lends a state to closures.
+pub(super) trait Lender {
+    /// Calls the closures that are due: when the run begins, and behind each job.
+    fn call_due(&mut self);
+
+    fn has_due(&self) -> bool;
+}
+
+/// The lender of a queue without a state.
+struct NoState;
+
+impl Lender for NoState {
+    fn call_due(&mut self) {}
+
+    fn has_due(&self) -> bool {
+        false
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Bell {
     /// Counts arrivals, so that a loop with nothing to do can sleep; changed after the job is in
@@ -157,14 +176,18 @@ impl LoopQueue {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn run_pending(&self) -> usize {
-        self.run_pending_then(&mut || ())
+        self.run_pending_with(&mut NoState)
     }
 
-    /// The same; calls `after` behind each job.
-    pub(super) fn run_pending_then(&self, after: &mut dyn FnMut()) -> usize {
+    pub(super) fn run_pending_with(&self, lender: &mut dyn Lender) -> usize {
         let waiting = self.pending();
-        self.turn(|| (0..waiting).take_while(|_| self.run_one(after)).count())
+        self.turn(lender, |lender| self.run_some(waiting, lender))
             .unwrap_or(0)
+    }
+
+    /// Runs up to `count` jobs, and returns how many.
+    fn run_some(&self, count: usize, lender: &mut dyn Lender) -> usize {
+        (0..count).take_while(|_| self.run_one(lender)).count()
     }
 
     /// Runs jobs on this thread until none is left or `budget` is over, and returns how many.
@@ -191,16 +214,15 @@ impl LoopQueue {
     /// }
     /// ```
     pub fn run_pending_for(&self, budget: Duration) -> usize {
-        self.run_pending_for_then(budget, &mut || ())
+        self.run_pending_for_with(budget, &mut NoState)
     }
 
-    /// The same; calls `after` behind each job.
-    pub(super) fn run_pending_for_then(&self, budget: Duration, after: &mut dyn FnMut()) -> usize {
+    pub(super) fn run_pending_for_with(&self, budget: Duration, lender: &mut dyn Lender) -> usize {
         let deadline = deadline_after(budget);
         let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let run = || {
+        let run = |lender: &mut dyn Lender| {
             let mut ran = 0;
-            while self.run_one(after) {
+            while self.run_one(lender) {
                 ran += 1;
                 if is_over() {
                     break;
@@ -208,7 +230,7 @@ impl LoopQueue {
             }
             ran
         };
-        self.turn(run).unwrap_or(0)
+        self.turn(lender, run).unwrap_or(0)
     }
 
     /// Returns how many jobs are queued.
@@ -260,14 +282,13 @@ impl LoopQueue {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     pub fn run_until<T: Send + 'static>(&self, task: Task<T>) -> Result<T, TaskError> {
-        self.run_until_then(task, &mut || ())
+        self.run_until_with(task, &mut NoState)
     }
 
-    /// The same; calls `after` behind each job.
-    pub(super) fn run_until_then<T: Send + 'static>(
+    pub(super) fn run_until_with<T: Send + 'static>(
         &self,
         task: Task<T>,
-        after: &mut dyn FnMut(),
+        lender: &mut dyn Lender,
     ) -> Result<T, TaskError> {
         let mut task = pin!(task);
         let waker = Waker::from(self.0.clone());
@@ -282,16 +303,15 @@ impl LoopQueue {
             // One run of the loop at a time, because jobs may queue themselves again without end. A
             // job that arrives during it has raised `arrivals`.
             let waiting = self.pending();
-            let turned = self.turn(|| {
-                let _ = (0..waiting).take_while(|_| self.run_one(after)).count();
-            });
+            let turned = self.turn(lender, |lender| self.run_some(waiting, lender));
             if let Poll::Ready(outcome) = task.as_mut().poll(&mut context) {
                 return outcome;
             }
             if outer.is_some() && task.run_owed() {
                 continue;
             }
-            if turned.is_none() && self.may_turn() && waiting > 0 && task.may_wait_for_a_loop() {
+            let is_too_deep = turned.is_none() && self.may_turn();
+            if is_too_deep && (waiting > 0 || lender.has_due()) && task.may_wait_for_a_loop() {
                 return Err(task.cycle());
             }
             let _entry = task.enter_turning()?;
@@ -359,7 +379,7 @@ impl LoopQueue {
         })
     }
 
-    fn run_one(&self, after: &mut dyn FnMut()) -> bool {
+    fn run_one(&self, lender: &mut dyn Lender) -> bool {
         let job = {
             // A sweep of another thread holds it.
             let _bell = self.0.bell.lock();
@@ -367,13 +387,13 @@ impl LoopQueue {
         };
         let has_run = job.map(Job::run).is_ok();
         if has_run {
-            after();
+            lender.call_due();
         }
         has_run
     }
 
     /// Calls `f`, which runs jobs. `None`: this thread may not run them, or not here.
-    fn turn<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
+    fn turn<R>(&self, lender: &mut dyn Lender, f: impl FnOnce(&mut dyn Lender) -> R) -> Option<R> {
         if !self.may_turn() {
             return None;
         }
@@ -382,7 +402,8 @@ impl LoopQueue {
         if self.0.owner.is_some() {
             self.0.drop_forgotten();
         }
-        Some(f())
+        lender.call_due();
+        Some(f(lender))
     }
 
     fn may_turn(&self) -> bool {

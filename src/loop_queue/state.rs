@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
 
-use super::delivery::{Call, Due, send};
+use super::delivery::{Call, Due, Lending, send};
 use super::queue::LoopQueue;
 use crate::cell::slot::Outcome;
 use crate::cell::task_cell::{NoWork, TaskCell};
@@ -115,10 +115,8 @@ impl<S: 'static> StateQueue<S> {
     }
 
     fn of(queue: LoopQueue) -> StateQueue<S> {
-        StateQueue(Arc::new(Handle(Some(Parts {
-            queue,
-            due: Arc::new(Due::new()),
-        }))))
+        let due = Arc::new(Due::of(&queue));
+        StateQueue(Arc::new(Handle(Some(Parts { queue, due }))))
     }
 
     /// Returns the queue as an executor, for continuations that need no state.
@@ -153,10 +151,7 @@ impl<S: 'static> StateQueue<S> {
     /// assert_eq!(list, [7]);
     /// ```
     pub fn run_pending(&self, state: &mut S) -> usize {
-        self.0.due.call_all(state);
-        self.0
-            .queue
-            .run_pending_then(&mut || self.0.due.call_all(state))
+        self.0.queue.run_pending_with(&mut self.lend(state))
     }
 
     /// Runs jobs with `state` until none is left or `budget` is over; see
@@ -175,8 +170,8 @@ impl<S: 'static> StateQueue<S> {
     /// assert_eq!(sum, 7);
     /// ```
     pub fn run_pending_for(&self, state: &mut S, budget: Duration) -> usize {
-        let after = &mut || self.0.due.call_all(state);
-        self.0.queue.run_pending_for_then(budget, after)
+        let lending = &mut self.lend(state);
+        self.0.queue.run_pending_for_with(budget, lending)
     }
 
     /// Runs jobs with `state` until `task` is settled, and returns its outcome; see
@@ -205,8 +200,11 @@ impl<S: 'static> StateQueue<S> {
         state: &mut S,
         task: Task<T>,
     ) -> Result<T, TaskError> {
-        let after = &mut || self.0.due.call_all(state);
-        self.0.queue.run_until_then(task, after)
+        self.0.queue.run_until_with(task, &mut self.lend(state))
+    }
+
+    fn lend<'a>(&'a self, state: &'a mut S) -> Lending<'a, S> {
+        Lending::begin(&self.0.due, state)
     }
 }
 

@@ -26,7 +26,9 @@ impl<T: Send + 'static> Task<T> {
                 _ => false,
             }
         };
-        self.cell().is_some_and(|cell| any_of(cell, waits))
+        let is_turned = |upstream: &dyn Upstream| upstream.turner() == me;
+        self.cell()
+            .is_some_and(|cell| any_of(cell, waits, is_turned))
     }
 
     /// Runs what the task waits for as far as it was sent to a loop that this thread runs. Returns
@@ -83,7 +85,8 @@ fn report(cell: &Arc<dyn AnyCell>) {
         unhandled::drop_reporting(executor);
         is_owed
     };
-    if any_of(cell, is_owed) {
+    let is_turned = |upstream: &dyn Upstream| upstream.expected_turner() == Some(me);
+    if any_of(cell, is_owed, is_turned) {
         let why = "this thread waits for a continuation that is queued in a `LoopQueue` which it \
                    has made or run itself, and nothing runs the queue: call \
                    `queue.run_until(task)` instead of `task.wait()`";
@@ -123,9 +126,13 @@ fn turner(cell: &dyn AnyCell) -> Option<ThreadId> {
     turner
 }
 
-/// True when `test` holds for `cell` or for one that it waits for, directly or not. Looks at each
-/// once, in no particular order.
-fn any_of(cell: &Arc<dyn AnyCell>, test: impl Fn(&Arc<dyn AnyCell>) -> bool) -> bool {
+/// True when `test` holds for `cell` or for one that it waits for, directly or not, or `other` for
+/// something else that it waits for. Looks at each once, in no particular order.
+fn any_of(
+    cell: &Arc<dyn AnyCell>,
+    test: impl Fn(&Arc<dyn AnyCell>) -> bool,
+    other: impl Fn(&dyn Upstream) -> bool,
+) -> bool {
     let mut pending: Vec<Arc<dyn Upstream>> = Vec::new();
     let mut seen = HashSet::new();
     let mut next = Some(cell.clone());
@@ -143,6 +150,7 @@ fn any_of(cell: &Arc<dyn AnyCell>, test: impl Fn(&Arc<dyn AnyCell>) -> bool) -> 
         if seen.insert(Arc::as_ptr(&upstream).cast::<()>()) {
             match upstream.clone().cell() {
                 Some(cell) => next = Some(cell),
+                None if other(&*upstream) => return true,
                 None => upstream.above(&mut pending),
             }
         }

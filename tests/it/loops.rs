@@ -1061,4 +1061,94 @@ mod delivered {
             assert_eq!(task.wait().unwrap_err().to_string(), "no");
         });
     }
+
+    // Contract: L1
+    #[test]
+    fn a_run_with_a_state_calls_what_a_run_without_one_has_taken_up() {
+        within(|| {
+            let queue = StateQueue::<u32>::new();
+            let mut sum = 0;
+            let send = || {
+                let task = Task::ready(7).deliver(&queue, |sum, n| *sum += n);
+                assert_eq!(queue.queue().run_pending(), 1);
+                task
+            };
+            let task = send();
+            assert_eq!(queue.run_pending(&mut sum), 0);
+            assert!(task.is_settled());
+            let task = send();
+            queue.run_pending_for(&mut sum, Duration::from_secs(1));
+            assert!(task.is_settled());
+            queue.run_until(&mut sum, send()).unwrap();
+            assert_eq!(sum, 21);
+        });
+    }
+
+    // Contract: L1. Another thread runs the plain queue while the owner sleeps.
+    #[test]
+    fn a_state_that_sleeps_is_woken_by_a_run_of_another_thread() {
+        within(|| {
+            for _ in 0..20 {
+                let (queue, pool) = (StateQueue::<u32>::new(), pool_of(1));
+                let (resolver, task) = deferred();
+                let task = task.deliver(&queue, |sum, n: u32| *sum += n);
+                let plain = queue.queue().clone();
+                let metrics = pool.clone();
+                let other = thread::spawn(move || {
+                    until(|| metrics.metrics().blocked == 1);
+                    resolver.resolve(7).unwrap();
+                    plain.run_pending();
+                });
+                let sum = pool.spawn(move || {
+                    let mut sum = 0;
+                    queue.run_until(&mut sum, task).unwrap();
+                    sum
+                });
+                assert_eq!(sum.wait().unwrap(), 7);
+                other.join().unwrap();
+            }
+        });
+    }
+
+    // Contract: L1
+    #[test]
+    fn a_run_of_another_thread_gives_notice_to_the_owner_of_the_state() {
+        within(|| {
+            let (wake, woken) = mpsc::channel();
+            let queue = StateQueue::<u32>::with_notify(move || wake.send(()).unwrap());
+            let task = Task::ready(7).deliver(&queue, |sum, n| *sum += n);
+            woken.recv().unwrap();
+            assert_eq!(queue.queue().run_pending(), 1);
+            woken.recv().unwrap();
+            let mut sum = 0;
+            queue.run_pending(&mut sum);
+            assert!(task.is_settled());
+            // A run with a state calls it itself.
+            Task::ready(7).deliver(&queue, |sum, n| *sum += n).detach();
+            woken.recv().unwrap();
+            queue.run_pending(&mut sum);
+            assert!(woken.try_recv().is_err());
+            assert_eq!(sum, 14);
+        });
+    }
+
+    // Contract: W3, D2
+    #[test]
+    fn a_run_too_deep_for_a_delivery_fails_as_a_cycle() {
+        fn again(app: &mut App, queue: &StateQueue<App>, left: usize) -> ErrorKind {
+            let own = queue.clone();
+            let next = Task::ready(()).deliver(queue, move |app: &mut App, ()| match left {
+                0 => panic!("calls stand too deep inside each other"),
+                _ => again(app, &own, left - 1),
+            });
+            queue
+                .run_until(app, next)
+                .unwrap_or_else(|error| error.kind())
+        }
+        let name = "delivered::a_run_too_deep_for_a_delivery_fails_as_a_cycle";
+        on_a_small_stack(name, || {
+            let (queue, mut app) = (StateQueue::<App>::new(), App::default());
+            assert_eq!(again(&mut app, &queue, DEEP), ErrorKind::Cycle);
+        });
+    }
 }
