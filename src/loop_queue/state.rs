@@ -14,7 +14,7 @@ use crate::promise::Resolver;
 use crate::sync::{Arc, Duration};
 use crate::task::{Sink, Task};
 use crate::trace::Captured;
-use crate::{dispatch, guard, trace, unhandled};
+use crate::{dispatch, guard, locals, trace, unhandled};
 
 /// A [`LoopQueue`] for a loop that has a state: closures given to [`Task::deliver`] get a `&mut` to
 /// it when the owner of the loop runs the queue.
@@ -354,7 +354,10 @@ fn with_context<S: 'static, U: Send + 'static>(
             task: None,
         };
         let call = || match context {
-            None => prepared(state),
+            None => {
+                let _hidden = locals::hide();
+                prepared(state)
+            }
             Some(context) => context.run(|| prepared(state)),
         };
         let outcome = guard::catch(call).map_err(|payload| TaskError::panicked(payload, at));

@@ -772,7 +772,7 @@ mod delivered {
     use super::*;
     use crate::support::{Drops, expected};
     use fast_async::loop_queue::StateQueue;
-    use fast_async::{CancelOutcome, Status};
+    use fast_async::{CancelOutcome, Status, TaskLocal};
 
     #[derive(Default)]
     struct App {
@@ -1149,6 +1149,22 @@ mod delivered {
         on_a_small_stack(name, || {
             let (queue, mut app) = (StateQueue::<App>::new(), App::default());
             assert_eq!(again(&mut app, &queue, DEEP), ErrorKind::Cycle);
+        });
+    }
+
+    static REQUEST: TaskLocal<u32> = TaskLocal::inherited();
+
+    // Contract: E1
+    #[test]
+    fn a_delivery_does_not_see_the_scope_that_runs_the_loop() {
+        within(|| {
+            let queue = StateQueue::<()>::new();
+            let seen = Task::ready(()).deliver(&queue, |_, ()| REQUEST.get());
+            REQUEST.scope(7, || queue.run_pending(&mut ()));
+            assert_eq!(seen.wait().unwrap(), None);
+            let seen = REQUEST.scope(8, || Task::ready(()).deliver(&queue, |_, ()| REQUEST.get()));
+            REQUEST.scope(7, || queue.run_pending(&mut ()));
+            assert_eq!(seen.wait().unwrap(), Some(8));
         });
     }
 }
