@@ -10,6 +10,7 @@ use crate::cell::slot::Outcome;
 use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, UpstreamRef, with_state};
 use crate::error::{At, TaskError};
+use crate::executor::{Executor, Job};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Duration};
 use crate::task::{Sink, Task};
@@ -301,6 +302,17 @@ impl<T: Send + 'static> Task<T> {
     }
 }
 
+/// Runs the step that queues a closure, on the thread that settles the task. As an executor it gets
+/// the step at once, also inside a callback, which may block.
+#[derive(Clone)]
+struct AtOnce;
+
+impl Executor for AtOnce {
+    fn execute(&self, job: Job) {
+        job.run();
+    }
+}
+
 /// A closure that has its value.
 type Prepared<S, U> = Box<dyn FnOnce(&mut S) -> U + Send>;
 
@@ -318,6 +330,10 @@ where
     U: Send + 'static,
 {
     task.run();
+    let task = match task.is_settled() {
+        true => task,
+        false => task.on(&AtOnce),
+    };
     let pool = task.cell().and_then(|cell| cell.meta().pool.clone());
     let outer: Arc<dyn AnyCell> = TaskCell::<NoWork<U>, U>::open(TaskMeta::new(location, pool));
     let Some(inner) = task.into_cell() else {

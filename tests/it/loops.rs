@@ -770,7 +770,7 @@ mod two_loops {
 /// Continuations that get the state of the loop's owner.
 mod delivered {
     use super::*;
-    use crate::support::{Drops, expected};
+    use crate::support::{Drops, PATIENCE, expected};
     use fast_async::loop_queue::StateQueue;
     use fast_async::{CancelOutcome, Status, TaskLocal};
 
@@ -1165,6 +1165,27 @@ mod delivered {
             let seen = REQUEST.scope(8, || Task::ready(()).deliver(&queue, |_, ()| REQUEST.get()));
             REQUEST.scope(7, || queue.run_pending(&mut ()));
             assert_eq!(seen.wait().unwrap(), Some(8));
+        });
+    }
+
+    // Contract: W1
+    #[test]
+    fn a_delivery_is_handed_over_at_once() {
+        within(|| {
+            let queue = StateQueue::<()>::new();
+            let (first, one) = deferred::<()>();
+            let (second, two) = deferred::<u32>();
+            let (tell, told) = mpsc::channel();
+            let shown = two.deliver(&queue, move |_, n| tell.send(n).unwrap());
+            let window = thread::spawn(move || queue.run_until(&mut (), shown).unwrap());
+            let task = one.then(move |()| {
+                second.resolve(1).unwrap();
+                // The crate does not know that this blocks.
+                told.recv_timeout(PATIENCE)
+            });
+            first.resolve(()).unwrap();
+            assert_eq!(task.wait().unwrap(), Ok(1));
+            window.join().unwrap();
         });
     }
 }
