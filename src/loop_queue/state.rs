@@ -6,13 +6,14 @@ use std::panic::Location;
 
 use super::delivery::{Call, Due, Lending, send};
 use super::queue::LoopQueue;
+use crate::cell::call_off::enlist;
 use crate::cell::slot::Outcome;
 use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, UpstreamRef, with_state};
 use crate::error::{At, TaskError};
 use crate::executor::{Executor, Job};
 use crate::promise::Resolver;
-use crate::sync::{Arc, Duration};
+use crate::sync::{Arc, Duration, Ordering};
 use crate::task::{Sink, Task};
 use crate::trace::Captured;
 use crate::{dispatch, guard, locals, trace, unhandled};
@@ -334,8 +335,9 @@ where
         true => task,
         false => task.on(&AtOnce),
     };
-    let pool = task.cell().and_then(|cell| cell.meta().pool.clone());
-    let outer: Arc<dyn AnyCell> = TaskCell::<NoWork<U>, U>::open(TaskMeta::new(location, pool));
+    let meta = task.cell().map(|cell| meta_below(cell.meta(), location));
+    let meta = meta.unwrap_or_else(|| TaskMeta::new(location, None));
+    let outer: Arc<dyn AnyCell> = TaskCell::<NoWork<U>, U>::open(meta);
     let Some(inner) = task.into_cell() else {
         return Task::from_cell(outer);
     };
@@ -354,7 +356,21 @@ where
         Err(error) => unhandled::drop_reporting(resolver.settle(Err(error))),
     })
     .attach(&inner);
+    // After that: a task that was cancelled without a handle has no outcome for a late step.
+    if outer.meta().is_under_tokens() && !outer.settled_flag().load(Ordering::Acquire) {
+        enlist(&outer);
+    }
     Task::from_cell(outer)
+}
+
+/// The pool and the tokens of the task before it.
+fn meta_below(before: &TaskMeta, location: &'static Location<'static>) -> TaskMeta {
+    let mut meta = TaskMeta::new(location, before.pool.clone());
+    let parents = before.extra.as_ref().map(|extra| extra.parents.clone());
+    if let Some(parents) = parents.filter(|parents| !parents.is_empty()) {
+        meta.extra.get_or_insert_default().parents = parents;
+    }
+    meta
 }
 
 /// The closure in its tracing context, and what settles its task.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Gate, Log, OnDrop, isolated, pool_of, until, within};
 use fast_async::{
-    ErrorKind, Executor, Inline, Job, LoopQueue, Pool, Task, attempt, deferred,
+    CancelToken, ErrorKind, Executor, Inline, Job, LoopQueue, Pool, Task, attempt, deferred,
     loop_queue::LocalLoop, spawn,
 };
 
@@ -1186,6 +1186,59 @@ mod delivered {
             first.resolve(()).unwrap();
             assert_eq!(task.wait().unwrap(), Ok(1));
             window.join().unwrap();
+        });
+    }
+
+    // Contract: C2, C4
+    #[test]
+    fn a_token_of_the_task_or_of_its_pool_cancels_a_delivery() {
+        within(|| {
+            for of_pool in [false, true] {
+                for is_queued in [false, true] {
+                    let (token, drops) = (CancelToken::new(), Drops::new());
+                    let mut pool = Pool::builder().max_threads(1);
+                    if of_pool {
+                        pool = pool.cancel_token(&token);
+                    }
+                    let pool = pool.build().unwrap();
+                    let mut builder = Task::builder().pool(&pool);
+                    if !of_pool {
+                        builder = builder.cancel_token(&token);
+                    }
+                    let gate = Gate::new();
+                    let held = gate.clone();
+                    let task = builder.spawn(move || held.pass());
+                    let queue = StateQueue::<()>::new();
+                    let captured = drops.token();
+                    let task = task.deliver(&queue, move |_, ()| captured.hold());
+                    if is_queued {
+                        gate.open();
+                        until(|| queue.queue().pending() == 1);
+                    }
+                    token.cancel();
+                    assert!(task.wait().unwrap_err().is_cancelled());
+                    gate.open();
+                    drops.wait_for(1);
+                    queue.run_pending(&mut ());
+                }
+            }
+        });
+    }
+
+    // Contract: C2
+    #[test]
+    fn a_raised_token_cancels_a_late_delivery() {
+        within(|| {
+            let token = CancelToken::new();
+            let pool = Pool::builder().max_threads(1).cancel_token(&token);
+            let pool = pool.build().unwrap();
+            let task = pool.spawn(|| ());
+            until(|| task.is_settled());
+            token.cancel();
+            let queue = StateQueue::<()>::new();
+            let task = task.deliver(&queue, |_, ()| ());
+            assert!(task.is_settled());
+            assert!(task.wait().unwrap_err().is_cancelled());
         });
     }
 }
