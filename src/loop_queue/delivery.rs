@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::panic::Location;
 
 use super::kept::WeakQueue;
-use super::queue::{Lender, LoopQueue};
+use super::queue::{Lender, LoopQueue, give_way};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::pieces::Deferred;
 use crate::cell::state::Phase;
@@ -80,6 +80,7 @@ impl<'a, S: 'static> Lending<'a, S> {
 impl<S: 'static> Lender for Lending<'_, S> {
     fn call_due(&mut self) {
         while let Some(delivery) = self.due.next() {
+            give_way();
             delivery.call(self.state);
         }
     }

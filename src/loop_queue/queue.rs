@@ -385,11 +385,13 @@ impl LoopQueue {
             let _bell = self.0.bell.lock();
             self.0.jobs.try_recv()
         };
-        let has_run = job.map(Job::run).is_ok();
-        if has_run {
-            lender.call_due();
-        }
-        has_run
+        let Ok(job) = job else {
+            return false;
+        };
+        give_way();
+        job.run();
+        lender.call_due();
+        true
     }
 
     /// Calls `f`, which runs jobs. `None`: this thread may not run them, or not here.
@@ -409,6 +411,13 @@ impl LoopQueue {
     fn may_turn(&self) -> bool {
         self.0.owner.is_none_or(|owner| owner == thread_id())
     }
+}
+
+/// The thread is about to run user code of a loop, which may block. If the loop is run inside a
+/// callback, other threads run the steps of what the callback, or an earlier job, has settled
+/// (Contract: W1).
+pub(super) fn give_way() {
+    dispatch::hand_off_all();
 }
 
 /// A turn of the loop, on the thread that began it.
@@ -450,6 +459,7 @@ impl Queue {
         let Some(store) = store::of(std::ptr::from_ref(self).addr()) else {
             return;
         };
+        give_way();
         for number in forgotten {
             unhandled::drop_reporting(store.take(number));
         }

@@ -2,13 +2,18 @@
 //! that code has settled while it blocks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use fast_async::flow::map_unordered;
+use fast_async::loop_queue::{LocalLoop, StateQueue};
+use fast_async::retry::Decision;
+use fast_async::time::Debounce;
 use fast_async::topic::{Overflow, Topic};
 use fast_async::{
-    CancelToken, Job, LoopQueue, Pool, Shutdown, Task, await_all, await_first, deferred, group,
-    set_unhandled_hook, spawn,
+    CancelToken, Clock, Job, LoopQueue, Memo, Pool, Retry, Semaphore, Shutdown, Task, TaskQueue,
+    await_all, await_first, deferred, group, map_limit, retry, set_unhandled_hook, spawn,
 };
 use parking_lot::Mutex;
 
@@ -88,7 +93,7 @@ impl Deed {
 
 type Call = (&'static str, fn(&Ground));
 
-const CALLS: [Call; 19] = [
+const CALLS: [Call; 28] = [
     ("wait", |ground| ground.task().wait().unwrap()),
     ("wait_parked", |ground| ground.task().wait_parked().unwrap()),
     ("wait_timeout", |ground| {
@@ -176,7 +181,92 @@ const CALLS: [Call; 19] = [
         task.then(move |()| receiver.recv().is_ok()).detach();
         topic.publish(()).unwrap();
     }),
+    ("advance of a clock", |ground| {
+        let clock = Clock::manual();
+        let pool = Pool::builder().clock(&clock).build().unwrap();
+        let gate = ground.gate.clone();
+        pool.spawn(move || gate.pass()).detach();
+        clock.advance(Duration::from_secs(1));
+    }),
+    ("run_until with a state", |ground| {
+        let queue = StateQueue::<()>::new();
+        queue.run_until(&mut (), ground.task()).unwrap();
+    }),
+    ("run_until of a local loop", |ground| {
+        let window = LocalLoop::new();
+        window.queue().run_until(ground.task()).unwrap();
+    }),
+    ("stopped", |ground| ground.task().stopped().wait().unwrap()),
+    ("flush", |ground| {
+        let topic = Topic::new();
+        let gate = ground.gate.clone();
+        topic
+            .on(Pool::global())
+            .subscribe(move |_: &u8| gate.pass());
+        topic.publish(1).unwrap();
+        topic.flush().wait().unwrap();
+    }),
+    ("when_idle", |ground| {
+        let (queue, gate) = (TaskQueue::serial(), ground.gate.clone());
+        queue.spawn(move || gate.pass()).detach();
+        queue.when_idle().wait().unwrap();
+    }),
+    ("a permit", |ground| {
+        let semaphore = Semaphore::new(1);
+        let permit = semaphore.try_acquire(1);
+        ground.task().then(move |()| drop(permit)).detach();
+        drop(semaphore.acquire(1).wait().unwrap());
+    }),
+    ("run_until of what is delivered", |ground| {
+        let queue = StateQueue::<()>::new();
+        let shown = ground.task().deliver(&queue, |_, ()| ());
+        queue.run_until(&mut (), shown).unwrap();
+    }),
+    ("run_pending, and jobs that block", |ground| {
+        // The crate does not know that a gate blocks.
+        let gate = ground.gate.clone();
+        let sent = Task::ready(()).on(&ground.queue);
+        sent.then(move |()| gate.pass()).detach();
+        ground.queue.run_pending();
+        jobs_settle_and_block();
+    }),
 ];
+
+/// Each job and closure of a loop may block on what an earlier one has settled.
+fn jobs_settle_and_block() {
+    let (queue, local) = (StateQueue::<()>::new(), LocalLoop::new());
+    let (state_gate, gate) = (Gate::new(), Gate::new());
+    let settles = |opens: &Gate| {
+        let (resolver, task) = deferred::<()>();
+        let opens = opens.clone();
+        task.then(move |()| opens.open()).detach();
+        move || resolver.resolve(()).unwrap()
+    };
+    let settle = settles(&gate);
+    let first = Task::ready(()).on(queue.queue());
+    first.then(move |()| settle()).detach();
+    let settle = settles(&state_gate);
+    Task::ready(())
+        .deliver(&queue, move |_, ()| {
+            gate.pass();
+            settle();
+        })
+        .detach();
+    Task::ready(())
+        .deliver(&queue, move |_, ()| state_gate.pass())
+        .detach();
+    queue.run_pending_for(&mut (), Duration::MAX);
+    // A closure that is only dropped in a turn.
+    let gate = Gate::new();
+    let settle = settles(&gate);
+    let waits = OnDrop::new(move |_| gate.pass());
+    let (_resolver, never) = deferred::<()>();
+    let cancelled = local.then(never, move |()| waits.hold());
+    let cancels = thread::spawn(move || cancelled.cancel());
+    cancels.join().unwrap();
+    settle();
+    local.queue().run_pending();
+}
 
 /// Blocks only where it may: not on the workers of any pool.
 fn full_queue(ground: &Ground) {
@@ -245,7 +335,7 @@ const HERE: [Place; 8] = [
 ];
 
 /// Places that bring their own thread.
-const ELSEWHERE: [Place; 9] = [
+const ELSEWHERE: [Place; 21] = [
     ("a closure on a worker", |deed| {
         pool_of(1).spawn(move || deed.perform()).detach();
     }),
@@ -306,6 +396,106 @@ const ELSEWHERE: [Place; 9] = [
             let _guard = OnDrop::new(move |_| deed.perform());
             expected("the guard is dropped while this unwinds");
         });
+    }),
+    ("an executor", |deed| {
+        in_callback(move || {
+            let deed = Arc::new(Mutex::new(Some(deed)));
+            let executor = move |job: Job| {
+                let deed = deed.lock().take();
+                if let Some(deed) = deed {
+                    deed.perform();
+                }
+                job.run();
+            };
+            Task::ready(()).on(&executor).then(|()| ()).detach();
+        });
+    }),
+    ("the notice of a loop", |deed| {
+        in_callback(move || {
+            let deed = Mutex::new(Some(deed));
+            let queue = LoopQueue::with_notify(move || {
+                let deed = deed.lock().take();
+                if let Some(deed) = deed {
+                    deed.perform();
+                }
+            });
+            Task::ready(()).on(&queue).then(|()| ()).detach();
+            queue.run_pending();
+        });
+    }),
+    ("a callback of a topic", |deed| {
+        in_callback(move || {
+            let topic = Topic::new();
+            topic.subscribe(move |_: &()| deed.perform());
+            topic.publish(()).unwrap();
+        });
+    }),
+    ("the closure of a derived topic", |deed| {
+        in_callback(move || {
+            let topic = Topic::new();
+            let derived = topic.map(move |_: &()| deed.perform());
+            derived.subscribe(|_| ());
+            topic.publish(()).unwrap();
+        });
+    }),
+    ("a delivery to a state", |deed| {
+        let queue = StateQueue::<()>::new();
+        Task::ready(())
+            .deliver(&queue, move |_, ()| deed.perform())
+            .detach();
+        queue.run_pending(&mut ());
+    }),
+    ("a closure of a local loop", |deed| {
+        let window = LocalLoop::new();
+        window
+            .then(Task::ready(()), move |()| deed.perform())
+            .detach();
+        window.queue().run_pending();
+    }),
+    ("a loader", |deed| {
+        let memo = Memo::new(move |_: &u8| {
+            deed.perform();
+            Ok(())
+        });
+        memo.get(1).wait().unwrap();
+    }),
+    ("an element of a flow", |deed| {
+        let flow = map_limit(0..1, 1, move |_| {
+            deed.perform();
+            Ok(())
+        });
+        flow.wait().unwrap();
+    }),
+    ("an iterator of a flow", |deed| {
+        let mut deed = Some(deed);
+        let iter = std::iter::from_fn(move || deed.take().map(|deed| deed.perform()));
+        map_limit(iter, 1, |()| Ok(())).wait().unwrap();
+    }),
+    ("the policy of a retry", |deed| {
+        let policy = Retry::attempts(2).when(move |_, _| {
+            deed.perform();
+            Decision::Stop
+        });
+        retry(policy, |_| Err::<(), _>("expected".into()))
+            .wait()
+            .unwrap_err();
+    }),
+    ("the release of a resource", |deed| {
+        let used = Task::ready(()).using(
+            |_: &mut ()| Ok(()),
+            move |()| {
+                deed.perform();
+                Ok(())
+            },
+        );
+        used.wait().unwrap();
+    }),
+    ("a merged call", |deed| {
+        let save = Debounce::<(), ()>::new(Duration::ZERO, move |()| {
+            deed.perform();
+            Ok(())
+        });
+        save.call(()).wait().unwrap();
     }),
 ];
 
