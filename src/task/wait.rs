@@ -82,7 +82,8 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// # Errors
     ///
-    /// As for [`wait`](Task::wait).
+    /// As for [`wait`](Task::wait). Of kind [`Cycle`](ErrorKind::Cycle) also when only the calling
+    /// thread may run the task: it was sent to a loop that this thread is running.
     ///
     /// # Examples
     ///
@@ -374,8 +375,10 @@ pub(super) fn block_on(
         None => turning::listen(|| me.waker()),
         Some(_) => None,
     };
+    // Work that was sent to a loop of this thread. Of a wait that only sleeps it is none.
+    let run_owed = || matches!(how, How::Freely) && owed::run(cell, done);
     if listener.is_some() {
-        owed::run(cell, done);
+        run_owed();
     }
     if spin_until(done) {
         return End::Settled;
@@ -388,7 +391,7 @@ pub(super) fn block_on(
             let entry = WaitEntry::enter(cell, over, false);
             if entry.is_none() {
                 // It may have been sent to this thread's loop just now.
-                if listener.is_some() && owed::run(cell, done) {
+                if listener.is_some() && run_owed() {
                     continue;
                 }
                 sleep_on(None);
@@ -406,7 +409,7 @@ pub(super) fn block_on(
             None => {
                 // What runs here now does not wait for this thread.
                 drop(entry);
-                owed::run(cell, done);
+                run_owed();
             }
             Some(end @ (End::TimedOut | End::Unmanned | End::StoppedClock)) => {
                 sleep_on(None);

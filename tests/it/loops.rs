@@ -306,6 +306,55 @@ mod waits {
         });
     }
 
+    thread_local! {
+        static BORROWED: RefCell<u32> = const { RefCell::new(0) };
+    }
+
+    /// True if no other closure of this thread holds the value.
+    fn is_free() -> bool {
+        BORROWED.with(|value| value.try_borrow_mut().is_ok())
+    }
+
+    // Contract: W1, W3. Only that thread could run the task, and a parked wait runs nothing.
+    #[test]
+    fn a_wait_that_parks_runs_nothing_on_the_thread_of_a_loop() {
+        let waits: [fn(Task<bool>) -> Result<bool, ErrorKind>; 3] = [
+            |task| task.wait_parked().map_err(|error| error.kind()),
+            |task| {
+                let free = task.share().wait_parked().copied();
+                free.map_err(|error| error.kind())
+            },
+            |task| {
+                let outcome = task.wait_timeout(Duration::MAX).unwrap();
+                outcome.map_err(|error| error.kind())
+            },
+        ];
+        for wait in waits {
+            within(move || {
+                let queue = LoopQueue::new();
+                let end = in_a_job(&queue, move |queue| {
+                    BORROWED.with(|mine| {
+                        let _borrowed = mine.borrow_mut();
+                        wait(Task::ready(()).on(&queue).then(|()| is_free()))
+                    })
+                });
+                assert_eq!(end, Err(ErrorKind::Cycle));
+                while queue.run_pending() > 0 {}
+                // What comes to the loop while it waits.
+                let (pool, (resolver, task)) = (pool_of(1), deferred());
+                when_it_waits(&pool, move || resolver.resolve(()).unwrap_or_default());
+                let end = in_a_job_of(&pool, &queue, move |queue| {
+                    BORROWED.with(|mine| {
+                        let _borrowed = mine.borrow_mut();
+                        wait(task.on(&queue).then(|()| is_free()))
+                    })
+                });
+                assert_eq!(end, Err(ErrorKind::Cycle));
+                while queue.run_pending() > 0 {}
+            });
+        }
+    }
+
     // Contract: W3
     #[test]
     fn a_cycle_through_another_executor_and_a_loop_is_found() {
