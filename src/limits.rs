@@ -132,7 +132,8 @@ pub(crate) const MAX_DROP_DEPTH: u32 = 64;
 /// again; an executor may run its jobs inside the call, and their callbacks may call that executor
 /// again.
 pub(crate) const MAX_NESTED_CALLS: u32 = 64;
-/// The stack in bytes that they may use together: the frames between them are user code.
+/// The stack in bytes that they may use together: the frames between them are user code. On a
+/// thread of a pool also at most `1 / STACK_SHARE` of what is left of its stack.
 pub(crate) const MAX_NESTED_BYTES: usize = 256 << 10;
 
 // event/emitter.rs

@@ -14,7 +14,7 @@ use super::stack::Stack;
 use crate::error::{At, TaskError};
 use crate::limits::{SEARCH_ROUNDS, SPINS_PER_ROUND};
 use crate::sync::{Arc, AtomicBool, Instant, Ordering, spin_hint, thread};
-use crate::{dispatch, guard, unhandled};
+use crate::{dispatch, guard, nesting, unhandled};
 
 /// True on a worker whose pool has jobs queued.
 fn is_wanted_elsewhere() -> bool {
@@ -31,6 +31,7 @@ pub(super) fn worker_main(registry: &Arc<Registry>, number: usize) {
         stack: Stack::begins_here(registry.settings.stack_bytes()),
         stage: Cell::new(WorkerStage::Starting),
     });
+    nesting::stack_begins_here(registry.settings.stack_bytes());
     dispatch::ask_for_other_jobs(is_wanted_elsewhere);
     current::enter(worker.clone());
     call_hook(registry, number, registry.settings.on_start.as_ref());

@@ -73,6 +73,42 @@ mod nesting {
     }
 
     #[test]
+    fn jobs_that_run_their_own_loop_fit_on_a_workers_small_stack() {
+        fn job(queue: &LoopQueue) {
+            let frame = [1_u8; 4 << 10];
+            std::hint::black_box(&frame);
+            queue.run_pending();
+            std::hint::black_box(&frame);
+        }
+        /// Uses some of the stack before.
+        fn deeper(left: usize, f: &mut dyn FnMut()) {
+            let frame = [1_u8; 8 << 10];
+            std::hint::black_box(&frame);
+            match left {
+                0 => f(),
+                _ => deeper(left - 1, f),
+            }
+            std::hint::black_box(&frame);
+        }
+        let name = "nesting::jobs_that_run_their_own_loop_fit_on_a_workers_small_stack";
+        isolated(name, || {
+            for (size, before) in [(192 << 10, 0), (256 << 10, 8)] {
+                let pool = Pool::builder().max_threads(1).stack_size(size);
+                let pool = pool.build().unwrap();
+                let ran = pool.spawn(move || {
+                    let queue = LoopQueue::new();
+                    for _ in 0..DEEP {
+                        let inner = queue.clone();
+                        post(&queue, move || job(&inner));
+                    }
+                    deeper(before, &mut || while queue.run_pending() > 0 {});
+                });
+                ran.wait().unwrap();
+            }
+        });
+    }
+
+    #[test]
     fn jobs_that_run_their_own_loop_until_a_task_settles_get_its_value() {
         let name = "nesting::jobs_that_run_their_own_loop_until_a_task_settles_get_its_value";
         on_a_small_stack(name, || {
