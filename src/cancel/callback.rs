@@ -10,7 +10,7 @@ use crate::{guard, unhandled};
 pub(crate) struct Callback(Box<dyn FnOnce() + Send>);
 
 impl Callback {
-    pub(super) fn new(f: impl FnOnce() + Send + 'static) -> Callback {
+    pub(crate) fn new(f: impl FnOnce() + Send + 'static) -> Callback {
         Callback(Box::new(f))
     }
 

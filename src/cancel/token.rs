@@ -218,26 +218,10 @@ impl CancelToken {
         self.0.cancelled.load(Ordering::Acquire)
     }
 
-    /// Calls `f` once when the token is raised, on the thread that raises it, in the second pass
-    /// that [`CancelToken`] describes; at once, on this thread, if it is raised already.
-    ///
-    /// Dropping what is returned does not take `f` back; [`CancelCallback::unregister`] does.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::sync::mpsc;
-    /// use fast_async::CancelToken;
-    ///
-    /// let (tell, told) = mpsc::channel();
-    /// let token = CancelToken::new();
-    /// token.on_cancel(move || tell.send("stop").unwrap());
-    /// token.cancel();
-    /// assert_eq!(told.recv()?, "stop");
-    /// # Ok::<(), mpsc::RecvError>(())
-    /// ```
-    pub fn on_cancel(&self, f: impl FnOnce() + Send + 'static) -> CancelCallback {
-        let mut f = Some(Callback::new(f));
+    /// Registers a callback. Returns it too if the token is raised already: the caller has to call
+    /// it.
+    pub(crate) fn add_callback(&self, f: Callback) -> (CancelCallback, Option<Callback>) {
+        let mut f = Some(f);
         let number = {
             let mut tree = self.0.tree.lock();
             if self.is_cancelled() {
@@ -246,13 +230,8 @@ impl CancelToken {
                 f.take().map(|f| tree.callbacks.add(f))
             }
         };
-        if let Some(f) = f {
-            f.call();
-        }
-        CancelCallback {
-            token: Arc::downgrade(&self.0),
-            number,
-        }
+        let token = Arc::downgrade(&self.0);
+        (CancelCallback { token, number }, f)
     }
 }
 
@@ -323,7 +302,7 @@ impl Reach for CallOff {
 /// A callback registered with [`CancelToken::on_cancel`]. Dropping it leaves the callback in place.
 pub struct CancelCallback {
     token: Weak<Inner>,
-    /// `None`: it ran when it was registered.
+    /// `None`: it was called when it was registered.
     number: Option<u64>,
 }
 

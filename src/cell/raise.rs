@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use super::UpstreamRef;
 use super::pieces::{Deferred, InTurn, Pieces, on_the_pool};
-use crate::cancel::{Callback, CancelOutcome, CancelToken, Raise, Sweep};
+use crate::cancel::{Callback, CancelCallback, CancelOutcome, CancelToken, Raise, Sweep};
 use crate::error::{BoxError, Reason};
 use crate::sync::{Arc, Mutex, chaos_point, thread};
-use crate::{dispatch, unhandled};
+use crate::{dispatch, nesting, unhandled};
 
 impl CancelToken {
     /// Raises the token and those below it, cancels the tasks under them, and then runs their
@@ -58,6 +58,36 @@ impl CancelToken {
         self.raise(Some(Reason::new(reason)))
     }
 
+    /// Calls `f` once when the token is raised, on the thread that raises it, in the second pass
+    /// that [`CancelToken`] describes; at once, on this thread, if it is raised already.
+    ///
+    /// Callbacks of a raised token that register each other nest at most 64 deep, less if they need
+    /// much stack; a further one is called when these have returned. On a thread that unwinds, the
+    /// global pool calls `f`.
+    ///
+    /// Dropping what is returned does not take `f` back; [`CancelCallback::unregister`] does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use fast_async::CancelToken;
+    ///
+    /// let (tell, told) = mpsc::channel();
+    /// let token = CancelToken::new();
+    /// token.on_cancel(move || tell.send("stop").unwrap());
+    /// token.cancel();
+    /// assert_eq!(told.recv()?, "stop");
+    /// # Ok::<(), mpsc::RecvError>(())
+    /// ```
+    pub fn on_cancel(&self, f: impl FnOnce() + Send + 'static) -> CancelCallback {
+        let (registered, due) = self.add_callback(Callback::new(f));
+        if let Some(f) = due {
+            call_at_once(f);
+        }
+        registered
+    }
+
     fn raise(&self, why: Option<Reason>) -> bool {
         let mut sweep = Sweep::new(why);
         let did_it = sweep.raise_now(self.clone());
@@ -67,6 +97,19 @@ impl CancelToken {
             carry_out(sweep);
         }
         did_it
+    }
+}
+
+/// Calls a callback of a token that is raised already. It may register the next one: where calls
+/// are nested deep, the work list of this thread takes it. On a thread that unwinds it would find
+/// `thread::panicking()`.
+fn call_at_once(f: Callback) {
+    if thread::panicking() {
+        return on_the_pool(Deferred::new(move || f.call()));
+    }
+    match nesting::enter() {
+        Some(_level) => f.call(),
+        None => dispatch::later(Deferred::new(move || f.call())),
     }
 }
 

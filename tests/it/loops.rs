@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use crate::support::{Gate, Log, OnDrop, isolated, pool_of, until, within};
+use crate::support::{Count, Gate, Log, OnDrop, isolated, pool_of, until, within};
 use fast_async::{
     CancelToken, ErrorKind, Executor, Inline, Job, LoopQueue, Pool, Task, attempt, deferred,
     loop_queue::LocalLoop, spawn,
@@ -232,6 +232,45 @@ mod nesting {
             let ran = Arc::new(AtomicUsize::new(0));
             again(|job: Job| job.run(), DEEP, ran.clone());
             assert_eq!(ran.load(Ordering::Relaxed), DEEP + 1);
+        });
+    }
+
+    // Contract: D2
+    #[test]
+    fn callbacks_that_register_on_a_raised_token_do_not_nest_without_bound() {
+        const LENGTH: usize = 100_000;
+        fn again(token: CancelToken, left: usize, ran: Count) {
+            ran.add();
+            if left > 0 {
+                let next = token.clone();
+                token.on_cancel(move || again(next, left - 1, ran));
+            }
+        }
+        let name = "nesting::callbacks_that_register_on_a_raised_token_do_not_nest_without_bound";
+        on_a_small_stack(name, || {
+            let token = CancelToken::new();
+            token.cancel();
+            let ran = Count::default();
+            again(token.clone(), LENGTH, ran.clone());
+            assert_eq!(ran.get(), LENGTH + 1);
+            // In a callback of a task too.
+            let ran = Count::default();
+            let (inner, own) = (ran.clone(), token.clone());
+            let (resolver, task) = deferred();
+            let task = task.then(move |()| again(own, LENGTH, inner));
+            resolver.resolve(()).unwrap();
+            task.wait().unwrap();
+            ran.reach(LENGTH + 1);
+            // A callback is called at once, unless calls stand deep inside each other.
+            let (resolver, task) = deferred();
+            let task = task.then(move |()| {
+                let ran = Count::default();
+                let inner = ran.clone();
+                token.on_cancel(move || inner.add());
+                ran.get()
+            });
+            resolver.resolve(()).unwrap();
+            assert_eq!(task.wait().unwrap(), 1);
         });
     }
 
