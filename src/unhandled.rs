@@ -5,14 +5,15 @@ mod places;
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
+use std::ops::Deref;
 
 use places::{Count, Places};
 
 use crate::error::TaskError;
-use crate::guard;
 use crate::sync::{
     Arc, AtomicBool, AtomicUsize, Duration, Instant, Mutex, Ordering, is_main_thread,
 };
+use crate::{drop_queue, guard};
 
 type Hook = Arc<dyn Fn(&TaskError) + Send + Sync>;
 
@@ -198,13 +199,39 @@ pub fn update_unhandled_hook<F>(hook: F)
 where
     F: Fn(&(dyn Fn(&TaskError) + Send + Sync), &TaskError) + Send + Sync + 'static,
 {
+    let hook = Chained::new(hook);
     // Nothing is dropped under the lock: the old hook is part of the new one.
     let mut place = HOOK.lock();
-    let before = place.take();
-    *place = Some(Arc::new(move |error| match &before {
+    let before = Chained::new(place.take());
+    *place = Some(Arc::new(move |error| match &*before {
         Some(before) => hook(&**before, error),
         None => hook(&report_by_default, error),
     }));
+}
+
+/// A hook, or the one before it. A line of hooks may be long: it is dropped without recursion, and
+/// a drop that panics keeps no other from being dropped.
+struct Chained<V: 'static>(Option<V>);
+
+impl<V: 'static> Chained<V> {
+    fn new(value: V) -> Chained<V> {
+        Chained(Some(value))
+    }
+}
+
+impl<V: 'static> Deref for Chained<V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        self.0.as_ref().expect("only its drop takes the value")
+    }
+}
+
+impl<V: 'static> Drop for Chained<V> {
+    fn drop(&mut self) {
+        let value = self.0.take();
+        drop_queue::flat(move || guard::drop_quietly(value));
+    }
 }
 
 /// Removes the hook: unhandled failures go to `tracing` or stderr again.

@@ -489,3 +489,36 @@ fn executor(held: Held) -> impl fast_async::Executor + Clone + 'static {
         job.run();
     }
 }
+
+// Contract: D2
+#[test]
+fn hooks_that_hold_the_one_before() {
+    use fast_async::unhandled::{clear_unhandled_hook, update_unhandled_hook};
+    isolated("hooks_that_hold_the_one_before", || {
+        let dropper = thread::Builder::new().stack_size(STACK);
+        let dropped = dropper.spawn(|| {
+            let drops = Drops::new();
+            for _ in 0..LENGTH {
+                let token = drops.token();
+                update_unhandled_hook(move |before, error| {
+                    token.hold();
+                    before(error);
+                });
+            }
+            clear_unhandled_hook();
+            assert_eq!(drops.count(), LENGTH);
+            // One that panics in its drop keeps no other.
+            for n in 0..LENGTH {
+                let (token, bomb) = (drops.token(), (n % 100 == 0).then(|| drops.bomb()));
+                update_unhandled_hook(move |before, error| {
+                    token.hold();
+                    bomb.iter().for_each(|bomb| bomb.hold());
+                    before(error);
+                });
+            }
+            clear_unhandled_hook();
+            assert_eq!(drops.count(), 2 * LENGTH + LENGTH / 100);
+        });
+        dropped.unwrap().join().unwrap();
+    });
+}
