@@ -43,8 +43,9 @@ pub(crate) fn enlist(cell: &Arc<dyn AnyCell>) {
     }
 }
 
-/// Puts a settled task that has got further steps under its tokens again. A token that is raised
-/// already does not affect it, because the task was settled first.
+/// Puts a settled task that has got further steps under its tokens again, or a new task that
+/// continues one which was under them. A token that is raised already does not affect it, because
+/// the task was settled first, or passes its failure on.
 #[cold]
 pub(crate) fn enlist_again(cell: &Arc<dyn AnyCell>) {
     let tokens = cell.meta().tokens();

@@ -47,6 +47,25 @@ impl TaskMeta {
         }
     }
 
+    /// For a task at `location` that continues the chain of this one in another cell: with the
+    /// name, the pool and the tokens of this one.
+    pub(crate) fn continued(&self, location: &'static Location<'static>) -> TaskMeta {
+        let (name, parents) = (self.name(), self.parents());
+        let has_extra = name.is_some() || !parents.is_empty();
+        let extra = has_extra.then(|| {
+            Box::new(ExtraMeta {
+                name: name.cloned(),
+                parents: parents.iter().cloned().collect(),
+                ..ExtraMeta::default()
+            })
+        });
+        TaskMeta {
+            location,
+            pool: self.pool.clone(),
+            extra,
+        }
+    }
+
     pub(crate) fn name(&self) -> Option<&Arc<str>> {
         self.extra.as_ref()?.name.as_ref()
     }

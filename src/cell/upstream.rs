@@ -54,6 +54,11 @@ pub(crate) trait Upstream: Withdraw {
         false
     }
 
+    /// True if it has an outcome, which is a failure.
+    fn has_failed(&self) -> bool {
+        false
+    }
+
     /// True if its value is published and this thread is the one that delivers it.
     fn is_ready(&self) -> bool {
         false

@@ -65,8 +65,10 @@ impl<T: Send + 'static> Task<T> {
         Q: IntoTask<Output = ()>,
     {
         let location = Location::caller();
-        let pool = self.cell().and_then(|cell| cell.meta().pool.clone());
-        let meta = TaskMeta::new(location, pool);
+        let meta = match self.cell() {
+            Some(cell) => cell.meta().continued(location),
+            None => TaskMeta::new(location, None),
+        };
         let outer: Arc<dyn AnyCell> = TaskCell::<NoWork<R::Output>, R::Output>::open(meta);
         let Some(acquired) = self.into_cell() else {
             return Task::from_cell(outer);

@@ -103,6 +103,13 @@ impl TaskBuilder {
     /// and so does what is chained to it later. A task that is started under a raised token fails
     /// at once.
     ///
+    /// The chain goes on behind a [time limit](Task::timeout), [`within`](Task::within),
+    /// [`using`](Task::using) and [`shielded`](Task::shielded), and with each branch of a
+    /// [shared](Task::share) task. A branch gets the failure of its source as a continuation does;
+    /// once it has begun, the first two of these points hold for its own closure. A task that
+    /// combines several, as that of [`all`](crate::all), is none of the chain: it sees what the
+    /// token does to its inputs.
+    ///
     /// A second call adds a token: each of them cancels the task.
     ///
     /// # Examples

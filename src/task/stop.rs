@@ -3,11 +3,13 @@
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::{Sink, Task, held_outcome};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::call_off::enlist;
 use crate::cell::cancel::cancel;
 use crate::cell::slot::Outcome;
 use crate::cell::state::Phase;
@@ -100,12 +102,11 @@ impl<T: Send + 'static> Task<T> {
     /// ```
     #[track_caller]
     pub fn shielded(self) -> Task<T> {
-        let source = self.cell().map(|cell| cell.meta().pool.clone());
-        let meta = TaskMeta {
-            pool: source.flatten(),
-            ..TaskMeta::here()
+        let meta = match self.cell() {
+            Some(cell) => cell.meta().continued(Location::caller()),
+            None => TaskMeta::here(),
         };
-        let outer = TaskCell::<NoWork<T>, T>::open(meta);
+        let outer: Arc<dyn AnyCell> = TaskCell::<NoWork<T>, T>::open(meta);
         let resolver = Resolver::new(outer.clone());
         if let Some(inner) = self.into_cell() {
             let shield = UpstreamRef {
@@ -130,6 +131,9 @@ impl<T: Send + 'static> Task<T> {
                 }
             };
             Sink::new(pass_on).attach(&inner);
+            if outer.meta().is_under_tokens() {
+                enlist(&outer);
+            }
         }
         Task::from_cell(outer)
     }

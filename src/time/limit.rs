@@ -9,7 +9,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::call_off::enlist;
 use crate::cell::slot::{Outcome, Slot, cast};
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, ExtraMeta, TaskMeta, UpstreamRef, stop, timed, with_state};
+use crate::cell::{AnyCell, UpstreamRef, stop, timed, with_state};
 use crate::error::{ErrorKind, Reason, TaskError};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Instant};
@@ -69,7 +69,7 @@ impl Limit {
     where
         U: Send + 'static,
     {
-        let meta = meta_like(&*self.inner, location);
+        let meta = self.inner.meta().continued(location);
         let outer = TaskCell::<NoWork<U>, U>::open(meta);
         let limited = Limited::new(self.inner.clone());
         let is_sent = self.is_sent();
@@ -114,24 +114,10 @@ impl Limit {
         if let Some(armed) = self.time.arm(self.deadline, end) {
             unhandled::drop_reporting(limited.set(armed));
         }
-        // The limited task may be shielded from them.
+        // The outcome of the limited task may be on its way, and it may have been shielded.
         if outer.meta().is_under_tokens() {
             enlist(outer);
         }
-    }
-}
-
-/// The name and the pool of `inner`.
-pub(super) fn meta_like(inner: &dyn AnyCell, location: &'static Location<'static>) -> TaskMeta {
-    let name = inner.meta().name().cloned();
-    let extra = name.map(|name| ExtraMeta {
-        name: Some(name),
-        ..ExtraMeta::default()
-    });
-    TaskMeta {
-        location,
-        pool: inner.meta().pool.clone(),
-        extra: extra.map(Box::new),
     }
 }
 
@@ -236,7 +222,7 @@ fn over<T: Send + 'static>(
     let Some(cell) = task.cell().cloned() else {
         return task;
     };
-    let meta = meta_like(&*cell, location);
+    let meta = cell.meta().continued(location);
     let error = TaskError::of(ErrorKind::TimedOut, meta.at());
     match task.cancel_with(error.clone()) {
         // It has settled in between.

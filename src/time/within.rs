@@ -5,9 +5,10 @@ use std::panic::Location;
 use super::limit::{Limit, Untimed, is_decided, pass_on, pass_over, proceed};
 use super::{When, refused};
 use crate::cancel::Sweep;
+use crate::cell::call_off::enlist_again;
 use crate::cell::slot::{Outcome, Slot, cast};
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, UpstreamRef, timed, with_state};
+use crate::cell::{AnyCell, UpstreamRef, timed, with_state};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Duration, Mutex};
 use crate::task::Task;
@@ -54,7 +55,7 @@ fn within<T: Send + 'static>(
     let limit = match Limit::new(task, when) {
         Ok(limit) => limit,
         Err(Untimed::Free(task)) => return task.then(Ok),
-        Err(Untimed::Over(task)) => return Task::ready(Err(task)),
+        Err(Untimed::Over(task)) => return over(task, location),
     };
     let (outer, limited) = limit.open::<Result<T, Task<T>>>(location);
     let task = Task::from_cell(outer.clone());
@@ -75,6 +76,20 @@ fn within<T: Send + 'static>(
         }
     });
     task
+}
+
+/// The time is over from the start.
+fn over<T: Send + 'static>(
+    task: Task<T>,
+    location: &'static Location<'static>,
+) -> Task<Result<T, Task<T>>> {
+    match task.cell().map(|cell| cell.meta().continued(location)) {
+        Some(meta) => Task::from_cell(TaskCell::<NoWork<Result<T, Task<T>>>, _>::settled(
+            meta,
+            Ok(Err(task)),
+        )),
+        None => Task::ready(Err(task)),
+    }
 }
 
 /// Who gets the outcome of the limited task.
@@ -105,8 +120,7 @@ impl<T: Send + 'static> HandBack<T> {
             return None;
         }
         let meta = self.inner.meta();
-        let cell: Arc<dyn AnyCell> =
-            TaskCell::<NoWork<T>, T>::open(TaskMeta::new(meta.location, meta.pool.clone()));
+        let cell: Arc<dyn AnyCell> = TaskCell::<NoWork<T>, T>::open(meta.continued(meta.location));
         let to = self.inner.clone();
         with_state(&*cell, |state| {
             let _ = state.set_upstream(UpstreamRef { to, step_id: 0 });
@@ -116,6 +130,12 @@ impl<T: Send + 'static> HandBack<T> {
         });
         let late = Taker::Late(Resolver::new(cell.clone()));
         let before = std::mem::replace(&mut *taker, late);
+        drop(taker);
+        if cell.meta().is_under_tokens() {
+            // A token that is raised already cancels the limited task, whose outcome comes here.
+            // On this thread no user code runs.
+            enlist_again(&cell);
+        }
         Some((Task::from_cell(cell), before))
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Count, Dropped, Gate, isolated, until, within};
+use crate::support::{Count, Dropped, Gate, HOUR, PATIENCE, isolated, until, within};
 use fast_async::{
     CancelOutcome, CancelToken, Pool, Task, TaskContext, attempt, cancel::CancelCallback, deferred,
     set_unhandled_hook, spawn,
@@ -629,6 +629,168 @@ mod whole_chain {
             let task = pool.spawn(|| 1);
             until(|| task.is_settled());
             assert!(pool.wait_idle(Duration::MAX));
+    /// Has a second part wait for a task that never comes, and tells when it does.
+    type Waits = fn(Task<()>, Task<()>, mpsc::Sender<()>) -> Task<()>;
+
+    /// What a closure of the second part does.
+    fn wait_for<T>(
+        never: Task<()>,
+        tell: mpsc::Sender<()>,
+    ) -> impl FnOnce(T) -> Task<()> + Send + 'static {
+        move |_| {
+            tell.send(()).unwrap();
+            never
+        }
+    }
+
+    const CHAINS: [(&str, Waits); 11] = [
+        ("a link", |head, never, tell| {
+            head.and_then(wait_for(never, tell))
+        }),
+        ("a time limit", |head, never, tell| {
+            head.timeout(HOUR).and_then(wait_for(never, tell))
+        }),
+        ("a limit with a value", |head, never, tell| {
+            let head = head.timeout_or(HOUR, ());
+            head.and_then(wait_for(never, tell))
+        }),
+        ("a limit that hands back", |head, never, tell| {
+            head.within(HOUR).and_then(wait_for(never, tell))
+        }),
+        ("one that has handed back", |head, never, tell| {
+            // The time is over before the head may end, which is held up.
+            let late = head.within(Duration::from_millis(1)).wait().unwrap();
+            late.unwrap_err().and_then(wait_for(never, tell))
+        }),
+        ("one that hands back at once", |head, never, tell| {
+            let over = head.within(Duration::ZERO);
+            over.and_then(wait_for(never, tell))
+        }),
+        ("a resource", |head, never, tell| {
+            head.using(
+                move |_: &mut ()| {
+                    tell.send(()).unwrap();
+                    never
+                },
+                |()| Ok(()),
+            )
+        }),
+        ("behind a resource", |head, never, tell| {
+            let used = head.using(|_| Ok(()), |()| Ok(()));
+            used.and_then(wait_for(never, tell))
+        }),
+        ("a shield", |head, never, tell| {
+            head.shielded().and_then(wait_for(never, tell))
+        }),
+        ("a branch", |head, never, tell| {
+            let shared = head.share();
+            shared.and_then(move |_| {
+                tell.send(()).unwrap();
+                never
+            })
+        }),
+        ("a branch on an executor", |head, never, tell| {
+            let shared = head.share();
+            shared.on(Pool::global()).and_then(move |_| {
+                tell.send(()).unwrap();
+                never
+            })
+        }),
+    ];
+
+    // Contract: C2
+    #[test]
+    fn a_token_is_heard_behind_every_verb() {
+        within(|| {
+            for (name, chain) in CHAINS {
+                for of_pool in [false, true] {
+                    let token = CancelToken::new();
+                    let mut pool = Pool::builder().max_threads(2);
+                    if of_pool {
+                        pool = pool.cancel_token(&token);
+                    }
+                    let pool = pool.build().unwrap();
+                    let mut builder = Task::builder().pool(&pool);
+                    if !of_pool {
+                        builder = builder.cancel_token(&token);
+                    }
+                    let (resolver, never) = deferred::<()>();
+                    let (gate, (tell, told)) = (Gate::default(), mpsc::channel());
+                    let held = gate.clone();
+                    // The head is pending when the verb comes.
+                    let task = chain(builder.spawn(move || held.pass()), never, tell);
+                    gate.open();
+                    told.recv().unwrap();
+                    assert!(pool.wait_idle(PATIENCE) && Pool::global().wait_idle(PATIENCE));
+                    token.cancel();
+                    let outcome = task.wait_timeout(PATIENCE).ok();
+                    let outcome = outcome.unwrap_or_else(|| panic!("{name} hears nothing"));
+                    assert!(outcome.unwrap_err().is_cancelled(), "{name}");
+                    assert!(!resolver.is_wanted(), "{name}");
+                }
+            }
+        });
+    }
+
+    // Contract: C2. As a link, a branch gets the failure of what it waits for.
+    #[test]
+    fn a_branch_gets_the_failure_of_its_cancelled_source() {
+        within(|| {
+            let token = CancelToken::new();
+            let (started, gate) = (Gate::default(), Gate::default());
+            let (tell, held) = (started.clone(), gate.clone());
+            let shared = Task::builder().cancel_token(&token).spawn(move || {
+                tell.open();
+                held.pass();
+                1
+            });
+            let shared = shared.share();
+            let recovered =
+                shared.handle(|outcome| outcome.is_err_and(|error| error.is_cancelled()));
+            let skipped = shared.then(|_| -> u32 { panic!("it is skipped") });
+            started.pass();
+            token.cancel();
+            assert!(recovered.wait().unwrap());
+            assert!(skipped.wait().unwrap_err().is_cancelled());
+            gate.open();
+        });
+    }
+
+    // Contract: C2
+    #[test]
+    fn a_branch_after_the_one_that_raises_the_token_never_runs() {
+        within(|| {
+            let token = CancelToken::new();
+            let pool = Pool::builder().cancel_token(&token).build().unwrap();
+            let gate = Gate::default();
+            let (held, ran, raised) = (gate.clone(), Count::default(), token.clone());
+            let shared = pool.spawn(move || held.pass()).share();
+            let first = shared.then(move |()| {
+                raised.cancel();
+            });
+            let run = ran.clone();
+            let second = shared.then(move |()| run.add());
+            gate.open();
+            assert!(first.wait().unwrap_err().is_cancelled());
+            assert!(second.wait().unwrap_err().is_cancelled());
+            assert_eq!(ran.get(), 0);
+        });
+    }
+
+    // Contract: S1, C1. It is a step of a settled task, as a late link is.
+    #[test]
+    fn a_branch_that_comes_after_the_raise_runs() {
+        within(|| {
+            let token = CancelToken::new();
+            let pool = Pool::builder().cancel_token(&token).build().unwrap();
+            let shared = pool.spawn(|| 1).share();
+            shared.wait().unwrap();
+            token.cancel();
+            assert_eq!(shared.then(|n| n + 1).wait().unwrap(), 2);
+            assert_eq!(shared.cloned().then(|n| n + 1).wait().unwrap(), 2);
+        });
+    }
+
             token.cancel();
             let seen = Count::default();
             let see = seen.clone();

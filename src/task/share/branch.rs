@@ -3,11 +3,12 @@
 use std::panic::Location;
 
 use super::SharedTask;
+use crate::cell::call_off::{enlist, enlist_again};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::{Phase, Role};
 use crate::cell::step::{Flow, Step};
 use crate::cell::task_cell::{NoWork, Returned, TaskCell};
-use crate::cell::{self, AnyCell, ExtraMeta, TaskMeta, UpstreamRef, with_state};
+use crate::cell::{self, AnyCell, TaskMeta, Upstream, UpstreamRef, with_state};
 use crate::error::{At, TaskError};
 use crate::sync::{Arc, Ordering};
 use crate::task::{IntoTask, Task, resolve_returned};
@@ -160,7 +161,10 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         }
         let branch: Arc<dyn AnyCell> = TaskCell::new(meta, Phase::Open, work);
         self.shared.interest.join();
-        let start = StartBranch::new(branch.clone());
+        let start = StartBranch {
+            branch: Some(branch.clone()),
+            enlists: self.put_under_tokens(&branch),
+        };
         let is_sent = self.shared.is_sent;
         let start: Box<dyn Step> = match is_sent {
             false => Box::new(start),
@@ -184,18 +188,22 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
         Task::from_cell(branch)
     }
 
-    fn about_branch(&self, location: &'static Location<'static>) -> TaskMeta {
-        let source = self.shared.cell.meta();
-        TaskMeta {
-            location,
-            pool: source.pool.clone(),
-            extra: source.name().map(|name| {
-                Box::new(ExtraMeta {
-                    name: Some(name.clone()),
-                    ..ExtraMeta::default()
-                })
-            }),
+    /// A branch is under the tokens of its source: from its start on, or from now on if the source
+    /// is settled. Before that it gets the failure of the source. Returns what tells, when it
+    /// starts, whether that has failed.
+    fn put_under_tokens(&self, branch: &Arc<dyn AnyCell>) -> Option<Arc<dyn Upstream>> {
+        if !branch.meta().is_under_tokens() {
+            return None;
         }
+        if self.is_settled() {
+            enlist_again(branch);
+            return None;
+        }
+        Some(self.shared.clone())
+    }
+
+    fn about_branch(&self, location: &'static Location<'static>) -> TaskMeta {
+        self.shared.cell.meta().continued(location)
     }
 
     /// A branch that is settled from the start with a clone, which this call makes.
@@ -236,17 +244,19 @@ impl<T: Send + Sync + 'static> SharedTask<T> {
 /// Starts a branch. Its closure runs now; its own steps run after this dispatch.
 struct StartBranch {
     branch: Option<Arc<dyn AnyCell>>,
+    /// The source, if the branch has yet to be put under its tokens.
+    enlists: Option<Arc<dyn Upstream>>,
 }
 
 impl StartBranch {
-    fn new(branch: Arc<dyn AnyCell>) -> StartBranch {
-        StartBranch {
-            branch: Some(branch),
-        }
-    }
-
     fn go(&mut self) {
         if let Some(branch) = self.branch.take() {
+            match self.enlists.take() {
+                None => {}
+                // By one of the tokens, perhaps. The branch sees that failure.
+                Some(source) if source.has_failed() => enlist_again(&branch),
+                Some(_) => enlist(&branch),
+            }
             dispatch::scope(|| branch.run());
         }
     }

@@ -324,6 +324,10 @@ impl<T: Send + Sync + 'static> Upstream for Shared<T> {
         found.push(self.cell.clone());
     }
 
+    fn has_failed(&self) -> bool {
+        self.value.get().is_some_and(Result::is_err)
+    }
+
     fn is_ready(&self) -> bool {
         self.value.get().is_some() && is_driven_here(&*self.cell)
     }
