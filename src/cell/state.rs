@@ -454,7 +454,9 @@ impl State {
         if let Some(rare) = &mut self.rare
             && let Some(upstream) = &rare.upstream
         {
-            rare.stop.leave_followed(upstream.to.limited());
+            let left = upstream.to.limited();
+            let left = left.or_else(|| upstream.to.clone().cell());
+            rare.stop.leave_followed(left);
         }
     }
 

@@ -3,8 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Count, Drops, Gate, Log, expected, within};
-use fast_async::{CancelOutcome, CancelToken, Pool, Task, attempt, deferred, spawn, spawn_with};
+use crate::support::{Count, Drops, Gate, HOUR, Log, expected, until, within};
+use fast_async::loop_queue::StateQueue;
+use fast_async::{
+    CancelOutcome, CancelToken, ErrorKind, Pool, Task, attempt, deferred, spawn, spawn_with,
+};
 
 /// A task whose closure runs until the gate is opened, cancelled or not.
 fn running(log: &Log<&'static str>, gate: &Gate) -> Task<u32> {
@@ -383,5 +386,121 @@ fn many_stopped_tasks_settle_once_each() {
         task.stopped().wait().unwrap();
         assert!(Pool::global().wait_idle(Duration::MAX));
         assert_eq!(count.len(), 2_000);
+    });
+}
+
+/// Puts a task that runs behind another verb, whose value is not looked at.
+type Verb = fn(Task<u32>) -> Task<()>;
+
+const VERBS: [(&str, Verb); 6] = [
+    ("timeout", |task| task.timeout(HOUR).then(drop)),
+    ("timeout_or", |task| task.timeout_or(HOUR, 0).then(drop)),
+    ("within", |task| task.within(HOUR).then(drop)),
+    ("two limits", |task| {
+        task.within(HOUR).timeout(HOUR).then(drop)
+    }),
+    ("a returned limit", |task| {
+        let (resolver, start) = deferred();
+        let outer = start.and_then(move |()| task.timeout(HOUR)).then(drop);
+        assert!(resolver.resolve(()).is_ok());
+        outer
+    }),
+    ("a delivery", |task| {
+        // The loop is gone, and the closure with it. The task is still to come.
+        task.deliver(&StateQueue::<()>::new(), |_, _| ())
+    }),
+];
+
+/// The task that has the closure is another one than that which is cancelled.
+// Contract: C1
+#[test]
+fn a_closure_behind_another_verb_counts() {
+    within(|| {
+        for (name, verb) in VERBS {
+            for asked_before in [true, false] {
+                let (log, gate) = (Log::new(), Gate::new());
+                let task = verb(running(&log, &gate));
+                let last = log.clone();
+                let task = task.finally_stopped(move || last.push("last"));
+                let before = asked_before.then(|| task.stopped());
+                task.cancel();
+                assert!(task.is_settled(), "{name}");
+                let stopped = before.unwrap_or_else(|| task.stopped());
+                assert!(!stopped.is_settled(), "{name}");
+                gate.open();
+                stopped.wait().unwrap();
+                until(|| log.len() == 2);
+                assert_eq!(log.take(), ["returned", "last"], "{name}");
+            }
+        }
+    });
+}
+
+// Contract: C1
+#[test]
+fn a_closure_that_a_token_cancels_behind_a_limit_counts() {
+    within(|| {
+        let (token, started, gate) = (CancelToken::new(), Gate::new(), Gate::new());
+        let (tell, held) = (started.clone(), gate.clone());
+        let task = Task::builder().cancel_token(&token).spawn(move || {
+            tell.open();
+            held.pass();
+        });
+        let task = task.timeout(HOUR);
+        started.pass();
+        token.cancel();
+        assert!(task.is_settled());
+        let stopped = task.stopped();
+        assert!(!stopped.is_settled());
+        gate.open();
+        stopped.wait().unwrap();
+    });
+}
+
+// Contract: C1
+#[test]
+fn a_closure_whose_time_is_over_counts() {
+    within(|| {
+        for has_fallback in [false, true] {
+            let (log, gate) = (Log::new(), Gate::new());
+            let (task, soon) = (running(&log, &gate), Duration::from_millis(1));
+            let task = match has_fallback {
+                false => task.timeout(soon),
+                true => task.timeout_or(soon, 0),
+            };
+            let before = task.stopped();
+            let last = log.clone();
+            let task = task.finally_stopped(move || last.push("last"));
+            until(|| task.is_settled());
+            let after = task.stopped();
+            assert!(!before.is_settled() && !after.is_settled());
+            match task.wait() {
+                Ok(value) => assert_eq!((has_fallback, value), (true, 0)),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::TimedOut),
+            }
+            gate.open();
+            before.wait().unwrap();
+            after.wait().unwrap();
+            until(|| log.len() == 2);
+            assert_eq!(log.take(), ["returned", "last"]);
+        }
+    });
+}
+
+/// The task that a limit has handed back goes on: the limit has stopped, and that one has not.
+#[test]
+fn a_task_that_is_handed_back_stops_on_its_own() {
+    within(|| {
+        let (log, gate) = (Log::new(), Gate::new());
+        let limit = running(&log, &gate).within(Duration::from_millis(1));
+        let limit_has_stopped = limit.stopped();
+        let late = limit.wait().unwrap().unwrap_err();
+        limit_has_stopped.wait().unwrap();
+        assert_eq!(late.cancel(), CancelOutcome::Signalled);
+        let stopped = late.stopped();
+        assert!(late.is_settled() && !stopped.is_settled());
+        gate.open();
+        stopped.wait().unwrap();
+        assert_eq!(log.take(), ["returned"]);
     });
 }
