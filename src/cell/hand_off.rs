@@ -7,14 +7,14 @@ use super::submit::{queue, submit_continuation};
 use super::{AnyCell, state, with_state, work};
 use crate::error::ErrorKind;
 use crate::executor::{Job, RunResult, Runnable};
-use crate::sync::Arc;
+use crate::sync::{Arc, thread};
 use crate::{dispatch, guard, nesting, unhandled};
 
 /// Has the steps of a task whose phase is `HandedOff` run by their route.
 ///
-/// They may run inside this call and call it again. If the nesting is deep, the work list of this
-/// thread takes the task. A thread without a list, which is one that runs a task in a wait, leaves
-/// it to the pool.
+/// They may run inside this call and call it again. If the nesting is deep, or the thread unwinds,
+/// the work list of this thread takes the task. A thread without a list, as one that runs a task in
+/// a wait, leaves it to the pool.
 pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
     let shell = cell.shell();
     let mut inner = shell.inner.lock();
@@ -29,7 +29,7 @@ pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
         }
         Route::Executor(_) => false,
     };
-    let Some(_level) = nesting::enter() else {
+    let Some(_level) = enter() else {
         drop(inner);
         if dispatch::hand_off_later(cell.clone()).is_err() {
             queue(&cell, Arc::new(Detour(cell.clone())));
@@ -51,11 +51,25 @@ pub(crate) fn hand_off(cell: Arc<dyn AnyCell>) {
 /// The same for a thread that is about to block: steps that would run on the settling thread go to
 /// the task's pool.
 pub(crate) fn hand_off_to_pool(cell: Arc<dyn AnyCell>) {
-    let Some(_level) = nesting::enter() else {
+    let may_call = match with_state(&*cell, |state| state.belongs_elsewhere()) {
+        true => enter(),
+        // The pool runs nothing here.
+        false => nesting::enter(),
+    };
+    let Some(_level) = may_call else {
         return queue(&cell, Arc::new(Detour(cell.clone())));
     };
     let to = with_state(&*cell, |state| state.begin_handoff());
     hand_to(to, cell);
+}
+
+/// Begins a call of user code. `None`: the stack is deep in such calls, or the thread unwinds and
+/// the code would find `thread::panicking()`.
+fn enter() -> Option<nesting::Level> {
+    match thread::panicking() {
+        true => None,
+        false => nesting::enter(),
+    }
 }
 
 fn hand_to(to: Handoff, cell: Arc<dyn AnyCell>) {

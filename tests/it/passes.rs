@@ -8,8 +8,8 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, unbounded};
 use fast_async::topic::{Overflow, Topic};
 use fast_async::{
-    CancelToken, Clock, Inline, Job, LoopQueue, Pool, Shutdown, Task, TaskError, TaskQueue,
-    deferred,
+    CancelToken, Clock, Executor, Inline, Job, LoopQueue, Pool, Shutdown, Task, TaskError,
+    TaskQueue, deferred,
 };
 
 use crate::support::{Gate, Jam, Log, OnDrop, expected, isolated, one_thread, pool_of, within};
@@ -469,6 +469,88 @@ mod unwinding {
             let limited = pool.attempt(move || open).timeout(Duration::from_secs(1));
             unwind_through(limited.finally(tell(&found)).cancel_on_drop());
             all_calm(&found, 1);
+        });
+    }
+
+    /// An executor that runs its jobs where they are handed over.
+    fn at_once(job: Job) {
+        job.run();
+    }
+
+    // Contract: W1, D8. The executor is user code, and would run the step here.
+    #[test]
+    fn a_guard_settles_a_task_of_an_executor_that_runs_at_once() {
+        within(|| {
+            let found = Log::new();
+            let (resolver, task) = deferred::<()>();
+            task.on(&at_once).then(drop).finally(tell(&found)).detach();
+            unwind_through(in_drop(move || resolver.resolve(()).unwrap()));
+            all_calm(&found, 1);
+            let (resolver, task) = deferred::<()>();
+            let task = task.on(&at_once).finally(tell(&found));
+            unwind_through(resolver);
+            assert!(task.wait().is_err());
+            all_calm(&found, 1);
+            let executor = {
+                let found = found.clone();
+                move |job: Job| {
+                    found.push(thread::panicking());
+                    Pool::global().execute(job);
+                }
+            };
+            let (resolver, task) = deferred::<()>();
+            let task = task.on(&executor).finally(tell(&found));
+            unwind_through(in_drop(move || resolver.resolve(()).unwrap()));
+            task.wait().unwrap();
+            all_calm(&found, 2);
+        });
+    }
+
+    // Contract: W1, D3
+    #[test]
+    fn a_guard_registers_a_late_step() {
+        within(|| {
+            let found = Log::new();
+            let told = tell(&found);
+            unwind_through(in_drop(move || {
+                Task::ready(()).on(&Inline).finally(told).detach();
+            }));
+            all_calm(&found, 1);
+            let told = tell(&found);
+            unwind_through(in_drop(move || {
+                Task::ready(()).on(&at_once).finally(told).detach();
+            }));
+            all_calm(&found, 1);
+            let (token, told) = (CancelToken::new(), tell(&found));
+            unwind_through(in_drop(move || {
+                let task = Task::builder().cancel_token(&token).spawn(|| ());
+                crate::support::until(|| task.is_settled());
+                task.on(&Inline).finally(told).detach();
+            }));
+            all_calm(&found, 1);
+        });
+    }
+
+    // Contract: W1, D8. Inside a callback of another task, which catches the panic.
+    #[test]
+    fn a_guard_in_a_callback_settles_tasks() {
+        within(|| {
+            let found = Log::new();
+            let (resolver, task) = deferred::<()>();
+            let (first, second) = (deferred::<()>(), deferred::<()>());
+            first.1.on(&at_once).finally(tell(&found)).detach();
+            second.1.on(&Inline).finally(tell(&found)).detach();
+            let (first, second, told) = (first.0, second.0, tell(&found));
+            let task = task.then(move |()| {
+                unwind_through(in_drop(move || {
+                    first.resolve(()).unwrap();
+                    second.resolve(()).unwrap();
+                    Task::ready(()).on(&Inline).finally(told).detach();
+                }));
+            });
+            resolver.resolve(()).unwrap();
+            task.wait().unwrap();
+            all_calm(&found, 3);
         });
     }
 }
