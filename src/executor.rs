@@ -82,6 +82,12 @@ pub(crate) trait Runnable: Send + Sync {
     }
 }
 
+/// A place in the queue of a pool that has a limit, as the task sees it whose job has the place.
+pub(crate) trait Place: Send + Sync {
+    /// The job is not wanted any more. Runs no user code.
+    fn give_back(&self);
+}
+
 /// Work that is handed off to executors, perhaps several times.
 ///
 /// Each hand-off has an id. A job runs only if its id is the latest and has not been used, so late
@@ -94,6 +100,12 @@ pub(crate) trait Continuation: Send + Sync {
 
     /// Records that the job with this hand-off id is in a loop, whose thread `queue` can name.
     fn lies_in(&self, handoff: u32, queue: Arc<dyn Executor>);
+
+    /// Records that the job with this hand-off id has `place`, which a cancel gives back. False: no
+    /// run of it is wanted.
+    fn note_place(&self, _handoff: u32, _place: Arc<dyn Place>) -> bool {
+        true
+    }
 
     /// True if no id assigned so far can run it. Takes no lock of a cell.
     fn is_over(&self) -> bool;
@@ -293,6 +305,13 @@ impl Job {
         if let Some((work, handoff)) = &self.0 {
             work.lies_in(*handoff, queue);
         }
+    }
+
+    /// Records that the job has `place`, which a cancel gives back. False: a run would find nothing
+    /// to do.
+    pub(crate) fn note_place(&self, place: Arc<dyn Place>) -> bool {
+        let job = self.0.as_ref();
+        job.is_some_and(|(work, handoff)| work.note_place(*handoff, place))
     }
 
     /// A run would find nothing to do. Takes no lock of a cell.

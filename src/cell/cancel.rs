@@ -11,6 +11,7 @@ use super::steps::Steps;
 use super::{AnyCell, UpstreamRef, raise, stop, with_state};
 use crate::cancel::{CancelOutcome, Sweep};
 use crate::error::{ErrorKind, Reason, TaskError};
+use crate::executor::Place;
 use crate::sync::{Arc, Ordering, chaos_point, thread};
 use crate::{dispatch, unhandled};
 
@@ -27,6 +28,8 @@ struct Detached {
     /// The raise of a token, over which this cancel has precedence.
     deferred_failure: Option<TaskError>,
     placed: bool,
+    /// Of the job that would have run the steps.
+    place: Option<Arc<dyn Place>>,
     /// As in [`Prevented`].
     counted: bool,
     epoch: u32,
@@ -98,7 +101,9 @@ fn detach_steps(
         let epoch = state.epoch.wrapping_add(1);
         let left_to = observing_driver(state, epoch);
         let counted = state.leave_unbegun();
+        let mut place = None;
         if left_to.is_none() {
+            place = state.take_job_place();
             match state.phase() {
                 Phase::Driving | Phase::Following => state.leave_running(),
                 Phase::Open => state.leave_limited(),
@@ -138,6 +143,7 @@ fn detach_steps(
             deferred_cancel,
             deferred_failure: state.clear_deferred_failure(),
             placed: std::mem::take(&mut state.placed),
+            place,
             counted,
             epoch,
         })
@@ -234,7 +240,10 @@ fn take(
         }
         Err(error) => {
             let held = held_outcome.map(|held_outcome| held_outcome(error.clone()));
-            let detached = detach_steps(cell, error, held)?;
+            let mut detached = detach_steps(cell, error, held)?;
+            if let Some(place) = detached.place.take() {
+                place.give_back();
+            }
             let placed = detached.placed;
             (Taken::Seized(detached), placed)
         }

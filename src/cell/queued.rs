@@ -5,7 +5,7 @@ use super::task_cell::{Returned, TaskCell};
 use super::work::claim;
 use super::{AnyCell, UpstreamRef, call_off, deadlock, hand_off, with_state};
 use crate::error::{At, ErrorKind, TaskError};
-use crate::executor::{Continuation, Executor, Line, Origin, RunResult, Runnable};
+use crate::executor::{Continuation, Executor, Line, Origin, Place, RunResult, Runnable};
 use crate::sync::{Arc, Ordering};
 use crate::unhandled;
 
@@ -33,6 +33,11 @@ fn give_place_back(cell: &dyn AnyCell) -> bool {
 fn lies_in(cell: &dyn AnyCell, handoff: u32, queue: Arc<dyn Executor>) {
     // The replaced queue belongs to this crate: no user code is dropped with it.
     with_state(cell, |state| state.note_queue(handoff, queue));
+}
+
+fn note_place(cell: &dyn AnyCell, handoff: u32, place: Arc<dyn Place>) -> bool {
+    // A replaced place is this crate's own: no user code is dropped with it.
+    with_state(cell, |state| state.note_place(handoff, place))
 }
 
 fn reject(cell: Arc<dyn AnyCell>, by: By, kind: ErrorKind, why: &'static str) -> bool {
@@ -119,6 +124,10 @@ where
 
     fn lies_in(&self, handoff: u32, queue: Arc<dyn Executor>) {
         lies_in(self, handoff, queue);
+    }
+
+    fn note_place(&self, handoff: u32, place: Arc<dyn Place>) -> bool {
+        note_place(self, handoff, place)
     }
 
     fn is_over(&self) -> bool {

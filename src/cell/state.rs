@@ -41,7 +41,7 @@ use crate::cancel::Membership;
 use crate::dispatch;
 use crate::error::{ErrorKind, TaskError};
 use crate::event::Emitter;
-use crate::executor::Executor;
+use crate::executor::{Executor, Place};
 use crate::sync::{Arc, ThreadId, thread_id};
 use crate::unhandled;
 
@@ -118,6 +118,8 @@ struct Rare {
     handoff: u32,
     /// The loop that holds the job with that id, if another executor passed the job on.
     queue: Option<Arc<dyn Executor>>,
+    /// The place of that job in the queue of a pool.
+    place: Option<Arc<dyn Place>>,
     deferred_cancel: Option<DeferredCancel>,
     /// The route is not the pool, or a registered step will set another.
     sent: bool,
@@ -449,7 +451,8 @@ impl State {
         }
     }
 
-    /// A cancel takes an open task, and cancels what that waits for under a time limit.
+    /// A cancel takes an open task, and cancels the task that it waits for, under a time limit or
+    /// not.
     pub(super) fn leave_limited(&mut self) {
         if let Some(rare) = &mut self.rare
             && let Some(upstream) = &rare.upstream

@@ -311,7 +311,19 @@ impl<R: 'static, T: Send + 'static> Runnable for Polled<R, T> {
     }
 
     fn take_place(&self) {
-        self.inner.lock().placed = true;
+        let mut inner = self.inner.lock();
+        if inner.unwanted != Some(Unwanted::Cancelled) {
+            inner.placed = true;
+            return;
+        }
+        // It is queued to be dropped, which needs no place.
+        let cell = inner.work.as_ref().map(|work| work.cell.clone());
+        drop(inner);
+        if let Some(cell) = cell {
+            cell.meta().pool().release_place();
+            // The future has another reference to it.
+            drop(cell);
+        }
     }
 
     fn give_place_back(&self) -> bool {
@@ -355,7 +367,7 @@ impl<R: 'static, T: Send + 'static> Withdraw for Tie<R, T> {
             // A thread of a pool drops the future already.
             return CancelOutcome::Prevented;
         };
-        let phase = {
+        let (phase, placed) = {
             let mut inner = polled.inner.lock();
             let phase = inner.phase;
             if phase != Phase::Over {
@@ -365,8 +377,12 @@ impl<R: 'static, T: Send + 'static> Withdraw for Tie<R, T> {
             if phase == Phase::Idle {
                 inner.phase = Phase::Queued;
             }
-            phase
+            (phase, std::mem::take(&mut inner.placed))
         };
+        if placed {
+            // The job that is queued drops the future.
+            cell.meta().pool().release_place();
+        }
         match phase {
             Phase::Idle => {
                 sweep.later(move || cell::queue(&cell, polled));

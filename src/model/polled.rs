@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 use super::pool::pool;
 use super::{Counted, Counter, explore, go};
 use crate::sync::{Arc, Mutex};
-use crate::{CancelOutcome, ErrorKind, deferred};
+use crate::{CancelOutcome, CancelToken, ErrorKind, Pool, Task, deferred};
 
 /// A wake-up before, in and after the poll that registers for it.
 #[test]
@@ -167,5 +167,28 @@ fn a_future_without_a_waker_is_given_up() {
         assert_eq!(error.kind(), ErrorKind::Abandoned);
         assert_eq!(drops.get(), 1);
         "abandoned"
+    });
+}
+
+/// A future is cancelled while it is queued in a pool with a limit.
+#[test]
+fn a_cancel_meets_the_queueing_of_a_future() {
+    explore(&["cancelled", "polled"], || {
+        let builder = Pool::builder().core_threads(1).max_threads(1);
+        let pool = builder.queue_limit(1).build().expect("neither is 0");
+        let token = CancelToken::new();
+        let raised = token.clone();
+        let raising = go(move || raised.cancel());
+        let builder = Task::builder().pool(&pool).cancel_token(&token);
+        let task = builder.spawn_future(async {});
+        assert!(raising.join().unwrap());
+        let end = match task.wait() {
+            Ok(()) => "polled",
+            Err(_) => "cancelled",
+        };
+        assert_eq!(pool.try_acquire_place(), Some(true), "it is lost");
+        assert_eq!(pool.try_acquire_place(), None, "there is one more");
+        pool.release_place();
+        end
     });
 }

@@ -283,3 +283,26 @@ fn a_released_slot_wakes_a_thread_that_waits_for_capacity() {
         "done"
     });
 }
+
+/// A chain is cancelled while it is handed over to a pool with a limit, or while a worker takes its
+/// job. Its place is given back, and once.
+#[test]
+fn a_cancel_meets_the_hand_over_to_a_full_queue() {
+    explore(&["cancelled", "ran"], || {
+        let builder = Pool::builder().core_threads(1).max_threads(1);
+        let pool = builder.queue_limit(1).build().expect("neither is 0");
+        let (resolver, task) = open();
+        let task = task.on(&pool).then(|n: u32| n);
+        let settling = go(move || drop(resolver.resolve(7)));
+        task.cancel();
+        let end = match task.wait() {
+            Ok(_) => "ran",
+            Err(_) => "cancelled",
+        };
+        settling.join().unwrap();
+        assert_eq!(pool.try_acquire_place(), Some(true), "it is lost");
+        assert_eq!(pool.try_acquire_place(), None, "there is one more");
+        pool.release_place();
+        end
+    });
+}

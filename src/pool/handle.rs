@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::registry::{Mains, Registry, Rejected};
+use super::seat::{Seat, Seated};
 use super::settings::{ConfigError, Settings};
 use super::shutdown::{self, Shutdown, ShutdownReport};
 use super::{PoolDump, PoolMetrics, blocking, current, ending, monitor, worker};
@@ -345,7 +346,12 @@ impl Pool {
 
 impl Executor for Pool {
     fn execute(&self, job: Job) {
-        if let Err(rejected) = self.submit_continuation(job.into_work()) {
+        let registry = &self.0.registry;
+        let work = match registry.capacity {
+            None => job.into_work(),
+            Some(_) => Seated::new(job, Seat::new(registry)),
+        };
+        if let Err(rejected) = self.submit_continuation(work) {
             rejected.settle();
         }
     }

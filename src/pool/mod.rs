@@ -15,6 +15,7 @@
 // the monitor's thread, for threads that wake it registry.rs Registry: what the threads share. It
 // alone knows the queues, the counts, the
 //                 capacity and the monitor: the way of a job from a push to a worker
+// seat.rs the place of an executor's job in the queue
 // current.rs the worker of the calling thread blocking.rs what a worker does before it blocks in a
 // `wait` still.rs waiting until no task runs, for a virtual clock ending.rs waiting until the pool
 // is idle, or until its threads have ended shutdown.rs closing, discarding, reporting worker.rs the
@@ -35,6 +36,7 @@ mod metrics;
 mod monitor;
 mod queue;
 mod registry;
+mod seat;
 mod settings;
 mod shutdown;
 mod stack;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::{Count, Dropped, Gate, HOUR, PATIENCE, isolated, until, within};
 use fast_async::{
-    CancelOutcome, CancelToken, Pool, Task, TaskContext, attempt, cancel::CancelCallback, deferred,
-    set_unhandled_hook, spawn,
+    CancelOutcome, CancelToken, Executor, Job, Pool, Task, TaskContext, attempt,
+    cancel::CancelCallback, deferred, set_unhandled_hook, spawn,
 };
 
 /// Runs `body` in a new process: a stack overflow would end the other tests with it. Runs `body` on
@@ -493,6 +493,86 @@ mod places {
         });
     }
 
+    // Contract: P3, C1
+    #[test]
+    fn what_is_cancelled_in_the_queue_gives_its_place_back() {
+        type Way = fn(&Pool);
+        const WAYS: [(&str, Way); 5] = [
+            ("a future", |pool| {
+                pool.spawn_future(async {}).cancel();
+            }),
+            ("a future under a token", |pool| {
+                let token = CancelToken::new();
+                let builder = Task::builder().pool(pool).cancel_token(&token);
+                let task = builder.spawn_future(async {});
+                token.cancel();
+                assert!(task.is_settled());
+            }),
+            ("a chain that was sent there", |pool| {
+                Task::ready(()).on(pool).then(|()| ()).cancel();
+            }),
+            ("a chain of an executor that passes jobs on", |pool| {
+                let own = pool.clone();
+                let executor = move |job: Job| own.execute(job);
+                Task::ready(()).on(&executor).then(|()| ()).cancel();
+            }),
+            ("a branch that was sent there", |pool| {
+                let shared = Task::ready(()).share();
+                shared.on(pool).then(|()| ()).cancel();
+            }),
+        ];
+        within(|| {
+            for (name, end) in WAYS {
+                let (pool, gate) = full_but_for_one();
+                end(&pool);
+                let room = pool.try_spawn(|| 7).ok();
+                let room = room.unwrap_or_else(|| panic!("{name} keeps the place"));
+                assert!(pool.try_spawn(|| ()).is_err(), "{name} gives two back");
+                gate.open();
+                assert_eq!(room.wait().unwrap(), 7);
+                assert!(pool.wait_idle(Duration::MAX));
+                // The entry that was left in the queue gives nothing back again.
+                let (begun, gate) = (Count::default(), Gate::default());
+                let (begin, held) = (begun.clone(), gate.clone());
+                pool.spawn(move || {
+                    begin.add();
+                    held.pass();
+                })
+                .detach();
+                begun.reach(1);
+                assert!(
+                    pool.try_spawn(|| ()).is_ok(),
+                    "{name} keeps the place after all"
+                );
+                assert!(pool.try_spawn(|| ()).is_err(), "{name} gives two back");
+                gate.open();
+            }
+        });
+    }
+
+    // Contract: P3, C1. A thread is to drop it, which needs no place.
+    #[test]
+    fn a_future_that_is_queued_to_be_dropped_has_no_place() {
+        within(|| {
+            let pool = Pool::builder().max_threads(1).queue_limit(1);
+            let pool = pool.build().unwrap();
+            let task = pool.spawn_future(std::future::pending::<()>());
+            assert!(pool.wait_idle(Duration::MAX));
+            let (gate, begun) = (Gate::default(), Count::default());
+            let (held, begin) = (gate.clone(), begun.clone());
+            pool.spawn(move || {
+                begin.add();
+                held.pass();
+            })
+            .detach();
+            begun.reach(1);
+            task.cancel();
+            assert!(pool.try_spawn(|| ()).is_ok(), "it keeps the place");
+            assert!(pool.try_spawn(|| ()).is_err(), "it gives two back");
+            gate.open();
+        });
+    }
+
     // Contract: P3. A task that is cancelled from the start needs no room.
     #[test]
     fn a_task_under_a_raised_token_needs_no_place() {
@@ -549,86 +629,6 @@ mod places {
 mod whole_chain {
     use super::*;
 
-    // Contract: C2
-    #[test]
-    fn a_link_that_waits_for_a_task_is_cancelled() {
-        within(|| {
-            let token = CancelToken::new();
-            let pool = Pool::builder().cancel_token(&token).build().unwrap();
-            let (resolver, never) = deferred::<u32>();
-            let (tell, told) = mpsc::channel();
-            let task = pool.spawn(|| ()).and_then(move |()| {
-                tell.send(()).unwrap();
-                never
-            });
-            told.recv().unwrap();
-            assert!(pool.wait_idle(Duration::MAX));
-            token.cancel();
-            assert!(!resolver.is_wanted(), "what it waits for is cancelled too");
-            assert!(task.wait().unwrap_err().is_cancelled());
-        });
-    }
-
-    // Contract: C2
-    #[test]
-    fn a_link_after_the_one_that_raises_the_token_never_runs() {
-        within(|| {
-            for links in 1..4 {
-                let token = CancelToken::new();
-                let pool = Pool::builder().cancel_token(&token).build().unwrap();
-                let gate = Gate::default();
-                let (held, ran) = (gate.clone(), Count::default());
-                let raised = token.clone();
-                let mut task = pool.spawn(move || held.pass()).then(move |()| {
-                    raised.cancel();
-                });
-                for _ in 0..links {
-                    let run = ran.clone();
-                    task = task.then(move |()| run.add());
-                }
-                gate.open();
-                assert!(task.wait().unwrap_err().is_cancelled());
-                assert_eq!(ran.get(), 0);
-            }
-        });
-    }
-
-    // Contract: C2
-    #[test]
-    fn a_later_catch_recovers_the_whole_chain() {
-        within(|| {
-            let token = CancelToken::new();
-            let raised = token.clone();
-            let gate = Gate::default();
-            let held = gate.clone();
-            let task = Task::builder()
-                .cancel_token(&token)
-                .spawn(move || held.pass())
-                .then(move |()| {
-                    raised.cancel();
-                    1
-                })
-                .then(|_| -> u32 { panic!("it is skipped") })
-                .catch(|error| {
-                    assert!(error.is_cancelled());
-                    10
-                })
-                .then(|n| n + 1)
-                .then(|n| n + 1);
-            gate.open();
-            assert_eq!(task.wait().unwrap(), 12);
-        });
-    }
-
-    // Contract: S1, C1
-    #[test]
-    fn settled_tasks_keep_their_outcome_and_run_their_steps() {
-        within(|| {
-            let token = CancelToken::new();
-            let pool = Pool::builder().cancel_token(&token).build().unwrap();
-            let task = pool.spawn(|| 1);
-            until(|| task.is_settled());
-            assert!(pool.wait_idle(Duration::MAX));
     /// Has a second part wait for a task that never comes, and tells when it does.
     type Waits = fn(Task<()>, Task<()>, mpsc::Sender<()>) -> Task<()>;
 
@@ -791,6 +791,86 @@ mod whole_chain {
         });
     }
 
+    // Contract: C2
+    #[test]
+    fn a_link_that_waits_for_a_task_is_cancelled() {
+        within(|| {
+            let token = CancelToken::new();
+            let pool = Pool::builder().cancel_token(&token).build().unwrap();
+            let (resolver, never) = deferred::<u32>();
+            let (tell, told) = mpsc::channel();
+            let task = pool.spawn(|| ()).and_then(move |()| {
+                tell.send(()).unwrap();
+                never
+            });
+            told.recv().unwrap();
+            assert!(pool.wait_idle(Duration::MAX));
+            token.cancel();
+            assert!(!resolver.is_wanted(), "what it waits for is cancelled too");
+            assert!(task.wait().unwrap_err().is_cancelled());
+        });
+    }
+
+    // Contract: C2
+    #[test]
+    fn a_link_after_the_one_that_raises_the_token_never_runs() {
+        within(|| {
+            for links in 1..4 {
+                let token = CancelToken::new();
+                let pool = Pool::builder().cancel_token(&token).build().unwrap();
+                let gate = Gate::default();
+                let (held, ran) = (gate.clone(), Count::default());
+                let raised = token.clone();
+                let mut task = pool.spawn(move || held.pass()).then(move |()| {
+                    raised.cancel();
+                });
+                for _ in 0..links {
+                    let run = ran.clone();
+                    task = task.then(move |()| run.add());
+                }
+                gate.open();
+                assert!(task.wait().unwrap_err().is_cancelled());
+                assert_eq!(ran.get(), 0);
+            }
+        });
+    }
+
+    // Contract: C2
+    #[test]
+    fn a_later_catch_recovers_the_whole_chain() {
+        within(|| {
+            let token = CancelToken::new();
+            let raised = token.clone();
+            let gate = Gate::default();
+            let held = gate.clone();
+            let task = Task::builder()
+                .cancel_token(&token)
+                .spawn(move || held.pass())
+                .then(move |()| {
+                    raised.cancel();
+                    1
+                })
+                .then(|_| -> u32 { panic!("it is skipped") })
+                .catch(|error| {
+                    assert!(error.is_cancelled());
+                    10
+                })
+                .then(|n| n + 1)
+                .then(|n| n + 1);
+            gate.open();
+            assert_eq!(task.wait().unwrap(), 12);
+        });
+    }
+
+    // Contract: S1, C1
+    #[test]
+    fn settled_tasks_keep_their_outcome_and_run_their_steps() {
+        within(|| {
+            let token = CancelToken::new();
+            let pool = Pool::builder().cancel_token(&token).build().unwrap();
+            let task = pool.spawn(|| 1);
+            until(|| task.is_settled());
+            assert!(pool.wait_idle(Duration::MAX));
             token.cancel();
             let seen = Count::default();
             let see = seen.clone();

@@ -2,7 +2,7 @@
 
 use super::{Handoff, Phase, Registered, Role, State, UpstreamRef};
 use crate::cell::step::{Route, Step};
-use crate::executor::Executor;
+use crate::executor::{Executor, Place};
 use crate::sync::Arc;
 
 /// What a chain that is sent elsewhere leaves: the previous route, and the previous executor of
@@ -115,6 +115,21 @@ impl State {
 
     fn is_job(&self, handoff: u32) -> bool {
         self.phase == Phase::HandedOff && self.last_handoff() == Some(handoff)
+    }
+
+    /// Records that the job with the id `handoff` has a place in a queue. False: it was used, or is
+    /// not the latest.
+    pub(crate) fn note_place(&mut self, handoff: u32, place: Arc<dyn Place>) -> bool {
+        let is_due = self.is_job(handoff);
+        if is_due && let Some(rare) = &mut self.rare {
+            rare.place = Some(place);
+        }
+        is_due
+    }
+
+    /// The steps are taken from the job that has them: returns its place.
+    pub(crate) fn take_job_place(&mut self) -> Option<Arc<dyn Place>> {
+        self.rare.as_mut()?.place.take()
     }
 
     pub(crate) fn set_route(&mut self, route: Route) -> Route {
