@@ -48,7 +48,8 @@ impl<T: Send + Sync + 'static> Lazy<T> {
         Lazy(Memo::new(move |()| loader()))
     }
 
-    /// Keeps the value for `ttl`, counted from the end of its load; see [`Memo::ttl`].
+    /// Keeps the value for `ttl`, counted from the end of its load; see [`Memo::ttl`]. A second
+    /// call replaces the time.
     ///
     /// # Examples
     ///
@@ -68,7 +69,8 @@ impl<T: Send + Sync + 'static> Lazy<T> {
         Lazy(self.0.ttl(ttl))
     }
 
-    /// Runs the loader on `pool`, and goes by its clock; see [`Memo::pool`].
+    /// Runs the loader on `pool`, and goes by its clock; see [`Memo::pool`]. A second call
+    /// replaces the pool.
     ///
     /// # Examples
     ///

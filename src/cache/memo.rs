@@ -211,8 +211,8 @@ impl<K: Send + Sync + 'static, T: Send + Sync + 'static> Memo<K, T> {
     /// it values do not expire.
     ///
     /// A value is dropped when its time is over, on the pool, also if no call asks for it. With a
-    /// `ttl` of zero no value is kept: calls join a load that is under way, and that is all. Values
-    /// that are there keep the time that they have.
+    /// `ttl` of zero no value is kept: calls join a load that is under way, and that is all. A
+    /// second call replaces the time; values that are there keep the time that they have.
     ///
     /// # Examples
     ///
@@ -239,7 +239,7 @@ impl<K: Send + Sync + 'static, T: Send + Sync + 'static> Memo<K, T> {
     ///
     /// [`get`](Memo::get) and the end of a load are uses. Loads that are under way do not count,
     /// and are not removed: a value counts from the end of its load. With 0 no value is kept, and
-    /// calls join a load that is under way.
+    /// calls join a load that is under way. A second call replaces the number.
     ///
     /// # Examples
     ///
@@ -259,7 +259,8 @@ impl<K: Send + Sync + 'static, T: Send + Sync + 'static> Memo<K, T> {
         self
     }
 
-    /// Runs the loader on `pool`, and goes by its clock. Without it: the global pool.
+    /// Runs the loader on `pool`, and goes by its clock. Without it: the global pool. A second call
+    /// replaces the pool, for loads that begin later.
     ///
     /// A loader may start its work elsewhere too, such as on a [`TaskQueue`](crate::TaskQueue), and
     /// return the task of that.

@@ -10,7 +10,7 @@ use fast_async::group::Group;
 use fast_async::retry::{Decision, RetryBudget};
 use fast_async::time::{Debounce, Missed, Throttle};
 use fast_async::topic::{Overflow, Topic};
-use fast_async::{Clock, ErrorKind, LoopQueue, Pool, Retry, TaskQueue, retry};
+use fast_async::{Clock, ErrorKind, Lazy, LoopQueue, Memo, Pool, Retry, TaskQueue, retry};
 
 use crate::support::{Count, Gate, Log, until, within};
 
@@ -298,6 +298,42 @@ const SETTERS: &[(&str, Check)] = &[
         let mut results = results.read_ahead(50).read_ahead(60);
         started.reach(60);
         assert_eq!(results.by_ref().count(), 100);
+    }),
+    ("Memo::ttl", || {
+        let (clock, pool) = with_clock();
+        let memo = Memo::new(|n: &u32| Ok(*n)).pool(&pool);
+        let memo = memo.ttl(HOUR).ttl(SECOND);
+        memo.get(1).wait().unwrap();
+        clock.advance(SECOND);
+        assert!(memo.is_empty());
+    }),
+    ("Memo::capacity", || {
+        let memo = Memo::new(|n: &u32| Ok(*n)).capacity(1).capacity(2);
+        for n in [1, 2, 3] {
+            memo.get(n).wait().unwrap();
+        }
+        assert_eq!(memo.len(), 2);
+    }),
+    ("Memo::pool", || {
+        let named = |name: &str| Pool::builder().name(name).build().unwrap();
+        let memo = Memo::new(|_: &u32| Ok(thread::current().name().map(str::to_owned)));
+        let memo = memo.pool(&named("one")).pool(&named("two"));
+        let name = memo.get(1).wait().unwrap().clone();
+        assert!(name.unwrap().starts_with("two-"));
+    }),
+    ("Lazy::ttl", || {
+        let (clock, pool) = with_clock();
+        let lazy = Lazy::new(|| Ok(1)).pool(&pool).ttl(HOUR).ttl(SECOND);
+        lazy.get().wait().unwrap();
+        clock.advance(SECOND);
+        assert!(lazy.peek().is_none());
+    }),
+    ("Lazy::pool", || {
+        let named = |name: &str| Pool::builder().name(name).build().unwrap();
+        let lazy = Lazy::new(|| Ok(thread::current().name().map(str::to_owned)));
+        let lazy = lazy.pool(&named("one")).pool(&named("two"));
+        let name = lazy.get().wait().unwrap().clone();
+        assert!(name.unwrap().starts_with("two-"));
     }),
 ];
 
