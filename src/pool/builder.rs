@@ -99,8 +99,10 @@ impl PoolBuilder {
 
     /// Sets how many tasks run at once at most. Default: 64.
     ///
-    /// Tasks that block in [`wait`](crate::Task::wait) do not count. A second call replaces the
-    /// number.
+    /// Tasks that block in [`wait`](crate::Task::wait) do not count, so this is no lock: of jobs
+    /// that wait, more than that are under way. For one job after the other, take
+    /// [`TaskQueue::serial`](crate::TaskQueue::serial); for a bound that holds while jobs wait, a
+    /// [`TaskQueue`](crate::TaskQueue). A second call replaces the number.
     ///
     /// # Examples
     ///
