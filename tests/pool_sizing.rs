@@ -24,31 +24,51 @@ fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped, and so not shown: {why}");
 }
 
-/// Jobs that block until all of them have begun.
+/// Jobs that block until all of them have begun. Each has a thread then, and no more threads were
+/// made.
 fn all_run_at_once(pool: &Pool, jobs: usize) {
     let jam = Jam::of(pool, jobs);
     jam.reach(jobs);
+    assert_eq!(pool.metrics().peak_threads, jobs);
     jam.end();
+}
+
+fn few_threads_for_no_ops(pool: &Pool) {
+    for _ in 0..200_000 {
+        pool.spawn(|| ()).detach();
+    }
+    assert!(pool.wait_idle(Duration::MAX));
+    let peak = pool.metrics().peak_threads;
+    assert!(peak <= cores() + 2, "{peak}");
+}
+
+fn few_threads_for_computations(pool: &Pool) {
+    let compute = || {
+        let end = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < end {
+            std::hint::spin_loop();
+        }
+    };
+    let tasks: Vec<Task<()>> = (0..4 * cores()).map(|_| pool.spawn(compute)).collect();
+    let behind: Vec<Task<()>> = (0..64).map(|_| pool.spawn(|| ())).collect();
+    all(tasks).wait().unwrap();
+    all(behind).wait().unwrap();
+    let peak = pool.metrics().peak_threads;
+    assert!(peak <= cores() + 2, "{peak}");
 }
 
 // Contract: P1
 #[test]
 fn jobs_that_block_all_run_at_once() {
-    watched(|| all_run_at_once(&unseen(64), 16));
+    watched(|| all_run_at_once(&unseen(64), 64));
 }
 
-// Contract: P1
+// Contract: P1. The bench `pool` has a million of them, ten times.
 #[test]
 fn a_flood_of_short_jobs_needs_few_threads() {
     watched(|| {
         for _ in 0..3 {
-            let pool = unseen(64);
-            for _ in 0..200_000 {
-                pool.spawn(|| ()).detach();
-            }
-            assert!(pool.wait_idle(Duration::MAX));
-            let peak = pool.metrics().peak_threads;
-            assert!(peak <= cores() + 2, "{peak}");
+            few_threads_for_no_ops(&unseen(64));
         }
     });
 }
@@ -56,21 +76,7 @@ fn a_flood_of_short_jobs_needs_few_threads() {
 // Contract: P1
 #[test]
 fn jobs_that_compute_need_few_threads() {
-    watched(|| {
-        let pool = unseen(64);
-        let compute = || {
-            let end = Instant::now() + Duration::from_millis(500);
-            while Instant::now() < end {
-                std::hint::spin_loop();
-            }
-        };
-        let tasks: Vec<Task<()>> = (0..4 * cores()).map(|_| pool.spawn(compute)).collect();
-        let behind: Vec<Task<()>> = (0..64).map(|_| pool.spawn(|| ())).collect();
-        all(tasks).wait().unwrap();
-        all(behind).wait().unwrap();
-        let peak = pool.metrics().peak_threads;
-        assert!(peak <= cores() + 2, "{peak}");
-    });
+    watched(|| few_threads_for_computations(&unseen(64)));
 }
 
 #[cfg(target_os = "linux")]
@@ -103,8 +109,9 @@ mod on_linux {
 
     // Contract: P1
     #[test]
-    fn without_proc_jobs_that_block_all_run_at_once() {
-        const NAME: &str = "on_linux::without_proc_jobs_that_block_all_run_at_once";
+    fn without_proc_jobs_that_block_run_at_once_and_others_need_few_threads() {
+        const NAME: &str =
+            "on_linux::without_proc_jobs_that_block_run_at_once_and_others_need_few_threads";
         if !is_child(NAME) {
             if !run_without_proc(NAME) {
                 skipped("no mount namespace can be had");
@@ -113,14 +120,10 @@ mod on_linux {
         }
         assert!(std::fs::read_link("/proc/thread-self").is_err());
         watched(|| {
-            all_run_at_once(&Pool::builder().build().unwrap(), 16);
-            let pool = Pool::new();
-            for _ in 0..200_000 {
-                pool.spawn(|| ()).detach();
-            }
-            assert!(pool.wait_idle(Duration::MAX));
-            let peak = pool.metrics().peak_threads;
-            assert!(peak <= cores() + 2, "{peak}");
+            // Of the default size.
+            all_run_at_once(&Pool::new(), 64);
+            few_threads_for_no_ops(&Pool::new());
+            few_threads_for_computations(&Pool::new());
         });
     }
 
