@@ -24,6 +24,12 @@ impl<T: Send + 'static> Task<T> {
     /// Steps that were registered before keep their executor. The choice holds until the next `on`.
     /// The chain keeps a clone; an executor that is not `Clone` goes into an `Arc`.
     ///
+    /// A task that is settled inside a callback hands its steps to `executor` at once, before that
+    /// callback has returned. If another task stands between the one that is settled and this call,
+    /// as behind [`shielded`](Task::shielded), [`timeout`](Task::timeout), a branch or
+    /// [`all`](crate::all), they are handed over with the other continuations: when the callback
+    /// has returned, or blocks in a wait of this crate.
+    ///
     /// # Examples
     ///
     /// ```

@@ -8,9 +8,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Gate, Log, PATIENCE, pool_of, within};
+use crate::support::{Gate, HOUR, Log, PATIENCE, pool_of, within};
 use fast_async::{
-    ErrorKind, Inline, Job, LoopQueue, Pool, Shutdown, Task, await_first, deferred, spawn,
+    ErrorKind, Inline, Job, LoopQueue, Pool, Shutdown, Task, all, await_first, deferred, spawn,
 };
 
 /// A short limit of a wait that must time out.
@@ -92,6 +92,37 @@ fn steps_of_an_executor_are_handed_over_at_once() {
             });
             first.resolve(()).unwrap();
             assert_eq!(task.wait().unwrap(), Ok(1));
+        }
+    });
+}
+
+/// Tasks that stand between are settled by their own steps, which wait with the others: until the
+/// callback blocks in a wait of ours, or has returned.
+// Contract: W1
+#[test]
+fn steps_of_an_executor_behind_another_task_are_handed_over_by_a_wait() {
+    let sends: [fn(Task<u32>) -> Task<u32>; 4] = [
+        |task| task.shielded().on(Pool::global()),
+        |task| task.share().cloned().on(Pool::global()),
+        |task| task.timeout(HOUR).on(Pool::global()),
+        |task| all([task]).on(Pool::global()).then(|all| all[0]),
+    ];
+    within(move || {
+        for send in sends {
+            for waits in [false, true] {
+                let (first, one) = deferred::<()>();
+                let (second, two) = deferred::<u32>();
+                let sent = send(two).then(|n| n + 1);
+                let task = one.then(move |()| {
+                    second.resolve(1).unwrap();
+                    match waits {
+                        true => Task::from(sent.wait()),
+                        false => sent,
+                    }
+                });
+                first.resolve(()).unwrap();
+                assert_eq!(task.wait().unwrap().wait().unwrap(), 2);
+            }
         }
     });
 }
