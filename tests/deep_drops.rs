@@ -478,6 +478,35 @@ fn the_interface_works_while_thread_locals_are_destroyed() {
     );
 }
 
+/// A destructor begins the first wait. Where one stack is full, the next thread goes on.
+// Contract: D2, W1
+#[test]
+fn waits_nest_while_thread_locals_are_destroyed() {
+    fn level(left: usize) -> usize {
+        match left {
+            0 => 0,
+            _ => 1 + spawn(move || level(left - 1)).wait().unwrap(),
+        }
+    }
+    isolated("waits_nest_while_thread_locals_are_destroyed", || {
+        // With assertions a stack has room for fewer.
+        let depth = if cfg!(debug_assertions) {
+            DEEP / 5
+        } else {
+            DEEP
+        };
+        let (tell, told) = std::sync::mpsc::channel();
+        let scene = OnDrop::new(move |_| tell.send(level(depth)).unwrap());
+        let dropper = thread::Builder::new().stack_size(STACK);
+        dropper
+            .spawn(|| drop_at_the_end(Box::new(scene)))
+            .unwrap()
+            .join()
+            .unwrap();
+        assert_eq!(told.recv().unwrap(), depth);
+    });
+}
+
 fn error_of(task: Task<()>) -> TaskError {
     task.wait().unwrap_err()
 }
