@@ -262,7 +262,7 @@ fn what_has_stopped_is_forgotten_in_a_long_line_of_limits() {
     }
     within(|| {
         let (clock, pool) = virtual_pool();
-        let task = round(&pool, 5_000);
+        let task = round(&pool, 1_000);
         let stopped = task.stopped();
         clock.advance(HOUR);
         assert_eq!(task.wait().unwrap(), 0);
