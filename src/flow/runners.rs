@@ -187,9 +187,10 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
         if let Some(whole) = whole {
             deadlock::note_runs_for(&*whole);
         }
-        let (is_over_time, after) = self.serve_from(elements.as_deref());
-        // Before the whole settles, if this runner is the last.
+        let (is_over_time, mut after) = self.serve_from(elements.as_deref());
+        // Before the whole settles, if this runner is the last. The whole waits for that.
         unhandled::drop_reporting(elements);
+        unhandled::drop_reporting(after.elements.take());
         self.control.lock().forget_thread(me);
         // No closure may bring the next outcome any more: who reads may be in a cycle.
         turning::unpark();

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use super::control::Collect;
+use crate::cell::pieces::each_here;
 use crate::cell::slot::Outcome;
 use crate::error::TaskError;
 use crate::promise::Resolver;
@@ -89,7 +90,14 @@ impl<U: Send + 'static> Stream<U> {
         loop {
             let (reader, next) = {
                 let mut inner = self.0.lock();
-                if inner.readers.is_empty() || (inner.ready.is_empty() && !inner.is_over) {
+                if inner.ready.is_empty() {
+                    let left = match inner.is_over {
+                        true => Vec::from(std::mem::take(&mut inner.readers)),
+                        false => Vec::new(),
+                    };
+                    drop(inner);
+                    // What follows one of them may wait for another.
+                    each_here(left, |reader| drop(reader.settle(Ok(None))));
                     return read;
                 }
                 let Some(reader) = inner.readers.pop_front() else {

@@ -179,7 +179,7 @@ impl Queue {
             let result = f();
             if is_outermost {
                 while let Some(actions) = self.next_actions(me) {
-                    self.carry_out(actions);
+                    self.carry_out(actions, me);
                 }
             }
             result
@@ -191,7 +191,7 @@ impl Queue {
         line.next_actions(me, self.now())
     }
 
-    fn carry_out(self: &Arc<Self>, actions: Actions) {
+    fn carry_out(self: &Arc<Self>, actions: Actions, me: ThreadId) {
         if let Some(timer) = actions.timer {
             timer.cancel();
         }
@@ -201,10 +201,14 @@ impl Queue {
         if let Some(at) = actions.wake_at {
             self.set_timer(at);
         }
-        // What is chained on them may run here.
-        each_here(actions.told, |resolver| {
-            let _ = resolver.resolve(());
-        });
+        if !actions.told.is_empty() {
+            // What is chained on them may run here, change the line, and wait for what follows.
+            self.with(|line| line.leave(me));
+            each_here(actions.told, |resolver| {
+                let _ = resolver.resolve(());
+            });
+            self.with(|line| line.enter(me));
+        }
         unhandled::drop_reporting(actions.spent);
     }
 

@@ -305,6 +305,11 @@ impl Line {
         is_new
     }
 
+    /// The calling thread acts no longer.
+    pub(super) fn leave(&mut self, thread: ThreadId) {
+        self.actors.retain(|actor| *actor != thread);
+    }
+
     /// What is to be done now. `None`: nothing, and the calling thread acts no longer.
     pub(super) fn next_actions(
         &mut self,
@@ -319,7 +324,7 @@ impl Line {
         if !actions.is_empty() {
             return Some(actions);
         }
-        self.actors.retain(|actor| *actor != thread);
+        self.leave(thread);
         None
     }
 

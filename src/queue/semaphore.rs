@@ -1,6 +1,6 @@
 //! `Semaphore`: permits that tasks wait for in the order of the calls.
 
-// Lock order: `line` -> nothing. Nothing is settled or dropped under it.
+// Lock order: `line`, or `rest`, alone. Nothing is settled or dropped under them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -8,9 +8,11 @@ use std::panic::Location;
 
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::call_off::enlist;
+use crate::cell::pieces::{InTurn, Pieces};
 use crate::cell::{Upstream, UpstreamRef};
 use crate::drop_queue;
 use crate::error::{At, ErrorKind, TaskError};
+use crate::executor::Runnable;
 use crate::pool::Pool;
 use crate::promise::{Resolver, deferred_in};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
@@ -264,19 +266,50 @@ impl Shared {
         line.grant()
     }
 
-    /// A loop, and not recursion: permits without a taker return here.
+    /// A loop, and not recursion: permits without a taker return here. What follows one of them may
+    /// wait for another.
     fn deliver(self: &Arc<Self>, mut granted: VecDeque<Waiting>) {
-        while let Some(Waiting { permits, resolver }) = granted.pop_front() {
-            let permit = Permit {
-                shared: self.clone(),
-                permits,
-            };
-            if let Err(mut refused) = resolver.resolve(permit) {
-                // It was cancelled.
-                let permits = std::mem::take(&mut refused.permits);
-                granted.extend(self.put_back(permits));
-            }
+        while granted.len() == 1 {
+            let only = granted.pop_front().into_iter();
+            granted = only.flat_map(|waiting| self.grant(waiting)).collect();
         }
+        if !granted.is_empty() {
+            let rest = Mutex::new(granted);
+            let shared = self.clone();
+            Arc::new(InTurn(Granted { shared, rest })).run();
+        }
+    }
+
+    /// Returns those who are next if this one was cancelled.
+    fn grant(self: &Arc<Self>, Waiting { permits, resolver }: Waiting) -> VecDeque<Waiting> {
+        let permit = Permit {
+            shared: self.clone(),
+            permits,
+        };
+        match resolver.resolve(permit) {
+            Ok(()) => VecDeque::new(),
+            Err(mut refused) => self.put_back(std::mem::take(&mut refused.permits)),
+        }
+    }
+}
+
+/// Those whose permits are free.
+struct Granted {
+    shared: Arc<Shared>,
+    /// Those that no thread has taken.
+    rest: Mutex<VecDeque<Waiting>>,
+}
+
+impl Pieces for Granted {
+    type Piece = Waiting;
+
+    fn next(&self) -> Option<Waiting> {
+        self.rest.lock().pop_front()
+    }
+
+    fn call(&self, waiting: Waiting) {
+        let more = self.shared.grant(waiting);
+        self.rest.lock().extend(more);
     }
 }
 

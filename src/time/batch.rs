@@ -1,6 +1,7 @@
 //! Calls that wait for one run together.
 
 use super::rule::Moment;
+use crate::cell::pieces::each_here;
 use crate::error::TaskError;
 use crate::promise::Resolver;
 use crate::sync::Instant;
@@ -19,9 +20,10 @@ pub(super) struct Batch<A, T: Send + 'static> {
 impl<A, T: Send + 'static> Batch<A, T> {
     /// Fails the calls. No lock is held.
     pub(super) fn fail(self, error: &TaskError) {
-        for caller in self.callers {
-            let _ = caller.settle(Err(error.clone()));
-        }
+        let callers = self.callers.into_iter();
+        let callers: Vec<_> = callers.map(|caller| (caller, error.clone())).collect();
+        // What follows one of them may wait for another.
+        each_here(callers, |(caller, error)| drop(caller.settle(Err(error))));
         unhandled::drop_reporting(self.argument);
     }
 }

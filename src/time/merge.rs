@@ -15,6 +15,7 @@ use super::present_run::PresentRun;
 use super::rule::{Moment, Rule};
 use super::time_of;
 use crate::cell::UpstreamRef;
+use crate::cell::pieces::each_here;
 use crate::cell::slot::Outcome;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::pool::Pool;
@@ -299,12 +300,13 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
             (callers, before, state.go_on([None, None]))
         };
         unhandled::drop_reporting(before);
-        let mut callers = callers.unwrap_or_default();
-        let last = callers.pop();
-        for caller in callers {
-            settle_with(caller, &outcome);
-        }
-        if let Some(caller) = last {
+        // The next run does not wait for what follows this one.
+        self.carry_out(effects);
+        let callers = callers.unwrap_or_default().into_iter();
+        let callers: Vec<_> = callers.map(|caller| (caller, outcome.clone())).collect();
+        unhandled::drop_reporting(outcome);
+        // What follows one of them may wait for another. The last one gets the outcome itself.
+        each_here(callers, |(caller, outcome)| {
             match Arc::try_unwrap(outcome) {
                 Ok(outcome) => unhandled::drop_reporting(caller.settle(outcome)),
                 Err(outcome) => {
@@ -312,10 +314,7 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
                     unhandled::drop_reporting(outcome);
                 }
             }
-        } else {
-            unhandled::drop_reporting(outcome);
-        }
-        self.carry_out(effects);
+        });
     }
 }
 

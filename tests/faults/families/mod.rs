@@ -4,6 +4,7 @@
 mod calls;
 mod reentrant;
 mod starts;
+mod turns;
 mod unused;
 mod values;
 
