@@ -319,12 +319,12 @@ impl Job {
         self.0.as_ref().is_none_or(|(work, _)| work.is_over())
     }
 
-    /// The job as a pool's queues carry it.
     /// The continuations, and the id of the job.
     pub(crate) fn chain(&self) -> Option<(Arc<dyn Continuation>, u32)> {
         self.0.clone()
     }
 
+    /// The job as a pool's queues carry it.
     pub(crate) fn into_work(self) -> Arc<dyn Runnable> {
         Arc::new(QueuedJob(Mutex::new(Some(self))))
     }
