@@ -349,7 +349,7 @@ impl Executor for Pool {
         let registry = &self.0.registry;
         let work = match registry.capacity {
             None => job.into_work(),
-            Some(_) => Seated::new(job, Seat::new(registry)),
+            Some(_) => Seated::runnable(job, Seat::new(registry)),
         };
         if let Err(rejected) = self.submit_continuation(work) {
             rejected.settle();

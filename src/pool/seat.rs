@@ -68,7 +68,7 @@ pub(super) struct Seated {
 }
 
 impl Seated {
-    pub(super) fn new(job: Job, seat: Arc<Seat>) -> Arc<dyn Runnable> {
+    pub(super) fn runnable(job: Job, seat: Arc<Seat>) -> Arc<dyn Runnable> {
         if !job.note_place(seat.clone()) {
             // It was cancelled before, and needs no place.
             seat.give_back();
