@@ -107,24 +107,41 @@ mod on_linux {
         true
     }
 
+    /// Runs the test `name`, whose body is `body`, where `/proc` is empty.
+    fn without_proc(name: &str, body: fn()) {
+        if is_child(name) {
+            assert!(std::fs::read_link("/proc/thread-self").is_err());
+            watched(body);
+        } else if !run_without_proc(name) {
+            skipped("no mount namespace can be had");
+        }
+    }
+
     // Contract: P1
     #[test]
-    fn without_proc_jobs_that_block_run_at_once_and_others_need_few_threads() {
-        const NAME: &str =
-            "on_linux::without_proc_jobs_that_block_run_at_once_and_others_need_few_threads";
-        if !is_child(NAME) {
-            if !run_without_proc(NAME) {
-                skipped("no mount namespace can be had");
-            }
-            return;
-        }
-        assert!(std::fs::read_link("/proc/thread-self").is_err());
-        watched(|| {
+    fn without_proc_jobs_that_block_all_run_at_once() {
+        without_proc(
+            "on_linux::without_proc_jobs_that_block_all_run_at_once",
             // Of the default size.
-            all_run_at_once(&Pool::new(), 64);
+            || all_run_at_once(&Pool::new(), 64),
+        );
+    }
+
+    // Contract: P1
+    #[test]
+    fn without_proc_a_flood_needs_few_threads() {
+        without_proc("on_linux::without_proc_a_flood_needs_few_threads", || {
             few_threads_for_no_ops(&Pool::new());
-            few_threads_for_computations(&Pool::new());
         });
+    }
+
+    // Contract: P1
+    #[test]
+    fn without_proc_jobs_that_compute_need_few_threads() {
+        without_proc(
+            "on_linux::without_proc_jobs_that_compute_need_few_threads",
+            || few_threads_for_computations(&Pool::new()),
+        );
     }
 
     // Contract: P1
