@@ -123,7 +123,7 @@ impl<U: Send + 'static> Drop for Stream<U> {
     }
 }
 
-/// Nobody reads them.
+/// No thread reads them.
 fn drop_all<U: 'static>(ready: VecDeque<Outcome<U>>) {
     drop_queue::flat(move || unhandled::drop_each(ready));
 }

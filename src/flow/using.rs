@@ -29,8 +29,8 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// `body` runs on the pool of this task, and `release` on the thread where the last closure of
     /// `body` has returned. What is chained on the new task runs there too, or, if that is settled
-    /// by then, on the pool of this task: an [`on`](Task::on) before `using` ends with it. For work that outlives `body`, let this task have an `Arc`, which
-    /// `body` can clone.
+    /// by then, on the pool of this task: an [`on`](Task::on) before `using` ends with it. For work
+    /// that outlives `body`, let this task have an `Arc`, which `body` can clone.
     ///
     /// # Errors
     ///

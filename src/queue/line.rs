@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::job::QueuedJob;
 use super::rate::{Rate, Room};
+use super::watchers::Watchers;
 use crate::cell::state::Phase;
 use crate::cell::{AnyCell, deadlock, with_state};
 use crate::promise::Resolver;
@@ -51,59 +52,6 @@ impl Actions {
     fn is_empty(&self) -> bool {
         let is_idle = self.starts.is_empty() && self.told.is_empty() && self.spent.is_empty();
         is_idle && self.wake_at.is_none() && self.timer.is_none()
-    }
-}
-
-const WATCHERS_KEPT: usize = 16;
-
-/// Those who wait until the line is short.
-#[derive(Default)]
-struct Watchers {
-    /// Until no job waits or runs.
-    idle: Vec<Resolver<()>>,
-    /// Until fewer than this number of jobs wait.
-    below: BTreeMap<usize, Vec<Resolver<()>>>,
-    count: usize,
-    /// The length from which on cancelled entries are searched for.
-    kept: usize,
-}
-
-impl Watchers {
-    fn add(&mut self, below: Option<usize>, resolver: Resolver<()>) {
-        match below {
-            None => self.idle.push(resolver),
-            Some(below) => self.below.entry(below).or_default().push(resolver),
-        }
-        self.count += 1;
-    }
-
-    /// Removes cancelled entries, when there may be many.
-    fn sweep(&mut self) -> Vec<Resolver<()>> {
-        let mut cancelled = Vec::new();
-        if self.count >= self.kept {
-            let is_cancelled = |resolver: &mut Resolver<()>| !resolver.is_wanted();
-            cancelled.extend(self.idle.extract_if(.., is_cancelled));
-            for list in self.below.values_mut() {
-                cancelled.extend(list.extract_if(.., is_cancelled));
-            }
-            self.below.retain(|_, list| !list.is_empty());
-            self.count -= cancelled.len();
-            self.kept = WATCHERS_KEPT.max(2 * self.count);
-        }
-        cancelled
-    }
-
-    fn take_reached(&mut self, waiting: usize, is_idle: bool) -> Vec<Resolver<()>> {
-        if self.count == 0 {
-            return Vec::new();
-        }
-        let reached = self.below.split_off(&(waiting + 1));
-        let mut told: Vec<_> = reached.into_values().flatten().collect();
-        if is_idle {
-            told.extend(std::mem::take(&mut self.idle));
-        }
-        self.count -= told.len();
-        told
     }
 }
 

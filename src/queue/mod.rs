@@ -66,6 +66,7 @@
 // Map for maintainers, from the ground up:
 //   rate.rs        how many may begin in a time: plain data
 //   job.rs         a chain's job in the queue
+//   watchers.rs    who waits for a short line: plain data
 //   line.rs        which jobs wait, run, start next: plain data
 //   core.rs        Queue: acts on what the line decides
 //   watched.rs     tasks that settle when the line is short
@@ -81,6 +82,7 @@ mod semaphore;
 mod task_queue;
 mod verbs;
 mod watched;
+mod watchers;
 
 pub use builder::TaskQueueBuilder;
 pub use semaphore::{Permit, Semaphore};

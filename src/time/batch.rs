@@ -2,10 +2,11 @@
 
 use super::rule::Moment;
 use crate::cell::pieces::each_here;
+use crate::cell::slot::Outcome;
 use crate::error::TaskError;
 use crate::promise::Resolver;
-use crate::sync::Instant;
-use crate::unhandled;
+use crate::sync::{Arc, Instant};
+use crate::{guard, unhandled};
 
 /// Calls that are merged.
 pub(super) struct Batch<A, T: Send + 'static> {
@@ -40,4 +41,33 @@ pub(super) fn merge<A, T: Send + 'static>(
     earlier.callers.extend(batch.callers);
     earlier.due = batch.due;
     Some(std::mem::replace(&mut earlier.argument, batch.argument))
+}
+
+/// Settles all calls of a run.
+pub(super) fn settle_all<T>(callers: Vec<Resolver<T>>, outcome: Arc<Outcome<T>>)
+where
+    T: Clone + Send + Sync + 'static,
+{
+    let callers = callers.into_iter();
+    let callers: Vec<_> = callers.map(|caller| (caller, outcome.clone())).collect();
+    unhandled::drop_reporting(outcome);
+    // What follows one of them may wait for another. The last one gets the outcome itself.
+    each_here(callers, |(caller, outcome)| {
+        match Arc::try_unwrap(outcome) {
+            Ok(outcome) => unhandled::drop_reporting(caller.settle(outcome)),
+            Err(outcome) => {
+                settle_with(caller, &outcome);
+                unhandled::drop_reporting(outcome);
+            }
+        }
+    });
+}
+
+/// Settles one of several calls. A clone of the value may panic.
+pub(super) fn settle_with<T: Clone + Send + 'static>(caller: Resolver<T>, outcome: &Outcome<T>) {
+    let outcome = match guard::catch(|| outcome.clone()) {
+        Ok(outcome) => outcome,
+        Err(payload) => Err(TaskError::panicked_in_drop(payload)),
+    };
+    unhandled::drop_reporting(caller.settle(outcome));
 }

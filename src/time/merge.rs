@@ -10,19 +10,18 @@
 use std::panic::Location;
 
 use super::alarm::{self, Alarm, Rung};
-use super::batch::{Batch, merge};
+use super::batch::{Batch, merge, settle_all, settle_with};
 use super::present_run::PresentRun;
 use super::rule::{Moment, Rule};
 use super::time_of;
 use crate::cell::UpstreamRef;
-use crate::cell::pieces::each_here;
 use crate::cell::slot::Outcome;
 use crate::error::{At, ErrorKind, TaskError};
 use crate::pool::Pool;
 use crate::promise::{Resolver, deferred_in};
 use crate::sync::{Arc, Instant, Mutex};
 use crate::task::{Given, IntoTask, Task, TaskBuilder, tie};
-use crate::{drop_queue, guard, unhandled};
+use crate::{drop_queue, unhandled};
 
 /// The closure of the user's.
 pub(super) type Work<A, T> = Box<dyn FnMut(A) -> Given<T> + Send>;
@@ -302,19 +301,7 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
         unhandled::drop_reporting(before);
         // The next run does not wait for what follows this one.
         self.carry_out(effects);
-        let callers = callers.unwrap_or_default().into_iter();
-        let callers: Vec<_> = callers.map(|caller| (caller, outcome.clone())).collect();
-        unhandled::drop_reporting(outcome);
-        // What follows one of them may wait for another. The last one gets the outcome itself.
-        each_here(callers, |(caller, outcome)| {
-            match Arc::try_unwrap(outcome) {
-                Ok(outcome) => unhandled::drop_reporting(caller.settle(outcome)),
-                Err(outcome) => {
-                    settle_with(caller, &outcome);
-                    unhandled::drop_reporting(outcome);
-                }
-            }
-        });
+        settle_all(callers.unwrap_or_default(), outcome);
     }
 }
 
@@ -429,13 +416,4 @@ impl<A: 'static, T: Send + 'static> Drop for Merger<A, T> {
             unhandled::drop_reporting(last);
         });
     }
-}
-
-/// Settles one of several calls. A clone of the value may panic.
-fn settle_with<T: Clone + Send + 'static>(caller: Resolver<T>, outcome: &Outcome<T>) {
-    let outcome = match guard::catch(|| outcome.clone()) {
-        Ok(outcome) => outcome,
-        Err(payload) => Err(TaskError::panicked_in_drop(payload)),
-    };
-    unhandled::drop_reporting(caller.settle(outcome));
 }

@@ -121,7 +121,7 @@ fn a_cancelled_chain_leaves_the_line_and_is_dropped_at_once() {
             assert_eq!(queue.pending(), 0);
         }
         drops.wait_for(6);
-        // One that waits behind it still has its turn.
+        // Those that wait beside it run.
         let next = Task::ready(1).on(&queue).then(|n| n + 1);
         let cancelled = Task::ready(1).on(&queue).then(|n| n + 1);
         let last = Task::ready(2).on(&queue).then(|n| n + 1);

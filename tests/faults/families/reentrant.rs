@@ -2,6 +2,7 @@
 
 use std::iter;
 use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use fast_async::retry::Decision;
@@ -97,7 +98,7 @@ fn permits_that_are_asked_for_and_given_back_in_what_follows_one() {
             })
         });
         assert_eq!(task.wait().unwrap(), 1);
-        // A permit in a value that nobody takes.
+        // A permit in a value without a consumer.
         let own = semaphore.clone();
         let gives = OnDrop::new(move |_| drop(own.acquire(2)));
         drop(semaphore.acquire(2).then(move |permit| (permit, gives)));
@@ -151,7 +152,7 @@ fn a_flow_that_is_ended_by_its_own_iterator_or_closure() {
         // A flow inside the closure of another, which gets threads in the place of those that wait.
         let own = pool_of(2);
         let sums = own.clone().map_limit(0..4, 2, move |n| {
-            let inner = own.map_limit(0..n, 2, |m| Ok(m));
+            let inner = own.map_limit(0..n, 2, Ok);
             Ok(inner.wait()?.into_iter().sum::<u32>())
         });
         assert_eq!(sums.wait().unwrap(), [0, 0, 1, 3]);
@@ -195,16 +196,16 @@ fn a_task_that_starts_others_of_its_group_while_it_is_dropped() {
 
 #[test]
 fn a_policy_that_retries_itself() {
-    stand("policy", |ground| {
-        let own = ground.pool.clone();
+    stand("policy", |_| {
+        // One that waits is replaced, which leaves a thread more.
+        let pool = pool_of(2);
+        let own = pool.clone();
         let policy = Retry::attempts(3).when(move |_, _| {
             let inner = own.retry(Retry::attempts(2), |_| Err::<(), _>("no".into()));
             assert_eq!(inner.wait().unwrap_err().attempts(), Some(2));
             Decision::Again
         });
-        let task = ground
-            .pool
-            .retry(policy, |_| Err::<(), BoxError>("no".into()));
+        let task = pool.retry(policy, |_| Err::<(), BoxError>("no".into()));
         assert_eq!(task.wait().unwrap_err().attempts(), Some(3));
     });
 }
@@ -227,9 +228,9 @@ fn calls_of_a_debounce_in_its_closure_and_in_its_drops() {
         assert!(ground.pool.wait_idle(PATIENCE));
         place.lock().unwrap().take();
 
-        type Calls<V> = Arc<Mutex<Option<Debounce<V, ()>>>>;
-        let place: Calls<Option<OnDrop<Box<dyn FnOnce(std::thread::ThreadId) + Send>>>> =
-            Arc::default();
+        type Argument = OnDrop<Box<dyn FnOnce(ThreadId) + Send>>;
+        type Place = Arc<Mutex<Option<Debounce<Option<Argument>, ()>>>>;
+        let place = Place::default();
         let debounce = ground.pool.debounce(HOUR, |_| Ok(()));
         *place.lock().unwrap() = Some(debounce.clone());
         let (own, called) = (place.clone(), Count::default());

@@ -91,7 +91,7 @@ pub(super) const CALLS: &[Call] = &[
         first(pool.map_limit([1, 2, 3], 2, move |_| Ok(go())))
     }),
     ("map_limit, its iterator", |pool, charge| {
-        first(pool.map_limit(elements(charge), 2, |n| Ok(n)))
+        first(pool.map_limit(elements(charge), 2, Ok))
     }),
     ("filter_map", |pool, charge| {
         let go = fuse(charge);
@@ -106,7 +106,7 @@ pub(super) const CALLS: &[Call] = &[
         task.and_then(|mut outcomes| Ok(outcomes.pop().expect("one element")?))
     }),
     ("map_settled, its iterator", |pool, charge| {
-        let task = pool.map_settled(elements(charge), 2, |n| Ok(n));
+        let task = pool.map_settled(elements(charge), 2, Ok);
         task.then(|_| 7)
     }),
     ("map_unordered", |pool, charge| {
@@ -119,7 +119,7 @@ pub(super) const CALLS: &[Call] = &[
         })
     }),
     ("map_unordered, its iterator", |_, charge| {
-        let results = map_unordered(elements(charge), 2, |n| Ok(n));
+        let results = map_unordered(elements(charge), 2, Ok);
         let next = results.next_task();
         next.and_then(move |next| {
             drop(results);

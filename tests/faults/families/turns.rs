@@ -45,7 +45,7 @@ fn a_merged_call_may_wait_for_another() {
     stand("merged", |_| {
         let pool = pool_of(2);
         for is_cancelled in [true, false] {
-            let save = pool.debounce(HOUR, |n| Ok::<u32, BoxError>(n));
+            let save = pool.debounce(HOUR, Ok::<u32, BoxError>);
             let (send, later) = mpsc::channel();
             let first = after(save.call(1), later);
             send.send(save.call(2)).unwrap();

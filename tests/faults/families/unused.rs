@@ -53,7 +53,7 @@ const UNUSED: &[Unused] = &[
         },
     ),
     (
-        "Debounce, an argument that nobody wants",
+        "Debounce, an argument whose call is cancelled",
         |ground, grenade| {
             let debounce = ground.pool.debounce(HOUR, |_: Grenade| Ok(7));
             debounce.call(grenade).cancel();
