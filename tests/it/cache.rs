@@ -234,7 +234,7 @@ mod failures {
     use super::*;
 
     // Contract: H1
-    // V76
+    // Case: 176
     #[test]
     fn a_failure_reaches_all_callers_and_is_not_kept() {
         within(|| {
@@ -263,7 +263,7 @@ mod failures {
     }
 
     // Contract: H1
-    // V74
+    // Case: 174
     #[test]
     fn a_panic_reaches_all_callers_and_the_next_call_loads_anew() {
         within(|| {
@@ -355,7 +355,7 @@ mod cancels {
     use super::*;
 
     // Contract: H2, C3
-    // V72
+    // Case: 172
     #[test]
     fn cancelled_by_one_caller_it_goes_on_for_the_others() {
         within(|| {
@@ -374,7 +374,7 @@ mod cancels {
 
     /// The closure of the cancelled load still runs when the next one has a value.
     // Contract: H2, C1
-    // V72
+    // Case: 172
     #[test]
     fn cancelled_by_the_last_caller_it_is_cancelled_and_a_newcomer_starts_afresh() {
         within(|| {
@@ -407,7 +407,7 @@ mod cancels {
     }
 
     // Contract: H2, C1
-    // V72
+    // Case: 172
     #[test]
     fn cancelled_before_it_begins_it_never_does() {
         within(|| {
@@ -446,7 +446,7 @@ mod cancels {
 
     /// One that comes while the last one leaves.
     // Contract: H2
-    // V72
+    // Case: 172
     #[test]
     fn a_newcomer_never_gets_a_cancelled_load() {
         within(|| {
@@ -485,7 +485,7 @@ mod forgetting {
     use super::*;
 
     // Contract: H2
-    // V73
+    // Case: 173
     #[test]
     fn the_end_of_a_forgotten_load_does_not_touch_the_new_one() {
         within(|| {
@@ -517,7 +517,7 @@ mod forgetting {
     }
 
     // Contract: H2
-    // V73
+    // Case: 173
     #[test]
     fn the_failure_of_a_forgotten_load_does_not_touch_the_new_one() {
         within(|| {
@@ -650,7 +650,7 @@ mod time {
 
     /// The load takes longer than its value is kept.
     // Contract: H3
-    // V76
+    // Case: 176
     #[test]
     fn the_time_of_a_value_counts_from_the_end_of_its_load() {
         within(|| {
@@ -676,7 +676,7 @@ mod time {
     }
 
     // Contract: H3, T5
-    // V76
+    // Case: 176
     #[test]
     fn a_value_goes_when_its_time_is_over_though_no_call_comes() {
         within(|| {
@@ -702,7 +702,7 @@ mod time {
     }
 
     // Contract: H3
-    // V76
+    // Case: 176
     #[test]
     fn no_time_is_a_single_flight() {
         within(|| {
@@ -754,7 +754,7 @@ mod time {
     }
 
     // Contract: H3
-    // V76
+    // Case: 176
     #[test]
     fn a_value_that_expires_while_it_is_loaded_anew_leaves_the_load() {
         within(|| {

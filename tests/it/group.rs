@@ -49,7 +49,7 @@ mod ends {
     }
 
     // Contract: G1, X2
-    // V53
+    // Case: 153
     #[test]
     fn it_waits_for_cancelled_closures_that_run_on() {
         within(|| {
@@ -196,7 +196,7 @@ mod ends {
     }
 
     // Contract: G2
-    // V56
+    // Case: 156
     #[test]
     fn tasks_that_have_ended_leave_nothing_behind() {
         within(|| {
@@ -236,7 +236,7 @@ mod failures {
     }
 
     // Contract: X1
-    // V59
+    // Case: 159
     #[test]
     fn a_failure_that_was_handled_spares_the_others() {
         within(|| {
@@ -426,7 +426,7 @@ mod cancels {
     use super::*;
 
     // Contract: G2
-    // V54
+    // Case: 154
     #[test]
     fn the_value_of_the_block_survives_tasks_that_it_cancelled() {
         within(|| {
@@ -443,7 +443,7 @@ mod cancels {
     }
 
     // Contract: G2
-    // V51
+    // Case: 151
     #[test]
     fn a_task_may_cancel_its_group_as_its_first_act() {
         within(|| {
@@ -460,7 +460,7 @@ mod cancels {
     }
 
     // Contract: G2
-    // V52
+    // Case: 152
     #[test]
     fn a_task_for_a_group_that_is_over_is_rejected_and_its_closure_dropped() {
         within(|| {
@@ -525,7 +525,7 @@ mod cancels {
     }
 
     // Contract: G1, G2
-    // V58
+    // Case: 158
     #[test]
     fn a_time_limit_cancels_the_rest_and_what_had_finished_is_there() {
         within(|| {

@@ -176,7 +176,7 @@ mod limits {
     use super::*;
 
     // Contract: X2, Q1
-    // V60
+    // Case: 160
     #[test]
     fn a_cancelled_closure_holds_its_place_until_it_has_returned() {
         within(|| {
@@ -207,7 +207,7 @@ mod limits {
     }
 
     // Contract: Q1
-    // V61
+    // Case: 161
     #[test]
     fn a_job_that_is_cancelled_in_the_line_frees_its_place_at_once() {
         within(|| {
@@ -252,7 +252,7 @@ mod limits {
     }
 
     // Contract: Q1, X2
-    // V62
+    // Case: 162
     #[test]
     fn the_limit_may_change_at_any_time() {
         within(|| {
@@ -378,7 +378,7 @@ mod rates {
     use super::*;
 
     // Contract: Q1
-    // V68
+    // Case: 168
     #[test]
     fn no_window_has_more_than_its_number() {
         within(|| {
@@ -437,7 +437,7 @@ mod rates {
     }
 
     // Contract: Q1
-    // V61
+    // Case: 161
     #[test]
     fn a_job_that_never_begins_is_not_charged() {
         within(|| {
@@ -467,7 +467,7 @@ mod rates {
     }
 
     // Contract: Q4
-    // V63
+    // Case: 163
     #[test]
     fn the_time_of_a_rate_wakes_threads_that_wait_for_a_short_queue() {
         within(|| {
@@ -704,7 +704,7 @@ mod ends {
     type Act = fn(&TaskQueue, &[Task<()>]);
 
     // Contract: Q4
-    // V64
+    // Case: 164
     #[test]
     fn clear_settles_what_it_drops() {
         within(|| {
@@ -735,7 +735,7 @@ mod ends {
     }
 
     // Contract: Q4
-    // V63
+    // Case: 163
     #[test]
     fn every_cause_wakes_all_threads_that_wait_for_a_short_queue() {
         within(|| {
@@ -868,7 +868,7 @@ mod semaphores {
     use super::*;
 
     // Contract: Q3
-    // V66
+    // Case: 166
     #[test]
     fn a_large_acquire_is_not_passed_by_small_ones() {
         within(|| {
@@ -890,7 +890,7 @@ mod semaphores {
     }
 
     // Contract: Q3
-    // V66
+    // Case: 166
     #[test]
     fn more_than_there_are_is_an_error() {
         within(|| {
@@ -909,7 +909,7 @@ mod semaphores {
     }
 
     // Contract: Q3
-    // V67
+    // Case: 167
     #[test]
     fn a_cancelled_acquire_leaves_the_queue_and_loses_no_permit() {
         within(|| {
@@ -936,7 +936,7 @@ mod semaphores {
     }
 
     // Contract: Q3
-    // V67
+    // Case: 167
     #[test]
     fn cancels_that_race_the_hand_off_lose_and_repeat_no_step() {
         within(|| {

@@ -38,7 +38,7 @@ mod scopes {
     use super::*;
 
     // Contract: E1
-    // V96
+    // Case: 196
     #[test]
     fn a_value_is_there_in_its_scope_alone() {
         within(|| {
@@ -160,7 +160,7 @@ mod closures {
     }
 
     // Contract: E1
-    // V96
+    // Case: 196
     #[test]
     fn each_link_and_observer_carries_what_its_registration_saw() {
         within(|| {
@@ -244,7 +244,7 @@ mod closures {
     }
 
     // Contract: E1
-    // V69
+    // Case: 169
     #[test]
     fn a_job_that_waits_in_a_queue_sees_what_its_caller_saw() {
         within(|| {

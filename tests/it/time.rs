@@ -57,6 +57,7 @@ mod delays {
     }
 
     // Contract: T1, K1
+    // Case: 134
     #[test]
     fn they_come_in_the_order_of_deadlines_and_then_of_calls() {
         within(|| {
@@ -210,6 +211,7 @@ mod delays {
     }
 
     // Contract: T3
+    // Case: 135
     #[test]
     fn a_million_disarmed_timers_leave_no_memory() {
         within(|| {
@@ -313,6 +315,7 @@ mod limits {
     }
 
     // Contract: T1
+    // Case: 128
     #[test]
     fn the_value_wins_at_the_same_moment() {
         within(|| {
@@ -363,6 +366,7 @@ mod limits {
     }
 
     // Contract: T4
+    // Case: 129
     #[test]
     fn it_fires_behind_a_full_pool() {
         within(|| {
@@ -388,6 +392,7 @@ mod limits {
     }
 
     // Contract: T4
+    // Case: 132
     #[test]
     fn an_outcome_after_the_limit_is_dropped_once() {
         within(|| {
@@ -457,6 +462,7 @@ mod limits {
     }
 
     // Contract: T4
+    // Case: 131
     #[test]
     fn an_unhandled_failure_is_reported() {
         within(|| {
@@ -622,6 +628,7 @@ mod limits {
     }
 
     // Contract: T1
+    // Case: 130
     #[test]
     fn many_short_limits_over_long_delays_all_fire() {
         within(|| {
@@ -696,7 +703,37 @@ mod limits {
 mod clocks {
     use super::*;
 
+    // Contract: T1, K1
+    // Case: 134
+    #[test]
+    fn a_continuation_may_cancel_and_make_neighbours_of_the_same_moment() {
+        within(|| {
+            let (clock, pool) = virtual_pool();
+            let (give, neighbour) = mpsc::channel::<Task<()>>();
+            let (order, own) = (Log::new(), pool.clone());
+            let note = |number: u32| {
+                let order = order.clone();
+                move |()| order.push(number)
+            };
+            let (first, again) = (note(1), note(4));
+            let task = pool.delay(SECOND).and_then(move |()| {
+                first(());
+                let neighbour = neighbour.recv().unwrap();
+                assert_eq!(neighbour.cancel(), CancelOutcome::Prevented);
+                own.delay(Duration::ZERO).then(again)
+            });
+            give.send(pool.delay(SECOND).then(note(2))).unwrap();
+            let third = pool.delay(SECOND).then(note(3));
+            clock.advance(SECOND);
+            assert_eq!(order.take(), [1, 3, 4]);
+            assert_eq!(clock.pending(), 0);
+            task.wait().unwrap();
+            third.wait().unwrap();
+        });
+    }
+
     // Contract: K1
+    // Case: 145
     #[test]
     fn a_timer_made_by_a_callback_fires_at_its_own_time() {
         within(|| {
@@ -775,6 +812,7 @@ mod clocks {
     }
 
     // Contract: K1
+    // Case: 150
     #[test]
     fn two_pools_with_two_clocks_do_not_meet() {
         within(|| {

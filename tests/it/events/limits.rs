@@ -7,7 +7,7 @@ use super::{Gate, Latch, gated, line, lines, pool_of, spawn_with, until, virtual
 const MILLI: Duration = Duration::from_millis(1);
 
 // Contract: E2
-// V97
+// Case: 197
 #[test]
 fn progress_is_told_at_most_once_in_a_while_by_the_clock_of_the_pool() {
     within(|| {

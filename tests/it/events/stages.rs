@@ -8,7 +8,7 @@ use super::{
 };
 
 // Contract: E2
-// V97
+// Case: 197
 #[test]
 fn events_come_in_their_order() {
     within(|| {
@@ -41,7 +41,7 @@ enum End {
 }
 
 // Contract: E2
-// V97
+// Case: 197
 #[test]
 fn the_last_progress_comes_before_the_end_and_nothing_after_it() {
     within(|| {
