@@ -1,14 +1,15 @@
-//! Topics, queues, loops and groups, when a burst is over or what was in them has ended.
+//! Topics, queues, loops, groups and limits, when a burst is over or what was in them has ended.
 
 use std::thread;
+use std::time::Duration;
 
 use fast_async::loop_queue::LocalLoop;
 use fast_async::topic::{Overflow, Topic, Topics};
-use fast_async::{LoopQueue, Task, TaskQueue, group};
+use fast_async::{LoopQueue, Task, TaskQueue, deferred, group};
 
 use crate::bytes::live_bytes;
-use crate::comes_down_to;
 use crate::support::{Count, Gate, isolated};
+use crate::{comes_down_to, one_thread, stays_small};
 
 const BURST: usize = 300_000;
 
@@ -135,6 +136,56 @@ fn a_burst_of_closures_of_a_loop() {
         assert_eq!(window.queue().run_pending(), BURST / 3);
         comes_down_to(before);
     });
+}
+
+// Contract: G2
+// Case: 156
+#[test]
+fn a_million_tasks_of_a_group() {
+    isolated("a_million_tasks_of_a_group", || {
+        let ended = one_thread().group(|g| {
+            stays_small(rounds(), || {
+                for n in 1..1_000 {
+                    g.spawn(move || n).detach();
+                }
+                // The last one: the pool has one thread.
+                g.spawn(|| ()).wait().unwrap();
+            });
+        });
+        ended.unwrap();
+    });
+}
+
+// Contract: T3
+// Case: 135
+#[test]
+fn a_million_time_limits_that_do_not_end() {
+    isolated("a_million_time_limits_that_do_not_end", || {
+        let limited = || {
+            let (resolver, task) = deferred();
+            (resolver, task.timeout(Duration::from_secs(3600)))
+        };
+        stays_small(rounds(), || {
+            for n in 0..1_000 {
+                let (resolver, task) = limited();
+                resolver.resolve(n).unwrap();
+                assert_eq!(task.wait().unwrap(), n);
+            }
+        });
+        // Many at once.
+        let before = live_bytes();
+        let pending: Vec<_> = (0..BURST / 3).map(|_| limited()).collect();
+        for (resolver, task) in pending {
+            resolver.resolve(7).unwrap();
+            assert_eq!(task.wait().unwrap(), 7);
+        }
+        comes_down_to(before);
+    });
+}
+
+/// A million in all, where that does not take long.
+fn rounds() -> usize {
+    if cfg!(debug_assertions) { 100 } else { 1_000 }
 }
 
 // Contract: G2
