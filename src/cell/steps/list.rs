@@ -7,7 +7,7 @@ use crate::sync::{Arc, TakeOnce};
 
 /// A driver takes a batch from this many steps on. Fewer in a model.
 const MIN_BATCH: usize = if cfg!(any(loom, shuttle)) { 2 } else { 4 };
-/// The entries of the first chunk and of the largest; chunks grow by doubling.
+/// The entries of the smallest chunk and of the largest.
 const MIN_CHUNK: usize = 4;
 const MAX_CHUNK: usize = 512;
 /// The list is not compacted for fewer holes than this.
@@ -162,8 +162,9 @@ impl List {
 
     #[cold]
     fn begin_piece(&mut self, entry: Entry) {
-        let last = self.chunks.back().map_or(0, Vec::capacity);
-        let mut chunk = Vec::with_capacity((2 * last).clamp(MIN_CHUNK, MAX_CHUNK));
+        // As large as all before it together, while none is removed.
+        let room = self.waiting.next_power_of_two();
+        let mut chunk = Vec::with_capacity(room.clamp(MIN_CHUNK, MAX_CHUNK));
         chunk.push(entry);
         self.chunks.push_back(chunk);
     }
@@ -270,19 +271,40 @@ impl List {
 
     pub(super) fn remove(&mut self, number: u64) -> Option<Box<dyn Step>> {
         if let Some(front) = &self.front
-            && let Ok(place) = find(&front.steps.0, number)
+            && let Some(place) = find(&front.steps.0, number)
         {
             return front.steps.take(place);
         }
-        let behind = |chunk: &Vec<Entry>| chunk[0].label.number() <= number;
-        let chunk = self.chunks.partition_point(behind).checked_sub(1)?;
-        let chunk = &mut self.chunks[chunk];
-        let place = find(chunk, number).ok()?;
+        let begins_before = |chunk: &Vec<Entry>| chunk[0].label.number() <= number;
+        let index = match self.chunks.get(1) {
+            Some(second) if begins_before(second) => self.chunks.partition_point(begins_before) - 1,
+            _ => 0,
+        };
+        let chunk = self.chunks.get_mut(index)?;
+        let place = find(chunk, number)?;
         let step = chunk[place].step.get_mut().take()?;
         self.waiting -= 1;
         self.holes += 1;
+        if index == 0 && place == self.head {
+            self.pass_holes();
+        }
         self.compact();
         Some(step)
+    }
+
+    /// Passes the holes before the first step.
+    fn pass_holes(&mut self) {
+        while let Some(chunk) = self.chunks.front_mut()
+            && let Some(entry) = chunk.get_mut(self.head)
+            && !entry.is_there()
+        {
+            self.head += 1;
+            self.holes -= 1;
+            if self.head == chunk.len() {
+                self.chunks.pop_front();
+                self.head = 0;
+            }
+        }
     }
 
     /// Moves all steps, including those of the front, into chunks without holes. The driver of the
@@ -398,6 +420,15 @@ impl List {
     }
 }
 
-fn find(entries: &[Entry], number: u64) -> Result<usize, usize> {
-    entries.binary_search_by_key(&number, |entry| entry.label.number())
+/// Returns the index of the entry with this number.
+fn find(entries: &[Entry], number: u64) -> Option<usize> {
+    let first = entries.first()?.label.number();
+    // Numbers follow one another where no hole was closed.
+    let place = usize::try_from(number.checked_sub(first)?).ok()?;
+    match entries.get(place) {
+        Some(entry) if entry.label.number() == number => Some(place),
+        _ => entries
+            .binary_search_by_key(&number, |entry| entry.label.number())
+            .ok(),
+    }
 }
