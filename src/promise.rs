@@ -10,13 +10,11 @@ use std::panic::Location;
 
 pub use shared::SharedResolver;
 
-use crate::cell::drive::drive_from;
-use crate::cell::driver::Driver;
-use crate::cell::slot::{Outcome, cast};
+use crate::cell::slot::Outcome;
 use crate::cell::state::{Phase, Progress, State};
 use crate::cell::step::Follow;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, UpstreamRef, adopt, stop, with, with_state};
+use crate::cell::{self, AnyCell, TaskMeta, UpstreamRef, adopt, stop, with_state};
 use crate::error::{At, BoxError, ErrorKind, TaskError};
 use crate::pool::Pool;
 use crate::sync::{Arc, Ordering, chaos_point, thread};
@@ -266,85 +264,22 @@ impl<T: Send + 'static> Resolver<T> {
     }
 }
 
-/// Settles an open cell from outside. The calling thread becomes its driver.
+/// Settles the task. Returns the outcome if that was done before.
 fn settle<T: Send + 'static>(
     cell: &Arc<dyn AnyCell>,
     outcome: Outcome<T>,
 ) -> Result<(), Outcome<T>> {
     let mut local = Some(outcome);
-    if cell.shell().settle_alone(&mut local) {
-        return Ok(());
-    }
-    let in_callback = dispatch::is_open();
-    if in_callback || thread::panicking() {
-        // Inside a callback the steps are run from this thread's list, after it. On a thread that
-        // unwinds none of them runs: it would find `thread::panicking()`.
-        let postponed = with(&**cell, |state, head| {
-            if state.phase() != Phase::Open || state.steps.is_empty() || state.is_on_pool() {
-                return None;
-            }
-            *cast::<T>(head) = local.take();
-            Some(state.outcome_is_in())
-        });
-        if let Some(arrival) = postponed {
-            match in_callback {
-                true => arrival.proceed(cell.clone()),
-                false => arrival.proceed_elsewhere(cell.clone()),
-            }
-            return Ok(());
-        }
-    }
-    let settled = dispatch::scope(|| {
-        let mut driver_state = Driver::of_head(&mut local);
-        let Some((epoch, next)) = cell.shell().settle(&mut driver_state) else {
-            return false;
-        };
-        drive_from(cell, epoch, &mut driver_state, next);
-        driver_state.leave();
-        true
-    });
-    if !settled {
-        return settle_on_pool(cell, local);
-    }
-    // It is still here if a cancel came first.
-    unhandled::drop_reporting(local);
-    Ok(())
-}
-
-/// Settles an open cell whose steps run on the pool; returns the outcome for any other cell.
-#[cold]
-fn settle_on_pool<T: Send + 'static>(
-    cell: &Arc<dyn AnyCell>,
-    mut local: Option<Outcome<T>>,
-) -> Result<(), Outcome<T>> {
-    // The list is checked once: a step that is registered afterwards finds the task settled.
-    let settled = with(&**cell, |state, head| {
-        if state.phase() != Phase::Open || !state.is_on_pool() {
-            return None;
-        }
-        state.drive_here();
-        let failure = local.as_ref().and_then(|outcome| outcome.as_ref().err());
-        let failure = failure.cloned();
-        *cast::<T>(head) = local.take();
-        let arrival = state.outcome_is_in();
-        if !state.steps.is_empty() {
-            return Some((arrival, None));
-        }
-        cell.settled_flag().store(true, Ordering::Release);
-        if let Some(error) = &failure {
-            error.failed_task(cell.meta().location);
-        }
-        Some((arrival, Some(state.settle(failure.as_ref()))))
-    });
-    match settled {
-        Some((left, Some(duty))) => {
+    let settled = cell::settle::settle(cell, &mut local);
+    match local {
+        None => Ok(()),
+        Some(outcome) if !settled => Err(outcome),
+        left => {
+            // A cancel came first.
             unhandled::drop_reporting(left);
-            duty.carry_out(cell.meta());
+            Ok(())
         }
-        Some((arrival, None)) => arrival.proceed(cell.clone()),
-        None => {}
     }
-    local.map_or(Ok(()), Err)
 }
 
 /// The failure of a task whose resolver is dropped unsettled, now.

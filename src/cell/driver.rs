@@ -8,7 +8,7 @@ use super::head::Body;
 use super::meta::TaskMeta;
 use super::shell::{Erased, Inner};
 use super::slot::Slot;
-use super::state::{Duty, Phase, Progress, Role, State};
+use super::state::{Duty, Progress, Role, State};
 use super::step::{Route, Step};
 use super::steps::Batch;
 use crate::dispatch;
@@ -204,38 +204,6 @@ impl Erased {
             self.settled.store(true, Ordering::Release);
         }
         next
-    }
-
-    /// Makes the calling thread, which holds the outcome, the driver of an open cell, and takes the
-    /// first step. Returns the driver's epoch. `None`: the cell is not open any more, or its steps
-    /// run on the pool.
-    pub(crate) fn settle(&self, driver_state: &mut Driver<'_>) -> Option<(u32, NextAction)> {
-        let mut inner = self.inner.lock();
-        let inner = &mut *inner;
-        if inner.state.phase() != Phase::Open || inner.state.is_on_pool() {
-            return None;
-        }
-        inner.state.begin_settling();
-        let epoch = inner.state.epoch;
-        let next = self.advance(inner, driver_state, epoch);
-        Some((epoch, next))
-    }
-
-    /// Settles an open cell with the outcome in `local` if that is all there is to do: the cell has
-    /// no step, no waiter, no upstream and no token, and the outcome is a value. False: nothing was
-    /// done.
-    pub(crate) fn settle_alone(&self, local: &mut dyn Slot) -> bool {
-        let mut inner = self.inner.lock();
-        let inner = &mut *inner;
-        if inner.state.phase() != Phase::Open || !inner.state.is_bare() || local.failure().is_some()
-        {
-            return false;
-        }
-        local.move_into(inner.slot());
-        inner.state.settle_alone();
-        // ORDERING: Release, see `settled`.
-        self.settled.store(true, Ordering::Release);
-        true
     }
 
     /// Takes the next step for the driver. Only `drive` calls it.

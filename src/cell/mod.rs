@@ -21,6 +21,7 @@
 //   displaced.rs  takes a closure out             call_off.rs  a token meets the driver
 //   deadlock/     finds cycles of waiting         adopt.rs     follows a returned task
 //   driver.rs     decides what the driver does    drive.rs     does it: runs the steps
+//   settle.rs     an outcome from outside
 //   cancel.rs     a cancel meets the driver       fail.rs      fails what a queue rejected
 //   work.rs       calls or drops a closure        hand_off.rs  has steps run where they belong
 //   task_cell.rs  the cell with its types         timed.rs     settles on the timers' thread
@@ -46,6 +47,7 @@ mod queued;
 pub(crate) mod raise;
 mod rank;
 mod reach;
+pub(crate) mod settle;
 mod shell;
 pub(crate) mod slot;
 pub(crate) mod state;
