@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::deadlock::{self, Graph, Trail};
 use super::slot::Slot;
-use super::state::{Arrival, Phase, Progress, Registered, Role, State};
+use super::state::{Arrival, Duty, Phase, Progress, Registered, Role, State};
 use super::step::{Flow, Follow, Step};
 use super::{AnyCell, UpstreamRef, address, enqueue, raise, stop, with, with_state};
 use crate::error::{ErrorKind, TaskError};
@@ -40,7 +40,7 @@ pub(crate) fn follow(
 ) {
     let Follow { inner } = follow;
     // Dropped when the locks are gone.
-    let mut removed = DropLater::default();
+    let mut removed = Removed::default();
     let adopted = {
         // This lock excludes other adoptions and new waits: the search for a cycle and the new edge
         // must be one atomic act. Only adoptions of unsettled tasks come here.
@@ -84,11 +84,20 @@ fn schedule(cell: Arc<dyn AnyCell>) {
     }
 }
 
+/// What an adoption has taken out of cells, to be dropped without a lock.
+#[derive(Default)]
+struct Removed {
+    tie: Option<UpstreamRef>,
+    step: Option<Box<dyn Step>>,
+    /// The cells that a search for a cycle has visited; most adoptions need no search.
+    trail: Option<Box<Trail>>,
+    /// What was skipped; most adoptions skip no task.
+    skipped: Option<DropLater>,
+}
+
 #[derive(Default)]
 struct DropLater {
     cells: SmallVec<[Arc<dyn AnyCell>; 4]>,
-    /// The cells that a search for a cycle has visited; most adoptions need no search.
-    trail: Option<Box<Trail>>,
     ties: SmallVec<[Option<UpstreamRef>; 2]>,
     steps: SmallVec<[Box<dyn Step>; 2]>,
     /// What tasks have left behind that another one has taken the place of.
@@ -133,13 +142,22 @@ fn attach(
     link: &Link<'_>,
     held: Option<Box<dyn Step>>,
     progress: Progress,
-    removed: &mut DropLater,
+    removed: &mut Removed,
 ) -> Adopted {
-    match hold(graph, link, held, progress, removed) {
+    let only_carries = match hold(graph, link, held, progress, removed) {
         Held::No => return Adopted::Superseded,
         Held::Cycle(arrival) => return Adopted::Cycle(arrival),
-        Held::Yes => {}
+        Held::Yes { only_carries } => only_carries,
+    };
+    if !only_carries && let Some(registered) = register_at_once(link) {
+        return Adopted::Yes(registered);
     }
+    compress(link, removed.skipped.get_or_insert_default())
+}
+
+/// Skips tasks that only forward, and registers a forwarder between those that are left.
+#[inline(never)]
+fn compress(link: &Link<'_>, removed: &mut DropLater) -> Adopted {
     let (target, forwarder) = compress_outer(link.outer, removed);
     let forwarder = forwarder.unwrap_or_else(|| forward(target.clone(), link.epoch));
     let (source, forwarder) = compress_inner(link.inner, forwarder, removed);
@@ -172,7 +190,8 @@ fn attach(
 
 /// Whether the outer task follows the inner one from now on.
 enum Held {
-    Yes,
+    /// `only_carries`: it has no handle, and its only step is a forwarder.
+    Yes { only_carries: bool },
     /// It has another driver.
     No,
     /// It would wait for itself, and has failed.
@@ -183,28 +202,60 @@ enum Held {
 fn hold(
     graph: &mut Graph,
     link: &Link<'_>,
-    held: Option<Box<dyn Step>>,
+    mut held: Option<Box<dyn Step>>,
     progress: Progress,
-    removed: &mut DropLater,
+    removed: &mut Removed,
 ) -> Held {
-    let is_cycle = graph.adoption_closes_a_cycle(link.outer, link.inner, &mut removed.trail);
-    with(&**link.outer, |state, head| {
-        if state.epoch != link.epoch {
-            removed.steps.extend(held);
-            return Held::No;
+    let Link {
+        outer,
+        epoch,
+        inner,
+    } = *link;
+    let mut is_cycle = address(&**outer) == address(&**inner);
+    let mut is_known = is_cycle;
+    loop {
+        let now = with(&**outer, |state, head| {
+            if state.epoch != epoch {
+                removed.step = held.take();
+                return Some(Held::No);
+            }
+            if !is_known && graph.is_awaited(&**outer, state) {
+                return None;
+            }
+            state.note(progress);
+            state.last = held.take();
+            if is_cycle {
+                // The upstream that was set before is not followed.
+                removed.tie = state.take_upstream();
+                let error = TaskError::of(ErrorKind::Cycle, outer.meta().at());
+                state.outcome(head).fail(error);
+                return Some(Held::Cycle(state.outcome_is_in()));
+            }
+            removed.tie = state.follow(upstream(inner));
+            let only_carries = state.detached
+                && (state.steps.only()).is_some_and(|step| step.forwards_to().is_some());
+            Some(Held::Yes { only_carries })
+        });
+        if let Some(now) = now {
+            return now;
         }
-        state.note(progress);
-        state.last = held;
-        if is_cycle {
-            // The upstream that was set before is not followed.
-            removed.ties.push(state.take_upstream());
-            let error = TaskError::of(ErrorKind::Cycle, link.outer.meta().at());
-            state.outcome(head).fail(error);
-            Held::Cycle(state.outcome_is_in())
-        } else {
-            removed.ties.push(state.follow(upstream(link.inner)));
-            Held::Yes
+        // The search locks other cells.
+        is_cycle = graph.adoption_closes_a_cycle(outer, inner, &mut removed.trail);
+        is_known = true;
+    }
+}
+
+/// Registers a forwarder to the outer task in the inner one, unless that may only follow a third.
+///
+/// The outer task may have been cancelled since it began to follow. Then its cancel reaches the
+/// inner task, and the forwarder delivers nothing.
+fn register_at_once(link: &Link<'_>) -> Option<Registered> {
+    with_state(&**link.inner, |state| {
+        if state.phase() == Phase::Following && state.steps.is_empty() {
+            return None;
         }
+        let forwarder = forward(link.outer.clone(), link.epoch);
+        Some(add(link.inner, state, forwarder))
     })
 }
 
@@ -216,18 +267,23 @@ fn register(
     removed: &mut DropLater,
 ) -> Registered {
     with_state(&**inner, |state| {
-        state.detached = true;
         if !wanted {
+            state.detached = true;
             removed.steps.push(forwarder);
             return Registered::Pending;
         }
-        if state.phase() == Phase::Settled {
-            // ORDERING: Relaxed, see `Shell::settled`.
-            inner.settled_flag().store(false, Ordering::Relaxed);
-        }
-        state.has_dependents = true;
-        state.register(forwarder, Role::Observer).1
+        add(inner, state, forwarder)
     })
+}
+
+fn add(inner: &Arc<dyn AnyCell>, state: &mut State, forwarder: Box<dyn Step>) -> Registered {
+    state.detached = true;
+    if state.phase() == Phase::Settled {
+        // ORDERING: Relaxed, see `Shell::settled`.
+        inner.settled_flag().store(false, Ordering::Relaxed);
+    }
+    state.has_dependents = true;
+    state.register(forwarder, Role::Observer).1
 }
 
 /// If `inner` only follows a third task and has no other subscriber, skips it, so that a line built
@@ -345,11 +401,16 @@ fn forward(target: Arc<dyn AnyCell>, epoch: u32) -> Box<dyn Step> {
 impl Forwarder {
     /// `put` fills the slot of the target, unless the target was cancelled in between.
     fn deliver(&self, put: impl FnOnce(&mut dyn Slot)) {
-        let delivered = with(&*self.target, |state, head| {
+        let target = &self.target;
+        let mut duty = Duty::default();
+        let delivered = with(&**target, |state, head| {
             if state.phase() != Phase::Following || state.epoch != self.epoch {
                 return None;
             }
-            put(state.outcome(head));
+            let slot = state.outcome(head);
+            put(slot);
+            // A failure has a way to note, and a raised token comes before a value.
+            let is_plain = slot.failure().is_none() && !target.meta().is_under_tokens();
             // A task that follows has no other upstream than a cell.
             let source = state
                 .take_upstream()
@@ -358,15 +419,27 @@ impl Forwarder {
             let is_outlived = left.is_some();
             if is_outlived {
                 state.leave_behind(left.cloned());
-                self.target.note_outlived(state);
+                target.note_outlived(state);
             }
-            Some((source, is_outlived, state.outcome_is_in()))
+            if is_outlived || !is_plain || !state.settle_delivered(&mut duty) {
+                return Some((source, is_outlived, Some(state.outcome_is_in())));
+            }
+            // ORDERING: Release, see `Shell::settled`.
+            target.settled_flag().store(true, Ordering::Release);
+            Some((source, false, None))
         });
-        if let Some((_, is_outlived, arrival)) = delivered {
-            if is_outlived {
-                stop::forget_stopped(&*self.target);
+        match delivered {
+            None => {}
+            Some((_source, is_outlived, Some(arrival))) => {
+                if is_outlived {
+                    stop::forget_stopped(&**target);
+                }
+                arrival.proceed(target.clone());
             }
-            arrival.proceed(self.target.clone());
+            Some((source, _, None)) => {
+                drop(source);
+                duty.carry_out(target.meta());
+            }
         }
     }
 }

@@ -426,6 +426,19 @@ impl State {
         self.phase = Phase::Settled;
     }
 
+    /// Settles a task that has followed another, whose value is in the cell, if there is no step to
+    /// run and nothing that interrupts it. Adds to `duty`. False: nothing was done.
+    pub(super) fn settle_delivered(&mut self, duty: &mut Duty) -> bool {
+        if !self.steps.is_empty() || self.leaves() || self.is_interrupted() {
+            return false;
+        }
+        self.head_state.finish();
+        self.drive_here();
+        self.decide(1);
+        self.settle_with(None, duty);
+        true
+    }
+
     /// What this task waits for, to be cancelled with it.
     pub(crate) fn upstream(&self) -> Option<&UpstreamRef> {
         self.rare.as_ref()?.upstream.as_ref()

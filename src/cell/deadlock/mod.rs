@@ -30,6 +30,7 @@ pub(super) use graph::{Graph, lock};
 use graph::{Waiting, key};
 
 use super::rank::UNRANKED;
+use super::state::State;
 use super::{AnyCell, address, with_state};
 use crate::sync::{Arc, AtomicBool, ThreadId, thread_id};
 
@@ -47,6 +48,11 @@ pub(crate) fn awaited_by(thread: ThreadId) -> Option<Arc<dyn AnyCell>> {
 }
 
 impl Graph {
+    /// False: nothing waits for `cell`, so it is on no cycle. `state`: its own.
+    pub(super) fn is_awaited(&self, cell: &dyn AnyCell, state: &State) -> bool {
+        state.has_dependents || state.rank != UNRANKED || self.awaited.contains_key(&key(cell))
+    }
+
     /// Returns true if `outer` must not follow `inner`, because `inner` cannot settle before
     /// `outer`.
     ///
@@ -60,9 +66,10 @@ impl Graph {
         if address(&**outer) == address(&**inner) {
             return true;
         }
-        let (has_dependents, rank) =
-            with_state(&**outer, |state| (state.has_dependents, state.rank));
-        if !has_dependents && rank == UNRANKED && !self.awaited.contains_key(&key(&**outer)) {
+        let (is_awaited, rank) = with_state(&**outer, |state| {
+            (self.is_awaited(&**outer, state), state.rank)
+        });
+        if !is_awaited {
             return false;
         }
         let tail = Tail::AnyCell(key(&**outer), rank);
