@@ -3,8 +3,12 @@
 //! `call_off.rs` is the other place where a cancel meets a driver: there a token is raised, and the
 //! task fails at its current link.
 
+use smallvec::SmallVec;
+
 use super::displaced::{Displaced, keeping};
 use super::drive::finish_cancel;
+use super::head::UnclaimedSlot;
+use super::slot::Slot;
 use super::state::{DeferredCancel, Duty, Phase, State};
 use super::step::Step;
 use super::steps::Steps;
@@ -19,7 +23,7 @@ use crate::{dispatch, unhandled};
 struct Detached {
     outcome: CancelOutcome,
     last: Option<Box<dyn Step>>,
-    links: Vec<Box<dyn Step>>,
+    links: SmallVec<[Box<dyn Step>; 1]>,
     upstream: Option<UpstreamRef>,
     /// The placeholder step of an earlier cancel.
     replaced: Option<Box<dyn Step>>,
@@ -37,7 +41,7 @@ struct Detached {
 
 impl Detached {
     /// The second pass: drops the links, runs the steps that run on a cancel, and settles.
-    fn carry_out(self, cell: &Arc<dyn AnyCell>) {
+    fn carry_out(&mut self, cell: &Arc<dyn AnyCell>) {
         if self.counted {
             stop::drop_begins(&**cell);
         }
@@ -45,13 +49,17 @@ impl Detached {
         if self.counted {
             stop::driver_is_back(cell);
         }
-        unhandled::drop_reporting(self.last);
-        for link in self.links {
+        if let Some(step) = self.last.take() {
+            unhandled::drop_reporting(step);
+        }
+        for link in self.links.drain(..) {
             unhandled::drop_reporting(link);
         }
-        unhandled::drop_reporting(self.replaced);
-        unhandled::drop_reporting(self.deferred_failure);
-        if let Some(deferred_cancel) = self.deferred_cancel {
+        if let Some(step) = self.replaced.take() {
+            unhandled::drop_reporting(step);
+        }
+        drop(self.deferred_failure.take());
+        if let Some(deferred_cancel) = &mut self.deferred_cancel {
             with_state(&**cell, |state| {
                 if state.epoch == self.epoch {
                     state.drive_here();
@@ -73,81 +81,93 @@ struct Prevented {
 }
 
 impl Prevented {
-    fn carry_out(self, cell: &Arc<dyn AnyCell>) {
+    fn carry_out(&mut self, cell: &Arc<dyn AnyCell>) {
         if self.counted {
             stop::drop_begins(&**cell);
         }
-        unhandled::drop_reporting(self.work);
-        self.duty.carry_out(cell.meta());
+        if let Some(work) = self.work.take() {
+            unhandled::drop_reporting(work);
+        }
+        std::mem::take(&mut self.duty).carry_out(cell.meta());
         if self.counted {
             stop::driver_is_back(cell);
         }
     }
 }
 
-/// Takes everything from the cell's present owner. `None`: too late.
+/// Makes a step that holds a failure, unless the slot of the head can hold it.
+type HeldOutcome = fn(&TaskError, &dyn Slot) -> Option<Box<dyn Step>>;
+
+/// Takes everything from the cell's present owner, unless it is too late.
 fn detach_steps(
     cell: &dyn AnyCell,
+    state: &mut State,
+    head: &dyn Slot,
     error: TaskError,
-    held: Option<Box<dyn Step>>,
-) -> Option<Detached> {
-    with_state(cell, |state| {
-        let outcome = match state.phase() {
-            Phase::Settled | Phase::Forwarded => return None,
-            _ if state.is_decided() => return None,
-            Phase::Driving => CancelOutcome::Signalled,
-            _ => CancelOutcome::Prevented,
-        };
-        let epoch = state.epoch.wrapping_add(1);
-        let left_to = observing_driver(state, epoch);
-        let counted = state.leave_unbegun();
-        let mut place = None;
-        if left_to.is_none() {
-            place = state.take_job_place();
-            match state.phase() {
-                Phase::Driving | Phase::Following => state.leave_running(),
-                Phase::Open => state.leave_limited(),
-                _ => {}
-            }
-            cell.note_outlived(state);
-            state.take_away();
+    held_outcome: Option<HeldOutcome>,
+    taken: &mut Option<Taken>,
+) {
+    let outcome = match state.phase() {
+        Phase::Settled | Phase::Forwarded => return,
+        _ if state.is_decided() => return,
+        Phase::Driving => CancelOutcome::Signalled,
+        _ => CancelOutcome::Prevented,
+    };
+    let epoch = state.epoch.wrapping_add(1);
+    let left_to = observing_driver(state, epoch);
+    let counted = state.leave_unbegun();
+    let mut place = None;
+    if left_to.is_none() {
+        place = state.take_job_place();
+        match state.phase() {
+            Phase::Driving | Phase::Following => state.leave_running(),
+            Phase::Open => state.leave_limited(),
+            _ => {}
         }
-        state.cancel_at_tail();
-        let before = match left_to {
-            Some(_) => state.steps.take_leading_observers(),
-            None => Steps::new(),
-        };
-        let links = state.steps.take_links();
-        let cancel = DeferredCancel {
-            driver: left_to.unwrap_or(epoch),
-            before,
-            steps: state.steps.take(),
-            held,
-            error,
-        };
-        let (last, replaced, deferred_cancel) = match left_to {
-            // The outcome that observers are about to see stays in place.
-            Some(_) => (None, state.defer_cancel(cancel), None),
-            None => (state.last.take(), None, Some(cancel)),
-        };
-        Some(Detached {
-            outcome,
-            last,
-            links,
-            upstream: match left_to {
-                // A queue has the job that runs these observers.
-                Some(_) if state.phase() == Phase::HandedOff => None,
-                _ => state.take_upstream(),
-            },
-            replaced,
-            deferred_cancel,
-            deferred_failure: state.clear_deferred_failure(),
-            placed: std::mem::take(&mut state.placed),
-            place,
-            counted,
-            epoch,
-        })
-    })
+        cell.note_outlived(state);
+        state.take_away();
+    }
+    state.cancel_at_tail();
+    let before = match left_to {
+        Some(_) => state.steps.take_leading_observers(),
+        None => Steps::new(),
+    };
+    let links = state.steps.take_links();
+    let held = held_outcome.and_then(|held_outcome| match left_to {
+        // The driver's outcome may come to the head.
+        Some(_) => held_outcome(&error, &UnclaimedSlot(None)),
+        None => held_outcome(&error, head),
+    });
+    let cancel = DeferredCancel {
+        driver: left_to.unwrap_or(epoch),
+        before,
+        steps: state.steps.take(),
+        in_head: held_outcome.is_some() && held.is_none(),
+        held,
+        error,
+    };
+    let (last, replaced, deferred_cancel) = match left_to {
+        // The outcome that observers are about to see stays in place.
+        Some(_) => (None, state.defer_cancel(cancel), None),
+        None => (state.last.take(), None, Some(cancel)),
+    };
+    *taken = Some(Taken::Seized(Detached {
+        outcome,
+        last,
+        links,
+        upstream: match left_to {
+            // A queue has the job that runs these observers.
+            Some(_) if state.phase() == Phase::HandedOff => None,
+            _ => state.take_upstream(),
+        },
+        replaced,
+        deferred_cancel,
+        deferred_failure: state.clear_deferred_failure(),
+        placed: std::mem::take(&mut state.placed),
+        place,
+        counted,
+        epoch,
+    }));
 }
 
 /// Returns the driver that runs observers of the cell, or will, and applies the cancel after them.
@@ -162,37 +182,6 @@ fn observing_driver(state: &mut State, next: u32) -> Option<u32> {
         }
         _ => None,
     }
-}
-
-/// The common case, a task that has not begun and has no steps: settles it under one lock. Returns
-/// `error` in every other case.
-fn cancel_unstarted(cell: &dyn AnyCell, error: TaskError) -> Result<Prevented, TaskError> {
-    let (prevented, work) = keeping(cell, |state, head| {
-        let has_begun = !matches!(state.phase(), Phase::Cold | Phase::Queued | Phase::Open);
-        if has_begun || state.head_state.is_over() || !state.steps.is_empty() {
-            return Err(error);
-        }
-        let counted = state.leave_unbegun();
-        state.leave_limited();
-        cell.note_outlived(state);
-        // No link was ever registered, so its outcome is the head's.
-        head.fail(error);
-        state.cancel_at_tail();
-        state.failure = Some(ErrorKind::Cancelled);
-        let upstream = state.take_upstream();
-        let placed = std::mem::take(&mut state.placed);
-        // ORDERING: Release, see `Shell::settled`.
-        cell.settled_flag().store(true, Ordering::Release);
-        Ok((upstream, placed, counted, state.settle(None)))
-    });
-    let (upstream, placed, counted, duty) = prevented?;
-    Ok(Prevented {
-        duty,
-        upstream,
-        work,
-        counted,
-        placed,
-    })
 }
 
 /// What the first pass has taken from a task.
@@ -216,7 +205,7 @@ impl Taken {
         }
     }
 
-    fn carry_out(self, cell: &Arc<dyn AnyCell>) {
+    fn carry_out(&mut self, cell: &Arc<dyn AnyCell>) {
         match self {
             Taken::Prevented(prevented) => prevented.carry_out(cell),
             Taken::Seized(detached) => detached.carry_out(cell),
@@ -225,44 +214,69 @@ impl Taken {
 }
 
 /// Takes everything from a task that is not settled. `held_outcome` makes a step that holds the
-/// failure for the owner of the handle. `None`: too late.
+/// failure for the owner of the handle. Leaves nothing in `taken` if it is too late.
 #[inline]
 fn take(
     cell: &dyn AnyCell,
-    held_outcome: Option<fn(TaskError) -> Box<dyn Step>>,
+    held_outcome: Option<HeldOutcome>,
     why: Option<&Reason>,
-) -> Option<Taken> {
+    taken: &mut Option<Taken>,
+) {
     let error = TaskError::cancelled(cell.meta().at(), why);
-    let (taken, placed) = match cancel_unstarted(cell, error) {
-        Ok(prevented) => {
-            let placed = prevented.placed;
-            (Taken::Prevented(prevented), placed)
+    let ((), work) = keeping(cell, |state, head| {
+        let has_begun = !matches!(state.phase(), Phase::Cold | Phase::Queued | Phase::Open);
+        if has_begun || state.head_state.is_over() || !state.steps.is_empty() {
+            return detach_steps(cell, state, head, error, held_outcome, taken);
         }
-        Err(error) => {
-            let held = held_outcome.map(|held_outcome| held_outcome(error.clone()));
-            let mut detached = detach_steps(cell, error, held)?;
+        // It has not begun and has no steps: it is settled under this lock.
+        let counted = state.leave_unbegun();
+        state.leave_limited();
+        cell.note_outlived(state);
+        // No link was ever registered, so its outcome is the head's.
+        head.fail(error);
+        state.cancel_at_tail();
+        state.failure = Some(ErrorKind::Cancelled);
+        let upstream = state.take_upstream();
+        let placed = std::mem::take(&mut state.placed);
+        // ORDERING: Release, see `Shell::settled`.
+        cell.settled_flag().store(true, Ordering::Release);
+        *taken = Some(Taken::Prevented(Prevented {
+            duty: state.settle(None),
+            upstream,
+            work: None,
+            counted,
+            placed,
+        }));
+    });
+    let placed = match taken {
+        None => return,
+        Some(Taken::Prevented(prevented)) => {
+            prevented.work = work;
+            prevented.placed
+        }
+        Some(Taken::Seized(detached)) => {
             if let Some(place) = detached.place.take() {
                 place.give_back();
             }
-            let placed = detached.placed;
-            (Taken::Seized(detached), placed)
+            detached.placed
         }
     };
     if placed {
         cell.meta().pool().release_place();
     }
     chaos_point();
-    Some(taken)
 }
 
 /// Cancels the task at its tail. `held_outcome` makes a step that holds the failure for the owner
 /// of the handle.
 pub(crate) fn cancel(
     cell: &Arc<dyn AnyCell>,
-    held_outcome: fn(TaskError) -> Box<dyn Step>,
+    held_outcome: HeldOutcome,
     why: Option<Reason>,
 ) -> CancelOutcome {
-    let Some(mut taken) = take(&**cell, Some(held_outcome), why.as_ref()) else {
+    let mut place = None;
+    take(&**cell, Some(held_outcome), why.as_ref(), &mut place);
+    let Some(taken) = &mut place else {
         return CancelOutcome::TooLate;
     };
     let outcome = taken.outcome();
@@ -273,7 +287,9 @@ pub(crate) fn cancel(
         return outcome;
     }
     let mut sweep = Sweep::new(why);
-    add_to(&mut sweep, cell, taken);
+    if let Some(taken) = place {
+        add_to(&mut sweep, cell, taken);
+    }
     let above = sweep.take_all();
     raise::carry_out(sweep);
     match (outcome, above) {
@@ -284,7 +300,9 @@ pub(crate) fn cancel(
 
 /// The task is no longer wanted, and has no handle. Part of a first pass.
 pub(super) fn withdraw(cell: &Arc<dyn AnyCell>, sweep: &mut Sweep) -> CancelOutcome {
-    let Some(taken) = take(&**cell, None, sweep.why.as_ref()) else {
+    let mut taken = None;
+    take(&**cell, None, sweep.why.as_ref(), &mut taken);
+    let Some(taken) = taken else {
         return CancelOutcome::TooLate;
     };
     let outcome = taken.outcome();

@@ -1,7 +1,7 @@
 //! Runs the steps of a task, one after another, on the thread that settled it.
 
 use super::driver::{Driver, NextAction};
-use super::slot::Outcome;
+use super::slot::{Outcome, Slot};
 use super::state::{DeferredCancel, Role};
 use super::step::{Flow, Route, Step};
 use super::steps::Batch;
@@ -225,8 +225,8 @@ fn carry_out_cancel(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut Dri
     });
     // The outcome that this driver holds has no consumer. It is a user value.
     match deferred_cancel {
-        Some((epoch, deferred_cancel)) => {
-            finish_cancel(cell, epoch, deferred_cancel);
+        Some((epoch, mut deferred_cancel)) => {
+            finish_cancel(cell, epoch, &mut deferred_cancel);
             unhandled::drop_reporting(driver_state.held.take());
         }
         None => {
@@ -238,16 +238,17 @@ fn carry_out_cancel(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut Dri
 }
 
 /// Runs the steps that run on a cancel, and settles.
-pub(super) fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel: DeferredCancel) {
+pub(super) fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, cancel: &mut DeferredCancel) {
     let DeferredCancel {
-        mut steps,
+        steps,
         held,
+        in_head,
         error,
         ..
-    } = deferred_cancel;
+    } = cancel;
     let mut route = None;
     while let Some((mut step, _)) = steps.pop() {
-        step.cancel(&error);
+        step.cancel(error);
         route = step.route().or(route);
         unhandled::drop_reporting(step);
     }
@@ -259,12 +260,21 @@ pub(super) fn finish_cancel(cell: &Arc<dyn AnyCell>, epoch: u32, deferred_cancel
         });
         unhandled::drop_reporting(left);
     }
-    let mut nothing: Option<Outcome<()>> = None;
-    match held {
-        Some(_) => {
-            drive(cell, epoch, &mut Driver::new(&mut nothing, held));
+    let drive_with = |local: &mut dyn Slot, held| {
+        let mut driver_state = Driver::new(local, held);
+        drive(cell, epoch, &mut driver_state);
+        driver_state.leave();
+    };
+    match held.take() {
+        None if *in_head => cell.with_slot(&mut |local| {
+            local.fail(error.clone());
+            drive_with(local, None);
+        }),
+        None => settle_empty(&**cell, epoch, error),
+        held => {
+            let mut nothing: Option<Outcome<()>> = None;
+            drive_with(&mut nothing, held);
         }
-        None => settle_empty(&**cell, epoch, &error),
     }
 }
 

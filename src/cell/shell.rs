@@ -186,7 +186,7 @@ fn drop_head(cell: &dyn AnyCell, outcome: bool) {
             cell.work(inner, Errand::Drop(None));
             unhandled::drop_reporting(cell.meta().take_context());
         }
-        Some(_) if !outcome => {}
+        Some(slot) if !outcome || slot.is_empty() => {}
         Some(_) => {
             let mut inner = Some(inner);
             cell.with_slot(&mut |local| {

@@ -1,6 +1,6 @@
 //! The steps that the methods of `Task` put on a task's subscriber list.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 use std::panic::Location;
 
@@ -252,9 +252,16 @@ impl Step for Hop {
 /// Holds an outcome that no link made, for the owner of the handle.
 pub(crate) struct HeldOutcome<T>(Option<Outcome<T>>);
 
-/// Makes a step that holds `error` as an outcome of type `T`.
-pub(crate) fn held_outcome<T: Send + 'static>(error: TaskError) -> Box<dyn Step> {
-    Box::new(HeldOutcome::<T>(Some(Err(error))))
+/// Makes a step that holds `error` as an outcome of type `T`. `None`: `head` can hold it itself.
+pub(crate) fn held_outcome<T>(error: &TaskError, head: &dyn Slot) -> Option<Box<dyn Step>>
+where
+    T: Send + 'static,
+{
+    let head: &dyn Any = head;
+    if head.is::<Option<Outcome<T>>>() {
+        return None;
+    }
+    Some(Box::new(HeldOutcome::<T>(Some(Err(error.clone())))))
 }
 
 impl<T: Send + 'static> Step for HeldOutcome<T> {

@@ -16,7 +16,10 @@ pub(crate) struct DeferredCancel {
     pub(crate) before: Steps,
     /// These steps are told of the cancel.
     pub(crate) steps: Steps,
+    /// Holds the failure for the owner of the handle.
     pub(crate) held: Option<Box<dyn Step>>,
+    /// There is a handle, and the slot of the head will hold the failure.
+    pub(crate) in_head: bool,
     pub(crate) error: TaskError,
 }
 

@@ -4,6 +4,8 @@ mod list;
 #[cfg(all(test, not(loom), not(shuttle)))]
 mod model_test;
 
+use smallvec::SmallVec;
+
 use list::List;
 
 pub(crate) use list::Frozen;
@@ -198,14 +200,15 @@ impl Steps {
     }
 
     /// Takes the links out, which a cancel only drops.
-    pub(crate) fn take_links(&mut self) -> Vec<Box<dyn Step>> {
+    pub(crate) fn take_links(&mut self) -> SmallVec<[Box<dyn Step>; 1]> {
         let Some(list) = &mut self.many else {
             let is_link = self.role == Role::Link;
-            return self.one.take_if(|_| is_link).into_iter().collect();
+            let link = self.one.take_if(|_| is_link);
+            return link.map_or_else(SmallVec::new, |link| SmallVec::from_buf([link]));
         };
         let links = list.take_all(Role::Link);
         self.drop_empty_list();
-        links
+        SmallVec::from_vec(links)
     }
 
     /// Replaces the only step, keeping its number.
