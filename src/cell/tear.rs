@@ -106,12 +106,20 @@ fn down(meta: &mut TaskMeta, state: &mut State, head: &mut dyn Body) {
     while let Some((step, _)) = state.steps.pop() {
         unhandled::drop_reporting(step);
     }
-    unhandled::drop_reporting(state.waiter.take());
+    if let Some(waiter) = state.waiter.take() {
+        unhandled::drop_reporting(waiter);
+    }
     // Executors, callbacks of tokens and hooks of pools are user values too.
-    unhandled::drop_reporting(state.take_rare());
+    if let Some(rare) = state.take_rare() {
+        unhandled::drop_reporting(rare);
+    }
     if overseen && let Some(overseer) = meta.overseer() {
         overseer.leave();
     }
-    unhandled::drop_reporting(meta.extra.take());
-    unhandled::drop_reporting(meta.pool.take());
+    if let Some(extra) = meta.extra.take() {
+        unhandled::drop_reporting(extra);
+    }
+    if let Some(pool) = meta.pool.take() {
+        unhandled::drop_reporting(pool);
+    }
 }
