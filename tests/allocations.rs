@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use fast_async::topic::{Overflow, Topic};
 use fast_async::{
-    Inline, Memo, Pool, Resolver, Subscription, Task, TaskContext, all, deferred, set_max_threads,
-    spawn, spawn_with,
+    Inline, Memo, Pool, Resolver, Subscription, Task, TaskContext, all, deferred, delay,
+    set_max_threads, spawn, spawn_with,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -170,7 +170,7 @@ impl Scenario {
     }
 }
 
-const SCENARIOS: [Scenario; 30] = [
+const SCENARIOS: [Scenario; 31] = [
     Scenario::exact("deferred", 1, a_deferred_task),
     Scenario::exact("Task::ready", 1, a_ready_task),
     Scenario::exact("resolve", 0, resolving),
@@ -210,6 +210,8 @@ const SCENARIOS: [Scenario; 30] = [
     Scenario::exact("and_then that returns a pending task", 2, adopting),
     Scenario::exact("then on a shared task", 3, branching).growing(1),
     Scenario::exact("cancel, a pending task", 1, cancelling),
+    // Its cell, what it waits for, the timer's entry and the failure.
+    Scenario::exact("delay + cancel", 5, cancelling_delays).pooled(),
     Scenario::exact("Memo::get of a value that is there", 0, finding_in_a_cache).pooled(),
     Scenario::exact("publish to 100 callbacks", 1, publishing_to_callbacks),
     Scenario::exact("publish to 100 receivers", 1, publishing_to_receivers),
@@ -504,6 +506,18 @@ fn cancelling() -> Spent {
         assert!(resolver.resolve(1).is_err(), "it was cancelled");
     }
     spent
+}
+
+fn cancelling_delays() -> Spent {
+    let cancelled = || delay(LIMIT).cancel();
+    // The first one starts the thread of the timers.
+    cancelled();
+    count(|| {
+        for _ in 0..N {
+            cancelled();
+        }
+    })
+    .0
 }
 
 fn finding_in_a_cache() -> Spent {

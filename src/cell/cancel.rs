@@ -280,10 +280,21 @@ pub(crate) fn cancel(
         return CancelOutcome::TooLate;
     };
     let outcome = taken.outcome();
-    let is_alone = taken.upstream().is_none() && cell.meta().token().is_none();
+    let ends_here = match taken.upstream() {
+        None => true,
+        Some(upstream) => upstream.to.timer().is_some(),
+    };
+    let is_alone = ends_here && cell.meta().token().is_none();
     if is_alone && !dispatch::is_open() && !thread::panicking() {
-        // The first pass ends with this task.
-        dispatch::scope(|| taken.carry_out(cell));
+        // The first pass ends with this task, or with its timer.
+        let upstream = taken.upstream().take();
+        let due = upstream.as_ref().and_then(|it| it.to.timer()?.disarm());
+        dispatch::scope(|| {
+            taken.carry_out(cell);
+            if let Some(due) = due {
+                unhandled::drop_reporting(due);
+            }
+        });
         return outcome;
     }
     let mut sweep = Sweep::new(why);

@@ -4,6 +4,7 @@ use super::AnyCell;
 use crate::cancel::Withdraw;
 use crate::event::Emitter;
 use crate::sync::{Arc, ThreadId};
+use crate::timer::Armed;
 
 /// Something that a task waits for.
 pub(crate) trait Upstream: Withdraw {
@@ -57,6 +58,11 @@ pub(crate) trait Upstream: Withdraw {
     /// True if it has an outcome, which is a failure.
     fn has_failed(&self) -> bool {
         false
+    }
+
+    /// The timer that it is, if it is nothing else.
+    fn timer(&self) -> Option<&Armed> {
+        None
     }
 
     /// True if its value is published and this thread is the one that delivers it.

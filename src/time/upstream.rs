@@ -19,6 +19,10 @@ impl Withdraw for Timer {
 impl Upstream for Timer {
     fn above(&self, _: &mut Vec<Arc<dyn Upstream>>) {}
 
+    fn timer(&self) -> Option<&Armed> {
+        Some(&self.0)
+    }
+
     fn is_virtual_time(&self) -> bool {
         self.0.is_virtual()
     }
