@@ -2,8 +2,9 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Attribute, FnArg, Pat, PatType, ReturnType, Signature, Token, Type, parse_quote};
+use syn::{Attribute, ReturnType, Token, Type, parse_quote};
 
+use crate::head::{Argument, Pattern, Signature};
 use crate::model::{Body, Function, Options, Returned};
 
 /// The generated function; empty if there is no body, which has been refused before.
@@ -62,15 +63,10 @@ fn head(function: &Function, signature: Signature) -> TokenStream {
 /// The signature with a name for each argument and a task as the result.
 fn signature(function: &Function, returned: &Returned) -> Signature {
     let mut signature = function.signature.clone();
-    let arguments = signature.inputs.iter_mut().filter_map(|input| match input {
-        FnArg::Typed(argument) => Some(argument),
-        FnArg::Receiver(_) => None,
-    });
-    for (index, argument) in arguments.enumerate() {
-        let name = carrier(index, &argument.pat);
-        *argument.pat = parse_quote!(#name);
+    for (index, argument) in signature.arguments.iter_mut().enumerate() {
+        argument.pattern.tokens = carrier(index, &argument.pattern).into_token_stream();
         // Lints speak of the user's variable, which is the one inside.
-        argument.attrs.retain(|attribute| !is_lint(attribute));
+        argument.attributes.retain(|attribute| !is_lint(attribute));
     }
     signature.output = task(returned.value());
     signature
@@ -86,10 +82,10 @@ pub(crate) fn task(value: Option<impl ToTokens>) -> ReturnType {
 
 /// The variable that holds an argument between the head and the closure. A plain name stays, for
 /// the sake of the docs.
-fn carrier(index: usize, pattern: &Pat) -> Ident {
-    match pattern {
-        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => name.ident.clone(),
-        _ => format_ident!("argument{index}", span = Span::mixed_site()),
+fn carrier(index: usize, pattern: &Pattern) -> Ident {
+    match &pattern.name {
+        Some(name) => name.clone(),
+        None => format_ident!("argument{index}", span = Span::mixed_site()),
     }
 }
 
@@ -110,7 +106,7 @@ fn bounds(function: &Function) -> TokenStream {
         bound(Vec::new(), &this, &receiver.ty);
     }
     for (index, argument) in function.arguments().enumerate() {
-        let name = carrier(index, &argument.pat);
+        let name = carrier(index, &argument.pattern);
         bound(conditions(argument), &name, &argument.ty);
     }
     bounds
@@ -181,9 +177,9 @@ fn closure(
 
 /// Moves an argument into the closure, or clones it for one of several calls, and gives it the
 /// pattern that it had in the head.
-fn rebind((index, argument): (usize, &PatType), is_repeated: bool) -> TokenStream {
-    let name = carrier(index, &argument.pat);
-    let pattern = &argument.pat;
+fn rebind((index, argument): (usize, &Argument), is_repeated: bool) -> TokenStream {
+    let name = carrier(index, &argument.pattern);
+    let pattern = &argument.pattern.tokens;
     let value = match is_repeated {
         true => {
             let place = generated(ends(&argument.ty).0);
@@ -192,14 +188,13 @@ fn rebind((index, argument): (usize, &PatType), is_repeated: bool) -> TokenStrea
         false => quote!(#name),
     };
     let conditions = conditions(argument);
-    let lints = argument.attrs.iter().filter(|attribute| is_lint(attribute));
-    match &**pattern {
-        Pat::Ident(ident) if ident.ident == name => {
-            quote!(#(#conditions)* #(#lints)* let #pattern = #value;)
-        }
+    let lints = argument.attributes.iter();
+    let lints = lints.filter(|attribute| is_lint(attribute));
+    match argument.pattern.name {
+        Some(_) => quote!(#(#conditions)* #(#lints)* let #pattern = #value;),
         // A pattern need not move all of the value (`_` moves nothing), so the closure takes it by
         // name first.
-        _ => quote! {
+        None => quote! {
             #(#conditions)* let #name = #value;
             #(#conditions)* #(#lints)* let #pattern = #name;
         },
@@ -255,10 +250,10 @@ fn generated(place: Span) -> Span {
 }
 
 /// What decides whether the argument exists at all, and so must stand at every mention of it.
-fn conditions(argument: &PatType) -> Vec<&Attribute> {
+fn conditions(argument: &Argument) -> Vec<&Attribute> {
     let names = ["cfg", "cfg_attr"];
     argument
-        .attrs
+        .attributes
         .iter()
         .filter(|attribute| names.iter().any(|name| attribute.path().is_ident(name)))
         .collect()

@@ -10,6 +10,7 @@ mod borrow;
 mod duration;
 mod emit;
 mod fallback;
+mod head;
 mod model;
 mod read;
 mod refuse;

@@ -2,10 +2,9 @@
 
 use proc_macro2::TokenStream;
 use syn::token::Brace;
-use syn::{
-    Attribute, Expr, GenericArgument, PatType, PathArguments, Receiver, ReturnType, Signature,
-    Token, Type, Visibility,
-};
+use syn::{Attribute, Expr, GenericArgument, PathArguments, ReturnType, Token, Type, Visibility};
+
+use crate::head::{Argument, Receiver, Signature};
 
 /// A free function or a method, as written.
 pub(crate) struct Function {
@@ -64,18 +63,12 @@ pub(crate) enum Returned<'a> {
 
 impl Function {
     pub(crate) fn receiver(&self) -> Option<&Receiver> {
-        self.signature.receiver()
+        self.signature.receiver.as_ref()
     }
 
     /// The arguments but for the receiver.
-    pub(crate) fn arguments(&self) -> impl Iterator<Item = &PatType> {
-        self.signature
-            .inputs
-            .iter()
-            .filter_map(|input| match input {
-                syn::FnArg::Typed(argument) => Some(argument),
-                syn::FnArg::Receiver(_) => None,
-            })
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &Argument> {
+        self.signature.arguments.iter()
     }
 
     pub(crate) fn returned(&self, rule: ResultRule) -> Returned<'_> {

@@ -2,13 +2,15 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::{
-    Attribute, Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Result, Signature, Token,
-    Visibility, parse_quote,
+    Attribute, Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Result, Token, Visibility,
+    parse_quote,
 };
 
 use crate::duration;
+use crate::head::Signature;
 use crate::model::{Body, Function, Options, ResultRule};
 
 const NAME: &str = "name = \"load\"";
@@ -156,7 +158,23 @@ fn value(key: &Ident, input: ParseStream, example: &str) -> Result<Expr> {
         let message = format!("`{key}` needs a value: write `{example}`");
         return Err(Error::new(key.span(), message));
     }
-    input.parse()
+    expression(input)
+}
+
+/// An expression. One that the parser is built without, such as a block, is all up to a comma.
+fn expression(input: ParseStream) -> Result<Expr> {
+    let ahead = input.fork();
+    if let Ok(value) = ahead.parse::<Expr>()
+        && (ahead.is_empty() || ahead.peek(Token![,]) || ahead.peek(Ident::peek_any))
+    {
+        input.advance_to(&ahead);
+        return Ok(value);
+    }
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(Expr::Verbatim(tokens))
 }
 
 fn literal(value: &Expr) -> Option<&Lit> {

@@ -2,11 +2,10 @@
 
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{
-    Error, ReturnType, Signature, Type, TypeImplTrait, TypeParamBound, TypeReference, Variadic,
-};
+use syn::{Error, ReturnType, Type, TypeImplTrait, TypeParamBound, TypeReference};
 
 use crate::borrow::{self, Borrow};
+use crate::head::{Signature, Variadic};
 use crate::model::{Body, Function, Options, ResultRule, Returned, plain};
 
 /// Every reason why the function cannot become one that returns a task.
@@ -70,7 +69,7 @@ fn qualifiers(signature: &Signature, reasons: &mut Vec<Error>) {
 fn arguments(function: &Function, reasons: &mut Vec<Error>) {
     if let Some(receiver) = function.receiver() {
         let borrow = match &receiver.reference {
-            Some((and, _)) => Some(and.span),
+            Some(and) => Some(and.span),
             None => borrow::first(&receiver.ty).map(|borrow| borrow.span()),
         };
         reasons.extend(borrow.map(|span| {
