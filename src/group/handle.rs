@@ -11,7 +11,9 @@ use crate::error::{At, BoxError, ErrorKind, Reason};
 use crate::event::Emitter;
 use crate::pool::Pool;
 use crate::sync::Arc;
-use crate::task::{IntoTask, Task, TaskContext, new_cell, own_token, resolve_returned, start_new};
+use crate::task::{
+    Closure, IntoTask, Task, TaskContext, new_cell, own_token, resolve_returned, start_new,
+};
 use crate::unhandled::Overseen;
 
 /// A group: what is started in it ends before the call of [`group`](crate::group()) returns.
@@ -52,7 +54,7 @@ impl Group {
     #[track_caller]
     pub fn spawn<T, F>(&self, f: F) -> Task<T>
     where
-        F: FnOnce() -> T + Send + 'static,
+        F: Closure<T> + Send + 'static,
         T: Send + 'static,
     {
         self.start(Location::caller(), None, move |_: &At<'_>| {
@@ -78,7 +80,7 @@ impl Group {
     #[track_caller]
     pub fn attempt<R, F>(&self, f: F) -> Task<R::Output>
     where
-        F: FnOnce() -> R + Send + 'static,
+        F: Closure<R> + Send + 'static,
         R: IntoTask,
     {
         self.start(Location::caller(), None, move |at: &At<'_>| {

@@ -11,7 +11,7 @@ use crate::error::At;
 use crate::pool::Pool;
 use crate::sync::Arc;
 use crate::task::{
-    IntoTask, Starter, Task, TaskContext, TrySpawnError, held, own_token, resolve_returned,
+    Closure, IntoTask, Starter, Task, TaskContext, TrySpawnError, held, own_token, resolve_returned,
 };
 
 /// A new job on its way into the queue.
@@ -82,7 +82,7 @@ impl TaskQueue {
     #[track_caller]
     pub fn spawn<T, F>(&self, f: F) -> Task<T>
     where
-        F: FnOnce() -> T + Send + 'static,
+        F: Closure<T> + Send + 'static,
         T: Send + 'static,
     {
         let entering = self.entering();
@@ -111,7 +111,7 @@ impl TaskQueue {
     #[track_caller]
     pub fn attempt<R, F>(&self, f: F) -> Task<R::Output>
     where
-        F: FnOnce() -> R + Send + 'static,
+        F: Closure<R> + Send + 'static,
         R: IntoTask,
     {
         let entering = self.entering();
@@ -204,7 +204,7 @@ impl TaskQueue {
     #[track_caller]
     pub fn try_spawn<T, F>(&self, f: F) -> Result<Task<T>, TrySpawnError<F>>
     where
-        F: FnOnce() -> T + Send + 'static,
+        F: Closure<T> + Send + 'static,
         T: Send + 'static,
     {
         let mut entering = self.entering();

@@ -5,7 +5,7 @@ use std::panic::Location;
 use super::context::{TaskContext, own_token};
 use super::into_task::resolve_returned;
 use super::launch::spawn_task;
-use super::{IntoTask, Task};
+use super::{Closure, IntoTask, Task};
 use crate::cancel::CancelToken;
 use crate::cell::task_cell::Returned;
 use crate::cell::{ExtraMeta, TaskMeta};
@@ -145,7 +145,7 @@ impl TaskBuilder {
     #[track_caller]
     pub fn spawn<T, F>(self, f: F) -> Task<T>
     where
-        F: FnOnce() -> T + Send + 'static,
+        F: Closure<T> + Send + 'static,
         T: Send + 'static,
     {
         self.spawn_task(Location::caller(), None, move |_: &At<'_>| {
@@ -167,7 +167,7 @@ impl TaskBuilder {
     #[track_caller]
     pub fn attempt<R, F>(self, f: F) -> Task<R::Output>
     where
-        F: FnOnce() -> R + Send + 'static,
+        F: Closure<R> + Send + 'static,
         R: IntoTask,
     {
         self.spawn_task(Location::caller(), None, move |at: &At<'_>| {

@@ -26,7 +26,11 @@ impl<T: Send + 'static> Task<T> {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     #[track_caller]
-    pub fn then<U, F>(self, f: F) -> Task<U>
+    pub fn then<U, F>(
+        // The compiler shows the next line when a task is used again.
+        self, // Twice? `share()` first: a shared task has any number of uses.
+        f: F,
+    ) -> Task<U>
     where
         F: FnOnce(T) -> U + Send + 'static,
         U: Send + 'static,
@@ -55,7 +59,11 @@ impl<T: Send + 'static> Task<T> {
     /// # Ok::<(), fast_async::TaskError>(())
     /// ```
     #[track_caller]
-    pub fn and_then<R, F>(self, f: F) -> Task<R::Output>
+    pub fn and_then<R, F>(
+        // The compiler shows the next line when a task is used again.
+        self, // Twice? `share()` first: a shared task has any number of uses.
+        f: F,
+    ) -> Task<R::Output>
     where
         F: FnOnce(T) -> R + Send + 'static,
         R: IntoTask,

@@ -42,6 +42,7 @@ use crate::task::{SharedTask, Task};
     message = "a closure for `attempt`, `and_then` or `or_else` cannot return `{Self}`",
     label = "returns `{Self}`, which is neither `Result<_, BoxError>` nor a `Task`",
     note = "a result with another error type: write `Ok(result?)`, or `spawn(..).flatten()` instead of `attempt(..)`, and `then(..).flatten()` instead of `and_then(..)`",
+    note = "a future: `attempt_future(..)` instead of `attempt(..)`, and `and_then(|value| spawn_future(..))`; nothing polls it otherwise",
     note = "a plain value: use `spawn` instead of `attempt`, `then` instead of `and_then`, `catch` instead of `or_else`, or write `Ok(value)`"
 )]
 pub trait IntoTask: sealed::Sealed {

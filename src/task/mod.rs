@@ -3,7 +3,8 @@
 // Map for maintainers:
 //   mod.rs        the handle: making, looking, dropping
 //   spawn.rs      starting work         builder.rs  with settings    try_spawn.rs  its refusal
-//   context.rs    what a closure can ask     into_task.rs  what closures return
+//   closure.rs    what a task is started with    context.rs  what a closure can ask
+//   into_task.rs  what closures return
 //   local.rs      TaskLocal
 //   given.rs      what a closure has returned, for families that call it again
 //   launch.rs     from a closure to a queued cell    held.rs  whose closure waits for a place
@@ -19,6 +20,7 @@
 
 mod builder;
 mod chain;
+mod closure;
 mod context;
 mod dump;
 mod finally;
@@ -49,6 +51,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 pub use builder::TaskBuilder;
+pub use closure::Closure;
 pub use context::TaskContext;
 pub(crate) use context::own_token;
 pub(crate) use given::Given;
@@ -105,8 +108,10 @@ use crate::sync::{Arc, ThreadId};
 /// assert_eq!(n, 42);
 /// # Ok::<(), fast_async::TaskError>(())
 /// ```
-#[must_use = "dropping a task detaches it and its failure is only reported; call `.wait()`, chain on it, or `.detach()` it"]
-pub struct Task<T> {
+#[must_use = "dropping a task detaches it and its failure is only reported; call `.wait()`, chain on it, or `.detach()` it; one that a closure of `then` returned is joined by `and_then`, or by `flatten`"]
+// The compiler shows the next line where a value is wanted.
+#[rustfmt::skip]
+pub struct Task<T> { // Was it returned in `then`? `and_then` passes on its value.
     /// `None` only while a consuming method runs.
     cell: Option<Arc<dyn AnyCell>>,
     _type: PhantomData<fn() -> T>,

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::into_task::resolve_returned;
 use super::launch::{new_cell, new_cell_in_phase, spawn_task, start_if_cold};
-use super::{IntoTask, Task, TaskBuilder, TaskContext, TrySpawnError};
+use super::{Closure, IntoTask, Task, TaskBuilder, TaskContext, TrySpawnError};
 use crate::cell::call_off::enlist;
 use crate::cell::listen::announce;
 use crate::cell::state::Phase;
@@ -33,7 +33,7 @@ use crate::pool::Pool;
 #[track_caller]
 pub fn spawn<T, F>(f: F) -> Task<T>
 where
-    F: FnOnce() -> T + Send + 'static,
+    F: Closure<T> + Send + 'static,
     T: Send + 'static,
 {
     spawn_task(TaskMeta::here(), move |_: &At<'_>| {
@@ -59,7 +59,7 @@ where
 #[track_caller]
 pub fn attempt<R, F>(f: F) -> Task<R::Output>
 where
-    F: FnOnce() -> R + Send + 'static,
+    F: Closure<R> + Send + 'static,
     R: IntoTask,
 {
     spawn_task(TaskMeta::here(), move |at: &At<'_>| {
@@ -137,7 +137,7 @@ impl<T: Send + 'static> Task<T> {
     #[track_caller]
     pub fn new<F>(f: F) -> Task<T>
     where
-        F: FnOnce() -> T + Send + 'static,
+        F: Closure<T> + Send + 'static,
     {
         Task::from_cell(new_cell_in_phase(
             TaskMeta::here(),
@@ -185,7 +185,7 @@ impl Pool {
     #[track_caller]
     pub fn spawn<T, F>(&self, f: F) -> Task<T>
     where
-        F: FnOnce() -> T + Send + 'static,
+        F: Closure<T> + Send + 'static,
         T: Send + 'static,
     {
         spawn_task(self.meta(Location::caller()), move |_: &At<'_>| {
@@ -207,7 +207,7 @@ impl Pool {
     #[track_caller]
     pub fn attempt<R, F>(&self, f: F) -> Task<R::Output>
     where
-        F: FnOnce() -> R + Send + 'static,
+        F: Closure<R> + Send + 'static,
         R: IntoTask,
     {
         spawn_task(self.meta(Location::caller()), move |at: &At<'_>| {
@@ -282,7 +282,7 @@ impl Pool {
     #[track_caller]
     pub fn try_spawn<T, F>(&self, f: F) -> Result<Task<T>, TrySpawnError<F>>
     where
-        F: FnOnce() -> T + Send + 'static,
+        F: Closure<T> + Send + 'static,
         T: Send + 'static,
     {
         let Some(placed) = self.try_acquire_place() else {

@@ -64,7 +64,10 @@ impl<T: Send + 'static> Task<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn wait(self) -> Result<T, TaskError> {
+    pub fn wait(
+        // The compiler shows the next line when a task is used again.
+        self, // Twice? `share()` first: a shared task has any number of uses.
+    ) -> Result<T, TaskError> {
         let mut outcome: Option<Outcome<T>> = None;
         wait_for(
             self.into_cell(),

@@ -1,6 +1,6 @@
 #![deny(unused_must_use)]
 
-use fast_async::{Task, make_async, spawn};
+use fast_async::{Task, TaskError, make_async, spawn};
 
 #[make_async]
 #[must_use = "the page is loaded for a reader"]
@@ -10,6 +10,11 @@ fn load() -> u8 {
 
 #[make_async]
 fn touch() {}
+
+fn a_task_that_nothing_joins() -> Result<(), TaskError> {
+    spawn(|| 1).then(|n| spawn(move || drop(n))).wait()?;
+    Ok(())
+}
 
 fn main() {
     spawn(|| 1);
