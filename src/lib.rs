@@ -272,6 +272,7 @@ pub mod _documentation {
                 "[caches]: crate::_documentation::guide::caches\n",
                 "[testing]: crate::_documentation::guide::testing\n",
                 "[interop]: crate::_documentation::guide::interop\n",
+                "[machines]: crate::_documentation::guide::machines\n",
                 "[troubleshooting]: crate::_documentation::guide::troubleshooting\n",
                 "[coming-from]: crate::_documentation::coming_from\n",
                 "[contract]: crate::_documentation::contract\n",
@@ -412,6 +413,9 @@ pub mod _documentation {
         #[cfg(not(doctest))]
         #[doc = page!("guide/src/interop.md")]
         pub mod interop {}
+
+        #[doc = page!("guide/src/machines.md")]
+        pub mod machines {}
 
         #[doc = page!("guide/src/troubleshooting.md")]
         pub mod troubleshooting {}
