@@ -1,8 +1,8 @@
 //! A closure on its way to the state of a loop.
 //!
-//! It is a job of an ordinary loop's queue. Such a job cannot carry a reference to the state. So its
-//! run only puts the closure in front of the thread that turns the loop, which calls it with the
-//! state right after the job.
+//! It is a job of an ordinary loop's queue. Such a job cannot carry a reference to the state. So
+//! its run only puts the closure in front of the thread that turns the loop, which calls it with
+//! the state right after the job.
 
 // Lock order: that of one delivery -> that of its cell; the graph of waits may be locked before it.
 // `Due` has a lock of its own. No user code runs or is dropped under any of them.
