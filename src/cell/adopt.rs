@@ -150,6 +150,9 @@ fn attach(
         Held::Yes { only_carries } => only_carries,
     };
     if !only_carries && let Some(registered) = register_at_once(link) {
+        if link.outer.is_outlived() {
+            stop::forget_stopped(&**link.outer);
+        }
         return Adopted::Yes(registered);
     }
     compress(link, removed.skipped.get_or_insert_default())
