@@ -7,6 +7,7 @@ use super::buffer::{Buffer, Effect};
 use super::entry::{Home, Node, Removed, Work};
 use super::handle::Topic;
 use super::hub::Hub;
+use super::publish::Rest;
 use super::source::{Attached, Source};
 use crate::sync::{Arc, Mutex, Weak};
 use crate::unhandled;
@@ -66,14 +67,12 @@ impl<T: Send + Sync + 'static> Feed<T> {
             let buffers = mem::take(&mut left.buffers);
             (effects, buffers, mem::take(&mut left.has_ended))
         };
-        if !effects.is_empty() {
-            self.hub.carry_out(effects);
-        }
+        let rest = match has_ended {
+            true => Rest::End,
+            false => Rest::Deliver,
+        };
+        self.hub.carry_out(effects, rest);
         unhandled::drop_reporting(buffers);
-        self.hub.deliver_rest();
-        if has_ended {
-            self.hub.tune();
-        }
     }
 
     /// Gives the feed to its source. No lock is held.

@@ -185,7 +185,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
             listener: Some(listener),
         };
         state.live += 1;
-        let is_idle = state.delivery == Delivery::Idle;
+        // What is queued comes before it.
+        let is_idle = state.delivery == Delivery::Idle && state.queue.is_empty();
         let is_to_send = is_idle && !entry.backlog.is_empty();
         if is_idle && !is_to_send {
             state.entries.push(entry);

@@ -94,59 +94,67 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
     }
 
-    /// Does what follows from a change, without the lock. Returns what is for
-    /// [`drop_all`](Hub::drop_all).
-    fn unlock(
-        &self,
-        mut state: MutexGuard<'_, State<T>>,
-        mut effects: Vec<Effect<T>>,
-    ) -> Vec<Effect<T>> {
-        if effects.is_empty() {
-            state.spare = effects;
-            return Vec::new();
-        }
-        drop(state);
-        carry_out(&mut effects);
-        effects
-    }
-
     /// Numbers a value and hands it out.
     fn accept(&self, mut state: MutexGuard<'_, State<T>>, value: Arc<T>) -> usize {
         let live = state.live;
         let mut effects = std::mem::take(&mut state.spare);
         let (number, value) = state.hand_out(value, &mut effects);
-        let (mut mine, mut sent) = (None, None);
-        let mut value = Some(value);
-        if state.delivery == Delivery::Idle && !state.queue.is_empty() {
-            // Behind what was fed and is about to be delivered.
-            let value = value.take();
-            state.queue.extend(value.map(|value| (number, value)));
+        let is_idle = state.delivery == Delivery::Idle;
+        if is_idle && state.entries.is_empty() && state.queue.is_empty() {
+            // Nothing calls anything with it.
+            self.let_go(state, effects, Rest::Nothing);
+            unhandled::drop_reporting(value);
+            return live;
         }
-        match state.delivery {
-            Delivery::Idle if state.entries.is_empty() => {}
-            Delivery::Idle => match self.begin_delivery(&mut state) {
-                Begun::Here(delivery) => mine = Some(delivery),
-                Begun::ByJob(job) => {
-                    let value = value.take();
-                    state.queue.extend(value.map(|value| (number, value)));
-                    sent = Some(job);
-                }
-            },
-            Delivery::Sent | Delivery::By(_) => {
-                let value = value.take();
-                state.queue.extend(value.map(|value| (number, value)));
+        // Behind foreign code, which may block; or behind what is to be delivered.
+        let has_foreign = effects.iter().any(Effect::is_foreign);
+        if !is_idle || has_foreign || !state.queue.is_empty() {
+            state.queue.push_back((number, value));
+            let rest = match is_idle && has_foreign {
+                true => Rest::Deliver,
+                false => Rest::Nothing,
+            };
+            self.let_go(state, effects, rest);
+            return live;
+        }
+        match self.begin_delivery(&mut state) {
+            Begun::Here((entries, _level)) => {
+                let dropped = self.unlock(state, effects);
+                self.deliver(entries, Some(value));
+                self.drop_all(dropped);
+            }
+            Begun::ByJob(hub) => {
+                state.queue.push_back((number, value));
+                let dropped = self.unlock(state, effects);
+                hub.send();
+                self.drop_all(dropped);
             }
         }
-        let dropped = self.unlock(state, effects);
-        if let Some(hub) = sent {
-            hub.send();
-        }
-        match mine {
-            Some((entries, _level)) => self.deliver(entries, value),
-            None => unhandled::drop_reporting(value),
-        }
-        self.drop_all(dropped);
         live
+    }
+
+    /// Does what follows from a change, without the lock, and drops what is to be dropped.
+    fn let_go(&self, state: MutexGuard<'_, State<T>>, effects: Vec<Effect<T>>, rest: Rest) {
+        if effects.is_empty() {
+            return put_back(state, effects);
+        }
+        drop(state);
+        self.carry_out(effects, rest);
+    }
+
+    /// The same for effects that are not foreign. Returns what is for [`drop_all`](Hub::drop_all).
+    fn unlock(
+        &self,
+        state: MutexGuard<'_, State<T>>,
+        mut effects: Vec<Effect<T>>,
+    ) -> Vec<Effect<T>> {
+        if effects.is_empty() {
+            put_back(state, effects);
+            return Vec::new();
+        }
+        drop(state);
+        self.carry_out_all(&mut effects, Rest::Nothing);
+        effects
     }
 
     /// Adds a buffer. Its subscriber gets what is published from now on.
@@ -167,7 +175,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
         state.buffers.push(buffer.clone());
         drop(state);
-        carry_out(&mut effects);
+        self.carry_out_all(&mut effects, Rest::Nothing);
         self.tune();
         self.drop_all(effects);
         buffer
@@ -188,10 +196,40 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
     }
 
-    /// Does what is to be done without a lock.
-    pub(super) fn carry_out(&self, mut effects: Vec<Effect<T>>) {
-        carry_out(&mut effects);
+    /// Does what is to be done without a lock, and then `rest`.
+    pub(super) fn carry_out(&self, mut effects: Vec<Effect<T>>, rest: Rest) {
+        self.carry_out_all(&mut effects, rest);
         self.drop_all(effects);
+    }
+
+    /// The same but for the drops of values: first what runs no user code, then what another thread
+    /// can take over while one of them blocks.
+    fn carry_out_all(&self, effects: &mut Vec<Effect<T>>, rest: Rest) {
+        for effect in effects.extract_if(.., |effect| effect.is_ours()) {
+            effect.carry_out();
+        }
+        if !effects.iter().any(Effect::is_foreign) {
+            return self.finish(rest);
+        }
+        let foreign = effects.extract_if(.., |effect| effect.is_foreign());
+        let mut pieces: Vec<_> = foreign.map(Piece::Effect).collect();
+        if !matches!(rest, Rest::Nothing)
+            && let Some(hub) = self.me().upgrade()
+        {
+            pieces.push(Piece::Rest(hub, rest));
+        }
+        each_here(pieces, Piece::carry_out);
+    }
+
+    fn finish(&self, rest: Rest) {
+        match rest {
+            Rest::Nothing => {}
+            Rest::Deliver => self.deliver_rest(),
+            Rest::End => {
+                self.deliver_rest();
+                self.tune();
+            }
+        }
     }
 
     /// Ends the topic. What was published before is still delivered.
@@ -200,9 +238,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         let Some(buffers) = self.shut(&mut effects) else {
             return;
         };
-        carry_out(&mut effects);
-        self.deliver_rest();
-        self.tune();
+        self.carry_out_all(&mut effects, Rest::End);
         unhandled::drop_reporting((effects, buffers));
     }
 
@@ -281,7 +317,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
         for buffer in &state.buffers {
             is_inside |= !buffer.mark(end, &flush);
         }
-        if state.delivery != Delivery::Idle && !is_inside {
+        let is_to_come = state.delivery != Delivery::Idle || !state.queue.is_empty();
+        if is_to_come && !is_inside {
             state.flushes.push_back((end, flush.clone()));
         }
         drop(state);
@@ -297,25 +334,52 @@ impl<T: Send + Sync + 'static> Hub<T> {
     }
 }
 
-/// Does what is to be done without a lock, but for the drops of values: first what runs no user
-/// code, then what another thread can take over while one of them blocks.
-fn carry_out<T: Send + Sync + 'static>(effects: &mut Vec<Effect<T>>) {
-    for effect in effects.extract_if(.., |effect| effect.is_of_ours()) {
-        effect.carry_out();
+/// Puts the empty list back.
+fn put_back<T>(mut state: MutexGuard<'_, State<T>>, effects: Vec<Effect<T>>) {
+    if effects.capacity() > state.spare.capacity() {
+        state.spare = effects;
     }
-    let is_round = |effect: &Effect<T>| matches!(effect, Effect::Round(_));
-    if effects.iter().any(is_round) {
-        let rounds = effects.extract_if(.., |effect| is_round(effect)).collect();
-        each_here(rounds, Effect::carry_out);
+}
+
+/// What follows when all effects are carried out.
+#[derive(Clone, Copy)]
+pub(super) enum Rest {
+    Nothing,
+    /// To deliver what is queued.
+    Deliver,
+    /// The same, at the end of the topic.
+    End,
+}
+
+/// What is done in turn.
+enum Piece<T: Send + Sync + 'static> {
+    Effect(Effect<T>),
+    Rest(Arc<Hub<T>>, Rest),
+}
+
+impl<T: Send + Sync + 'static> Piece<T> {
+    fn carry_out(self) {
+        match self {
+            Piece::Effect(effect) => effect.carry_out(),
+            Piece::Rest(hub, rest) => {
+                hub.finish(rest);
+                unhandled::drop_reporting(hub);
+            }
+        }
     }
 }
 
 impl<T: Send + Sync + 'static> Effect<T> {
     /// It runs no user code.
-    fn is_of_ours(&self) -> bool {
+    fn is_ours(&self) -> bool {
+        !self.is_foreign() && !matches!(self, Effect::Drop(_))
+    }
+
+    /// It calls user code.
+    fn is_foreign(&self) -> bool {
         match self {
-            Effect::Wake(_) => true,
-            Effect::Round(buffer) => buffer.executor.as_ref().is_some_and(|it| it.has_threads()),
+            Effect::Wake(reader) => reader.is_foreign(),
+            Effect::Round(buffer) => !buffer.executor.as_ref().is_some_and(|it| it.has_threads()),
             Effect::Drop(_) => false,
         }
     }

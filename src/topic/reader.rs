@@ -2,8 +2,9 @@
 
 use std::task::Waker;
 
+use crate::error::TaskError;
 use crate::promise::Resolver;
-use crate::{thread_waker, unhandled};
+use crate::{guard, unhandled};
 
 /// What ends the wait of a receiver. It is called, and dropped, without a lock.
 pub(super) enum Reader {
@@ -13,14 +14,23 @@ pub(super) enum Reader {
 }
 
 impl Reader {
-    /// There is something to take, or the end.
+    /// There is something to take, or the end. A panic is reported: a waker is foreign code.
     pub(super) fn wake(self) {
         match self {
             Reader::Thread(resolver) => {
                 let _ = resolver.resolve(());
             }
-            Reader::Future(waker) => thread_waker::wake(waker),
+            Reader::Future(waker) => {
+                if let Err(payload) = guard::catch(|| waker.wake()) {
+                    unhandled::report(TaskError::panicked_in_drop(payload));
+                }
+            }
         }
+    }
+
+    /// Its end runs foreign code.
+    pub(super) fn is_foreign(&self) -> bool {
+        matches!(self, Reader::Future(_))
     }
 }
 

@@ -9,7 +9,7 @@ mod stages;
 use std::sync::mpsc::{Receiver as Inbox, channel};
 
 use crate::support::{
-    Drops, Gate, LIMIT, Latch, Log, expected, one_thread, pool_of, until, within,
+    Drops, Gate, LIMIT, Latch, Log, expected, one_thread, pool_of, reports, until, within,
 };
 
 use fast_async::topic::{Overflow, Receiver};

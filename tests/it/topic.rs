@@ -10,6 +10,7 @@ mod order;
 mod pace;
 mod polled;
 mod subjects;
+mod wakers;
 mod watch;
 
 use crate::support::{Gate, Log, OnDrop, expected, one_thread, reports, within};

@@ -1,6 +1,7 @@
 //! Where listeners run, what they delay, and how they leave.
 
 use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::thread;
 
 use fast_async::{CancelOutcome, EventKind, LoopQueue, Shutdown};
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::{
     Drops, Gate, LIMIT, Latch, Log, Task, deferred, expected, gated, line, lines, next_lines,
-    one_thread, pool_of, sending, spawn_with, until, within,
+    one_thread, pool_of, reports, sending, spawn_with, until, within,
 };
 
 // Contract: E2
@@ -247,6 +248,32 @@ fn a_receiver_that_is_dropped_leaves_the_others() {
         drop(one);
         gate.open();
         assert_eq!(lines(other), ["started", "1 of 1", "settled"]);
+        task.wait().unwrap();
+    });
+}
+
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        expected("a waker of a listener");
+    }
+}
+
+// Contract: E2
+#[test]
+fn a_panic_of_a_listeners_waker_does_not_reach_the_task() {
+    within(|| {
+        let pool = pool_of(2);
+        let (gate, task) = gated(&pool, |ctx| ctx.message("half"));
+        until(|| task.thread().is_some());
+        let mut events = task.events();
+        let waker = Waker::from(Arc::new(Panics));
+        let mut context = Context::from_waker(&waker);
+        while events.poll_recv(&mut context).is_ready() {}
+        gate.open();
+        until(|| reports("a waker of a listener") == 1);
+        assert_eq!(lines(events), ["half", "settled"]);
         task.wait().unwrap();
     });
 }

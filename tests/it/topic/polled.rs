@@ -9,7 +9,7 @@ use fast_async::topic::Receiver;
 
 use crate::support::{Counted, Drops, block_on};
 
-use super::{Log, Overflow, Topic, expected, within};
+use super::{Log, Overflow, Topic, expected, reports, within};
 
 /// Polls once, with a waker that counts.
 fn poll(receiver: &mut Receiver<u32>, waker: &Arc<Counted>) -> Poll<Option<u32>> {
@@ -112,6 +112,7 @@ fn a_waker_may_use_the_topic_and_panic() {
         drop(waker);
         assert_eq!(topic.publish(1).unwrap(), 1);
         assert_eq!(log.take(), [1, 2]);
+        assert_eq!(reports("a waker of a topic"), 1);
         let got: Vec<u32> = std::iter::from_fn(|| receiver.try_recv().map(|it| *it)).collect();
         assert_eq!(got, [1, 2]);
     });
