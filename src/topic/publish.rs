@@ -13,8 +13,8 @@ use crate::error::{ErrorKind, TaskError};
 use crate::executor::Executor;
 use crate::nesting::{self, Level};
 use crate::promise::deferred_in;
-use crate::sync::{Arc, MutexGuard, chaos_point, thread_id};
-use crate::task::Task;
+use crate::sync::{Arc, MutexGuard, chaos_point, thread, thread_id};
+use crate::task::{Task, TaskBuilder};
 use crate::unhandled;
 
 /// Whether a value may be published now.
@@ -218,6 +218,12 @@ impl<T: Send + Sync + 'static> Hub<T> {
         {
             pieces.push(Piece::Rest(hub, rest));
         }
+        if thread::panicking() {
+            // The user's code would find that.
+            let builder = TaskBuilder::of_pool(self.pool().cloned());
+            let rest = builder.spawn(move || each_here(pieces, Piece::carry_out));
+            return rest.detach();
+        }
         each_here(pieces, Piece::carry_out);
     }
 
@@ -292,9 +298,10 @@ impl<T: Send + Sync + 'static> Hub<T> {
     }
 
     /// Begins a delivery: on this thread, unless its stack is deep in deliveries of other topics
-    /// already, as in a long line of derived ones. Then a job of the pool is to do it.
+    /// already, as in a long line of derived ones, or it unwinds, which no callback is to find. Then
+    /// a job of the pool is to do it.
     fn begin_delivery(&self, state: &mut State<T>) -> Begun<T> {
-        let level = nesting::enter();
+        let level = nesting::enter().filter(|_| !thread::panicking());
         if level.is_none()
             && let Some(hub) = self.me().upgrade()
         {

@@ -10,6 +10,7 @@ mod order;
 mod pace;
 mod polled;
 mod subjects;
+mod surroundings;
 mod wakers;
 mod watch;
 

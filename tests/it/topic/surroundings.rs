@@ -1,0 +1,75 @@
+//! What a callback finds of the code that publishes: its scope, its panic, its loop; and what may
+//! wait for what.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use fast_async::Job;
+use fast_async::topic::Watch;
+
+use crate::support::{pool_of, until};
+
+use super::{Log, OnDrop, Topic, expected, within};
+
+// Contract: B2, D8
+#[test]
+fn no_callback_finds_that_its_thread_unwinds() {
+    type Make = fn(Log<bool>) -> Box<dyn FnOnce() + Send>;
+    const DEEDS: [(&str, Make); 5] = [
+        ("a publish", |found| {
+            let topic = Topic::new();
+            topic.subscribe(move |_: &u8| found.push(thread::panicking()));
+            Box::new(move || assert_eq!(topic.publish(1), Ok(1)))
+        }),
+        ("a publish to a derived topic", |found| {
+            let topic = Topic::new();
+            let derived = topic.map(move |n: &u8| {
+                found.push(thread::panicking());
+                *n
+            });
+            derived.subscribe(|_| ());
+            Box::new(move || {
+                assert_eq!(topic.publish(1), Ok(1));
+                drop(derived);
+            })
+        }),
+        ("a publish for an executor that runs at once", |found| {
+            let topic = Topic::new();
+            let at_once = |job: Job| job.run();
+            topic
+                .on(&at_once)
+                .subscribe(move |_: &u8| found.push(thread::panicking()));
+            Box::new(move || assert_eq!(topic.publish(1), Ok(1)))
+        }),
+        ("a change of a watch", |found| {
+            let watch = Watch::new(1_u8);
+            watch.topic().subscribe(move |n| {
+                if *n == 2 {
+                    found.push(thread::panicking());
+                }
+            });
+            watch.topic().flush().wait().unwrap();
+            Box::new(move || assert_eq!(watch.set(2), Ok(1)))
+        }),
+        ("a spawn that is listened to", |found| {
+            let pool = pool_of(1);
+            pool.events()
+                .subscribe(move |_| found.push(thread::panicking()));
+            Box::new(move || pool.spawn(|| ()).detach())
+        }),
+    ];
+    within(|| {
+        for (name, make) in DEEDS {
+            let found = Log::new();
+            let deed = make(found.clone());
+            let guard = OnDrop::new(move |_| deed());
+            let unwound = catch_unwind(AssertUnwindSafe(|| {
+                let _guard = guard;
+                expected("it unwinds through the guard");
+            }));
+            assert!(unwound.is_err());
+            until(|| found.len() > 0);
+            assert!(!found.take().contains(&true), "{name}");
+        }
+    });
+}
