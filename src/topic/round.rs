@@ -9,7 +9,7 @@ use super::buffer::{Buffer, Callback, Taken};
 use crate::error::{At, TaskError};
 use crate::promise::deferred;
 use crate::sync::{Arc, thread_id};
-use crate::{guard, unhandled};
+use crate::{guard, locals, unhandled};
 
 /// Calls a subscriber. Its panic fails no task, so it is reported.
 #[inline]
@@ -25,6 +25,8 @@ pub(super) fn schedule<T: Send + Sync + 'static>(buffer: Arc<Buffer<T>>) {
     let Some(executor) = buffer.executor.clone() else {
         return;
     };
+    // The callback is not the publisher's: it does not see what that has set.
+    let _hidden = locals::hide();
     let (begin, task) = deferred();
     let round = Round(Some(buffer.clone()));
     let task = task.on_shared(executor).then(move |()| round.run());

@@ -4,12 +4,29 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use fast_async::Job;
 use fast_async::topic::Watch;
+use fast_async::{Job, LoopQueue, TaskLocal};
 
 use crate::support::{pool_of, until};
 
 use super::{Log, OnDrop, Topic, expected, within};
+
+static REQUEST: TaskLocal<u32> = TaskLocal::inherited();
+
+// Contract: E1
+#[test]
+fn a_callback_behind_a_buffer_does_not_see_the_scope_that_publishes() {
+    within(|| {
+        let (topic, window, log) = (Topic::new(), LoopQueue::new(), Log::new());
+        let own = log.clone();
+        topic
+            .on(&window)
+            .subscribe(move |_: &u8| own.push(REQUEST.get()));
+        REQUEST.scope(7, || topic.publish(1).unwrap());
+        window.run_pending();
+        assert_eq!(log.take(), [None]);
+    });
+}
 
 // Contract: B2, D8
 #[test]
