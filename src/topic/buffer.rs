@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use super::entry::{Home, Work, tune};
-use super::flush::Flush;
+use super::flush::{self, Flush};
 use super::overflow::Overflow;
 use super::reader::{Reader, dismiss};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
@@ -91,8 +91,6 @@ pub(super) enum Taken<T> {
 /// What a subscriber leaves behind, to be dropped without a lock.
 pub(super) struct Left<T> {
     pub(super) is_idle: bool,
-    /// First: the drop of a value may wait for a flush.
-    _flushes: VecDeque<(u64, Arc<Flush>)>,
     _queue: VecDeque<Numbered<T>>,
     _callback: Option<Callback<T>>,
     _round: Option<Arc<dyn AnyCell>>,
@@ -244,7 +242,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
             false => Vec::new(),
         };
         drop(core);
-        drop(flushed);
+        flush::end_all(flushed);
         wake(rooms);
         taken
     }
@@ -336,12 +334,15 @@ impl<T: Send + Sync + 'static> Buffer<T> {
             is_idle,
             _queue: std::mem::take(&mut core.queue),
             _callback: core.callback.take(),
-            _flushes: std::mem::take(&mut core.flushes),
             _round: core.round.take(),
         };
+        self.note(&core);
+        let flushes = std::mem::take(&mut core.flushes);
         let (rooms, reader) = (std::mem::take(&mut core.rooms), core.reader.take());
         drop(core);
         wake(rooms);
+        // Before what is left is dropped: a drop may wait for a flush.
+        flush::end_all(flushes.into_iter().map(|(_, flush)| flush).collect());
         dismiss(reader);
         work.finish();
         left

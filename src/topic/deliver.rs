@@ -7,8 +7,8 @@
 use std::mem;
 
 use super::entry::{Called, Contents, Entry, Home, Listener, Node};
-use super::flush::Flush;
-use super::hub::{Delivery, Hub, Refused, Since, compact};
+use super::flush::{self, Flush};
+use super::hub::{Delivery, Hub, Refused, Since, State, compact};
 use super::source::Attached;
 use crate::cell::pieces::each_here;
 use crate::sync::{Arc, thread_id};
@@ -56,7 +56,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
             }
             let mut flushed = Vec::new();
             let found = self.go_on(&mut entries, has_left, &mut flushed);
-            each_here(flushed, drop);
+            flush::end_all(flushed);
             if has_left {
                 self.tune();
             }

@@ -6,6 +6,7 @@
 use std::panic::Location;
 
 use super::buffer::{Buffer, Callback, Taken};
+use super::flush;
 use crate::error::{At, TaskError};
 use crate::promise::deferred;
 use crate::sync::{Arc, thread_id};
@@ -83,7 +84,7 @@ fn end<T: Send + Sync + 'static>(buffer: &Buffer<T>, callback: Callback<T>) -> b
     let is_over = core.is_over();
     drop(core);
     // The drop of the callback may wait for a flush.
-    drop(flushed);
+    flush::end_all(flushed);
     if is_over {
         buffer.retire();
     }

@@ -2,10 +2,11 @@
 //! wait for what.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
 use std::thread;
 
 use fast_async::topic::Watch;
-use fast_async::{Job, LoopQueue, TaskLocal};
+use fast_async::{Job, LoopQueue, Task, TaskLocal};
 
 use crate::support::{pool_of, until};
 
@@ -88,5 +89,24 @@ fn no_callback_finds_that_its_thread_unwinds() {
             until(|| found.len() > 0);
             assert!(!found.take().contains(&true), "{name}");
         }
+    });
+}
+
+// Contract: B5
+#[test]
+fn what_a_flush_causes_may_wait_for_a_later_flush() {
+    within(|| {
+        let (topic, window) = (Topic::new(), LoopQueue::new());
+        let subscription = topic.on(&window).subscribe(|_: &u32| ());
+        topic.publish(1).unwrap();
+        let (send, receive) = mpsc::channel::<Task<()>>();
+        let at_once = |job: Job| job.run();
+        let first = topic
+            .flush()
+            .on(&at_once)
+            .then(move |()| receive.recv().unwrap().wait().is_ok());
+        send.send(topic.flush()).unwrap();
+        subscription.unsubscribe();
+        assert!(first.wait().unwrap());
     });
 }
