@@ -142,6 +142,9 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         if !self.is_strict() {
             return Room::Free;
         }
+        let executor = self.executor.as_ref();
+        // Of a loop, which may know more than who subscribed.
+        let turner = executor.and_then(|executor| executor.expected_turner());
         let core = self.lock();
         if core.has_left || core.queue.len() < self.limit {
             return Room::Free;
@@ -150,8 +153,8 @@ impl<T: Send + Sync + 'static> Buffer<T> {
             return Room::Refused;
         }
         // A pool makes room by another thread, or the wait finds that it cannot end.
-        let has_threads = self.executor.as_ref().is_some_and(|it| it.has_threads());
-        match has_threads || core.consumer != thread_id() {
+        let has_threads = executor.is_some_and(|executor| executor.has_threads());
+        match has_threads || turner.unwrap_or(core.consumer) != thread_id() {
             true => Room::Full,
             false => Room::Free,
         }

@@ -10,7 +10,7 @@ use fast_async::{Job, LoopQueue, Task, TaskLocal};
 
 use crate::support::{pool_of, until};
 
-use super::{Log, OnDrop, Topic, expected, within};
+use super::{Log, OnDrop, Overflow, Topic, expected, within};
 
 static REQUEST: TaskLocal<u32> = TaskLocal::inherited();
 
@@ -108,5 +108,23 @@ fn what_a_flush_causes_may_wait_for_a_later_flush() {
         send.send(topic.flush()).unwrap();
         subscription.unsubscribe();
         assert!(first.wait().unwrap());
+    });
+}
+
+// Contract: B3
+#[test]
+fn a_loops_thread_is_not_blocked_by_a_full_buffer_of_its_loop() {
+    within(|| {
+        let (topic, window, log) = (Topic::new(), LoopQueue::new(), Log::new());
+        let (own, queue, got) = (topic.clone(), window.clone(), log.clone());
+        let subscriber = thread::spawn(move || {
+            let buffered = own.on(&queue).buffer(1, Overflow::Block);
+            buffered.subscribe(move |n: &u32| got.push(*n));
+        });
+        subscriber.join().unwrap();
+        topic.publish(1).unwrap();
+        topic.publish(2).unwrap();
+        while window.run_pending() > 0 {}
+        assert_eq!(log.take(), [1, 2]);
     });
 }
