@@ -11,7 +11,7 @@ use crate::error::TaskError;
 use crate::limits::PROGRESS_PAUSE;
 use crate::sync::{Arc, AtomicBool, Duration, Instant, Mutex, OnceLock, Ordering, Weak};
 use crate::timer::TimeSource;
-use crate::unhandled;
+use crate::{room, unhandled};
 
 /// Gets the events of a task.
 pub(crate) trait Listener: Send + Sync {
@@ -327,7 +327,9 @@ impl State {
 
     fn take(&mut self, number: u64) -> Option<Entry> {
         let place = self.entries.binary_search_by_key(&number, |it| it.number);
-        place.ok().map(|place| self.entries.remove(place))
+        let taken = place.ok().map(|place| self.entries.remove(place));
+        room::give_back(&mut self.entries);
+        taken
     }
 }
 

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::emitter::Listener;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
-use crate::unhandled;
+use crate::{room, unhandled};
 
 /// Those that hear of the tasks which are spawned from now on.
 pub(crate) struct Listeners {
@@ -50,6 +50,7 @@ impl Listeners {
         let mut list = self.list.lock();
         let place = list.entries.binary_search_by_key(&number, |(it, _)| *it);
         let removed = place.ok().map(|place| list.entries.remove(place));
+        room::give_back(&mut list.entries);
         self.is_heard
             .store(!list.entries.is_empty(), Ordering::Relaxed);
         drop(list);

@@ -12,6 +12,7 @@ use super::flush::Flush;
 use super::kept::Kept;
 use super::source::Source;
 use crate::pool::Pool;
+use crate::room;
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, ThreadId, Weak};
 
 /// The number of removed entries that a list of any length may keep.
@@ -280,6 +281,7 @@ impl<T: Send + Sync + 'static> Home for Hub<T> {
         let mut state = self.lock();
         let place = state.buffers.binary_search_by_key(&number, |it| it.number);
         let removed = place.ok().map(|place| state.buffers.remove(place));
+        room::give_back(&mut state.buffers);
         // The end has counted all of them out.
         if let Some(buffer) = &removed
             && !state.is_closed

@@ -30,6 +30,32 @@ fn a_burst_through_a_receiver() {
     });
 }
 
+#[test]
+fn receivers_and_listeners_that_have_left() {
+    isolated("receivers_and_listeners_that_have_left", || {
+        let (topic, pool) = (Topic::<u32>::new(), one_thread());
+        drop(pool.events().receiver(1, Overflow::Block));
+        let before = live_bytes();
+        let mut receivers: Vec<_> = (0..BURST)
+            .map(|_| topic.receiver(1, Overflow::DropOldest))
+            .collect();
+        // The newest first: to take the oldest out moves all others.
+        while let Some(receiver) = receivers.pop() {
+            drop(receiver);
+        }
+        drop(receivers);
+        let mut listeners: Vec<_> = (0..BURST / 10)
+            .map(|_| pool.events().receiver(1, Overflow::Block))
+            .collect();
+        while let Some(listener) = listeners.pop() {
+            drop(listener);
+        }
+        drop(listeners);
+        comes_down_to(before);
+        assert_eq!(topic.publish(7), Ok(0));
+    });
+}
+
 // Contract: B4
 #[test]
 fn a_burst_that_a_topic_has_held() {
