@@ -12,6 +12,16 @@ mod real {
     pub(crate) use std::thread_local;
     pub(crate) use std::time::Instant;
 
+    /// True if nothing else refers to the value. There must be no `Weak` to it: so nothing else
+    /// ever will, and what those have done that did is visible.
+    #[inline]
+    pub(crate) fn is_sole<T>(value: &std::sync::Arc<T>) -> bool {
+        let is_sole = std::sync::Arc::strong_count(value) == 1;
+        // ORDERING: a reference that is dropped counts itself out with Release.
+        std::sync::atomic::fence(Ordering::Acquire);
+        is_sole
+    }
+
     /// What `thread.rs` builds on.
     pub(super) use std::thread as system;
 

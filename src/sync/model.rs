@@ -23,6 +23,12 @@ pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU
 /// while the thread waits for a lock.
 pub(super) use checker::thread as system;
 
+/// True if nothing else refers to the value. `loom` does not know what the counts of an `Arc`
+/// order.
+pub(crate) fn is_sole<T>(value: &Arc<T>) -> bool {
+    cfg!(shuttle) && Arc::strong_count(value) == 1
+}
+
 /// Values that live as long as the process; here: as long as one execution.
 macro_rules! statics {
     ($($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;)+) => {

@@ -13,7 +13,7 @@ use super::source::Attached;
 use crate::cell::pieces::each_here;
 use crate::sync::{Arc, thread_id};
 use crate::task::TaskBuilder;
-use crate::{locals, nesting, room, unhandled};
+use crate::{guard, locals, nesting, room, unhandled};
 
 /// What a delivery has to do next.
 enum Next<T> {
@@ -40,10 +40,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
             let mut has_left = false;
             match next {
                 Next::Value(value) => {
-                    for entry in &mut entries {
-                        has_left |= self.count_out(entry.call(&value));
-                    }
-                    unhandled::drop_reporting(value);
+                    has_left |= self.call_all(&mut entries, &value);
+                    drop_value(value);
                 }
                 Next::Sweep => sweep(&mut entries),
                 Next::CatchUp => {
@@ -65,6 +63,24 @@ impl<T: Send + Sync + 'static> Hub<T> {
                 None => return,
             }
         }
+    }
+
+    /// Calls the entries with a value. True: some have taken themselves out.
+    fn call_all(&self, entries: &mut [Entry<T>], value: &Arc<T>) -> bool {
+        let (mut has_left, mut begun) = (false, 0);
+        // One `catch` for all that return.
+        while begun < entries.len() {
+            let called = guard::catch(|| {
+                for entry in &mut entries[begun..] {
+                    begun += 1;
+                    has_left |= self.count_out(entry.call(value));
+                }
+            });
+            if let Err(payload) = called {
+                has_left |= self.count_out(entries[begun - 1].panicked(payload));
+            }
+        }
+        has_left
     }
 
     /// Counts an entry out that has taken itself out. A callback that comes after it in the list
@@ -102,6 +118,11 @@ impl<T: Send + Sync + 'static> Hub<T> {
     ) -> Option<Next<T>> {
         let mut state = self.lock();
         state.needs_sweep |= has_left;
+        if state.is_delivered() {
+            state.entries = mem::take(entries);
+            state.delivery = Delivery::Idle;
+            return None;
+        }
         let to_come = state
             .queue
             .front()
@@ -171,6 +192,15 @@ impl<T: Send + Sync + 'static> Hub<T> {
     }
 }
 
+impl<T> State<T> {
+    /// Nothing has come meanwhile.
+    #[inline]
+    fn is_delivered(&self) -> bool {
+        let is_quiet = self.joining.is_empty() && self.flushes.is_empty() && !self.needs_sweep;
+        is_quiet && self.queue.capacity() <= 64 && self.queue.is_empty() && !self.is_closed
+    }
+}
+
 /// A delivery that is to come.
 struct Sent<T: Send + Sync + 'static>(Option<Arc<Hub<T>>>);
 
@@ -197,6 +227,15 @@ impl<T: Send + Sync + 'static> Drop for Sent<T> {
     fn drop(&mut self) {
         // The pool has dropped the job.
         self.deliver();
+    }
+}
+
+/// Drops a value, which is the user's.
+#[inline]
+fn drop_value<T>(value: Arc<T>) {
+    match mem::needs_drop::<T>() {
+        true => unhandled::drop_reporting(value),
+        false => drop(value),
     }
 }
 

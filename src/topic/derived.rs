@@ -7,10 +7,9 @@ use super::entry::Listener;
 use super::handle::Topic;
 use super::hub::Hub;
 use super::source::{Attached, Source};
-use crate::error::{At, TaskError};
 use crate::sync::{Arc, AtomicUsize, Ordering};
 use crate::task::{Subscription, Task};
-use crate::{guard, unhandled};
+use crate::unhandled;
 
 impl<T: Send + Sync + 'static> Topic<T> {
     /// Returns a topic of what `f` makes of each value.
@@ -311,11 +310,11 @@ where
     E: FnOnce(&Hub<U>) + Send + 'static,
 {
     fn hear(&mut self, value: &Arc<T>) -> bool {
-        guard::catch(|| (self.f)(value, &self.to)).unwrap_or_else(|payload| {
-            let (location, task) = (self.location, None);
-            unhandled::report(TaskError::panicked(payload, At { location, task }));
-            true
-        })
+        (self.f)(value, &self.to)
+    }
+
+    fn location(&self) -> &'static Location<'static> {
+        self.location
     }
 
     fn end(mut self: Box<Self>) {

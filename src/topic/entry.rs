@@ -1,18 +1,27 @@
 //! What a topic calls with its values: the entries of its list, and how one is taken out.
 
 use std::any::Any;
+use std::panic::Location;
 
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::Upstream;
 use crate::cell::pieces::each_here;
-use crate::sync::{Arc, AtomicUsize, Ordering, Weak};
+use crate::error::{At, TaskError};
+use crate::guard::Payload;
+use crate::sync::{Arc, AtomicUsize, Ordering, Weak, is_sole};
 use crate::task::Registration;
-use crate::unhandled;
+use crate::{guard, unhandled};
 
 /// Called with the values of a topic, by one thread at a time.
 pub(super) trait Listener<T>: Send + 'static {
-    /// False: it wants no more.
+    /// False: it wants no more. A panic is the caller's to catch and to report.
     fn hear(&mut self, value: &Arc<T>) -> bool;
+
+    /// Where it was made, for the report of a panic. By default somewhere: most call no user code,
+    /// or catch its panics themselves.
+    fn location(&self) -> &'static Location<'static> {
+        Location::caller()
+    }
 
     /// The topic has ended.
     fn end(self: Box<Self>);
@@ -82,37 +91,49 @@ pub(super) fn tune(home: Arc<dyn Home>, work: &mut Work) {
     }
 }
 
-// The states of a node.
-const IDLE: usize = 0;
-const CALLED: usize = 1;
-const GONE: usize = 2;
+/// The state of a node that was taken out.
+const GONE: usize = usize::MAX;
 
 /// What an entry shares with the subscription that can take it out.
 pub(super) struct Node {
     pub(super) number: u64,
-    /// `IDLE -> CALLED -> IDLE` by the thread that delivers; anything `-> GONE` once, by the thread
-    /// that then counts the entry out.
+    /// How many calls the thread that delivers has begun; once it is `GONE`, by the thread that
+    /// then counts the entry out, no other begins.
     ///
-    /// Invariant: no call begins once it is `GONE`.
-    state: AtomicUsize,
+    /// Not counted are the calls of an entry that nothing but the thread itself can take out.
+    begun: AtomicUsize,
+    /// How many of them have ended. Written by the thread that delivers.
+    ended: AtomicUsize,
     home: Weak<dyn Home>,
+}
+
+/// A call of a listener.
+#[derive(Clone, Copy)]
+enum Call {
+    /// The entry was taken out.
+    None,
+    /// Nothing can take it out meanwhile.
+    Alone,
+    /// The call with this number.
+    Counted(usize),
 }
 
 impl Node {
     pub(super) fn new(number: u64, home: Weak<dyn Home>) -> Node {
         Node {
             number,
-            state: AtomicUsize::new(IDLE),
+            begun: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
             home,
         }
     }
 
     /// Takes the entry out: `None` when it was out, else whether it is being called.
     pub(super) fn leave(&self) -> Option<bool> {
-        // ORDERING: acquires what a call that has ended has done.
-        match self.state.swap(GONE, Ordering::AcqRel) {
+        match self.begun.swap(GONE, Ordering::AcqRel) {
             GONE => None,
-            state => Some(state == CALLED),
+            // ORDERING: acquires what a call that has ended has done.
+            begun => Some(self.ended.load(Ordering::Acquire) != begun),
         }
     }
 
@@ -121,23 +142,42 @@ impl Node {
     }
 
     pub(super) fn is_gone(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == GONE
+        self.begun.load(Ordering::Relaxed) == GONE
     }
 
-    /// False: it was taken out.
-    fn begin(&self) -> bool {
-        self.change(IDLE, CALLED)
+    #[inline]
+    fn begin(self: &Arc<Self>) -> Call {
+        let is_alone = is_sole(self);
+        let before = self.begun.load(Ordering::Relaxed);
+        if before == GONE {
+            return Call::None;
+        }
+        if is_alone {
+            return Call::Alone;
+        }
+        // No other thread writes anything but `GONE`.
+        let number = match before + 1 {
+            GONE => 0,
+            next => next,
+        };
+        // ORDERING: a thread that takes the entry out either keeps the call from beginning, or sees
+        // that it has begun.
+        let begun =
+            (self.begun).compare_exchange(before, number, Ordering::AcqRel, Ordering::Acquire);
+        match begun {
+            Ok(_) => Call::Counted(number),
+            Err(_) => Call::None,
+        }
     }
 
-    /// False: it was removed during the call.
-    fn finish(&self, state: usize) -> bool {
-        self.change(CALLED, state)
-    }
-
-    fn change(&self, from: usize, to: usize) -> bool {
-        // ORDERING: releases what the call has done to a thread that takes the entry out.
-        let changed = (self.state).compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
-        changed.is_ok()
+    /// False: it was removed during the call, as far as is known.
+    #[inline]
+    fn finish(&self, call: Call) -> bool {
+        if let Call::Counted(number) = call {
+            // ORDERING: releases what the call has done to a thread that takes the entry out.
+            self.ended.store(number, Ordering::Release);
+        }
+        !self.is_gone()
     }
 }
 
@@ -193,25 +233,64 @@ pub(super) struct Entry<T> {
     pub(super) backlog: Vec<Arc<T>>,
     /// `None`: it was taken out.
     pub(super) listener: Option<Box<dyn Listener<T>>>,
+    /// The call that is in progress, or was the last one.
+    call: Call,
+}
+
+impl<T> Entry<T> {
+    pub(super) fn new(
+        node: Arc<Node>,
+        from: u64,
+        backlog: Vec<Arc<T>>,
+        listener: Box<dyn Listener<T>>,
+    ) -> Entry<T> {
+        Entry {
+            node,
+            from,
+            backlog,
+            listener: Some(listener),
+            call: Call::None,
+        }
+    }
 }
 
 impl<T: Send + Sync + 'static> Entry<T> {
-    /// Calls the listener, unless it was taken out.
+    /// Calls the listener, unless it was taken out. If it panics, the caller catches that and calls
+    /// [`panicked`](Entry::panicked).
     #[inline]
     pub(super) fn call(&mut self, value: &Arc<T>) -> Called {
         let Some(listener) = &mut self.listener else {
             return Called::Stays;
         };
-        if !self.node.begin() {
+        self.call = self.node.begin();
+        if let Call::None = self.call {
             unhandled::drop_reporting(self.take());
             return Called::Stays;
         }
-        let stays = listener.hear(value);
-        let state = if stays { IDLE } else { GONE };
-        let is_ours = self.node.finish(state);
-        if is_ours && stays {
-            return Called::Stays;
+        match listener.hear(value) && self.node.finish(self.call) {
+            true => Called::Stays,
+            false => self.leave(),
         }
+    }
+
+    /// A call has panicked.
+    #[cold]
+    pub(super) fn panicked(&mut self, payload: Payload) -> Called {
+        if let Some(listener) = &self.listener {
+            let (location, task) = (listener.location(), None);
+            unhandled::report(TaskError::panicked(payload, At { location, task }));
+        }
+        match self.node.finish(self.call) {
+            true => Called::Stays,
+            false => self.leave(),
+        }
+    }
+
+    /// It wants no more, or was taken out during its call.
+    #[cold]
+    fn leave(&mut self) -> Called {
+        let is_ours = self.node.leave().is_some();
+        self.node.finish(self.call);
         unhandled::drop_reporting(self.take());
         // Who takes it out counts it out.
         match is_ours {
@@ -223,7 +302,10 @@ impl<T: Send + Sync + 'static> Entry<T> {
     /// Calls the listener with its backlog.
     pub(super) fn catch_up(&mut self) -> Called {
         for value in std::mem::take(&mut self.backlog) {
-            let called = self.call(&value);
+            let called = match guard::catch(|| self.call(&value)) {
+                Ok(called) => called,
+                Err(payload) => self.panicked(payload),
+            };
             unhandled::drop_reporting(value);
             if called == Called::Leaves {
                 return called;

@@ -511,9 +511,14 @@ where
     T: Send + Sync + 'static,
     F: FnMut(&T) + Send + 'static,
 {
+    #[inline]
     fn hear(&mut self, value: &Arc<T>) -> bool {
-        round::call(self.location, || (self.f)(value));
+        (self.f)(value);
         true
+    }
+
+    fn location(&self) -> &'static Location<'static> {
+        self.location
     }
 
     fn end(self: Box<Self>) {

@@ -179,12 +179,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
             return Err(Refused::Closed(listener));
         }
         let node = Arc::new(Node::new(state.take_number(), self.home()));
-        let entry = Entry {
-            node: node.clone(),
-            from: state.next,
-            backlog: backlog.into_iter().map(|(_, value)| value).collect(),
-            listener: Some(listener),
-        };
+        let backlog = backlog.into_iter().map(|(_, value)| value).collect();
+        let entry = Entry::new(node.clone(), state.next, backlog, listener);
         state.live += 1;
         // What is queued comes before it.
         let is_idle = state.delivery == Delivery::Idle && state.queue.is_empty();

@@ -140,8 +140,9 @@
 //! # What it costs
 //!
 //! A publish allocates one block for the value, however many subscribers there are. A callback
-//! costs two atomic operations for each value, a buffer one lock. Nothing is published to threads
-//! that do not wait: there is no thread behind a topic.
+//! costs one atomic operation for each value, and none if its subscription was dropped; a buffer
+//! costs one lock. Nothing is published to threads that do not wait: there is no thread behind a
+//! topic.
 
 // Map for maintainers:
 //   handle.rs    Topic                    publish.rs   numbers values and hands them out
