@@ -15,7 +15,7 @@ use crate::cell::state::Phase;
 use crate::cell::{AnyCell, Upstream, UpstreamRef, with_state};
 use crate::executor::Executor;
 use crate::promise::{Resolver, deferred};
-use crate::sync::{Arc, Mutex, MutexGuard, ThreadId, Weak, thread_id};
+use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, ThreadId, Weak, thread_id};
 use crate::task::{Registration, Task};
 use crate::{room, unhandled};
 
@@ -32,6 +32,10 @@ pub(super) struct Buffer<T> {
     home: Weak<dyn Home>,
     /// Where the callback runs; `None`: a receiver takes the values.
     pub(super) executor: Option<Arc<dyn Executor>>,
+    /// How many values are in the queue, for publishers: a value goes in under the topic's lock
+    /// alone, so what they read there is as many or too many. Written under the lock of `core`.
+    // ORDERING: Relaxed. Who reads too many takes the lock and looks.
+    used: AtomicUsize,
     core: Mutex<Core<T>>,
 }
 
@@ -111,6 +115,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
             overflow,
             home,
             executor,
+            used: AtomicUsize::new(0),
             core: Mutex::new(Core {
                 queue: VecDeque::new(),
                 lost: 0,
@@ -139,7 +144,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
 
     /// The topic's lock is held, so the room that is found remains.
     pub(super) fn room(&self) -> Room {
-        if !self.is_strict() {
+        if !self.is_strict() || self.used.load(Ordering::Relaxed) < self.limit {
             return Room::Free;
         }
         let executor = self.executor.as_ref();
@@ -193,6 +198,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
             }
         }
         core.queue.push_back((number, value.clone()));
+        self.note(&core);
         self.rouse(&mut core, effects);
     }
 
@@ -203,6 +209,11 @@ impl<T: Send + Sync + 'static> Buffer<T> {
             self.push(*number, value, true, effects);
         }
         effects.extend(backlog.into_iter().map(|(_, value)| Effect::Drop(value)));
+    }
+
+    /// The queue has changed.
+    fn note(&self, core: &Core<T>) {
+        self.used.store(core.queue.len(), Ordering::Relaxed);
     }
 
     /// There is something to take.
@@ -233,6 +244,7 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         let taken = match core.queue.pop_front() {
             Some((number, value)) => {
                 room::give_back(&mut core.queue);
+                self.note(&core);
                 Taken::Value(number, value)
             }
             None if core.is_ended || core.has_left => Taken::Ended,
@@ -382,6 +394,9 @@ impl<T> Core<T> {
 
     /// The flushes that no value in the queue is about.
     pub(super) fn flushed(&mut self) -> Vec<Arc<Flush>> {
+        if self.flushes.is_empty() {
+            return Vec::new();
+        }
         let next = self.queue.front().map_or(u64::MAX, |(number, _)| *number);
         let done = self.flushes.partition_point(|(end, _)| *end <= next);
         let flushed = self.flushes.drain(..done).map(|(_, flush)| flush);
