@@ -5,8 +5,8 @@ use fast_async::group::Group;
 use fast_async::{ErrorKind, Resolver, all, all_settled, any, group, map_limit, race};
 
 use super::{
-    Gate, Log, Receiver, Task, TaskEvent, deferred, lines, next_lines, pool_of, sending, until,
-    within,
+    Gate, Log, Receiver, Task, TaskEvent, deferred, gated, lines, next_lines, pool_of, sending,
+    until, within,
 };
 
 /// Tasks to settle by hand.
@@ -186,5 +186,29 @@ fn a_group_that_fails_tells_that() {
         });
         assert!(failed.is_err());
         assert_eq!(lines(events.unwrap()), ["settled: Failed"]);
+    });
+}
+
+// Contract: E2
+#[test]
+fn a_task_that_takes_over_another_tells_what_its_own_context_is_given() {
+    within(|| {
+        let pool = pool_of(2);
+        let own = pool.clone();
+        let (gate, task) = gated(&pool, move |ctx| {
+            let outer = ctx.clone();
+            own.spawn_with(move |inner| {
+                inner.progress(1, 9);
+                outer.progress(1, 2);
+                outer.progress(2, 2);
+            })
+        });
+        let task = task.flatten();
+        let events = task.events();
+        gate.open();
+        let told = lines(events);
+        assert!(told.ends_with(&["2 of 2".to_owned(), "settled".to_owned()]));
+        assert!(!told.contains(&"1 of 9".to_owned()));
+        task.wait().unwrap();
     });
 }
