@@ -51,9 +51,9 @@
 //!   dropped.
 //! - `Settled` tells of the task as it is where the listener stands in the chain, as for an
 //!   [observer](crate::Task::on_settled): before the continuations that are chained on it later.
-//! - A task tells what its own context is given. Where it takes over the outcome of another task, as
-//!   behind [`and_then`](crate::Task::and_then), that one has listeners of its own. To have both
-//!   heard in one place, give the closure of the other one a clone of the context.
+//! - A task tells what its own context is given. A task whose outcome it takes over, as behind
+//!   [`and_then`](crate::Task::and_then), has listeners of its own. To have both heard in one
+//!   place, give the closure of the other one a clone of the context.
 //!
 //! # What it costs
 //!

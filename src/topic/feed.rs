@@ -4,10 +4,10 @@ use std::any::Any;
 use std::mem;
 
 use super::buffer::{Buffer, Effect};
+use super::effect::Rest;
 use super::entry::{Home, Node, Removed, Work};
 use super::handle::Topic;
 use super::hub::Hub;
-use super::publish::Rest;
 use super::source::{Attached, Source};
 use crate::sync::{Arc, Mutex, Weak};
 use crate::unhandled;

@@ -152,6 +152,7 @@
 //   next.rs      next, next_where         kept.rs      replay, hold
 //   overflow.rs  what a full buffer does  flush.rs     flush
 //   reader.rs    what ends a receiver's wait          stream.rs    a receiver as a stream
+//   effect.rs    what follows a change
 //   watch.rs     Watch                    of_pool.rs   topics of a pool
 //   derived.rs   map, filter, ..          pace.rs      debounce, throttle
 //   source.rs    what a derived topic is attached to    feed.rs  a topic with another source
@@ -160,6 +161,7 @@
 mod buffer;
 mod deliver;
 mod derived;
+mod effect;
 mod entry;
 mod feed;
 mod flush;

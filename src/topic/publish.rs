@@ -3,11 +3,11 @@
 use std::panic::Location;
 
 use super::buffer::{Buffer, Callback, Effect, Room};
+use super::effect::{Piece, Rest};
 use super::entry::Entry;
 use super::flush::Flush;
 use super::hub::{Delivery, Hub, State};
 use super::overflow::{Overflow, PublishError};
-use super::round;
 use crate::cell::pieces::each_here;
 use crate::error::{ErrorKind, TaskError};
 use crate::executor::Executor;
@@ -227,7 +227,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         each_here(pieces, Piece::carry_out);
     }
 
-    fn finish(&self, rest: Rest) {
+    pub(super) fn finish(&self, rest: Rest) {
         match rest {
             Rest::Nothing => {}
             Rest::Deliver => self.deliver_rest(),
@@ -298,8 +298,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
     }
 
     /// Begins a delivery: on this thread, unless its stack is deep in deliveries of other topics
-    /// already, as in a long line of derived ones, or it unwinds, which no callback is to find. Then
-    /// a job of the pool is to do it.
+    /// already, as in a long line of derived ones, or it unwinds, which no callback is to find.
+    /// Then a job of the pool is to do it.
     fn begin_delivery(&self, state: &mut State<T>) -> Begun<T> {
         let level = nesting::enter().filter(|_| !thread::panicking());
         if level.is_none()
@@ -345,58 +345,6 @@ impl<T: Send + Sync + 'static> Hub<T> {
 fn put_back<T>(mut state: MutexGuard<'_, State<T>>, effects: Vec<Effect<T>>) {
     if effects.capacity() > state.spare.capacity() {
         state.spare = effects;
-    }
-}
-
-/// What follows when all effects are carried out.
-#[derive(Clone, Copy)]
-pub(super) enum Rest {
-    Nothing,
-    /// To deliver what is queued.
-    Deliver,
-    /// The same, at the end of the topic.
-    End,
-}
-
-/// What is done in turn.
-enum Piece<T: Send + Sync + 'static> {
-    Effect(Effect<T>),
-    Rest(Arc<Hub<T>>, Rest),
-}
-
-impl<T: Send + Sync + 'static> Piece<T> {
-    fn carry_out(self) {
-        match self {
-            Piece::Effect(effect) => effect.carry_out(),
-            Piece::Rest(hub, rest) => {
-                hub.finish(rest);
-                unhandled::drop_reporting(hub);
-            }
-        }
-    }
-}
-
-impl<T: Send + Sync + 'static> Effect<T> {
-    /// It runs no user code.
-    fn is_ours(&self) -> bool {
-        !self.is_foreign() && !matches!(self, Effect::Drop(_))
-    }
-
-    /// It calls user code.
-    fn is_foreign(&self) -> bool {
-        match self {
-            Effect::Wake(reader) => reader.is_foreign(),
-            Effect::Round(buffer) => !buffer.executor.as_ref().is_some_and(|it| it.has_threads()),
-            Effect::Drop(_) => false,
-        }
-    }
-
-    fn carry_out(self) {
-        match self {
-            Effect::Wake(reader) => reader.wake(),
-            Effect::Round(buffer) => round::schedule(buffer),
-            Effect::Drop(value) => unhandled::drop_reporting(value),
-        }
     }
 }
 

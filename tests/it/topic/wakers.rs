@@ -37,7 +37,7 @@ fn all<T: Copy + Send + Sync>(receiver: &mut Receiver<T>) -> Vec<T> {
 
 // Contract: B2, B12
 #[test]
-fn a_panic_of_a_waker_is_reported_and_stops_nobody() {
+fn a_panic_of_a_waker_is_reported_and_stops_no_other() {
     within(|| {
         let topic = Topic::new();
         let mut receivers = [(); 3].map(|()| topic.receiver(4, Overflow::Block));
