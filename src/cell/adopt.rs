@@ -6,16 +6,14 @@
 //! to the inner task. An inner task that only follows a third one is skipped too. The line stays
 //! one task long (path compression, as in Scala's promises).
 
-use smallvec::SmallVec;
-
-use super::deadlock::{self, Graph, Trail};
+use super::deadlock::{self, Graph};
+use super::removed::{DropLater, Removed};
 use super::slot::Slot;
 use super::state::{Arrival, Duty, Phase, Progress, Registered, Role, State};
 use super::step::{Flow, Follow, Step};
 use super::{AnyCell, UpstreamRef, address, enqueue, raise, stop, with, with_state};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
-use crate::unhandled::Overseer;
 use crate::{dispatch, turning};
 
 enum Adopted {
@@ -81,51 +79,6 @@ fn schedule(cell: Arc<dyn AnyCell>) {
     match with_state(&*cell, |state| state.leaves()) {
         true => dispatch::hand_over_now(cell),
         false => dispatch::later(cell),
-    }
-}
-
-/// What an adoption has taken out of cells, to be dropped without a lock.
-#[derive(Default)]
-struct Removed {
-    tie: Option<UpstreamRef>,
-    step: Option<Box<dyn Step>>,
-    /// The cells that a search for a cycle has visited; most adoptions need no search.
-    trail: Option<Box<Trail>>,
-    /// What was skipped; most adoptions skip no task.
-    skipped: Option<DropLater>,
-}
-
-#[derive(Default)]
-struct DropLater {
-    cells: SmallVec<[Arc<dyn AnyCell>; 4]>,
-    ties: SmallVec<[Option<UpstreamRef>; 2]>,
-    steps: SmallVec<[Box<dyn Step>; 2]>,
-    /// What tasks have left behind that another one has taken the place of.
-    behind: SmallVec<[Arc<dyn AnyCell>; 1]>,
-    /// The groups of tasks that another one has taken the place of.
-    left: SmallVec<[Leaves; 1]>,
-}
-
-impl DropLater {
-    /// Another task, of the same group, has taken the place of `cell`.
-    fn note_replaced(&mut self, cell: &dyn AnyCell, state: &mut State) {
-        if cell.is_outlived() {
-            self.behind.extend(state.take_left());
-        }
-        if std::mem::take(&mut state.overseen) {
-            let overseen = cell.meta().overseer();
-            self.left
-                .extend(overseen.map(|it| Leaves(it.by.clone(), it.number)));
-        }
-    }
-}
-
-/// Tells a group, when it is dropped, that a task has left it.
-struct Leaves(Arc<dyn Overseer>, u64);
-
-impl Drop for Leaves {
-    fn drop(&mut self) {
-        self.0.leave(self.1);
     }
 }
 

@@ -20,6 +20,7 @@
 //   raise.rs      tokens; second pass of a cancel stop.rs      counts closures left running
 //   displaced.rs  takes a closure out             call_off.rs  a token meets the driver
 //   deadlock/     finds cycles of waiting         adopt.rs     follows a returned task
+//   removed.rs    what an adoption has taken out
 //   driver.rs     decides what the driver does    drive.rs     does it: runs the steps
 //   settle.rs     an outcome from outside
 //   cancel.rs     a cancel meets the driver       fail.rs      fails what a queue rejected
@@ -47,6 +48,7 @@ mod queued;
 pub(crate) mod raise;
 mod rank;
 mod reach;
+mod removed;
 pub(crate) mod settle;
 mod shell;
 pub(crate) mod slot;

@@ -393,7 +393,8 @@ mod waits {
     // Contract: W1, W3. Only that thread could run the task, and a parked wait runs nothing.
     #[test]
     fn a_wait_that_parks_runs_nothing_on_the_thread_of_a_loop() {
-        let waits: [fn(Task<bool>) -> Result<bool, ErrorKind>; 3] = [
+        type Wait = fn(Task<bool>) -> Result<bool, ErrorKind>;
+        let waits: [Wait; 3] = [
             |task| task.wait_parked().map_err(|error| error.kind()),
             |task| {
                 let free = task.share().wait_parked().copied();
