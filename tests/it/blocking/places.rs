@@ -18,7 +18,7 @@ use fast_async::{
 use parking_lot::Mutex;
 
 use super::pool_of;
-use crate::support::{Gate, Latch, OnDrop, PATIENCE, expected, isolated, until, within};
+use crate::support::{Gate, Latch, OnDrop, PATIENCE, expected, isolated, within};
 
 /// What user code does in a place: settles a task, and blocks until the continuation of that task
 /// has run.
@@ -227,12 +227,18 @@ const CALLS: [Call; 28] = [
         let gate = ground.gate.clone();
         let sent = Task::ready(()).on(&ground.queue);
         sent.then(move |()| gate.pass()).detach();
-        // On a thread that unwinds a thread of the pool sends it.
-        until(|| ground.queue.pending() == 1);
+        comes_to(&ground.queue);
         ground.queue.run_pending();
         jobs_settle_and_block();
     }),
 ];
+
+/// A thread that unwinds calls no executor: a thread of the pool sends the job.
+fn comes_to(queue: &LoopQueue) {
+    if thread::panicking() {
+        assert!(queue.wait_pending(PATIENCE));
+    }
+}
 
 /// Each job and closure of a loop may block on what an earlier one has settled.
 fn jobs_settle_and_block() {
@@ -247,7 +253,7 @@ fn jobs_settle_and_block() {
     let settle = settles(&gate);
     let first = Task::ready(()).on(queue.queue());
     first.then(move |()| settle()).detach();
-    until(|| queue.queue().pending() == 1);
+    comes_to(queue.queue());
     let settle = settles(&state_gate);
     Task::ready(())
         .deliver(&queue, move |_, ()| {
