@@ -532,7 +532,8 @@ impl Queue {
         }
         let mut passed = Vec::with_capacity(self.jobs.len());
         dispatch::scope_of_many(|| {
-            passed.extend(self.jobs.try_iter().map(Job::reject));
+            let jobs = std::iter::from_fn(|| self.jobs.try_recv().ok());
+            passed.extend(jobs.map(Job::reject));
         });
         drop_queue::flat(move || {
             for work in passed {
