@@ -18,7 +18,7 @@ use crate::cell::{self, AnyCell, TaskMeta, UpstreamRef, adopt, stop, with_state}
 use crate::error::{At, BoxError, ErrorKind, TaskError};
 use crate::pool::Pool;
 use crate::sync::{Arc, Ordering, chaos_point, thread};
-use crate::task::Task;
+use crate::task::{Task, TaskContext, own_token};
 use crate::{dispatch, unhandled};
 
 /// Returns a task and the resolver that settles it: the bridge from callbacks and other threads.
@@ -40,8 +40,39 @@ pub fn deferred<T: Send + 'static>() -> (Resolver<T>, Task<T>) {
     (Resolver::new(cell.clone()), Task::from_cell(cell))
 }
 
-/// The same for a task of `pool`, whose steps run there, for every thread that settles it. `None`:
-/// the global pool. The task is not under the tokens of the pool.
+/// Like [`deferred`], and also returns a context, for work that goes on elsewhere: on another
+/// thread, or on another machine.
+///
+/// The token of the context is raised when the task is cancelled, whether or not the work has
+/// [begun](Resolver::begin). The progress of the context is told to the listeners of the task.
+///
+/// # Examples
+///
+/// ```
+/// use fast_async::promise::deferred_with;
+///
+/// let (resolver, ctx, task) = deferred_with::<u32>();
+/// let worker = std::thread::spawn(move || {
+///     resolver.begin();
+///     while !ctx.is_cancelled() {
+///         std::thread::yield_now(); // or a piece of work
+///     }
+///     resolver.resolve(7)
+/// });
+/// task.cancel();
+/// assert_eq!(worker.join().unwrap(), Err(7));
+/// ```
+#[track_caller]
+pub fn deferred_with<T: Send + 'static>() -> (Resolver<T>, TaskContext, Task<T>) {
+    let (token, context) = own_token();
+    let mut meta = TaskMeta::here();
+    meta.extra.get_or_insert_default().token = Some(token);
+    let cell = TaskCell::<NoWork<T>, T>::open(meta);
+    (Resolver::new(cell.clone()), context, Task::from_cell(cell))
+}
+
+/// Like [`deferred`] for a task of `pool`, whose steps run there, for every thread that settles it.
+/// `None`: the global pool. The task is not under the tokens of the pool.
 pub(crate) fn deferred_in<T: Send + 'static>(
     pool: Option<&Pool>,
     location: &'static Location<'static>,
@@ -110,6 +141,27 @@ impl<T: Send + 'static> Resolver<T> {
             });
         }
         self
+    }
+
+    /// Notes that the work for the task has begun elsewhere, where a cancel can only ask it to end.
+    /// From now on [`Task::cancel`] answers [`Signalled`](crate::CancelOutcome::Signalled), as for
+    /// a closure that runs. Before, it answers [`Prevented`](crate::CancelOutcome::Prevented).
+    ///
+    /// Returns false if the task was cancelled already: then there is nothing to begin. Listeners
+    /// hear of it as [`Started`](crate::EventKind::Started). Once is enough.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fast_async::{CancelOutcome, deferred};
+    ///
+    /// let (resolver, task) = deferred::<u32>();
+    /// assert!(resolver.begin());
+    /// assert_eq!(task.cancel(), CancelOutcome::Signalled);
+    /// assert!(!resolver.begin());
+    /// ```
+    pub fn begin(&self) -> bool {
+        self.cell.as_deref().is_some_and(begin)
     }
 
     /// Returns a resolver that can be cloned, and settles the task through a reference.
@@ -262,6 +314,17 @@ impl<T: Send + 'static> Resolver<T> {
             None => Err(outcome),
         }
     }
+}
+
+/// Notes that the work for an open cell has begun elsewhere. Returns false for any other cell.
+fn begin(cell: &dyn AnyCell) -> bool {
+    let begun = with_state(cell, |state| {
+        (state.phase() == Phase::Open).then(|| state.begin_elsewhere())
+    });
+    if let Some(Some(emitter)) = &begun {
+        drop(emitter.start());
+    }
+    begun.is_some()
 }
 
 /// Settles the task. Returns the outcome if that was done before.

@@ -111,6 +111,7 @@ fn detach_steps(
         Phase::Settled | Phase::Forwarded => return,
         _ if state.is_decided() => return,
         Phase::Driving => CancelOutcome::Signalled,
+        Phase::Open if state.has_begun_elsewhere() => CancelOutcome::Signalled,
         _ => CancelOutcome::Prevented,
     };
     let epoch = state.epoch.wrapping_add(1);
@@ -224,7 +225,12 @@ fn take(
 ) {
     let error = TaskError::cancelled(cell.meta().at(), why);
     let ((), work) = keeping(cell, |state, head| {
-        let has_begun = !matches!(state.phase(), Phase::Cold | Phase::Queued | Phase::Open);
+        let has_begun = match state.phase() {
+            Phase::Cold | Phase::Queued => false,
+            // The code that is to settle it has the token.
+            Phase::Open => state.has_begun_elsewhere() || cell.meta().token().is_some(),
+            _ => true,
+        };
         if has_begun || state.head_state.is_over() || !state.steps.is_empty() {
             return detach_steps(cell, state, head, error, held_outcome, taken);
         }

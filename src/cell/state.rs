@@ -134,6 +134,8 @@ struct Rare {
     thread: Option<ThreadId>,
     /// The steps run on the pool, not on the thread that delivers the outcome. Set by the resolver.
     on_pool: bool,
+    /// The work for the resolver has begun, on another machine for example. Set by the resolver.
+    begun_elsewhere: bool,
     /// The closures that were still running when a cancel took the task.
     stop: Stop,
     /// Tells the events of the task, once it has had a listener.

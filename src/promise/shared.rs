@@ -76,6 +76,26 @@ impl<T: Send + 'static> SharedResolver<T> {
         }
     }
 
+    /// Notes that the work for the task has begun elsewhere; see [`Resolver::begin`].
+    ///
+    /// Returns false if the task was cancelled, or a call has settled it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (resolver, task) = fast_async::deferred::<u32>();
+    /// let resolver = resolver.shared();
+    /// assert!(resolver.begin());
+    /// assert_eq!(resolver.resolve(7), Ok(()));
+    /// assert!(!resolver.begin());
+    /// # task.wait().unwrap();
+    /// ```
+    pub fn begin(&self) -> bool {
+        // Listeners may hear of it through an executor of the user: without the lock.
+        let cell = self.resolver.lock().as_ref().and_then(Resolver::cell);
+        cell.as_deref().is_some_and(super::begin)
+    }
+
     /// Returns false once the task was cancelled, or a call has settled it.
     ///
     /// # Examples

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{Drops, Gate, assert_still_dispatches, expected, isolated, within};
-use fast_async::{ErrorKind, Inline, Pool, Task, deferred, promise::SharedResolver, spawn};
+use fast_async::promise::{SharedResolver, deferred_with};
+use fast_async::{CancelOutcome, ErrorKind, EventKind, Inline, Pool, Task, deferred, spawn};
 
 /// A C-like API that may call back as often as it likes.
 fn each(callback: impl FnMut(u32)) {
@@ -318,4 +319,113 @@ fn a_closure_is_dropped_uncalled_when_its_task_was_cancelled() {
         assert_eq!(drops.count(), 2);
         assert!(task.error().unwrap().is_cancelled());
     });
+}
+
+// Contract: C1. With and without steps, at the tail and from below.
+#[test]
+fn a_cancel_says_whether_the_work_has_begun_elsewhere() {
+    use CancelOutcome::{Prevented, Signalled};
+    for (begun, outcome) in [(false, Prevented), (true, Signalled)] {
+        let open = || {
+            let (resolver, task) = deferred::<u32>();
+            assert!(!begun || (resolver.begin() && resolver.begin()));
+            (resolver, task)
+        };
+        let (resolver, task) = open();
+        assert_eq!(task.cancel(), outcome);
+        assert!(!resolver.begin(), "it is not wanted");
+        assert_eq!(task.cancel(), CancelOutcome::TooLate);
+
+        let (_resolver, task) = open();
+        task.on_settled(|_| {});
+        assert_eq!(task.cancel(), outcome);
+
+        let (_resolver, task) = open();
+        assert_eq!(task.then(|n| n + 1).cancel(), outcome);
+
+        let (resolver, task) = open();
+        let _resolver = resolver.shared();
+        assert_eq!(task.cancel(), outcome);
+    }
+    let (resolver, task) = deferred::<u32>();
+    let resolver = resolver.shared();
+    assert!(resolver.begin());
+    assert_eq!(task.cancel(), Signalled);
+    assert!(!resolver.begin());
+}
+
+/// The work is told of the cancel also before it has begun, and before the task has steps.
+// Contract: C1
+#[test]
+fn a_cancel_raises_the_token_of_a_deferred_task() {
+    for (begun, steps) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (resolver, ctx, task) = deferred_with::<u32>();
+        assert!(!begun || resolver.begin());
+        if steps {
+            task.on_settled(|_| {});
+        }
+        assert!(!ctx.is_cancelled());
+        task.cancel_with("no longer needed");
+        assert!(ctx.is_cancelled(), "begun: {begun}, steps: {steps}");
+        let reason = ctx.reason().unwrap();
+        assert!(reason.to_string().contains("no longer needed"));
+        assert_eq!(resolver.resolve(7), Err(7));
+    }
+    // Settled before: nothing is left to be told.
+    let (resolver, ctx, task) = deferred_with();
+    assert_eq!(resolver.resolve(7), Ok(()));
+    assert_eq!(task.cancel(), CancelOutcome::TooLate);
+    assert!(!ctx.is_cancelled());
+}
+
+#[test]
+fn listeners_hear_of_work_that_goes_on_elsewhere() {
+    let kinds = |task: &Task<u32>| task.events().map(|event| event.kind().to_string());
+    // A listener from the start, and one that comes late.
+    let (resolver, ctx, task) = deferred_with();
+    let early = kinds(&task);
+    assert!(resolver.begin());
+    ctx.progress(3, 10);
+    let late = kinds(&task);
+    assert!(resolver.begin(), "and is told once");
+    ctx.progress(10, 10);
+    assert_eq!(resolver.resolve(7), Ok(()));
+    for events in [early.collect::<Vec<_>>(), late.collect()] {
+        assert_eq!(
+            events
+                .iter()
+                .filter(|it| **it == EventKind::Started.to_string())
+                .count(),
+            1
+        );
+        assert_eq!(events[0], EventKind::Started.to_string());
+        assert_eq!(events[events.len() - 2..], ["10 of 10", "settled"]);
+    }
+}
+
+// Contract: C1. The work begins, or the cancel has prevented it: never both, never neither.
+#[test]
+fn a_cancel_and_a_begin_agree() {
+    for round in 0..500 {
+        let (resolver, ctx, task) = deferred_with::<u32>();
+        let start = Arc::new(Barrier::new(2));
+        let other = start.clone();
+        let worker = thread::spawn(move || {
+            other.wait();
+            (resolver.begin(), resolver)
+        });
+        if round % 2 == 0 {
+            task.on_settled(|_| {});
+        }
+        start.wait();
+        let answer = task.cancel();
+        let (begun, resolver) = worker.join().unwrap();
+        let expected = match begun {
+            true => CancelOutcome::Signalled,
+            false => CancelOutcome::Prevented,
+        };
+        assert_eq!(answer, expected);
+        assert!(ctx.is_cancelled());
+        assert_eq!(resolver.resolve(7), Err(7));
+    }
 }

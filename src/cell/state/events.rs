@@ -16,6 +16,7 @@ impl State {
     ) -> Arc<Emitter> {
         let stage = match self.head_state {
             HeadState::Running | HeadState::Ran => Stage::Started,
+            HeadState::Waiting if self.has_begun_elsewhere() => Stage::Started,
             HeadState::Waiting if has_closure => Stage::Queued,
             HeadState::Waiting | HeadState::Over => Stage::None,
         };
@@ -30,6 +31,18 @@ impl State {
             None => (None, None),
             Some(rare) => (rare.upstream.take(), rare.emitter.clone()),
         }
+    }
+
+    /// The work for the resolver of an open task begins. Returns what tells the listeners, for the
+    /// first call.
+    pub(crate) fn begin_elsewhere(&mut self) -> Option<Arc<Emitter>> {
+        let rare = self.rare.get_or_insert_default();
+        let is_first = !std::mem::replace(&mut rare.begun_elsewhere, true);
+        rare.emitter.clone().filter(|_| is_first)
+    }
+
+    pub(crate) fn has_begun_elsewhere(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.begun_elsewhere)
     }
 
     /// Returns the executor of listeners to the events. `None`: the pool.
