@@ -19,6 +19,8 @@ struct State {
     delay: Duration,
     /// Bytes for the server, and for the client, are kept back.
     held: [bool; 2],
+    /// When this passes on its way to the server, what comes back is kept.
+    last_words: Option<Vec<u8>>,
     /// New connections are closed at once.
     refuses: bool,
     /// The proxy is gone.
@@ -95,6 +97,11 @@ impl Proxy {
         self.shared.change(|it| it.held = [true; 2]);
     }
 
+    /// Lets the bytes to the server pass up to a piece with this text, and keeps its answer back.
+    pub(crate) fn hold_answer_to(&self, text: &str) {
+        self.shared.change(|it| it.last_words = Some(text.into()));
+    }
+
     /// Closes all connections, drops what was kept back of them, and refuses new ones.
     pub(crate) fn cut(&self) {
         self.shared.change(|it| {
@@ -111,6 +118,7 @@ impl Proxy {
         self.shared.change(|it| {
             it.refuses = false;
             it.held = [false; 2];
+            it.last_words = None;
         });
     }
 
@@ -177,6 +185,10 @@ fn write(mut to: TcpStream, way: Way, from: Receiver<(Instant, Vec<u8>)>, shared
         let is_held = |it: &mut State| it.held[way as usize] && !it.refuses;
         let mut state = shared.changed.wait_while(state, is_held).unwrap();
         state.carried[way as usize] += bytes.len() as u64;
+        let is_last = |text: &Vec<u8>| bytes.windows(text.len()).any(|it| it == text);
+        if way == Way::ToServer && state.last_words.as_ref().is_some_and(is_last) {
+            state.held[Way::ToClient as usize] = true;
+        }
         drop(state);
         if to.write_all(&bytes).is_err() {
             break;
