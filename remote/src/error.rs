@@ -92,7 +92,7 @@ impl RemoteError {
         );
         RemoteError {
             kind,
-            message: message.into(),
+            message: cut(message.into(), MESSAGE),
             chain: Vec::new(),
             worker: None,
             attempt: 0,
@@ -190,12 +190,28 @@ impl fmt::Display for RemoteError {
 
 impl Error for RemoteError {}
 
+/// A text has no more bytes than this: the failure of a job must fit where its value had to.
+const MESSAGE: usize = 4096;
+
+/// The same of a source, and how many of them are kept.
+const SOURCE: usize = 512;
+const CHAIN: usize = 8;
+
+fn cut(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        let end = (0..=max).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text.push_str(" ..");
+    }
+    text
+}
+
 /// The messages of the sources of an error.
 fn sources(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut chain = Vec::new();
     let mut next = error.source();
-    while let Some(source) = next.filter(|_| chain.len() < 32) {
-        chain.push(source.to_string());
+    while let Some(source) = next.filter(|_| chain.len() < CHAIN) {
+        chain.push(cut(source.to_string(), SOURCE));
         next = source.source();
     }
     chain
@@ -225,5 +241,18 @@ impl fmt::Display for Permanent {
 impl Error for Permanent {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_at_a_letter() {
+        let error = RemoteError::new(RemoteErrorKind::Failed, "ä".repeat(5000));
+        assert!(error.message().len() <= MESSAGE + 3);
+        assert!(error.message().ends_with("ä .."));
+        assert_eq!(cut("short".into(), 5), "short");
     }
 }

@@ -87,6 +87,15 @@ pub(crate) fn topic(name: &str) -> Result<(), RemoteError> {
     check(plain, "topic", name)
 }
 
+/// Checks an id of the user.
+pub(crate) fn id(id: &str) -> Result<(), RemoteError> {
+    if id.len() <= 4096 {
+        return Ok(());
+    }
+    let why = format!("an id has at most 4,096 bytes, and this has {}", id.len());
+    Err(RemoteError::new(RemoteErrorKind::BadName, why))
+}
+
 fn check(is_good: bool, of: &str, name: &str) -> Result<(), RemoteError> {
     if is_good {
         return Ok(());

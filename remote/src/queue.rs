@@ -11,13 +11,14 @@ use serde::de::DeserializeOwned;
 use crate::caller::{NewJob, open};
 use crate::codec::{self, Kind};
 use crate::dead::{self, DeadLetter};
+use crate::engine::Engine;
 use crate::error::{RemoteError, RemoteErrorKind};
 use crate::name::{self, Call, Place};
 use crate::record::JobRecord;
 use crate::remote::Remote;
 
-/// What an envelope takes beside the value, with headers and the subject.
-const OVERHEAD: usize = 1024;
+/// What a message takes beside the value: headers, the subject, and, for a dead letter, the failure.
+const OVERHEAD: usize = 24 << 10;
 
 /// A queue of jobs; see [`Remote::queue`].
 #[derive(Clone, Debug)]
@@ -61,7 +62,8 @@ impl Queue {
     where
         Out: DeserializeOwned + Send + 'static,
     {
-        if let Err(error) = name::queue(&self.name) {
+        let named = name::queue(&self.name).and_then(|()| name::id(id));
+        if let Err(error) = named {
             return Task::failed(error);
         }
         let place = Place::named(&self.name, call.name(), id);
@@ -127,7 +129,7 @@ impl Receipt {
 }
 
 impl<Out: DeserializeOwned + Send + 'static> Push<Out> {
-    /// Names the job: any text. A push of the same function with the same id joins this job while
+    /// Names the job: any text of at most 4,096 bytes. A push of the same function with the same id joins this job while
     /// it is queued or runs, for two minutes, and as long as its outcome is kept.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
@@ -206,7 +208,10 @@ impl<Out: DeserializeOwned + Send + 'static> Push<Out> {
         let queue = &self.queue.name;
         name::queue(queue)?;
         let place = match &self.id {
-            Some(id) => Place::named(queue, self.function, id),
+            Some(id) => {
+                name::id(id)?;
+                Place::named(queue, self.function, id)
+            }
             None => Place::numbered(queue, self.function, remote.core.caller(), number),
         };
         let record = JobRecord {
@@ -224,11 +229,16 @@ impl<Out: DeserializeOwned + Send + 'static> Push<Out> {
 
 /// Fails for what the server would refuse.
 pub(crate) fn check_size(remote: &Remote, size: usize) -> Result<(), RemoteError> {
-    let max = remote.core.engine.max_size().saturating_sub(OVERHEAD);
+    let max = max_size(&*remote.core.engine);
     if size <= max {
         return Ok(());
     }
     Err(too_large(size, max))
+}
+
+/// The greatest size of what is sent or stored.
+pub(crate) fn max_size(engine: &dyn Engine) -> usize {
+    engine.max_size().saturating_sub(OVERHEAD)
 }
 
 pub(crate) fn too_large(size: usize, max: usize) -> RemoteError {

@@ -37,6 +37,7 @@ pub(super) async fn request(
     headers: Option<HeaderMap>,
     timeout: Option<Duration>,
 ) -> Result<Message, RemoteError> {
+    let size = body.len();
     let mut request = Request::new()
         .payload(Bytes::from(body))
         .timeout(Some(timeout.unwrap_or(TIMEOUT)));
@@ -49,7 +50,11 @@ pub(super) async fn request(
             Failed::TimedOut => RemoteErrorKind::TimedOut,
             Failed::NoResponders => RemoteErrorKind::NoWorker,
             Failed::InvalidSubject => RemoteErrorKind::BadName,
-            Failed::MaxPayloadExceeded | Failed::Other => RemoteErrorKind::Disconnected,
+            Failed::MaxPayloadExceeded => RemoteErrorKind::TooLarge {
+                size,
+                max: client.max_payload(),
+            },
+            Failed::Other => RemoteErrorKind::Disconnected,
         };
         RemoteError::new(kind, format!("`{subject}`: {err}"))
     })

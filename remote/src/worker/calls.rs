@@ -14,6 +14,7 @@ use crate::codec::{self, Kind};
 use crate::engine::Message;
 use crate::error::{RemoteError, RemoteErrorKind};
 use crate::job::Run;
+use crate::queue::{max_size, too_large};
 use crate::record::{CallRecord, Ending, Outcome};
 
 /// Answers the calls of one function, as many at once as the worker has slots, beside its jobs.
@@ -51,11 +52,11 @@ pub(super) async fn answer(crew: Arc<Crew>, served: Served, limit: usize) {
 
 fn seal(crew: &Crew, outcome: &Outcome) -> Result<Vec<u8>, RemoteError> {
     let body = codec::seal(Kind::Outcome, outcome)?;
-    let max = crew.core.engine.max_size().saturating_sub(1024);
+    let max = max_size(&*crew.core.engine);
     if body.len() <= max {
         return Ok(body);
     }
-    let error = crate::queue::too_large(body.len(), max).at(&crew.name, 1);
+    let error = too_large(body.len(), max).at(&crew.name, 1);
     codec::seal(Kind::Outcome, &Outcome::failure(error))
 }
 

@@ -90,9 +90,9 @@ pub(super) struct Crew {
     pub(super) stage: watch::Sender<Stage>,
     /// Deliveries that are not acked yet.
     pub(super) active: AtomicUsize,
-    running: Mutex<HashMap<u64, Running>>,
-    next: AtomicU64,
-    cancels: Mutex<VecDeque<String>>,
+    pub(super) running: Mutex<HashMap<u64, Running>>,
+    pub(super) next: AtomicU64,
+    pub(super) cancels: Mutex<VecDeque<String>>,
 }
 
 impl Crew {

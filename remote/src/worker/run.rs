@@ -22,7 +22,7 @@ use crate::engine::{Answer, Delivery, Stored};
 use crate::error::{RemoteError, RemoteErrorKind};
 use crate::job::Run;
 use crate::name::Place;
-use crate::queue::too_large;
+use crate::queue::{max_size, too_large};
 use crate::record::{DeadRecord, Ending, JobRecord, Note, Outcome, ProgressRecord};
 
 /// The pause before something is asked of the server again.
@@ -276,7 +276,7 @@ impl Lent {
             worker: Some(self.crew.name.clone()),
             attempt: self.attempt,
         };
-        let max = self.core().engine.max_size().saturating_sub(1024);
+        let max = max_size(&*self.core().engine);
         match codec::seal(Kind::Outcome, &outcome) {
             Ok(body) if body.len() > max => self.bury(id, too_large(body.len(), max)).await,
             Ok(body) => {

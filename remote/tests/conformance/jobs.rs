@@ -96,7 +96,7 @@ fn ids_are_any_text(bed: &Bed) {
         tell.tell(job.id().to_owned());
         Ok(n)
     }));
-    let long = "x".repeat(5000);
+    let long = "x".repeat(4096);
     let ids = [
         "a.b", "*", ">", "", " ", "a\r\nb", "fa.r.>", "ä/ö", "h-1", &long,
     ];
@@ -334,6 +334,8 @@ fn names_are_checked_before_anything_is_sent(bed: &Bed) {
         let refused = remote.worker(name).run_until(&stop).unwrap_err();
         assert_eq!(*refused.kind(), RemoteErrorKind::BadName);
     }
+    let push = remote.queue("q").push(&ECHO, 1).id("x".repeat(4097));
+    assert_eq!(failure_kind(push.send()), RemoteErrorKind::BadName);
     assert!(Remote::options().namespace("a.b").local().is_err());
 }
 
