@@ -437,11 +437,12 @@ impl Core {
     async fn end_by(&self, place: &Place, error: RemoteError) -> Result<(), RemoteError> {
         let body = codec::seal(Kind::Outcome, &Outcome::failure(error.last()))?;
         if self.engine.store(&place.key, body).await? == Stored::First {
-            self.engine.withdraw(place).await?;
             let key = codec::seal(Kind::Cancel, &place.key)?;
             self.engine
                 .publish(&format!("c.{}", place.queue), key)
                 .await?;
+            // Last, because the server answers it: then it has got the message before it too.
+            self.engine.withdraw(place).await?;
         }
         Ok(())
     }

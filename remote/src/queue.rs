@@ -92,8 +92,13 @@ fn cancel_with(remote: &Remote, context: &fast_async::TaskContext, place: &Place
     let (core, io) = (remote.core.clone(), std::sync::Arc::downgrade(&remote.io));
     let place = place.clone();
     context.token().on_cancel(move || {
-        if let Some(io) = io.upgrade() {
-            io.run(core.cancel(place, number));
+        if let Some(own) = io.upgrade() {
+            let io = own.clone();
+            io.run(async move {
+                core.cancel(place, number).await;
+                // The task that was cancelled may have been the last thing that kept the thread.
+                drop(own);
+            });
         }
     });
 }
