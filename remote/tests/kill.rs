@@ -336,6 +336,27 @@ fn a_server_that_is_killed_and_restarted_loses_no_outcome() {
 
 // Promise: S15
 #[test]
+fn a_worker_goes_on_when_the_server_has_forgotten_that_it_lent_a_job() {
+    let mut server = Server::start();
+    let fleet = Fleet::new(server.url());
+    let queue = fleet.queue();
+    let worker = fleet.worker("only").only(&GATE).slots(1).lease(LEASE);
+    let mut worker = worker.start();
+    let first = queue.push(&GATE, 0).id("first").send();
+    worker.wait_for("begin first");
+    server.kill_9();
+    // As if it had not yet written down that the job is lent.
+    let stream = format!("{}-test", fleet.namespace.to_uppercase());
+    let consumer = format!("store/jetstream/$G/streams/{stream}/obs/{}", GATE.name());
+    std::fs::remove_file(server.path().join(consumer).join("o.dat")).unwrap();
+    server.restart();
+    worker.send("open");
+    value(first);
+    value(queue.push(&GATE, 1).id("second").send());
+}
+
+// Promise: S15
+#[test]
 fn a_server_that_stops_for_longer_than_a_lease_loses_no_outcome() {
     let server = Server::start();
     let fleet = Fleet::new(server.url());

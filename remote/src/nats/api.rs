@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind as Failed;
 use async_nats::{Client, HeaderMap, Message, Request};
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{RemoteError, RemoteErrorKind};
 
@@ -87,6 +87,22 @@ pub(super) async fn api(
     };
     let reply = ask(client, &format!("$JS.API.{what}"), body, None).await?;
     read(&reply.payload)
+}
+
+/// Deletes a message of a stream, if it is there.
+pub(super) async fn delete(
+    client: &Client,
+    stream: &str,
+    sequence: u64,
+) -> Result<(), RemoteError> {
+    let what = format!("STREAM.MSG.DELETE.{stream}");
+    let body = json!({"seq": sequence, "no_erase": true});
+    match api(client, &what, &body).await? {
+        Ok(_) => Ok(()),
+        // It is gone already.
+        Err(refusal) if matches!(refusal.code, 10_057 | 10_037 | STREAM_NOT_FOUND) => Ok(()),
+        Err(refusal) => Err(refusal.into_error()),
+    }
 }
 
 /// Reads a reply of JetStream.

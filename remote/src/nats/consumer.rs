@@ -93,6 +93,7 @@ impl Pull {
 struct Pulled {
     client: Client,
     key: String,
+    stream: String,
     /// Where an ack goes.
     reply: String,
     body: Vec<u8>,
@@ -114,12 +115,14 @@ impl Pulled {
         };
         let count = tokens[at].parse().ok()?;
         let sequence = tokens[at + 1].parse().ok()?;
+        let stream = tokens[at - 2].to_owned();
         Some(Pulled {
             client,
             key,
             body: message.payload.to_vec(),
             count,
             sequence,
+            stream,
             reply,
         })
     }
@@ -153,11 +156,13 @@ impl Delivery for Pulled {
 
     fn ack(&self) -> Answer<'_, ()> {
         Box::pin(async move {
-            let reply = api::ask(&self.client, &self.reply, b"+ACK".to_vec(), None).await?;
-            match reply.status {
-                None => Ok(()),
-                Some(status) => Err(api::server(format!("the ack was answered by {status}"))),
+            let reply = api::ask(&self.client, &self.reply, b"+ACK".to_vec(), None).await;
+            if reply.is_ok_and(|reply| reply.status.is_none()) {
+                return Ok(());
             }
+            // A server that was killed may not know that it has lent the job: it writes that down
+            // late. It never answers the ack then, and would lend the job again.
+            api::delete(&self.client, &self.stream, self.sequence).await
         })
     }
 

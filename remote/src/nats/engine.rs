@@ -155,14 +155,7 @@ impl Nats {
 
     async fn delete(&self, stream: &str, sequence: u64) -> Result<(), RemoteError> {
         let _room = self.room.acquire().await;
-        let what = format!("STREAM.MSG.DELETE.{stream}");
-        let body = json!({"seq": sequence, "no_erase": true});
-        match api::api(&self.client, &what, &body).await? {
-            Ok(_) => Ok(()),
-            // It is gone already.
-            Err(refusal) if matches!(refusal.code, 10_057 | 10_037 | STREAM_NOT_FOUND) => Ok(()),
-            Err(refusal) => Err(refusal.into_error()),
-        }
+        api::delete(&self.client, stream, sequence).await
     }
 
     fn job_subject(&self, place: &Place) -> String {
