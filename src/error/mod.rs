@@ -50,7 +50,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 ///
 /// # Examples
 ///
-/// ```
+/// ```standalone_crate
 /// use fast_async::{ErrorKind, Task};
 ///
 /// let port = Task::builder().name("port").attempt(|| Ok("x".parse::<u16>()?));

@@ -19,7 +19,7 @@ impl TaskError {
     ///
     /// # Examples
     ///
-    /// ```
+    /// ```standalone_crate
     /// use fast_async::spawn;
     ///
     /// let error = spawn(|| "x")

@@ -18,7 +18,7 @@ impl Pool {
     ///
     /// # Examples
     ///
-    /// ```
+    /// ```standalone_crate
     /// use fast_async::{Pool, Task};
     ///
     /// let pool = Pool::builder().name("io").build()?;
