@@ -209,7 +209,10 @@ fn a_slow_command_loses_changes_and_says_so_and_holds_up_no_hash() {
     let (folder, slow) = slow_command();
     let args = ["--keep", "1", "--wait", "20", "--exec", &slow];
     let mut watching = Watching::start(&args, |_| ());
-    watching.write("first", "first");
+    // It comes as a whole, so that one change is told: a second one could take the place of it.
+    let whole = folder.path().join("first");
+    fs::write(&whole, "first").unwrap();
+    fs::rename(&whole, watching.tree.path().join("first")).unwrap();
     watching.until("created first");
     // The command runs now, and waits.
     let mut pipe = OpenOptions::new()
