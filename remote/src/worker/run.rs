@@ -64,20 +64,7 @@ pub(super) async fn run(
     slot: Slot,
 ) {
     stop_at("received");
-    let delivery: Arc<dyn Delivery> = Arc::from(delivery);
-    let place = Place {
-        queue: crew.queue.clone(),
-        function: function.to_owned(),
-        key: delivery.key().to_owned(),
-    };
-    let mut lent = Lent {
-        attempt: delivery.count(),
-        notice: watch::Sender::new(None),
-        handed_back: 0,
-        crew,
-        delivery,
-        place,
-    };
+    let mut lent = Lent::new(crew, function, delivery);
     let _beats = lent.beat_aside();
     let record = codec::open::<JobRecord>(Kind::Job, lent.delivery.body());
     let job = match record {
@@ -103,24 +90,28 @@ pub(super) async fn run(
 
 /// Hands a job back that came when the worker was about to end.
 pub(super) async fn decline(crew: Arc<Crew>, function: &'static str, delivery: Box<dyn Delivery>) {
-    let place = Place {
-        queue: crew.queue.clone(),
-        function: function.to_owned(),
-        key: delivery.key().to_owned(),
-    };
-    let mut lent = Lent {
-        attempt: delivery.count(),
-        notice: watch::Sender::new(None),
-        handed_back: 0,
-        crew,
-        delivery: Arc::from(delivery),
-        place,
-    };
+    let mut lent = Lent::new(crew, function, delivery);
     // A moment later: this worker may still be asking.
     lent.hand_back(Duration::from_millis(300)).await;
 }
 
 impl Lent {
+    fn new(crew: Arc<Crew>, function: &str, delivery: Box<dyn Delivery>) -> Lent {
+        let place = Place {
+            queue: crew.queue.clone(),
+            function: function.to_owned(),
+            key: delivery.key().to_owned(),
+        };
+        Lent {
+            attempt: delivery.count(),
+            notice: watch::Sender::new(None),
+            handed_back: 0,
+            crew,
+            delivery: Arc::from(delivery),
+            place,
+        }
+    }
+
     fn core(&self) -> &crate::caller::Core {
         &self.crew.core
     }
