@@ -50,20 +50,21 @@ impl TaskMeta {
     /// For a task at `location` that continues the chain of this one in another cell: with the
     /// name, the pool and the tokens of this one.
     pub(crate) fn continued(&self, location: &'static Location<'static>) -> TaskMeta {
-        let (name, parents) = (self.name(), self.parents());
-        let has_extra = name.is_some() || !parents.is_empty();
-        let extra = has_extra.then(|| {
-            Box::new(ExtraMeta {
-                name: name.cloned(),
-                parents: parents.iter().cloned().collect(),
-                ..ExtraMeta::default()
-            })
-        });
-        TaskMeta {
-            location,
-            pool: self.pool.clone(),
-            extra,
+        let mut meta = self.continued_unnamed(location);
+        if let Some(name) = self.name() {
+            meta.extra.get_or_insert_default().name = Some(name.clone());
         }
+        meta
+    }
+
+    /// The same without the name.
+    pub(crate) fn continued_unnamed(&self, location: &'static Location<'static>) -> TaskMeta {
+        let mut meta = TaskMeta::new(location, self.pool.clone());
+        let parents = self.parents();
+        if !parents.is_empty() {
+            meta.extra.get_or_insert_default().parents = parents.iter().cloned().collect();
+        }
+        meta
     }
 
     pub(crate) fn name(&self) -> Option<&Arc<str>> {

@@ -335,8 +335,10 @@ where
         true => task,
         false => task.on(&AtOnce),
     };
-    let meta = task.cell().map(|cell| meta_below(cell.meta(), location));
-    let meta = meta.unwrap_or_else(|| TaskMeta::new(location, None));
+    let meta = match task.cell() {
+        Some(cell) => cell.meta().continued_unnamed(location),
+        None => TaskMeta::new(location, None),
+    };
     let outer: Arc<dyn AnyCell> = TaskCell::<NoWork<U>, U>::open(meta);
     let Some(inner) = task.into_cell() else {
         return Task::from_cell(outer);
@@ -361,16 +363,6 @@ where
         enlist(&outer);
     }
     Task::from_cell(outer)
-}
-
-/// The pool and the tokens of the task before it.
-fn meta_below(before: &TaskMeta, location: &'static Location<'static>) -> TaskMeta {
-    let mut meta = TaskMeta::new(location, before.pool.clone());
-    let parents = before.extra.as_ref().map(|extra| extra.parents.clone());
-    if let Some(parents) = parents.filter(|parents| !parents.is_empty()) {
-        meta.extra.get_or_insert_default().parents = parents;
-    }
-    meta
 }
 
 /// The closure in its tracing context, and what settles its task.
