@@ -167,20 +167,20 @@ fn hold(
         epoch,
         inner,
     } = *link;
-    let mut is_cycle = address(&**outer) == address(&**inner);
-    let mut is_known = is_cycle;
+    // `None`: not known yet.
+    let mut is_cycle = (address(&**outer) == address(&**inner)).then_some(true);
     loop {
         let now = with(&**outer, |state, head| {
             if state.epoch != epoch {
                 removed.step = held.take();
                 return Some(Held::No);
             }
-            if !is_known && graph.is_awaited(&**outer, state) {
+            if is_cycle.is_none() && graph.is_awaited(&**outer, state) {
                 return None;
             }
             state.note(progress);
             state.last = held.take();
-            if is_cycle {
+            if is_cycle == Some(true) {
                 // The upstream that was set before is not followed.
                 removed.tie = state.take_upstream();
                 let error = TaskError::of(ErrorKind::Cycle, outer.meta().at());
@@ -196,8 +196,7 @@ fn hold(
             return now;
         }
         // The search locks other cells.
-        is_cycle = graph.adoption_closes_a_cycle(outer, inner, &mut removed.trail);
-        is_known = true;
+        is_cycle = Some(graph.adoption_closes_a_cycle(outer, inner, &mut removed.trail));
     }
 }
 

@@ -31,7 +31,7 @@ use graph::{Waiting, key};
 
 use super::rank::UNRANKED;
 use super::state::State;
-use super::{AnyCell, address, with_state};
+use super::{AnyCell, with_state};
 use crate::sync::{Arc, AtomicBool, ThreadId, thread_id};
 
 /// Returns true if `cell` waits for itself.
@@ -53,8 +53,8 @@ impl Graph {
         state.has_dependents || state.rank != UNRANKED || self.awaited.contains_key(&key(cell))
     }
 
-    /// Returns true if `outer` must not follow `inner`, because `inner` cannot settle before
-    /// `outer`.
+    /// Returns true if `outer`, another task for which something [waits](Graph::is_awaited), must
+    /// not follow `inner`, because `inner` cannot settle before `outer`.
     ///
     /// The caller adds the edge before it releases the lock.
     pub(super) fn adoption_closes_a_cycle(
@@ -63,15 +63,7 @@ impl Graph {
         inner: &Arc<dyn AnyCell>,
         trail: &mut Option<Box<Trail>>,
     ) -> bool {
-        if address(&**outer) == address(&**inner) {
-            return true;
-        }
-        let (is_awaited, rank) = with_state(&**outer, |state| {
-            (self.is_awaited(&**outer, state), state.rank)
-        });
-        if !is_awaited {
-            return false;
-        }
+        let rank = with_state(&**outer, |state| state.rank);
         let tail = Tail::AnyCell(key(&**outer), rank);
         self.closes_a_cycle(tail, inner, trail.insert(Box::default()))
     }
