@@ -535,11 +535,7 @@ impl Queue {
             let jobs = std::iter::from_fn(|| self.jobs.try_recv().ok());
             passed.extend(jobs.map(Job::reject));
         });
-        drop_queue::flat(move || {
-            for work in passed {
-                unhandled::drop_reporting(work);
-            }
-        });
+        drop_queue::flat(move || unhandled::drop_each(passed));
     }
 }
 
