@@ -216,6 +216,18 @@ pub(crate) fn later(work: Arc<dyn Runnable>) {
     }
 }
 
+/// Takes work off this thread's list that `later` has put there, if nothing has come after it.
+pub(crate) fn take_back(work: &Arc<dyn Runnable>) {
+    let taken = LOCAL.try_with(|local| {
+        let mut list = local.list.borrow_mut();
+        match list.back() {
+            Some(Item::Run(last)) if Arc::ptr_eq(last, work) => list.pop_back(),
+            _ => None,
+        }
+    });
+    drop(taken);
+}
+
 /// Like `later`, for work that a pool has rejected. If that happens while this thread gives its
 /// list away, no other thread can run the work, and this one does at once.
 pub(crate) fn later_here(work: Arc<dyn Runnable>) {

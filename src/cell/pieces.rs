@@ -60,11 +60,14 @@ impl<S: Pieces> Runnable for InTurn<S> {
         }
         dispatch::scope(|| {
             // If a call blocks, this entry goes to the pool. Otherwise it finds nothing left.
-            dispatch::later(self.clone());
+            let rest: Arc<dyn Runnable> = self.clone();
+            dispatch::later(rest.clone());
             while let Some(piece) = next {
                 self.0.call(piece);
                 next = self.0.next();
             }
+            // An outer scope may stay open for long.
+            dispatch::take_back(&rest);
         });
         RunResult::Other
     }

@@ -1,5 +1,6 @@
 //! Topics, queues, loops, groups and limits, when a burst is over or what was in them has ended.
 
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use fast_async::{LoopQueue, Task, TaskQueue, deferred, group};
 
 use crate::bytes::live_bytes;
 use crate::support::{Count, Gate, isolated};
-use crate::{comes_down_to, one_thread, stays_small};
+use crate::{ROUNDS, comes_down_to, one_thread, stays_small};
 
 const BURST: usize = 300_000;
 
@@ -53,6 +54,28 @@ fn receivers_and_listeners_that_have_left() {
         drop(listeners);
         comes_down_to(before);
         assert_eq!(topic.publish(7), Ok(0));
+    });
+}
+
+// Contract: B12, D2
+#[test]
+fn wakers_that_are_called_inside_one_callback() {
+    isolated("wakers_that_are_called_inside_one_callback", || {
+        let topic = Topic::new();
+        let mut receivers = [(); 2].map(|()| topic.receiver(4, Overflow::Fail));
+        let task = Task::ready(()).then(move |()| {
+            stays_small(ROUNDS, || {
+                let mut context = Context::from_waker(Waker::noop());
+                for receiver in &mut receivers {
+                    assert!(receiver.poll_recv(&mut context).is_pending());
+                }
+                topic.publish(7).unwrap();
+                for receiver in &mut receivers {
+                    assert_eq!(*receiver.try_recv().unwrap(), 7);
+                }
+            });
+        });
+        task.wait().unwrap();
     });
 }
 
