@@ -6,11 +6,18 @@ use crate::cell::slot::Outcome;
 use crate::error::TaskError;
 use crate::promise::Resolver;
 use crate::sync::{Arc, Instant};
+use crate::trace::Captured;
 use crate::{guard, unhandled};
+
+/// The argument of a call, and the context of its caller: the closure finds it with the argument.
+pub(super) struct Argument<A> {
+    pub(super) value: A,
+    pub(super) context: Option<Captured>,
+}
 
 /// Calls that are merged.
 pub(super) struct Batch<A, T: Send + 'static> {
-    pub(super) argument: A,
+    pub(super) argument: Argument<A>,
     pub(super) callers: Vec<Resolver<T>>,
     /// When the first of them came.
     pub(super) since: Instant,
@@ -33,7 +40,7 @@ impl<A, T: Send + 'static> Batch<A, T> {
 pub(super) fn merge<A, T: Send + 'static>(
     place: &mut Option<Batch<A, T>>,
     batch: Batch<A, T>,
-) -> Option<A> {
+) -> Option<Argument<A>> {
     let Some(earlier) = place else {
         *place = Some(batch);
         return None;

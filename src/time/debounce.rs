@@ -14,8 +14,9 @@ use crate::task::{IntoTask, Task};
 ///
 /// Each call returns a task, and all calls that were merged get the one outcome. Calls belong
 /// together while less than `wait` lies between each and the next. The closure runs once at a time:
-/// calls that are due while it runs are run together after it. Dropping the handles takes no call
-/// back. [`time`](crate::time) says what holds for all timers.
+/// calls that are due while it runs are run together after it. It finds the [task
+/// locals](crate::TaskLocal) and the tracing span of the call whose argument it gets. Dropping the
+/// handles takes no call back. [`time`](crate::time) says what holds for all timers.
 ///
 /// A second call of a setting replaces the first, for all handles.
 ///

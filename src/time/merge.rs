@@ -10,7 +10,7 @@
 use std::panic::Location;
 
 use super::alarm::{self, Alarm, Rung};
-use super::batch::{Batch, merge, settle_all, settle_with};
+use super::batch::{Argument, Batch, merge, settle_all, settle_with};
 use super::present_run::PresentRun;
 use super::rule::{Moment, Rule};
 use super::time_of;
@@ -21,7 +21,7 @@ use crate::pool::Pool;
 use crate::promise::{Resolver, deferred_in};
 use crate::sync::{Arc, Instant, Mutex};
 use crate::task::{Given, IntoTask, Task, TaskBuilder, tie};
-use crate::{drop_queue, unhandled};
+use crate::{drop_queue, locals, trace, unhandled};
 
 /// The closure of the user's.
 pub(super) type Work<A, T> = Box<dyn FnMut(A) -> Given<T> + Send>;
@@ -55,11 +55,11 @@ struct State<A, T: Send + 'static> {
 /// What is to be done without the lock.
 struct Effects<A> {
     /// A batch begins to run, with this argument.
-    run: Option<A>,
+    run: Option<Argument<A>>,
     /// The alarm is to be armed for then; its number.
     arm: Option<(Instant, u64)>,
     /// Arguments that later ones have replaced.
-    replaced: [Option<A>; 2],
+    replaced: [Option<Argument<A>>; 2],
 }
 
 /// The effect of a call, to be applied without the lock.
@@ -67,13 +67,13 @@ struct Joined<A, T: Send + 'static> {
     /// The call gets an outcome that is there.
     settles: Option<(Resolver<T>, Arc<Outcome<T>>)>,
     /// The argument that is not needed.
-    replaced: Option<A>,
+    replaced: Option<Argument<A>>,
     /// An outcome that no call gets any more.
     stale: Option<Arc<Outcome<T>>>,
 }
 
 impl<A, T: Send + 'static> Joined<A, T> {
-    fn replacing(replaced: Option<A>) -> Joined<A, T> {
+    fn replacing(replaced: Option<Argument<A>>) -> Joined<A, T> {
         Joined {
             settles: None,
             replaced,
@@ -140,9 +140,11 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
 
     pub(super) fn call(
         self: &Arc<Self>,
-        argument: A,
+        value: A,
         location: &'static Location<'static>,
     ) -> Task<T> {
+        let context = trace::capture();
+        let argument = Argument { value, context };
         let (resolver, task) = deferred_in(self.pool.as_ref(), location);
         if let Some(cell) = task.cell() {
             let to = self.run.clone();
@@ -262,13 +264,23 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
     }
 
     /// Calls the closure. One run at a time comes here.
-    fn run(self: &Arc<Self>, argument: A) {
+    fn run(self: &Arc<Self>, argument: Argument<A>) {
         let (own, core) = (self.clone(), self.clone());
+        let Argument { value, context } = argument;
         let location = self.location;
         let builder = TaskBuilder::of_pool(self.pool.clone());
-        let task = builder.attempt_at(location, move |_| own.call_work(argument));
+        let spawn = || builder.attempt_at(location, move |_| own.call_work(value));
+        // Not in the context of this thread, which may be that of another call or of a flush.
+        let task = match &context {
+            Some(context) => context.enter(spawn),
+            None => {
+                let _hidden = locals::hide();
+                spawn()
+            }
+        };
         self.run.set(task.cell());
         task.handle(move |outcome| core.finish(outcome)).detach();
+        unhandled::drop_reporting(context);
     }
 
     fn call_work(&self, argument: A) -> Given<T> {
@@ -307,7 +319,7 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
 
 impl<A, T: Send + 'static> State<A, T> {
     /// A call comes.
-    fn join(&mut self, argument: A, resolver: Resolver<T>, now: Instant) -> Joined<A, T> {
+    fn join(&mut self, argument: Argument<A>, resolver: Resolver<T>, now: Instant) -> Joined<A, T> {
         let is_first = self.quiet.is_over(now);
         if let Some(quiet) = self.rule.quiet_after_call(is_first, now) {
             self.quiet = quiet;
@@ -351,7 +363,7 @@ impl<A, T: Send + 'static> State<A, T> {
     }
 
     /// What waits is due by now.
-    fn take_due(&mut self, now: Instant) -> Option<A> {
+    fn take_due(&mut self, now: Instant) -> Option<Argument<A>> {
         let is_due = self
             .waiting
             .as_ref()
@@ -363,7 +375,7 @@ impl<A, T: Send + 'static> State<A, T> {
         }
     }
 
-    fn queue_waiting(&mut self, now: Instant) -> Option<A> {
+    fn queue_waiting(&mut self, now: Instant) -> Option<Argument<A>> {
         let batch = self.waiting.take()?;
         if let Some(quiet) = self.rule.quiet_after_run(now) {
             self.quiet = quiet;
@@ -372,7 +384,7 @@ impl<A, T: Send + 'static> State<A, T> {
     }
 
     /// What is to be done after a change.
-    fn go_on(&mut self, mut replaced: [Option<A>; 2]) -> Effects<A> {
+    fn go_on(&mut self, mut replaced: [Option<Argument<A>>; 2]) -> Effects<A> {
         let mut run = None;
         if self.running.is_none()
             && let Some(batch) = self.queued.take()

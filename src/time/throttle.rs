@@ -14,7 +14,8 @@ use crate::task::{IntoTask, Task};
 ///
 /// Each call returns a task, and all calls that were merged get the one outcome. What was called
 /// last is never lost. The closure runs once at a time: calls that are due while it runs are run
-/// together after it. Dropping the handles takes no call back. [`time`](crate::time) says what
+/// together after it. It finds the [task locals](crate::TaskLocal) and the tracing span of the call
+/// whose argument it gets. Dropping the handles takes no call back. [`time`](crate::time) says what
 /// holds for all timers.
 ///
 /// A second call of a setting replaces the first, for all handles.

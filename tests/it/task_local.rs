@@ -10,8 +10,8 @@ use fast_async::loop_queue::LocalLoop;
 use fast_async::topic::Topic;
 use fast_async::{
     BoxError, CancelToken, Clock, Inline, Lazy, LoopQueue, Memo, Pool, Retry, Semaphore, Task,
-    TaskLocal, TaskQueue, all, attempt, deferred, every, flow, group, make_async, map_limit, retry,
-    spawn, spawn_with,
+    TaskLocal, TaskQueue, all, attempt, await_all, deferred, every, flow, group, make_async,
+    map_limit, retry, spawn, spawn_with,
 };
 
 /// Closures that are registered in a scope see it.
@@ -305,6 +305,37 @@ mod closures {
             until(|| log.len() > 1);
             drop(interval);
             assert_eq!(log.take()[0], NOTHING);
+        });
+    }
+
+    // Contract: E1
+    #[test]
+    fn merged_calls_run_in_the_scope_of_the_one_whose_argument_they_get() {
+        within(|| {
+            let clock = Clock::manual();
+            let pool = Pool::builder().clock(&clock).build().unwrap();
+            let second = Duration::from_secs(1);
+            let find = |argument: u32| Ok((argument, seen()));
+            let save = pool.debounce(second, find);
+            let calls = [scoped(|| save.call(1)), save.call(2)];
+            clock.advance(second);
+            assert_eq!(await_all(calls).unwrap(), [(2, NOTHING); 2]);
+            let calls = [save.call(3), scoped(|| save.call(4))];
+            clock.advance(second);
+            assert_eq!(await_all(calls).unwrap(), [(4, CARRIED); 2]);
+            let call = save.call(5);
+            scoped(|| assert!(save.flush()));
+            assert_eq!(call.wait().unwrap(), (5, NOTHING));
+            let last = pool.throttle(second, find);
+            let calls = [
+                scoped(|| last.call(6)),
+                last.call(7),
+                scoped(|| last.call(8)),
+            ];
+            clock.advance(second);
+            let [first, between, last] = calls.map(|call| call.wait().unwrap());
+            assert_eq!(first, (6, CARRIED));
+            assert_eq!([between, last], [(8, CARRIED); 2]);
         });
     }
 
