@@ -56,6 +56,9 @@ pub(super) struct Control<U: Send + 'static, C: Collect<U>> {
     pub(super) busy: usize,
     /// Invariant: at least 1 while an element may start.
     pub(super) seekers: usize,
+    /// How many runners hold a place in the queue of a pool that has a limit. 0 once the whole is
+    /// decided: they find nothing to do.
+    pub(super) queued: usize,
     /// The number of elements that were pulled.
     pub(super) started: usize,
     /// The number of elements whose outcome was read. 0 where outcomes are not read one by one.
@@ -102,6 +105,7 @@ impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
             is_pulling: false,
             busy: 0,
             seekers: 1,
+            queued: 0,
             started: 0,
             read: 0,
             ahead,
@@ -172,6 +176,7 @@ impl<U: Send + 'static, C: Collect<U>> Control<U, C> {
             after.elements = Some(elements);
         }
         after.tasks = std::mem::take(&mut self.tasks);
+        after.unqueued += std::mem::take(&mut self.queued);
     }
 
     /// An element may be pulled.
@@ -207,6 +212,8 @@ pub(super) struct After<U: Send + 'static, C: Collect<U>> {
     /// A task of closures that have now returned.
     pub(super) left: Option<Arc<dyn AnyCell>>,
     pub(super) needs_runner: bool,
+    /// How many places in the queue of the pool are to be given back.
+    pub(super) unqueued: usize,
     /// One more element has an outcome.
     pub(super) is_progress: bool,
 }
@@ -221,6 +228,7 @@ impl<U: Send + 'static, C: Collect<U>> Default for After<U, C> {
             tasks: BTreeMap::new(),
             left: None,
             needs_runner: false,
+            unqueued: 0,
             is_progress: false,
         }
     }

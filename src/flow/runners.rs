@@ -9,11 +9,12 @@
 // Lock order: `control`, and no other lock with it. No user code runs, and nothing of the user's is
 // dropped, under it: that is left to `After`.
 
+mod upstream;
+
 use std::marker::PhantomData;
 
 use super::control::{After, Collect, Control, Turn, Whole};
 use super::elements::{Elements, Gate, Ran};
-use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::call_off::enlist;
 use crate::cell::pieces::Deferred;
 use crate::cell::raise::withdraw_all;
@@ -21,14 +22,14 @@ use crate::cell::slot::Outcome;
 use crate::cell::step::Follow;
 use crate::cell::stop::{driver_is_back, leave_running, when_stopped};
 use crate::cell::task_cell::{NoWork, Returned, TaskCell};
-use crate::cell::{AnyCell, TaskMeta, Upstream, UpstreamRef, deadlock, with_state};
+use crate::cell::{AnyCell, TaskMeta, UpstreamRef, deadlock, with_state};
 use crate::error::{ErrorKind, TaskError};
-use crate::event::{Counts, Emitter, ProgressSource};
+use crate::event::Emitter;
 use crate::executor::{RunResult, Runnable};
 use crate::limits::{RUNNER_LOOKS, RUNNER_PAUSE, RUNNER_SLICE, SPARE_RUNNERS};
 use crate::pool::Pool;
 use crate::promise::Resolver;
-use crate::sync::{Arc, Instant, Mutex, OnceLock, ThreadId, Weak, spin_hint, thread_id};
+use crate::sync::{Arc, Instant, Mutex, OnceLock, spin_hint, thread_id};
 use crate::task::{Sink, Task};
 use crate::{dispatch, turning, unhandled};
 
@@ -118,6 +119,7 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
         if after.needs_runner {
             self.submit();
         }
+        self.release_places(after.unqueued);
         if after.is_progress
             && let Some(emitter) = self.emitter.get()
         {
@@ -149,6 +151,11 @@ impl<U: Send + 'static, C: Collect<U>> Runners<U, C> {
         if let Some(cell) = after.left {
             driver_is_back(&cell);
         }
+    }
+
+    /// Gives places in the queue of the pool back.
+    fn release_places(&self, count: usize) {
+        (0..count).for_each(|_| self.meta.pool().release_place());
     }
 
     /// The whole of `cell` is decided. Returns the cell if no closure runs any more.
@@ -371,58 +378,23 @@ impl<U: Send + 'static, C: Collect<U>> Runnable for Runners<U, C> {
         dispatch::later(Deferred::new(move || self.carry_out(after)));
         is_first
     }
-}
 
-impl<U: Send + 'static, C: Collect<U>> Withdraw for Runners<U, C> {
-    /// The task of the whole is cancelled.
-    fn withdraw(self: Arc<Self>, _ticket: u64, sweep: &mut Sweep) -> CancelOutcome {
-        let mut after = After::default();
-        self.control.lock().decide(None, &mut after);
-        let Some((whole, _)) = after.whole else {
-            return CancelOutcome::TooLate;
+    fn take_place(&self) {
+        let is_over = {
+            let mut control = self.control.lock();
+            let is_over = control.whole.is_none();
+            control.queued += usize::from(!is_over);
+            is_over
         };
-        let runs = match whole.resolver.cell().map(|cell| self.leave(cell)) {
-            Some(None) => CancelOutcome::Signalled,
-            Some(Some(cell)) => {
-                sweep.later(move || driver_is_back(&cell));
-                CancelOutcome::Prevented
-            }
-            None => CancelOutcome::Prevented,
-        };
-        sweep.unwanted(
-            after
-                .tasks
-                .into_values()
-                .map(unwanted)
-                .map(UpstreamRef::parts),
-        );
-        sweep.keep((whole.collect, whole.resolver));
-        sweep.keep(after.elements);
-        runs
-    }
-}
-
-impl<U: Send + 'static, C: Collect<U>> ProgressSource for Runners<U, C> {
-    fn counts(&self) -> Counts {
-        self.control.lock().counts()
-    }
-}
-
-impl<U: Send + 'static, C: Collect<U>> Upstream for Runners<U, C> {
-    fn connect(self: Arc<Self>, emitter: &Arc<Emitter>) {
-        let source: Weak<Self> = Arc::downgrade(&self);
-        emitter.set_source(source);
-        let _ = self.emitter.set(emitter.clone());
-    }
-
-    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
-        // A search takes from the end of `found`.
-        for task in self.control.lock().tasks.values().rev() {
-            found.push(task.clone());
+        if is_over {
+            self.release_places(1);
         }
     }
 
-    fn left_running(&self, found: &mut Vec<ThreadId>) {
-        found.extend_from_slice(&self.control.lock().threads);
+    fn give_place_back(&self) -> bool {
+        let mut control = self.control.lock();
+        let had = control.queued > 0;
+        control.queued -= usize::from(had);
+        had
     }
 }

@@ -277,6 +277,45 @@ fn a_cancelling_shutdown_wakes_threads_that_wait_for_capacity() {
     });
 }
 
+// Contract: P3, C1
+#[test]
+fn a_flow_that_is_cancelled_gives_the_places_of_its_runners_back() {
+    type Ends = fn(Task<Vec<()>>);
+    let ends: [(&str, Ends); 3] = [
+        ("cancel", |task| {
+            task.cancel();
+        }),
+        ("a time limit", |task| {
+            assert!(task.timeout(Duration::ZERO).wait().is_err());
+        }),
+        ("a guard", |task| drop(task.cancel_on_drop())),
+    ];
+    within(move || {
+        for (name, end) in ends {
+            let pool = Pool::builder().max_threads(1).queue_limit(1);
+            let pool = pool.build().unwrap();
+            let (began, gate) = (Gate::new(), Gate::new());
+            let (begin, pass) = (began.clone(), gate.clone());
+            let job = pool.spawn(move || {
+                begin.open();
+                pass.pass();
+            });
+            began.pass();
+            let task = pool.map_limit(0..9, 3, |_| Ok(()));
+            assert!(pool.try_spawn(|| ()).is_err(), "{name}: the queue is full");
+            end(task);
+            let next = pool.try_spawn(|| ());
+            gate.open();
+            next.unwrap_or_else(|_| panic!("{name} keeps the place"))
+                .wait()
+                .unwrap();
+            job.wait().unwrap();
+            // The runner that was left in the queue gives nothing back a second time.
+            assert_eq!(pool.metrics().queued, 0);
+        }
+    });
+}
+
 // Contract: P3, C1, M3
 #[test]
 fn each_way_to_cancel_a_queued_job_gives_its_place_back() {
