@@ -72,7 +72,7 @@ pub fn deferred_with<T: Send + 'static>() -> (Resolver<T>, TaskContext, Task<T>)
 }
 
 /// Like [`deferred`] for a task of `pool`, whose steps run there, for every thread that settles it.
-/// `None`: the global pool. The task is not under the tokens of the pool.
+/// `None`: the global pool. The tokens of the pool cancel it once the caller has enlisted it.
 pub(crate) fn deferred_in<T: Send + 'static>(
     pool: Option<&Pool>,
     location: &'static Location<'static>,

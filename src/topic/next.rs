@@ -4,6 +4,7 @@ use std::panic::Location;
 
 use super::entry::{Listener, Node};
 use super::hub::{Hub, Since};
+use crate::cell::call_off::enlist;
 use crate::cell::state::Phase;
 use crate::cell::{UpstreamRef, with_state};
 use crate::error::{At, ErrorKind, TaskError};
@@ -94,14 +95,16 @@ where
     task
 }
 
-/// Has a cancel of the task take its waiter out.
+/// Has a cancel of the task take its waiter out, also one by the tokens of the topic's pool.
 pub(super) fn tie<T>(task: &Task<Arc<T>>, node: Arc<Node>) {
-    if let Some(cell) = task.cell() {
-        with_state(&**cell, |state| {
-            if state.phase() == Phase::Open {
-                let (to, step_id) = (node, 0);
-                let _ = state.set_upstream(UpstreamRef { to, step_id });
-            }
-        });
+    let Some(cell) = task.cell() else { return };
+    with_state(&**cell, |state| {
+        if state.phase() == Phase::Open {
+            let (to, step_id) = (node, 0);
+            let _ = state.set_upstream(UpstreamRef { to, step_id });
+        }
+    });
+    if cell.meta().is_under_tokens() {
+        enlist(cell);
     }
 }
