@@ -2,7 +2,7 @@
 //! and waits of that thread.
 
 use super::{Counted, Counter, explore, go, open};
-use crate::loop_queue::LocalLoop;
+use crate::loop_queue::{LocalLoop, StateQueue};
 #[cfg(shuttle)]
 use crate::{ErrorKind, Pool};
 use crate::{Executor, Job};
@@ -101,6 +101,27 @@ fn a_reader_meets_an_element_that_is_sent_to_its_loop() {
         let report = pool.shutdown(crate::Shutdown::Drain, crate::sync::Duration::MAX);
         assert!(report.is_complete());
         Pool::close_global();
+        "done"
+    });
+}
+
+/// Another thread runs the plain queue of a state while the owner of the state waits: whichever of
+/// them takes the job up, the closure is called with the state (Contract: L1).
+#[test]
+fn a_delivery_that_another_thread_takes_up_wakes_the_owner() {
+    explore(&["done"], || {
+        let queue = StateQueue::<u8>::new();
+        let (resolver, task) = open::<u8>();
+        let task = task.deliver(&queue, |sum, n| *sum += n);
+        let plain = queue.queue().clone();
+        let other = go(move || {
+            resolver.resolve(7).unwrap();
+            plain.run_pending();
+        });
+        let mut sum = 0;
+        queue.run_until(&mut sum, task).unwrap();
+        assert_eq!(sum, 7);
+        other.join().unwrap();
         "done"
     });
 }
