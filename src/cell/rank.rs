@@ -11,6 +11,32 @@ pub(super) const UNRANKED: u32 = u32::MAX;
 crate::sync::thread_local! {
     /// The lowest rank of the ranked tasks that this thread has begun to drive.
     static LOWEST_DRIVEN: Cell<u32> = const { Cell::new(UNRANKED) };
+    /// The number of [`RunsForOthers`] on the stack of this thread.
+    static FOR_OTHERS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// While it lives, the calling thread runs user code for which tasks of any rank may wait, though
+/// it drives none of them: the callbacks of a topic, for the tasks that wait for its next value.
+pub(crate) struct RunsForOthers(());
+
+impl RunsForOthers {
+    #[inline]
+    pub(crate) fn begin() -> RunsForOthers {
+        let _ = FOR_OTHERS.try_with(|count| count.set(count.get() + 1));
+        RunsForOthers(())
+    }
+}
+
+impl Drop for RunsForOthers {
+    #[inline]
+    fn drop(&mut self) {
+        let _ = FOR_OTHERS.try_with(|count| count.set(count.get() - 1));
+    }
+}
+
+/// True while a [`RunsForOthers`] is on the stack of this thread.
+pub(super) fn runs_for_others() -> bool {
+    FOR_OTHERS.try_with(Cell::get).unwrap_or(0) > 0
 }
 
 /// The calling thread has become the driver of a ranked task.

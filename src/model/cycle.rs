@@ -1,6 +1,7 @@
 //! Of the edges of a cycle, added in any order, exactly one is rejected (Contract: S5, W3).
 
 use super::{Log, explore, go, open};
+use crate::topic::Topic;
 use crate::{ErrorKind, TaskError, any};
 
 /// A thread that runs a task begins to wait for another, which at this moment follows that task.
@@ -94,6 +95,32 @@ fn an_adoption_meets_the_value_of_another_member() {
             [Ok(7)] => "the value",
             [Err(ErrorKind::Cancelled)] => "cancelled",
             ref outcomes => panic!("{outcomes:?}"),
+        }
+    });
+}
+
+/// A callback of a topic waits for a task that waits for the topic's next value: of the two waits,
+/// one is refused.
+#[test]
+fn a_callback_meets_a_wait_for_the_next_value() {
+    explore(&["the callback fails", "the task fails"], || {
+        let topic = Topic::new();
+        let (start, task) = open::<()>();
+        let told = Log::new();
+        let (resolver, awaited) = open::<Result<u8, ErrorKind>>();
+        let awaited = awaited.share();
+        let (own, waited) = (told.clone(), awaited.clone());
+        topic.subscribe(move |_: &u8| own.add(waited.wait().map(|_| ()).map_err(|it| it.kind())));
+        let next = topic.next();
+        let task = task.then(move |()| next.wait().map(|n| *n).map_err(|error| error.kind()));
+        assert!(resolver.settle_with(task).is_ok());
+        let publisher = go(move || assert_eq!(topic.publish(7), Ok(2)));
+        start.resolve(()).unwrap();
+        publisher.join().unwrap();
+        match (told.take().as_slice(), awaited.wait()) {
+            ([Err(ErrorKind::Cycle)], Ok(Ok(7))) => "the callback fails",
+            ([Ok(())], Ok(Err(ErrorKind::Cycle))) => "the task fails",
+            outcomes => panic!("{outcomes:?}"),
         }
     });
 }

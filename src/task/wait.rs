@@ -12,7 +12,7 @@ use super::launch::start_if_cold;
 use super::owed::Lookout;
 use super::patience::{Patience, stopped_clock};
 use super::{Task, help, owed, redeem, redeem_into};
-use crate::cell::deadlock::WaitEntry;
+use crate::cell::deadlock::{WaitEntry, is_awaited_here};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::Phase;
 use crate::cell::{self, AnyCell, with_state};
@@ -209,7 +209,7 @@ impl<T: Send + 'static> Task<T> {
         let Some(cell) = self.cell() else {
             return Ok(None);
         };
-        if !pool::on_worker() && !dispatch::is_open() {
+        if !is_awaited_here() {
             return Ok(None);
         }
         match WaitEntry::enter(cell, None, true) {
@@ -373,7 +373,6 @@ pub(super) fn block_on(
     mut sleep_on: impl FnMut(Option<Waker>) -> bool,
 ) -> End {
     let deadline = how.deadline();
-    let on_worker = pool::on_worker();
     let listener = match deadline {
         None => turning::listen(|| me.waker()),
         Some(_) => None,
@@ -387,9 +386,8 @@ pub(super) fn block_on(
         return End::Settled;
     }
     loop {
-        // Only a thread that runs a closure or a continuation, or runs a loop, can be waited for,
-        // and a wait that ends by itself closes no cycle.
-        let may_close = on_worker || dispatch::is_open() || listener.is_some();
+        // A wait that ends by itself closes no cycle.
+        let may_close = is_awaited_here() || listener.is_some();
         let entry = if deadline.is_none() && may_close {
             let entry = WaitEntry::enter(cell, over, false);
             if entry.is_none() {

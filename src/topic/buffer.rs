@@ -275,6 +275,13 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         true
     }
 
+    /// This flush waits for values in the queue, or for the callback that runs.
+    pub(super) fn is_marked(&self, flush: &Weak<Flush>) -> bool {
+        let core = self.lock();
+        let mut flushes = core.flushes.iter();
+        flushes.any(|(_, it)| Arc::as_ptr(it) == flush.as_ptr())
+    }
+
     /// Returns a task that settles when there may be room; `None`: there is.
     pub(super) fn await_room(self: &Arc<Self>) -> Option<Task<()>> {
         let (resolver, room) = deferred();

@@ -10,6 +10,7 @@ use super::entry::{Called, Contents, Entry, Home, Listener, Node};
 use super::flush::{self, Flush};
 use super::hub::{Delivery, Hub, Refused, Since, State, compact};
 use super::source::Attached;
+use crate::cell::deadlock::RunsForOthers;
 use crate::cell::pieces::each_here;
 use crate::sync::{Arc, thread_id};
 use crate::task::TaskBuilder;
@@ -34,6 +35,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
     /// from the listeners.
     pub(super) fn deliver(&self, mut entries: Vec<Entry<T>>, value: Option<Arc<T>>) {
         let _hidden = locals::hide();
+        let _runs = RunsForOthers::begin();
         let mut next = value.map_or(Next::Nothing, Next::Value);
         loop {
             // Entries have taken themselves out.

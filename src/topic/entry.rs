@@ -34,6 +34,11 @@ pub(super) trait Listener<T>: Send + 'static {
 
 /// Where entries and buffers are taken out.
 pub(super) trait Home: Send + Sync {
+    /// What a task with an entry here waits for. `None`: no task has one.
+    fn upstream(self: Arc<Self>) -> Option<Arc<dyn Upstream>> {
+        None
+    }
+
     fn remove_entry(&self, node: &Node) -> Removed;
 
     /// The buffer with this number gets no more values.
@@ -213,7 +218,12 @@ impl Withdraw for Node {
 }
 
 impl Upstream for Node {
-    fn above(&self, _: &mut Vec<Arc<dyn Upstream>>) {}
+    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
+        // An entry that was taken out is told, and waits for no delivery.
+        if !self.is_gone() {
+            found.extend(self.home.upgrade().and_then(Home::upstream));
+        }
+    }
 }
 
 /// What came of a call.

@@ -261,10 +261,11 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// Returns a task for the next value, from this call on.
     ///
     /// The task is a future too. Its continuations run on the topic's pool, so that they delay no
-    /// other subscriber. A cancel leaves nothing in the topic.
+    /// other subscriber. A cancel leaves nothing in the topic; a token of the pool cancels it too.
     ///
     /// The task fails as [`Abandoned`](crate::ErrorKind::Abandoned) when the topic is closed before
-    /// the value comes.
+    /// the value comes. A wait for it inside a callback of the topic fails as
+    /// [`Cycle`](crate::ErrorKind::Cycle): the next value comes when the callback has returned.
     ///
     /// # Examples
     ///

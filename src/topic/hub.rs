@@ -1,7 +1,7 @@
 //! The state of a topic: its subscribers, and the undelivered values.
 
-// Locks: the topic's -> a buffer's. No user code runs or is dropped under them, and no task is
-// settled. What is to be done after a change is put into a list first.
+// Locks: `deadlock::GRAPH` -> the topic's -> a buffer's. No user code runs or is dropped under
+// them, and no task is settled. What is to be done after a change is put into a list first.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -11,6 +11,8 @@ use super::entry::{Contents, Entry, Home, Listener, Node, Removed, Work, tune};
 use super::flush::Flush;
 use super::kept::Kept;
 use super::source::Source;
+use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::Upstream;
 use crate::pool::Pool;
 use crate::room;
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, ThreadId, Weak};
@@ -255,7 +257,30 @@ pub(super) fn compact<T>(entries: &mut Vec<Entry<T>>) {
     }
 }
 
+/// It is no step of a task: the entries are what a cancel takes out.
+impl<T: Send + Sync + 'static> Withdraw for Hub<T> {
+    fn withdraw(self: Arc<Self>, _step_id: u64, _: &mut Sweep) -> CancelOutcome {
+        CancelOutcome::Prevented
+    }
+}
+
+/// For the tasks that wait for its next value: no value comes before the callbacks have returned
+/// that a thread is calling now.
+impl<T: Send + Sync + 'static> Upstream for Hub<T> {
+    fn above(&self, _found: &mut Vec<Arc<dyn Upstream>>) {}
+
+    fn left_running(&self, found: &mut Vec<ThreadId>) {
+        if let Delivery::By(thread) = self.lock().delivery {
+            found.push(thread);
+        }
+    }
+}
+
 impl<T: Send + Sync + 'static> Home for Hub<T> {
+    fn upstream(self: Arc<Self>) -> Option<Arc<dyn Upstream>> {
+        Some(self)
+    }
+
     fn remove_entry(&self, node: &Node) -> Removed {
         let mut state = self.lock();
         let Some(is_called) = node.leave() else {

@@ -150,7 +150,7 @@
 //   entry.rs     a callback in the list   buffer.rs    values for one that takes them itself
 //   round.rs     callbacks on executors   receiver.rs  Receiver
 //   next.rs      next, next_where         kept.rs      replay, hold
-//   overflow.rs  what a full buffer does  flush.rs     flush
+//   overflow.rs  what a full buffer does  flush.rs, flushing.rs     flush
 //   reader.rs    what ends a receiver's wait          stream.rs    a receiver as a stream
 //   effect.rs    what follows a change
 //   watch.rs     Watch                    of_pool.rs   topics of a pool
@@ -165,6 +165,7 @@ mod effect;
 mod entry;
 mod feed;
 mod flush;
+mod flushing;
 mod handle;
 mod hub;
 mod kept;

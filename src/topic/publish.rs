@@ -1,20 +1,15 @@
 //! Publishing: the one place where values get their numbers.
 
-use std::panic::Location;
-
 use super::buffer::{Buffer, Callback, Effect, Room};
 use super::effect::{Piece, Rest};
 use super::entry::Entry;
-use super::flush::Flush;
 use super::hub::{Delivery, Hub, State};
 use super::overflow::{Overflow, PublishError};
 use crate::cell::pieces::each_here;
-use crate::error::{ErrorKind, TaskError};
 use crate::executor::Executor;
 use crate::nesting::{self, Level};
-use crate::promise::deferred_in;
 use crate::sync::{Arc, MutexGuard, chaos_point, thread, thread_id};
-use crate::task::{Task, TaskBuilder};
+use crate::task::TaskBuilder;
 use crate::unhandled;
 
 /// Whether a value may be published now.
@@ -310,34 +305,6 @@ impl<T: Send + Sync + 'static> Hub<T> {
         }
         state.delivery = Delivery::By(thread_id());
         Begun::Here((state.take_entries(), level))
-    }
-
-    /// Returns a task that settles when what was published before has been delivered.
-    #[track_caller]
-    pub(super) fn flush(&self) -> Task<()> {
-        let (resolver, task) = deferred_in(self.pool(), Location::caller());
-        let flush = Arc::new(Flush::new(resolver));
-        let me = thread_id();
-        let mut state = self.lock();
-        let end = state.next;
-        let mut is_inside = state.delivery == Delivery::By(me);
-        for buffer in &state.buffers {
-            is_inside |= !buffer.mark(end, &flush);
-        }
-        let is_to_come = state.delivery != Delivery::Idle || !state.queue.is_empty();
-        if is_to_come && !is_inside {
-            state.flushes.push_back((end, flush.clone()));
-        }
-        drop(state);
-        if is_inside {
-            flush.fail(TaskError::noted(
-                ErrorKind::Cycle,
-                "a subscriber's callback that flushes its own topic waits for its own return",
-                None,
-            ));
-        }
-        drop(flush);
-        task
     }
 }
 

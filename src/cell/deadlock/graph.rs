@@ -67,8 +67,8 @@ impl Graph {
 
     /// The rank of a thread: no higher than that of any task it drives.
     pub(super) fn rank_of(&self, thread: ThreadId) -> u32 {
-        if turning::is_relied_on() {
-            // Tasks of any rank that were sent to its loops wait for it too.
+        if turning::is_relied_on() || rank::runs_for_others() {
+            // Tasks of any rank wait for it too: those that were sent to its loops.
             return 0;
         }
         let own = rank::lowest_driven();

@@ -29,10 +29,12 @@ pub(crate) use graph::visited;
 pub(super) use graph::{Graph, lock};
 use graph::{Waiting, key};
 
-use super::rank::UNRANKED;
+pub(crate) use super::rank::RunsForOthers;
+use super::rank::{self, UNRANKED};
 use super::state::State;
 use super::{AnyCell, with_state};
 use crate::sync::{Arc, AtomicBool, ThreadId, thread_id};
+use crate::{dispatch, pool};
 
 /// Returns true if `cell` waits for itself.
 pub(crate) fn is_in_a_cycle(cell: &Arc<dyn AnyCell>) -> bool {
@@ -67,6 +69,12 @@ impl Graph {
         let tail = Tail::AnyCell(key(&**outer), rank);
         self.closes_a_cycle(tail, inner, trail.insert(Box::default()))
     }
+}
+
+/// Returns true if something may wait for the calling thread, so that a wait of it may close a
+/// cycle: it runs a closure or a step, or the callbacks of a topic.
+pub(crate) fn is_awaited_here() -> bool {
+    pool::on_worker() || dispatch::is_open() || rank::runs_for_others()
 }
 
 /// The calling thread is about to run user code that `cell` waits for, besides its driver.

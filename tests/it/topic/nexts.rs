@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
-use fast_async::{CancelOutcome, ErrorKind, LoopQueue, Task};
+use fast_async::{CancelOutcome, CancelToken, ErrorKind, LoopQueue, Pool, Task, all, spawn};
 
 use crate::support::{Drops, block_on};
 
@@ -204,5 +205,156 @@ fn a_flush_from_a_callback_is_a_cycle() {
         topic.flush().wait().unwrap();
         assert_eq!(kinds.take(), [ErrorKind::Cycle]);
         topic.close();
+    });
+}
+
+/// Calls `f` in a callback of the topic, which another thread publishes to.
+fn in_a_callback(topic: &Topic<u32>, f: impl FnOnce(&Topic<u32>) + Send + 'static) {
+    let (own, mut f) = (topic.clone(), Some(f));
+    let (say, called) = mpsc::channel();
+    topic.subscribe(move |_| {
+        if let Some(f) = f.take() {
+            f(&own);
+            say.send(()).unwrap();
+        }
+    });
+    let own = topic.clone();
+    let publisher = thread::spawn(move || own.publish(1).unwrap());
+    called.recv().unwrap();
+    publisher.join().unwrap();
+}
+
+// Contract: B1, D8
+#[test]
+fn a_callback_that_waits_for_the_next_value_is_in_a_cycle() {
+    type Wait = fn(&Topic<u32>) -> ErrorKind;
+    let waits: [(&str, Wait); 5] = [
+        ("next", |topic| topic.next().wait().unwrap_err().kind()),
+        ("next_where", |topic| {
+            let next = topic.next_where(|n| *n > 7).then(|n| *n);
+            next.wait_parked().unwrap_err().kind()
+        }),
+        ("a task that waits for it", |topic| {
+            let own = topic.clone();
+            let task = spawn(move || own.next().wait()).flatten();
+            task.wait_parked().unwrap_err().kind()
+        }),
+        ("all of several", |topic| {
+            let several = all([topic.next(), topic.next()]);
+            several.wait().unwrap_err().kind()
+        }),
+        ("a loop", |topic| {
+            let queue = LoopQueue::new();
+            queue.run_until(topic.next()).unwrap_err().kind()
+        }),
+    ];
+    within(move || {
+        for (name, wait) in waits {
+            let (topic, kinds) = (Topic::new(), Log::new());
+            let log = kinds.clone();
+            in_a_callback(&topic, move |topic| log.push(wait(topic)));
+            assert_eq!(kinds.take(), [ErrorKind::Cycle], "{name}");
+            // The topic is not affected.
+            let next = topic.next();
+            topic.publish(9).unwrap();
+            assert_eq!(*next.wait().unwrap(), 9, "{name}");
+        }
+    });
+}
+
+// Contract: B1, D8
+#[test]
+fn a_callback_of_a_derived_topic_that_waits_for_the_source_is_in_a_cycle() {
+    within(|| {
+        let (topic, kinds) = (Topic::<u32>::new(), Log::new());
+        let derived = topic.map(|n| n + 1);
+        let (own, log) = (topic.clone(), kinds.clone());
+        derived.subscribe(move |_| log.push(own.next().wait().unwrap_err().kind()));
+        topic.publish(1).unwrap();
+        assert_eq!(kinds.take(), [ErrorKind::Cycle]);
+    });
+}
+
+// Contract: B5, D8
+#[test]
+fn a_callback_that_waits_for_a_flush_of_another_thread_is_in_a_cycle() {
+    within(|| {
+        let (topic, kinds) = (Topic::<u32>::new(), Log::new());
+        let log = kinds.clone();
+        in_a_callback(&topic, move |topic| {
+            let own = topic.clone();
+            let flush = thread::spawn(move || own.flush()).join().unwrap();
+            log.push(flush.wait().unwrap_err().kind());
+        });
+        assert_eq!(kinds.take(), [ErrorKind::Cycle]);
+        topic.flush().wait().unwrap();
+        // The same behind a buffer.
+        let topic = Topic::<u32>::new();
+        let (own, log) = (topic.clone(), kinds.clone());
+        topic.buffer(4, Overflow::Block).subscribe(move |_| {
+            let own = own.clone();
+            let flush = thread::spawn(move || own.flush()).join().unwrap();
+            log.push(flush.wait().unwrap_err().kind());
+        });
+        topic.publish(1).unwrap();
+        topic.flush().wait().unwrap();
+        assert_eq!(kinds.take(), [ErrorKind::Cycle]);
+        topic.close();
+    });
+}
+
+/// What another thread can still do is no cycle.
+// Contract: B3, B5, D8
+#[test]
+fn a_callback_may_wait_for_what_comes_without_its_topic() {
+    within(|| {
+        let (topic, other) = (Topic::<u32>::new(), Topic::<u32>::new());
+        let log = Log::new();
+        let (source, seen) = (other.clone(), log.clone());
+        in_a_callback(&topic, move |topic| {
+            // The next value of another topic.
+            let next = source.next();
+            let publisher = thread::spawn(move || source.publish(2).unwrap());
+            seen.push(*next.wait().unwrap());
+            publisher.join().unwrap();
+            // The value that a buffer of this one gets.
+            let mut receiver = topic.receiver(1, Overflow::Block);
+            let own = topic.clone();
+            let publisher = thread::spawn(move || own.publish(3).unwrap());
+            seen.push(*receiver.recv().unwrap());
+            publisher.join().unwrap();
+            // One of this topic, up to a time limit.
+            let next = topic.next().timeout(Duration::from_millis(1));
+            seen.push(next.wait().map_or(4, |n| *n));
+            // One that is cancelled.
+            let next = topic.next();
+            next.cancel();
+            seen.push(next.wait().map_or(5, |n| *n));
+        });
+        assert_eq!(log.take(), [2, 3, 4, 5]);
+    });
+}
+
+// Contract: B6, C1
+#[test]
+fn a_token_of_the_pool_cancels_those_that_wait() {
+    within(|| {
+        let token = CancelToken::new();
+        let pool = Pool::builder().cancel_token(&token).build().unwrap();
+        let (topic, watch) = (pool.topic::<u32>(), pool.watch(1));
+        let waiting = [
+            topic.next(),
+            topic.next_where(|n| *n > 7),
+            watch.changed(),
+            watch.wait_for(|n| *n > 7),
+        ];
+        let there = watch.wait_for(|n| *n == 1);
+        assert_eq!((topic.subscribers(), token.cancel()), (2, true));
+        for task in waiting {
+            assert!(task.wait().unwrap_err().is_cancelled());
+        }
+        assert_eq!(*there.wait().unwrap(), 1);
+        assert_eq!(topic.subscribers(), 0);
+        assert!(topic.next().wait().unwrap_err().is_cancelled());
     });
 }
