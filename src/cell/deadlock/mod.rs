@@ -5,14 +5,16 @@
 //! source of a branch, the inputs of a combinator. A task that is driven waits for its driver, the
 //! thread that runs its closure or one of its steps; for a wait, also the thread that runs the loop
 //! in whose queue its steps are. A `stopped` task also waits for the threads that a cancel left
-//! running. A thread that is blocked in a `wait` without a time limit waits for a task. A thread
-//! that is not blocked waits for nothing.
+//! running, and a task for the next value of a topic for the thread that calls its subscribers. A
+//! thread that is blocked in a `wait` without a time limit waits for a task. A thread that is not
+//! blocked waits for nothing.
 //!
 //! Only two events can close a cycle: a task follows another (`adopt`), and a thread that runs a
-//! task begins to wait. A new task has no dependents, and a thread that begins to drive a task is
-//! not blocked. Both events search for the cycle and add their edge under one lock, `GRAPH`. So the
-//! later of two events sees the edge of the earlier one, and exactly one edge of a cycle is
-//! rejected. Edges are removed without the lock, which can break cycles but closes none.
+//! task begins to wait. A new task has no dependents, and a thread that begins to drive a task, or
+//! to call subscribers, is not blocked. Both events search for the cycle and add their edge under
+//! one lock, `GRAPH`. So the later of two events sees the edge of the earlier one, and exactly one
+//! edge of a cycle is rejected. Edges are removed without the lock, which can break cycles but
+//! closes none.
 
 // Locks: GRAPH -> one cell's lock, or one group's. No thread holds the locks of two cells, and no
 // reference is dropped under GRAPH: any may be the last, and its drop may run user code.
