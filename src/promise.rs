@@ -14,7 +14,7 @@ use crate::cell::slot::Outcome;
 use crate::cell::state::{Phase, Progress, State};
 use crate::cell::step::Follow;
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{self, AnyCell, TaskMeta, UpstreamRef, adopt, stop, with_state};
+use crate::cell::{self, AnyCell, TaskMeta, UpstreamRef, adopt, stopped, with_state};
 use crate::error::{At, BoxError, ErrorKind, TaskError};
 use crate::pool::Pool;
 use crate::sync::{Arc, Ordering, chaos_point, thread};
@@ -277,7 +277,7 @@ impl<T: Send + 'static> Resolver<T> {
             // Cancelled since: what it was to follow is cancelled too.
             task.cancel();
             drop(task);
-            stop::driver_is_back(&cell);
+            stopped::driver_is_back(&cell);
             return Ok(());
         }
         drop(task.into_cell());

@@ -60,7 +60,7 @@ const CIRCLES: &[&[&str]] = &[
         "cell/shell.rs",
         "cell/state.rs",
         "cell/state/interrupt.rs",
-        "cell/state/stop.rs",
+        "cell/state/stopped.rs",
         "cell/step.rs",
         "cell/steps/list.rs",
         "cell/steps/mod.rs",

@@ -11,7 +11,7 @@ use super::removed::{DropLater, Removed};
 use super::slot::Slot;
 use super::state::{Arrival, Duty, Phase, Progress, Registered, Role, State};
 use super::step::{Flow, Follow, Step};
-use super::{AnyCell, UpstreamRef, address, enqueue, raise, stop, with, with_state};
+use super::{AnyCell, UpstreamRef, address, enqueue, raise, stopped, with, with_state};
 use crate::error::{ErrorKind, TaskError};
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, turning};
@@ -61,7 +61,7 @@ pub(crate) fn follow(
             raise::withdraw_all(Some(upstream(&inner)));
             super::release(&*inner);
             drop(removed);
-            stop::driver_has_left(outer, inner);
+            stopped::driver_has_left(outer, inner);
         }
         Adopted::Unwanted(source) => {
             raise::withdraw_all(Some(upstream(&source)));
@@ -104,7 +104,7 @@ fn attach(
     };
     if !only_carries && let Some(registered) = register_at_once(link) {
         if link.outer.is_outlived() {
-            stop::forget_stopped(&**link.outer);
+            stopped::forget_stopped(&**link.outer);
         }
         return Adopted::Yes(registered);
     }
@@ -129,7 +129,7 @@ fn compress(link: &Link<'_>, removed: &mut DropLater) -> Adopted {
         true
     });
     if target.is_outlived() {
-        stop::forget_stopped(&*target);
+        stopped::forget_stopped(&*target);
     }
     removed.cells.push(target);
     let registered = match forwarder {
@@ -387,7 +387,7 @@ impl Forwarder {
             None => {}
             Some((_source, is_outlived, Some(arrival))) => {
                 if is_outlived {
-                    stop::forget_stopped(&**target);
+                    stopped::forget_stopped(&**target);
                 }
                 arrival.proceed(target.clone());
             }

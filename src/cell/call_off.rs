@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::displaced::keeping;
 use super::slot::Slot;
 use super::state::{Arrival, Phase, State};
-use super::{AnyCell, UpstreamRef, raise, stop, with_state};
+use super::{AnyCell, UpstreamRef, raise, stopped, with_state};
 use crate::cancel::{CancelToken, Member, Membership, Sweep};
 use crate::error::TaskError;
 use crate::sync::{Arc, chaos_point};
@@ -131,11 +131,11 @@ fn call_off_if(
         let task = cell.clone();
         sweep.later(move || {
             if counted {
-                stop::drop_begins(&*task);
+                stopped::drop_begins(&*task);
             }
             unhandled::drop_reporting(work);
             if counted {
-                stop::driver_is_back(&task);
+                stopped::driver_is_back(&task);
             }
         });
     }

@@ -12,7 +12,7 @@ use super::slot::Slot;
 use super::state::{DeferredCancel, Duty, Phase, State};
 use super::step::Step;
 use super::steps::Steps;
-use super::{AnyCell, UpstreamRef, raise, stop, with_state};
+use super::{AnyCell, UpstreamRef, raise, stopped, with_state};
 use crate::cancel::{CancelOutcome, Sweep};
 use crate::error::{ErrorKind, Reason, TaskError};
 use crate::executor::Place;
@@ -43,11 +43,11 @@ impl Detached {
     /// The second pass: drops the links, runs the steps that run on a cancel, and settles.
     fn carry_out(&mut self, cell: &Arc<dyn AnyCell>) {
         if self.counted {
-            stop::drop_begins(&**cell);
+            stopped::drop_begins(&**cell);
         }
         cell.drop_head(self.deferred_cancel.is_some());
         if self.counted {
-            stop::driver_is_back(cell);
+            stopped::driver_is_back(cell);
         }
         if let Some(step) = self.last.take() {
             unhandled::drop_reporting(step);
@@ -83,14 +83,14 @@ struct Prevented {
 impl Prevented {
     fn carry_out(&mut self, cell: &Arc<dyn AnyCell>) {
         if self.counted {
-            stop::drop_begins(&**cell);
+            stopped::drop_begins(&**cell);
         }
         if let Some(work) = self.work.take() {
             unhandled::drop_reporting(work);
         }
         std::mem::take(&mut self.duty).carry_out(cell.meta());
         if self.counted {
-            stop::driver_is_back(cell);
+            stopped::driver_is_back(cell);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::slot::{Outcome, Slot};
 use super::state::{DeferredCancel, Role};
 use super::step::{Flow, Route, Step};
 use super::steps::Batch;
-use super::{AnyCell, TaskMeta, adopt, call_off, stop, with, with_state};
+use super::{AnyCell, TaskMeta, adopt, call_off, stopped, with, with_state};
 use crate::error::TaskError;
 use crate::sync::{Arc, Ordering, chaos_point};
 use crate::{dispatch, guard, unhandled};
@@ -232,7 +232,7 @@ fn carry_out_cancel(cell: &Arc<dyn AnyCell>, driver: u32, driver_state: &mut Dri
         None => {
             unhandled::drop_reporting(driver_state.held.take());
             driver_state.local.clear();
-            stop::driver_is_back(cell);
+            stopped::driver_is_back(cell);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::slot::Slot;
 use super::state::{Arrival, Duty, Phase, State};
 use super::step::Route;
 use super::steps::Steps;
-use super::{AnyCell, UpstreamRef, raise, stop};
+use super::{AnyCell, UpstreamRef, raise, stopped};
 use crate::cancel::Sweep;
 use crate::error::TaskError;
 use crate::sync::{Arc, Ordering, chaos_point};
@@ -147,7 +147,7 @@ impl Head {
         let cell = cell.clone();
         sweep.later(move || {
             if counted {
-                stop::drop_begins(&*cell);
+                stopped::drop_begins(&*cell);
             }
             unhandled::drop_reporting(work);
             let arrival = match end {
@@ -160,7 +160,7 @@ impl Head {
                 End::Steps(arrival) => Some(arrival),
             };
             if counted {
-                stop::driver_is_back(&cell);
+                stopped::driver_is_back(&cell);
             }
             if let Some(arrival) = arrival {
                 arrival.proceed(cell);

@@ -12,12 +12,13 @@
 //   shell.rs      a cell without its types: its parts, its lock, the trait
 //   state.rs      phases and transitions, as a table; state/ the parts of it
 //   steps/        the list of steps               step.rs      an entry of it
+//   register, below: adds a step to a cell in any state, as `then` does
 //   upstream.rs   what a task waits for
 // What is done with a cell:
 //   listen.rs     listeners to events
 //   submit.rs     gives work to the pool          tear.rs      last handle, last reference
 //   pieces.rs     user code that is left for the end
-//   raise.rs      tokens; second pass of a cancel stop.rs      counts closures left running
+//   raise.rs      tokens; second pass of a cancel stopped.rs   counts closures left running
 //   displaced.rs  takes a closure out             call_off.rs  a token meets the driver
 //   deadlock/     finds cycles of waiting         adopt.rs     follows a returned task
 //   removed.rs    what an adoption has taken out
@@ -55,7 +56,7 @@ pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod steps;
-pub(crate) mod stop;
+pub(crate) mod stopped;
 mod submit;
 pub(crate) mod task_cell;
 mod tear;

@@ -21,7 +21,7 @@ mod head_state;
 mod interrupt;
 mod left;
 mod route;
-mod stop;
+mod stopped;
 mod transitions;
 
 use std::task::Waker;
@@ -30,9 +30,9 @@ pub(crate) use duty::Duty;
 pub(crate) use head_state::HeadState;
 pub(crate) use interrupt::DeferredCancel;
 use interrupt::DeferredFailure;
-pub(super) use stop::Answer;
-pub(crate) use stop::OnStop;
-use stop::Stop;
+pub(super) use stopped::Answer;
+pub(crate) use stopped::OnStop;
+use stopped::Stop;
 
 use super::slot::Slot;
 use super::step::{Route, Step};

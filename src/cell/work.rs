@@ -6,7 +6,7 @@ use super::shell::{Erased, Errand, Locked, Running};
 use super::slot::{Outcome, Slot};
 use super::state::{Phase, Progress};
 use super::step::Follow;
-use super::{AnyCell, adopt, call_off, stop};
+use super::{AnyCell, adopt, call_off, stopped};
 use crate::error::{At, TaskError};
 use crate::event::Emitter;
 use crate::executor::RunResult;
@@ -215,7 +215,7 @@ fn finish(
         NextAction::Superseded => {
             driver_state.local.clear();
             drop(driver_state);
-            stop::driver_is_back(cell);
+            stopped::driver_is_back(cell);
             RunResult::Cancelled
         }
         next => {

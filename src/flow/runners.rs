@@ -20,7 +20,7 @@ use crate::cell::pieces::Deferred;
 use crate::cell::raise::withdraw_all;
 use crate::cell::slot::Outcome;
 use crate::cell::step::Follow;
-use crate::cell::stop::{driver_is_back, leave_running, when_stopped};
+use crate::cell::stopped::{driver_is_back, leave_running, when_stopped};
 use crate::cell::task_cell::{NoWork, Returned, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, UpstreamRef, deadlock, with_state};
 use crate::error::{ErrorKind, TaskError};

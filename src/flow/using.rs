@@ -5,7 +5,7 @@ use std::panic::{Location, resume_unwind};
 use crate::cancel::{CancelOutcome, CancelToken, Sweep, Withdraw};
 use crate::cell::call_off::enlist;
 use crate::cell::slot::Outcome;
-use crate::cell::stop::{driver_is_back, leave_running};
+use crate::cell::stopped::{driver_is_back, leave_running};
 use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{AnyCell, TaskMeta, Upstream, UpstreamRef, with_state};
 use crate::error::TaskError;

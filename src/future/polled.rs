@@ -22,7 +22,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use super::outcome::{Reads, discard, replace, settle};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::state::State;
-use crate::cell::stop::{driver_is_back, drop_begins, leave_running};
+use crate::cell::stopped::{driver_is_back, drop_begins, leave_running};
 use crate::cell::task_cell::Returned;
 use crate::cell::{self, AnyCell, Upstream, UpstreamRef, with_state};
 use crate::error::{ErrorKind, TaskError};

@@ -9,7 +9,7 @@ use std::panic::Location;
 
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::call_off::call_off_overseen;
-use crate::cell::{AnyCell, Upstream, UpstreamRef, raise, stop};
+use crate::cell::{AnyCell, Upstream, UpstreamRef, raise, stopped};
 use crate::error::{At, ErrorKind, Reason, TaskError};
 use crate::event::{self, About, Counts, Emitter, ProgressSource, Stage};
 use crate::pool::Pool;
@@ -309,7 +309,7 @@ impl Overseer for Core {
         let leave = Box::new(move || self.leave(number));
         match task {
             Some(task) => {
-                if let Some(leave) = stop::when_stopped(task, leave) {
+                if let Some(leave) = stopped::when_stopped(task, leave) {
                     leave();
                 }
             }

@@ -15,7 +15,7 @@ use super::queue::{Lender, LoopQueue, give_way};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::pieces::Deferred;
 use crate::cell::state::Phase;
-use crate::cell::stop::{driver_is_back, leave_running};
+use crate::cell::stopped::{driver_is_back, leave_running};
 use crate::cell::{AnyCell, Upstream, UpstreamRef, with_state};
 use crate::error::ErrorKind;
 use crate::executor::{Continuation, Executor, Job, Origin};

@@ -185,7 +185,7 @@ fn stopped_settles_when_a_cancelled_closure_has_returned() {
                     assert_eq!(dropped.get(), 1, "the closure has not returned");
                     count.up();
                 });
-                if let Some(tell) = crate::cell::stop::when_stopped(cell, tell) {
+                if let Some(tell) = crate::cell::stopped::when_stopped(cell, tell) {
                     tell();
                 }
             });

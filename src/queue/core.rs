@@ -10,7 +10,7 @@ use super::rate::Rate;
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::pieces::each_here;
 use crate::cell::state::Role;
-use crate::cell::{self, AnyCell, Upstream, UpstreamRef, stop};
+use crate::cell::{self, AnyCell, Upstream, UpstreamRef, stopped};
 use crate::error::{ErrorKind, TaskError};
 use crate::executor::{Job, Runnable};
 use crate::pool::{ConfigError, Pool};
@@ -106,7 +106,7 @@ impl Queue {
         let placed = self.take_in(number, priority, placed, entry);
         let queue = self.clone();
         // Before any step of the user. The task may have settled already: the step runs even so.
-        let told = stop::step(cell, Box::new(move || queue.end(number)));
+        let told = stopped::step(cell, Box::new(move || queue.end(number)));
         cell::register(cell, told, Role::Observer);
         if placed {
             return start(cell.clone());

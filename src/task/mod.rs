@@ -13,12 +13,13 @@
 //   subscribe.rs  observers     observed.rs  from a subscription to its task     share/ SharedTask
 //   wait.rs       blocking     help.rs  what a waiter runs
 //   owed.rs       waiting on the thread of a loop    patience.rs  for a clock that stands still
-//   future.rs     awaiting                    stop.rs  cancelling, shielding
+//   future.rs     awaiting                    cancel.rs     cancelling, shielding
 //   stopped.rs    until cancelled closures have returned     status.rs  what a task does
 //   dump.rs       what the threads of a pool do
 //   traced.rs     steps in their tracing context
 
 mod builder;
+mod cancel;
 mod chain;
 mod closure;
 mod context;
@@ -39,7 +40,6 @@ mod route;
 mod share;
 mod spawn;
 mod status;
-mod stop;
 mod stopped;
 mod subscribe;
 mod traced;
@@ -51,6 +51,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 pub use builder::TaskBuilder;
+pub use cancel::CancelOnDrop;
 pub use closure::Closure;
 pub use context::TaskContext;
 pub(crate) use context::own_token;
@@ -67,7 +68,6 @@ pub(crate) use share::Flight;
 pub use share::{SharedFuture, SharedOn, SharedTask};
 pub use spawn::{attempt, attempt_with, spawn, spawn_with};
 pub use status::Status;
-pub use stop::CancelOnDrop;
 pub(crate) use subscribe::observe_with;
 pub use subscribe::{Subscription, SubscriptionGuard};
 use traced::traced;

@@ -5,7 +5,7 @@ use std::panic::Location;
 use super::Task;
 use super::link::observe;
 use crate::cell::state::Role;
-use crate::cell::stop::{StopOf, step, when_stopped};
+use crate::cell::stopped::{StopOf, step, when_stopped};
 use crate::cell::task_cell::{NoWork, TaskCell};
 use crate::cell::{self, TaskMeta, UpstreamRef};
 use crate::promise::Resolver;

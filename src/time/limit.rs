@@ -9,7 +9,7 @@ use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::call_off::enlist;
 use crate::cell::slot::{Outcome, Slot, cast};
 use crate::cell::task_cell::{NoWork, TaskCell};
-use crate::cell::{AnyCell, UpstreamRef, stop, timed, with_state};
+use crate::cell::{AnyCell, UpstreamRef, stopped, timed, with_state};
 use crate::error::{ErrorKind, Reason, TaskError};
 use crate::promise::Resolver;
 use crate::sync::{Arc, Instant};
@@ -141,7 +141,7 @@ pub(super) fn pass_on<T, U: Send + 'static>(
     f: impl FnOnce(T) -> U,
 ) {
     if let (true, Some(outer)) = (inner.is_outlived(), resolver.cell()) {
-        stop::leave_behind(&*outer, inner);
+        stopped::leave_behind(&*outer, inner);
     }
     // On a cancel this thread does not work for the executor.
     let is_cancelled = outcome.as_ref().is_err_and(TaskError::is_cancelled);
@@ -233,8 +233,8 @@ fn over<T: Send + 'static>(
         _ => {
             let outcome = fallback.ok_or(error);
             let outer: Arc<dyn AnyCell> = TaskCell::<NoWork<T>, T>::settled(meta, outcome);
-            stop::leave_behind(&*outer, &cell);
-            stop::forget_stopped(&*outer);
+            stopped::leave_behind(&*outer, &cell);
+            stopped::forget_stopped(&*outer);
             Task::from_cell(outer)
         }
     }
@@ -255,7 +255,7 @@ impl<T: Send + 'static> End<T> {
         let mut outcome = Some(outcome);
         let mut put = |slot: &mut dyn Slot| *cast(slot) = outcome.take();
         // Before anything that waits for its end is told.
-        stop::leave_behind(&*self.outer, &self.inner);
+        stopped::leave_behind(&*self.outer, &self.inner);
         let left = timed::settle(&self.outer, &mut put, &mut sweep);
         if left != timed::Left::Alone {
             sweep.unwanted([(self.inner.clone() as Arc<dyn Withdraw>, 0)]);
@@ -265,7 +265,7 @@ impl<T: Send + 'static> End<T> {
         // What has not found its place, and the inner task, are the user's to drop.
         sweep.keep((outcome, self.inner));
         let outer = self.outer.clone();
-        sweep.later(move || stop::forget_stopped(&*outer));
+        sweep.later(move || stopped::forget_stopped(&*outer));
         timed::elsewhere(self.outer, sweep);
     }
 }

@@ -3,7 +3,7 @@
 use super::super::control::{After, Collect};
 use super::{Runners, unwanted};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
-use crate::cell::stop::driver_is_back;
+use crate::cell::stopped::driver_is_back;
 use crate::cell::{Upstream, UpstreamRef};
 use crate::event::{Counts, Emitter, ProgressSource};
 use crate::sync::{Arc, ThreadId, Weak};
