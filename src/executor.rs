@@ -60,7 +60,7 @@ pub(crate) trait Runnable: Send + Sync {
     /// Notes that this work holds a place in the queue of a pool that has a limit.
     fn take_place(&self) {}
 
-    /// Releases that slot when the work leaves the queue. False: it was released before, when the
+    /// Releases that place when the work leaves the queue. False: it was released before, when the
     /// work was cancelled or run by other means.
     fn give_place_back(&self) -> bool {
         true

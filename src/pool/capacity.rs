@@ -2,7 +2,7 @@
 
 use crate::sync::{Condvar, Mutex, wait_until};
 
-/// Counts the jobs from outside that no worker has begun, up to a limit. Each holds a slot.
+/// Counts the jobs from outside that no worker has begun, up to a limit. Each holds a place.
 pub(super) struct Capacity {
     limit: usize,
     queued: Mutex<usize>,
@@ -22,7 +22,7 @@ impl Capacity {
         *self.queued.lock() >= self.limit
     }
 
-    /// Takes a slot, and waits for a free one while `may_wait` holds.
+    /// Takes a place, and waits for a free one while `may_wait` holds.
     pub(super) fn acquire(&self, may_wait: impl Fn() -> bool) {
         let mut queued = self.queued.lock();
         while *queued >= self.limit && may_wait() {
@@ -31,7 +31,7 @@ impl Capacity {
         *queued += 1;
     }
 
-    /// Takes a slot if one is free.
+    /// Takes a place if one is free.
     pub(super) fn try_acquire(&self) -> bool {
         let mut queued = self.queued.lock();
         let is_free = *queued < self.limit;
@@ -39,12 +39,12 @@ impl Capacity {
         is_free
     }
 
-    /// Takes a slot beyond the limit, for work that continues a task.
+    /// Takes a place beyond the limit, for work that continues a task.
     pub(super) fn acquire_beyond(&self) {
         *self.queued.lock() += 1;
     }
 
-    /// A job that held a slot was begun, cancelled or rejected.
+    /// A job that held a place was begun, cancelled or rejected.
     pub(super) fn release(&self) {
         let mut queued = self.queued.lock();
         *queued = queued.saturating_sub(1);

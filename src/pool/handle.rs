@@ -114,7 +114,7 @@ impl Pool {
         self.0.registry.submit(work, local)
     }
 
-    /// Queues work that continues a task: it needs no free slot.
+    /// Queues work that continues a task: it needs no free place.
     pub(crate) fn submit_continuation(&self, work: Arc<dyn Runnable>) -> Result<(), Rejected> {
         self.0.registry.submit_continuation(work, self.is_current())
     }
@@ -160,8 +160,8 @@ impl Pool {
         current::is_on(&self.0.registry)
     }
 
-    /// Takes a slot of the queue, and waits for a free one; see
-    /// [`PoolBuilder::queue_limit`](super::PoolBuilder). Returns true if a slot was taken: the
+    /// Takes a place of the queue, and waits for a free one; see
+    /// [`PoolBuilder::queue_limit`](super::PoolBuilder). Returns true if a place was taken: the
     /// caller records it in the job, which releases it. Without a limit, and on this pool's own
     /// threads, none is taken. It does not wait on another pool's threads, nor on a thread on which
     /// a loop relies: a worker may wait for that loop.
@@ -173,7 +173,7 @@ impl Pool {
         if self.is_current() {
             return false;
         }
-        // The steps of what this thread has settled may free a slot (Contract: W1). One check is
+        // The steps of what this thread has settled may free a place (Contract: W1). One check is
         // enough, because the list belongs to this thread alone.
         if capacity.is_full() {
             dispatch::hand_off_all();
@@ -188,7 +188,7 @@ impl Pool {
         self.0.registry.is_closed()
     }
 
-    /// The same without waiting. `None`: no slot is free, or the pool is closed.
+    /// The same without waiting. `None`: no place is free, or the pool is closed.
     pub(crate) fn try_acquire_place(&self) -> Option<bool> {
         let registry = &self.0.registry;
         if registry.is_closed() {
@@ -200,7 +200,7 @@ impl Pool {
         }
     }
 
-    /// A job that held a slot will not be taken from the queue by a worker.
+    /// A job that held a place will not be taken from the queue by a worker.
     pub(crate) fn release_place(&self) {
         self.0.registry.release_place();
     }

@@ -128,7 +128,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Queues a job that holds no slot, and so takes one beyond the limit.
+    /// Queues a job that holds no place, and so takes one beyond the limit.
     pub(super) fn inject_beyond(&self, work: Work) {
         self.take_place_beyond(&work);
         self.forget(self.queues.inject(work));
@@ -170,7 +170,7 @@ impl Registry {
         }
     }
 
-    /// A job was taken from the queues: releases its slot, if it holds one.
+    /// A job was taken from the queues: releases its place, if it holds one.
     fn leave_queue(&self, job: &Work) {
         if self.capacity.is_some() && job.give_place_back() {
             self.release_place();
