@@ -28,12 +28,12 @@ struct Begun {
 
 impl Download {
     pub(crate) fn attempt(&self, attempt: &Attempt) -> Result<Saved, BoxError> {
-        self.bar.say("");
         let from = self.starting_point();
         let response = self.request(from)?;
         let mut begun = self.begin(&response, from)?;
         let resumed = begun.have > 0;
-        self.bar.begin(begun.have, begun.total);
+        let total = begun.total.unwrap_or(0);
+        attempt.progress(begun.have, total);
         if let Some(file) = &mut begun.file {
             let mut body = response.into_body().into_reader();
             let mut buffer = vec![0; 1 << 16];
@@ -46,6 +46,7 @@ impl Download {
                         self.part.write(file, &buffer[..count])?;
                         begun.have += count as u64;
                         self.note(count);
+                        attempt.progress(begun.have, total);
                     }
                 }
             }

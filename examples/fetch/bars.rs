@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use fast_async::{EventKind, TaskEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::complain;
+use crate::report::reason;
 
 const TOTAL: &str = "{elapsed_precise} [{wide_bar}] {pos} of {len} files";
 const FILE: &str = "{prefix:24!} [{wide_bar}] {decimal_bytes:>10} of {decimal_total_bytes:>10}, {eta:>4} left {msg}";
@@ -56,23 +58,25 @@ impl Bars {
 pub(crate) struct FileBar(ProgressBar);
 
 impl FileBar {
-    /// A try has begun, with some bytes there already.
-    pub(crate) fn begin(&self, have: u64, total: Option<u64>) {
-        if let Some(total) = total {
+    /// Shows what the download tells of itself.
+    pub(crate) fn show(&self, event: &TaskEvent) {
+        match event.kind() {
+            EventKind::Progress { done, total } => self.progress(*done, *total),
+            EventKind::Retrying { error, .. } => self.0.set_message(reason(error)),
+            _ => {}
+        }
+    }
+
+    /// So many bytes are there. A total of 0 is not known.
+    fn progress(&self, done: u64, total: u64) {
+        if total > 0 && self.0.length() != Some(total) {
             self.0.set_style(style(FILE));
             self.0.set_length(total);
+            self.0.reset_eta();
         }
-        self.0.set_position(have);
-        self.0.reset_eta();
-    }
-
-    pub(crate) fn inc(&self, bytes: u64) {
-        self.0.inc(bytes);
-    }
-
-    /// Shows why there will be another try, or takes that away.
-    pub(crate) fn say(&self, what: &str) {
-        self.0.set_message(what.to_owned());
+        self.0.set_position(done);
+        // Why there was another try.
+        self.0.set_message("");
     }
 }
 

@@ -15,7 +15,7 @@ use ureq::unversioned::transport::{
 };
 
 use crate::args::Args;
-use crate::bars::{Bars, FileBar};
+use crate::bars::Bars;
 use crate::failure::Failure;
 use crate::list::Entry;
 use crate::part::{Part, sha256};
@@ -71,10 +71,10 @@ impl Fetcher {
     pub(crate) fn fetch(self: &Arc<Self>, entry: Entry) -> Task<Saved> {
         let (bars, name) = (self.bars.clone(), entry.name.clone());
         let bar = bars.begin(&name);
+        let shown = bar.clone();
         let download = Arc::new(Download {
             part: Part::new(&self.folder, &name),
             fetcher: self.clone(),
-            bar: bar.clone(),
             received: AtomicU64::new(0),
             entry,
         });
@@ -84,7 +84,11 @@ impl Fetcher {
             .cancel_token(&self.stop)
             .attempt_with(move |context| match download.is_there(context) {
                 Ok(true) => Task::ready(Saved::Kept),
-                Ok(false) => download.retry(),
+                Ok(false) => {
+                    let task = download.retry();
+                    task.on_event(move |event| shown.show(event));
+                    task
+                }
                 Err(err) => Task::failed(err),
             });
         if let Some(limit) = self.limit {
@@ -120,7 +124,6 @@ pub(crate) struct Download {
     pub(crate) fetcher: Arc<Fetcher>,
     pub(crate) entry: Entry,
     pub(crate) part: Part,
-    pub(crate) bar: FileBar,
     received: AtomicU64,
 }
 
@@ -140,11 +143,10 @@ impl Download {
     /// Tries until the file is there, or until too many tries in a row have brought nothing.
     fn retry(self: &Arc<Self>) -> Task<Saved> {
         let Fetcher { pool, pause, .. } = &*self.fetcher;
-        let (job, judge, bar) = (self.clone(), self.clone(), self.bar.clone());
+        let (job, judge) = (self.clone(), self.clone());
         let (mut in_vain, mut before) = (0, 0);
         let policy = Retry::unlimited()
             .exponential(*pause, LONGEST_PAUSE.max(*pause))
-            .notify(move |error, _| bar.say(&reason(error)))
             .when(move |error, _| {
                 let received = judge.received.load(Relaxed);
                 in_vain = if received > before { 1 } else { in_vain + 1 };
@@ -172,6 +174,5 @@ impl Download {
     pub(crate) fn note(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Relaxed);
         self.fetcher.received.fetch_add(bytes as u64, Relaxed);
-        self.bar.inc(bytes as u64);
     }
 }
