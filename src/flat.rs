@@ -13,6 +13,10 @@ impl<V: 'static> Flat<V> {
     pub(crate) fn new(value: V) -> Flat<V> {
         Flat(Some(value))
     }
+
+    pub(crate) fn into_inner(mut self) -> V {
+        self.0.take().expect("only its drop takes the value")
+    }
 }
 
 impl<V: 'static> Deref for Flat<V> {
@@ -31,8 +35,9 @@ impl<V: 'static> DerefMut for Flat<V> {
 
 impl<V: 'static> Drop for Flat<V> {
     fn drop(&mut self) {
-        let value = self.0.take();
-        if std::mem::needs_drop::<V>() {
+        if std::mem::needs_drop::<V>()
+            && let Some(value) = self.0.take()
+        {
             drop_queue::flat(move || drop_reporting(value));
         }
     }

@@ -9,12 +9,10 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
-use std::panic::resume_unwind;
 
-use crate::guard;
-use crate::sync::{Arc, thread};
+use crate::sync::Arc;
 
-/// The value of a key.
+/// The value of a key. A panic of its drop is reported there.
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
 /// Which closures see a value.
@@ -153,17 +151,8 @@ impl Local {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let Some(before) = self.0.take() else {
-            return;
-        };
-        let left = replace(before).0.take();
-        // The last reference to a value may be among them.
-        if let Err(payload) = guard::drop_caught(left) {
-            if thread::panicking() {
-                guard::drop_quietly(payload);
-            } else {
-                resume_unwind(payload);
-            }
+        if let Some(before) = self.0.take() {
+            drop(replace(before).0.take());
         }
     }
 }

@@ -63,9 +63,10 @@ pub(super) struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let callbacks = std::mem::take(&mut self.tree.get_mut().callbacks);
+        let mut callbacks = std::mem::take(&mut self.tree.get_mut().callbacks);
         if !callbacks.is_empty() {
-            drop_queue::flat(move || unhandled::drop_reporting(callbacks));
+            let callbacks = std::iter::from_fn(move || callbacks.take_next());
+            drop_queue::flat(move || unhandled::drop_each(callbacks));
         }
         // A loop, not recursion: the tree may have any depth.
         let mut parent = self.parent.take();

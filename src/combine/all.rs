@@ -103,9 +103,9 @@ struct Collector<P: Send + 'static, V: Send + 'static> {
     resolver: Mutex<Option<Resolver<V>>>,
 }
 
-struct Parts<P: 'static> {
-    /// The values that have been delivered.
-    values: Flat<P>,
+struct Parts<P> {
+    /// The values that have been delivered. Each keeps the panic of its drop to itself.
+    values: P,
     /// The number of missing values. The thread that delivers the last one settles the task.
     missing: usize,
 }
@@ -114,13 +114,7 @@ impl<P: Send + 'static, V: Send + 'static> Collector<P, V> {
     #[track_caller]
     fn start(values: P, missing: usize, first: Option<&Arc<dyn AnyCell>>) -> (Arc<Self>, Task<V>) {
         let (resolver, task) = deferred_after(first);
-        let group = Group::new(
-            true,
-            Parts {
-                values: Flat::new(values),
-                missing,
-            },
-        );
+        let group = Group::new(true, Parts { values, missing });
         if let Some(cell) = task.cell() {
             bind(&**cell, &group);
         }
@@ -208,7 +202,7 @@ pub(super) fn all_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<Vec<T>> {
         return Task::ready(Vec::new());
     }
     let cells: Vec<Arc<dyn AnyCell>> = tasks.into_iter().map(claim).collect();
-    let values: Vec<Option<T>> = cells.iter().map(|_| None).collect();
+    let values: Vec<Option<Flat<T>>> = cells.iter().map(|_| None).collect();
     let (collector, task) = Collector::start(values, cells.len(), cells.first());
     let step = |index: usize| {
         let collector = collector.clone();
@@ -216,7 +210,7 @@ pub(super) fn all_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<Vec<T>> {
             collector.settle_one(
                 index,
                 outcome,
-                |values, value| values[index] = Some(value),
+                |values, value| values[index] = Some(Flat::new(value)),
                 collected,
             );
         })
@@ -236,11 +230,12 @@ pub(super) fn all_of<T: Send + 'static>(tasks: Vec<Task<T>>) -> Task<Vec<T>> {
 }
 
 /// Returns the values of a complete list.
-fn collected<T>(values: &mut Vec<Option<T>>) -> Vec<T> {
-    let values = std::mem::take(values).into_iter();
-    values
-        .map(|value| value.expect("every value is delivered"))
-        .collect()
+fn collected<T>(values: &mut Vec<Option<Flat<T>>>) -> Vec<T> {
+    std::mem::take(values).into_iter().map(delivered).collect()
+}
+
+fn delivered<T>(value: Option<Flat<T>>) -> T {
+    value.expect("every value is delivered").into_inner()
 }
 
 /// A tuple whose values are all delivered.
@@ -251,11 +246,11 @@ trait Whole {
 
 macro_rules! tuple {
     ($($name:ident $part:tt),+) => {
-        impl<$($name),+> Whole for ($(Option<$name>,)+) {
+        impl<$($name),+> Whole for ($(Option<Flat<$name>>,)+) {
             type Whole = ($($name,)+);
 
             fn whole(self) -> Self::Whole {
-                ($(self.$part.expect("every value is delivered"),)+)
+                ($(delivered(self.$part),)+)
             }
         }
 
@@ -265,7 +260,7 @@ macro_rules! tuple {
             #[track_caller]
             fn all(self) -> Task<Self::Output> {
                 let cells = [$(claim(self.$part.into_task())),+];
-                let values: ($(Option<$name::Output>,)+) = Default::default();
+                let values: ($(Option<Flat<$name::Output>>,)+) = Default::default();
                 let (collector, task) = Collector::start(values, cells.len(), cells.first());
                 $({
                     let collector = collector.clone();
@@ -273,7 +268,7 @@ macro_rules! tuple {
                         collector.settle_one(
                             $part,
                             outcome,
-                            |values, value| values.$part = Some(value),
+                            |values, value| values.$part = Some(Flat::new(value)),
                             |values| std::mem::take(values).whole(),
                         );
                     });

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::flat::Flat;
 use crate::locals::{self, Entered, Reach};
 use crate::sync::Arc;
-use crate::unhandled;
 
 /// A key under which code finds a value that it does not get as an argument: the number of a
 /// request, the user on whose behalf it runs, the language of its messages.
@@ -125,7 +125,7 @@ impl<T: Send + Sync + 'static> TaskLocal<T> {
     /// });
     /// ```
     pub fn scope<R>(&'static self, value: T, f: impl FnOnce() -> R) -> R {
-        let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
+        let value: Arc<dyn Any + Send + Sync> = Arc::new(Flat::new(value));
         let _scope = Scope {
             entered: Some(locals::set(self.reach, self.key(), value.clone())),
             value: Some(value),
@@ -162,7 +162,8 @@ impl<T: Send + Sync + 'static> TaskLocal<T> {
     /// ```
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let value = locals::find(self.reach, self.key())?;
-        value.downcast_ref().map(f)
+        let value: &Flat<T> = value.downcast_ref()?;
+        Some(f(value))
     }
 
     /// Returns a clone of the value. `None`: there is no value here.
@@ -210,7 +211,7 @@ struct Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         drop(self.entered.take());
-        unhandled::drop_reporting(self.value.take());
+        drop(self.value.take());
     }
 }
 

@@ -8,6 +8,7 @@ use std::task::Waker;
 
 use super::entry::{Home, Work, tune};
 use super::flush::{self, Flush};
+use super::left::{Callback, Left};
 use super::overflow::Overflow;
 use super::reader::{Reader, dismiss};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
@@ -21,9 +22,6 @@ use crate::{room, unhandled};
 
 /// A value with its number.
 pub(super) type Numbered<T> = (u64, Arc<T>);
-
-/// A callback behind a buffer.
-pub(super) type Callback<T> = Box<dyn FnMut(&T) + Send>;
 
 pub(super) struct Buffer<T> {
     pub(super) number: u64,
@@ -92,12 +90,11 @@ pub(super) enum Taken<T> {
     Ended,
 }
 
-/// What a subscriber leaves behind, to be dropped without a lock.
-pub(super) struct Left<T> {
-    pub(super) is_idle: bool,
-    _queue: VecDeque<Numbered<T>>,
-    _callback: Option<Callback<T>>,
-    _round: Option<Arc<dyn AnyCell>>,
+impl<T> Drop for Core<T> {
+    fn drop(&mut self) {
+        unhandled::drop_each(self.queue.drain(..));
+        unhandled::drop_reporting(self.callback.take());
+    }
 }
 
 impl<T: Send + Sync + 'static> Buffer<T> {
@@ -354,9 +351,9 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         core.has_left = true;
         let left = Left {
             is_idle,
-            _queue: std::mem::take(&mut core.queue),
-            _callback: core.callback.take(),
-            _round: core.round.take(),
+            queue: std::mem::take(&mut core.queue),
+            callback: core.callback.take(),
+            round: core.round.take(),
         };
         self.note(&core);
         let flushes = std::mem::take(&mut core.flushes);

@@ -101,12 +101,13 @@ impl<T: Send + Sync + 'static> Hub<T> {
     fn end_all(&self, entries: Vec<Entry<T>>) -> bool {
         let take = |mut entry: Entry<T>| {
             let was_there = entry.node.leave().is_some();
-            (was_there, entry.take())
+            (was_there, entry.contents.take())
         };
         let mut taken: Vec<Ended<T>> = entries.into_iter().map(take).collect();
         let count = taken.iter().filter(|(was_there, _)| *was_there).count();
         self.lock().live -= count;
-        taken.sort_by_key(|(_, (listener, _))| !listener.as_ref().is_some_and(|it| it.is_task()));
+        let is_task = |it: &Contents<T>| it.listener.as_ref().is_some_and(|it| it.is_task());
+        taken.sort_by_key(|(_, contents)| !is_task(contents));
         each_here(taken, end);
         count > 0
     }
@@ -244,7 +245,7 @@ fn drop_value<T>(value: Arc<T>) {
 /// Drops the listeners that were taken out.
 fn sweep<T: Send + Sync + 'static>(entries: &mut Vec<Entry<T>>) {
     for entry in &mut *entries {
-        unhandled::drop_reporting(entry.take_if_gone());
+        drop(entry.take_if_gone());
     }
     compact(entries);
 }
@@ -252,10 +253,14 @@ fn sweep<T: Send + Sync + 'static>(entries: &mut Vec<Entry<T>>) {
 /// True: it was not out before.
 type Ended<T> = (bool, Contents<T>);
 
-fn end<T: Send + Sync + 'static>((was_there, (listener, backlog)): Ended<T>) {
-    match listener {
-        Some(listener) if was_there => listener.end(),
-        listener => unhandled::drop_reporting(listener),
+fn end<T: Send + Sync + 'static>((was_there, mut contents): Ended<T>) {
+    if was_there && let Some(listener) = contents.listener.take() {
+        let mut listener = Some(listener);
+        // It drops what is the user's.
+        unhandled::discard_by(&mut || {
+            if let Some(listener) = listener.take() {
+                listener.end();
+            }
+        });
     }
-    unhandled::drop_reporting(backlog);
 }

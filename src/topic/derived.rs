@@ -331,6 +331,12 @@ struct Chunks<T: Send + Sync + 'static> {
     count: usize,
 }
 
+impl<T: Send + Sync + 'static> Drop for Chunks<T> {
+    fn drop(&mut self) {
+        unhandled::drop_each(self.chunk.drain(..));
+    }
+}
+
 impl<T: Send + Sync + 'static> Listener<T> for Chunks<T> {
     fn hear(&mut self, value: &Arc<T>) -> bool {
         self.chunk.push(value.clone());

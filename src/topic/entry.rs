@@ -239,10 +239,7 @@ pub(super) struct Entry<T> {
     pub(super) node: Arc<Node>,
     /// The number of the first value that it gets, besides its backlog.
     pub(super) from: u64,
-    /// Earlier values that it gets first.
-    pub(super) backlog: Vec<Arc<T>>,
-    /// `None`: it was taken out.
-    pub(super) listener: Option<Box<dyn Listener<T>>>,
+    pub(super) contents: Contents<T>,
     /// The call that is in progress, or was the last one.
     call: Call,
 }
@@ -257,8 +254,10 @@ impl<T> Entry<T> {
         Entry {
             node,
             from,
-            backlog,
-            listener: Some(listener),
+            contents: Contents {
+                listener: Some(listener),
+                backlog,
+            },
             call: Call::None,
         }
     }
@@ -269,12 +268,12 @@ impl<T: Send + Sync + 'static> Entry<T> {
     /// [`panicked`](Entry::panicked).
     #[inline]
     pub(super) fn call(&mut self, value: &Arc<T>) -> Called {
-        let Some(listener) = &mut self.listener else {
+        let Some(listener) = &mut self.contents.listener else {
             return Called::Stays;
         };
         self.call = self.node.begin();
         if let Call::None = self.call {
-            unhandled::drop_reporting(self.take());
+            drop(self.contents.take());
             return Called::Stays;
         }
         match listener.hear(value) && self.node.finish(self.call) {
@@ -286,7 +285,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
     /// A call has panicked.
     #[cold]
     pub(super) fn panicked(&mut self, payload: Payload) -> Called {
-        if let Some(listener) = &self.listener {
+        if let Some(listener) = &self.contents.listener {
             let (location, task) = (listener.location(), None);
             unhandled::report(TaskError::panicked(payload, At { location, task }));
         }
@@ -301,7 +300,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
     fn leave(&mut self) -> Called {
         let is_ours = self.node.leave().is_some();
         self.node.finish(self.call);
-        unhandled::drop_reporting(self.take());
+        drop(self.contents.take());
         // Who takes it out counts it out.
         match is_ours {
             true => Called::Leaves,
@@ -311,7 +310,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
 
     /// Calls the listener with its backlog.
     pub(super) fn catch_up(&mut self) -> Called {
-        for value in std::mem::take(&mut self.backlog) {
+        for value in std::mem::take(&mut self.contents.backlog) {
             let called = match guard::catch(|| self.call(&value)) {
                 Ok(called) => called,
                 Err(payload) => self.panicked(payload),
@@ -326,16 +325,31 @@ impl<T: Send + Sync + 'static> Entry<T> {
 
     /// Takes what is to be dropped of an entry that was taken out.
     pub(super) fn take_if_gone(&mut self) -> Option<Contents<T>> {
-        let is_left = self.listener.is_some() && self.node.is_gone();
-        is_left.then(|| self.take())
+        let is_left = self.contents.listener.is_some() && self.node.is_gone();
+        is_left.then(|| self.contents.take())
     }
 }
 
-/// What an entry holds that is the user's.
-pub(super) type Contents<T> = (Option<Box<dyn Listener<T>>>, Vec<Arc<T>>);
+/// What an entry holds that is the user's. Its drop passes no panic on.
+pub(super) struct Contents<T> {
+    /// `None`: it was taken out.
+    pub(super) listener: Option<Box<dyn Listener<T>>>,
+    /// Earlier values that the listener gets first.
+    pub(super) backlog: Vec<Arc<T>>,
+}
 
-impl<T> Entry<T> {
+impl<T> Contents<T> {
     pub(super) fn take(&mut self) -> Contents<T> {
-        (self.listener.take(), std::mem::take(&mut self.backlog))
+        Contents {
+            listener: self.listener.take(),
+            backlog: std::mem::take(&mut self.backlog),
+        }
+    }
+}
+
+impl<T> Drop for Contents<T> {
+    fn drop(&mut self) {
+        unhandled::drop_reporting(self.listener.take());
+        unhandled::drop_each(self.backlog.drain(..));
     }
 }

@@ -72,7 +72,7 @@ impl<T: Send + Sync + 'static> Feed<T> {
             false => Rest::Deliver,
         };
         self.hub.carry_out(effects, rest);
-        unhandled::drop_reporting(buffers);
+        unhandled::drop_each(buffers);
     }
 
     /// Gives the feed to its source. No lock is held.

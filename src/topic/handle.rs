@@ -3,9 +3,9 @@
 use std::fmt;
 use std::panic::Location;
 
-use super::buffer::Callback;
 use super::entry::Listener;
 use super::hub::Hub;
+use super::left::Callback;
 use super::next;
 use super::overflow::{Overflow, PublishError};
 use super::receiver::Receiver;
@@ -108,7 +108,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// ```
     pub fn replay(self, count: usize) -> Topic<T> {
         let excess = self.hub().lock().kept.set_replay(count);
-        unhandled::drop_reporting(excess);
+        unhandled::drop_each(excess);
         self
     }
 
@@ -134,7 +134,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// ```
     pub fn hold(self, count: usize) -> Topic<T> {
         let excess = self.hub().lock().kept.set_hold(count);
-        unhandled::drop_reporting(excess);
+        unhandled::drop_each(excess);
         self
     }
 

@@ -14,8 +14,8 @@ use super::source::Source;
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
 use crate::cell::Upstream;
 use crate::pool::Pool;
-use crate::room;
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, ThreadId, Weak};
+use crate::{room, unhandled};
 
 /// The number of removed entries that a list of any length may keep.
 const DEAD_KEPT: usize = 16;
@@ -186,7 +186,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         state.live += 1;
         // What is queued comes before it.
         let is_idle = state.delivery == Delivery::Idle && state.queue.is_empty();
-        let is_to_send = is_idle && !entry.backlog.is_empty();
+        let is_to_send = is_idle && !entry.contents.backlog.is_empty();
         if is_idle && !is_to_send {
             state.entries.push(entry);
         } else {
@@ -196,6 +196,13 @@ impl<T: Send + Sync + 'static> Hub<T> {
             state.delivery = Delivery::Sent;
         }
         Ok((node, is_to_send))
+    }
+}
+
+impl<T> Drop for State<T> {
+    fn drop(&mut self) {
+        unhandled::drop_each(self.queue.drain(..));
+        unhandled::drop_each(self.buffers.drain(..));
     }
 }
 
@@ -216,7 +223,9 @@ impl<T> State<T> {
         let ready = self.joining.partition_point(|entry| entry.from <= number);
         entries.extend(self.joining.drain(..ready));
         self.joining.shrink_to(ENTRIES_KEPT);
-        entries[before..].iter().any(|it| !it.backlog.is_empty())
+        entries[before..]
+            .iter()
+            .any(|it| !it.contents.backlog.is_empty())
     }
 
     /// Takes all entries, for the thread that delivers.
@@ -231,7 +240,7 @@ impl<T> State<T> {
     fn take_entry(&mut self, number: u64) -> Option<Contents<T>> {
         let place = |entry: &Entry<T>| entry.node.number.cmp(&number);
         if let Ok(place) = self.entries.binary_search_by(place) {
-            let contents = self.entries[place].take();
+            let contents = self.entries[place].contents.take();
             self.dead += 1;
             if self.dead > DEAD_KEPT && self.dead > self.entries.len() / 2 {
                 self.dead = 0;
@@ -240,7 +249,10 @@ impl<T> State<T> {
             return Some(contents);
         }
         match self.joining.binary_search_by(place) {
-            Ok(place) => self.joining.remove(place).map(|mut entry| entry.take()),
+            Ok(place) => self
+                .joining
+                .remove(place)
+                .map(|mut entry| entry.contents.take()),
             Err(_) => {
                 self.needs_sweep = true;
                 None
@@ -251,7 +263,7 @@ impl<T> State<T> {
 
 /// Takes the entries without a listener out.
 pub(super) fn compact<T>(entries: &mut Vec<Entry<T>>) {
-    entries.retain(|entry| entry.listener.is_some());
+    entries.retain(|entry| entry.contents.listener.is_some());
     if entries.capacity() > ENTRIES_KEPT.max(4 * entries.len()) {
         entries.shrink_to(ENTRIES_KEPT.max(2 * entries.len()));
     }

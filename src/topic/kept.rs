@@ -35,9 +35,9 @@ impl<T: Send + Sync + 'static> Kept<T> {
     }
 
     fn drop_flat(&mut self) {
-        let rest = (mem::take(&mut self.last), mem::take(&mut self.held));
-        if !(rest.0.is_empty() && rest.1.is_empty()) {
-            drop_queue::flat(move || unhandled::drop_reporting(rest));
+        let (last, held) = (mem::take(&mut self.last), mem::take(&mut self.held));
+        if !(last.is_empty() && held.is_empty()) {
+            drop_queue::flat(move || unhandled::drop_each(last.into_iter().chain(held)));
         }
     }
 }

@@ -152,6 +152,7 @@
 //   next.rs      next, next_where         kept.rs      replay, hold
 //   overflow.rs  what a full buffer does  flush.rs, flushing.rs     flush
 //   reader.rs    what ends a receiver's wait          stream.rs    a receiver as a stream
+//   left.rs      what the subscriber of a buffer leaves behind
 //   effect.rs    what follows a change
 //   watch.rs     Watch                    of_pool.rs   topics of a pool
 //   derived.rs   map, filter, ..          pace.rs      debounce, throttle
@@ -169,6 +170,7 @@ mod flushing;
 mod handle;
 mod hub;
 mod kept;
+mod left;
 mod next;
 mod of_pool;
 mod overflow;

@@ -255,7 +255,7 @@ impl<T: Send + Sync + 'static> Pacer<T> {
             (state.alarm.take_back(), [waiting, state.due.take()])
         };
         alarm::cancel(timer);
-        unhandled::drop_reporting(left);
+        unhandled::drop_each(left);
     }
 
     fn carry_out(self: &Arc<Self>, effects: Effects<T>) {
@@ -268,7 +268,7 @@ impl<T: Send + Sync + 'static> Pacer<T> {
                 alarm::cancel(unneeded);
             }
         }
-        unhandled::drop_reporting(effects.replaced);
+        unhandled::drop_each(effects.replaced);
         let mut next = effects.next;
         loop {
             match next {

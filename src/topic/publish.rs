@@ -1,9 +1,10 @@
 //! Publishing: the one place where values get their numbers.
 
-use super::buffer::{Buffer, Callback, Effect, Room};
+use super::buffer::{Buffer, Effect, Room};
 use super::effect::{Piece, Rest};
 use super::entry::Entry;
 use super::hub::{Delivery, Hub, State};
+use super::left::Callback;
 use super::overflow::{Overflow, PublishError};
 use crate::cell::pieces::each_here;
 use crate::executor::Executor;
@@ -240,7 +241,8 @@ impl<T: Send + Sync + 'static> Hub<T> {
             return;
         };
         self.carry_out_all(&mut effects, Rest::End);
-        unhandled::drop_reporting((effects, buffers));
+        unhandled::drop_each(effects);
+        unhandled::drop_each(buffers);
     }
 
     /// Takes no more values. Returns the buffers, which have ended, to be dropped without a lock.

@@ -5,8 +5,9 @@
 
 use std::panic::Location;
 
-use super::buffer::{Buffer, Callback, Taken};
+use super::buffer::{Buffer, Taken};
 use super::flush;
+use super::left::Callback;
 use crate::error::{At, TaskError};
 use crate::promise::deferred;
 use crate::sync::{Arc, thread_id};

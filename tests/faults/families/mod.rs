@@ -3,6 +3,7 @@
 
 mod calls;
 mod reentrant;
+mod several;
 mod starts;
 mod turns;
 mod unused;
