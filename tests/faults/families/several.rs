@@ -11,7 +11,7 @@ use fast_async::loop_queue::{LocalLoop, StateQueue};
 use fast_async::topic::{Overflow, Topic, Topics};
 use fast_async::{
     CancelToken, LoopQueue, Memo, Pool, Shutdown, Task, TaskLocal, TaskQueue, all, all_settled,
-    combine, deferred, map_limit, spawn,
+    combine, deferred, delay, map_limit, spawn,
 };
 
 use super::held;
@@ -23,10 +23,9 @@ type Grenades = [Grenade; 3];
 /// Puts three of them into one place, and has that place dropped.
 type Place = (&'static str, fn(&Ground, Grenades));
 
+/// It is cancelled with what waits for it.
 fn never<T: Send + 'static>() -> Task<T> {
-    let (resolver, task) = deferred();
-    std::mem::forget(resolver);
-    task
+    delay(Duration::MAX).then(|()| unreachable!("its time never comes"))
 }
 
 static ONE: TaskLocal<Grenade> = TaskLocal::inherited();
