@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use fast_async_remote::{Remote, RemoteErrorKind};
+use futures_util::StreamExt;
 
 use crate::bed::{Bed, ECHO, failure, failure_kind, outcome, start, until, value};
 use crate::support::server::{Server, Setup, Version};
@@ -30,6 +31,17 @@ impl Stranger {
             self.client.publish(subject.to_owned(), body).await.unwrap();
             self.client.flush().await.unwrap();
         });
+    }
+
+    /// Subscribes, and returns when the server knows it: a flush has only written it to the socket.
+    async fn subscribe(&self, subject: &str) -> async_nats::Subscriber {
+        let subscribed = self.client.subscribe(subject.to_owned()).await.unwrap();
+        let own = self.client.new_inbox();
+        let mut echoes = self.client.subscribe(own.clone()).await.unwrap();
+        self.client.publish(own, "".into()).await.unwrap();
+        // The server does what one connection asks for in order.
+        echoes.next().await.unwrap();
+        subscribed
     }
 
     fn make(&self, config: jetstream::stream::Config) {
@@ -113,9 +125,7 @@ fn a_reply_of_a_stranger_fails_one_call() {
     let answering = std::thread::spawn(move || {
         let stranger = Stranger::at(&url);
         stranger.runtime.block_on(async {
-            use futures_util::StreamExt;
-            let mut calls = stranger.client.subscribe("fa.x.echo-v1").await.unwrap();
-            stranger.client.flush().await.unwrap();
+            let mut calls = stranger.subscribe("fa.x.echo-v1").await;
             tell.send(()).unwrap();
             let call = calls.next().await.unwrap();
             let reply = call.reply.unwrap();
