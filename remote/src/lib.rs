@@ -71,6 +71,7 @@
 // The map of the source, for maintainers. Imports go down this list only.
 //
 //   error.rs      RemoteError
+//   nesting.rs    how deep a foreign value may be nested
 //   codec.rs      how values and records look on the wire
 //   record.rs     what is sent and stored
 //   name.rs       Call, names and keys
@@ -94,6 +95,7 @@ mod local;
 mod mailbox;
 mod name;
 mod nats;
+mod nesting;
 mod options;
 mod pubsub;
 mod queue;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream;
-use fast_async_remote::{Remote, RemoteErrorKind};
+use fast_async_remote::{Call, Remote, RemoteErrorKind};
 use futures_util::StreamExt;
 
 use crate::bed::{Bed, ECHO, failure, failure_kind, outcome, start, until, value};
@@ -83,6 +83,75 @@ fn bytes_that_are_no_job_are_a_dead_letter() {
     assert_eq!(value(queue.push(&ECHO, 2).send()), 2);
     let report = worker.end();
     assert_eq!((report.dead, report.done), (5, 2));
+}
+
+/// A value that may be nested without end.
+#[derive(serde::Serialize, serde::Deserialize, Debug)]
+enum Deep {
+    End,
+    More(Box<Deep>),
+}
+
+const DEEP: Call<Deep, Deep> = Call::new("deep-v1");
+
+/// Puts a body into an envelope.
+fn sealed(kind: u8, body: &[u8]) -> Vec<u8> {
+    [b"FA\x01", &[kind][..], body].concat()
+}
+
+/// A job with this input, as this crate writes it.
+fn job(input: &[u8]) -> Vec<u8> {
+    #[derive(serde::Serialize)]
+    struct JobRecord<'a> {
+        id: &'a str,
+        function: &'a str,
+        input: &'a [u8],
+        expires: Option<Duration>,
+        time_limit: Option<Duration>,
+    }
+    let record = JobRecord {
+        id: "deep",
+        function: DEEP.name(),
+        input,
+        expires: None,
+        time_limit: None,
+    };
+    sealed(1, &rmp_serde::to_vec_named(&record).unwrap())
+}
+
+#[test]
+fn bytes_that_are_nested_without_end_fail_one_job() {
+    let bed = Bed::nats(Remote::options());
+    let remote = bed.remote();
+    let worker = start(remote.worker("q").serve(&DEEP, |_, deep| Ok(deep)));
+    let queue = remote.queue("q");
+    value(queue.push(&DEEP, Deep::End).send());
+    let stranger = Stranger::at(&bed.server().unwrap().url());
+    let nested = [&b"\x81\xa4More"[..], b"\x91\xa4More", b"\x91", b"\x81\x01"];
+    let mut places = Vec::new();
+    for (n, level) in nested.into_iter().enumerate() {
+        let bytes = level.repeat(100_000 / level.len());
+        for (place, body) in [("input", job(&bytes)), ("record", sealed(1, &bytes))] {
+            let key = format!("n.q.deep-v1.{place}{n}");
+            stranger.publish(&format!("fa.q.q.deep-v1.{key}"), &body);
+            places.push(format!("{place}{n}"));
+        }
+        let outcome = format!("outcome{n}");
+        let key = format!("n.q.deep-v1.{outcome}");
+        stranger.publish(&format!("fa.r.{key}"), &sealed(2, &bytes));
+        places.push(outcome);
+    }
+    for place in places {
+        let kind = failure_kind(queue.attach(&DEEP, &place));
+        assert_eq!(kind, RemoteErrorKind::Decode, "{place}");
+    }
+    assert_eq!(queue.dead_letters().unwrap().len(), 2 * nested.len());
+    let deep = Deep::More(Box::new(Deep::End));
+    assert!(matches!(
+        value(queue.push(&DEEP, deep).send()),
+        Deep::More(_)
+    ));
+    assert_eq!(worker.end().done, 2);
 }
 
 #[test]
