@@ -22,6 +22,31 @@ struct State {
     idle: usize,
     /// Those who found nothing free, in their order. The first of them is served first.
     hungry: VecDeque<usize>,
+    /// The same of those that had nothing to do the last time. Their waits end together, at the
+    /// latest when a connection is new: without turns, the first to wake would always have all.
+    idlers: VecDeque<usize>,
+}
+
+impl State {
+    /// Whether this taker may take: nobody came before it.
+    fn is_turn(&self, number: usize, queues: bool) -> bool {
+        let first = match queues {
+            true => self.hungry.front(),
+            // One that has nothing to do stands in no other's way.
+            false => self.hungry.front().or(self.idlers.front()),
+        };
+        first.is_none_or(|first| *first == number)
+    }
+
+    /// Those who stand where this taker does. It leaves the others.
+    fn line(&mut self, number: usize, queues: bool) -> &mut VecDeque<usize> {
+        let (own, other) = match queues {
+            true => (&mut self.hungry, &mut self.idlers),
+            false => (&mut self.idlers, &mut self.hungry),
+        };
+        other.retain(|it| *it != number);
+        own
+    }
 }
 
 /// A slot that is taken, until it is dropped.
@@ -68,25 +93,19 @@ impl Slots {
             let most = (self.total / 2).max(1);
             free = free.min(most.saturating_sub(state.idle)).min(1);
         }
-        // One that has nothing to do stands in no other's way.
         let queues = !is_idle || self.total == 1;
-        if !queues {
-            state.hungry.retain(|it| *it != number);
+        let line = state.line(number, queues);
+        if !line.contains(&number) {
+            line.push_back(number);
         }
-        let is_turn = state.hungry.front().is_none_or(|first| *first == number);
-        if free == 0 || !is_turn {
-            if queues && !state.hungry.contains(&number) {
-                state.hungry.push_back(number);
-            }
+        if free == 0 || !state.is_turn(number, queues) {
             return Vec::new();
         }
-        if state.hungry.front() == Some(&number) {
-            state.hungry.pop_front();
-        }
+        state.line(number, queues).pop_front();
         let count = free.div_ceil(of);
         state.used += count;
         state.idle += if is_idle { count } else { 0 };
-        let others_may = !state.hungry.is_empty();
+        let others_may = !(state.hungry.is_empty() && state.idlers.is_empty());
         drop(state);
         if others_may {
             self.changed.notify_waiters();
@@ -189,6 +208,29 @@ mod tests {
         let busy = [slots.take(taker(8, 8), 0), slots.take(taker(8, 8), 0)];
         assert_eq!(busy.map(|it| it.len()), [1, 1]);
         held[0].work();
-        assert_eq!(idle(3).len(), 1, "of those that are free again");
+        assert_eq!(idle(3).len(), 0, "another one waits longer");
+        assert_eq!(idle(2).len(), 1, "of those that are free again");
+    }
+
+    #[test]
+    fn those_with_nothing_to_do_take_turns() {
+        let slots = Slots::new(8);
+        let mut served = [0; 8];
+        for _ in 0..8 {
+            // Their waits end together, and the one that wakes first asks again and again. Whoever
+            // finds nothing is woken by the next change.
+            let mut held = Vec::new();
+            for number in [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7].repeat(2) {
+                let taker = Taker {
+                    is_idle: true,
+                    ..taker(number, 8)
+                };
+                let taken = slots.take(taker, 0);
+                served[number] += taken.len();
+                held.extend(taken);
+            }
+            assert_eq!(held.len(), 4, "half of the slots");
+        }
+        assert!(served.iter().all(|it| *it >= 3), "{served:?}");
     }
 }
