@@ -3,13 +3,18 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use super::PATIENCE;
 
 /// The lines of both outputs, in the order in which they were read.
+///
+/// A wait that fails its test panics with the lock held. The threads that read go on: the lock is
+/// one that knows no poison.
 #[derive(Default)]
 struct Lines {
     lines: Vec<(Instant, String)>,
@@ -66,12 +71,12 @@ impl Program {
 
     /// All lines so far, and when each was read.
     pub(crate) fn lines(&self) -> Vec<(Instant, String)> {
-        self.lines.0.lock().unwrap().lines.clone()
+        self.lines.0.lock().lines.clone()
     }
 
     /// How many lines so far contain `text`.
     pub(crate) fn count(&self, text: &str) -> usize {
-        let lines = self.lines.0.lock().unwrap();
+        let lines = self.lines.0.lock();
         lines.lines.iter().filter(|it| it.1.contains(text)).count()
     }
 
@@ -86,7 +91,7 @@ impl Program {
     pub(crate) fn wait_for_nth(&self, nth: usize, text: &str) -> String {
         let (lock, changed) = &*self.lines;
         let deadline = Instant::now() + PATIENCE;
-        let mut lines = lock.lock().unwrap();
+        let mut lines = lock.lock();
         loop {
             let mut found = lines.lines.iter().filter(|it| it.1.contains(text));
             if let Some(line) = found.nth(nth - 1) {
@@ -99,7 +104,7 @@ impl Program {
                 self.name,
                 last(&lines.lines)
             );
-            lines = changed.wait_timeout(lines, left).unwrap().0;
+            changed.wait_for(&mut lines, left);
         }
     }
 
@@ -155,10 +160,8 @@ impl Program {
     #[track_caller]
     fn until_read(&self) {
         let (lock, changed) = &*self.lines;
-        let lines = lock.lock().unwrap();
-        let (lines, timed_out) = changed
-            .wait_timeout_while(lines, PATIENCE, |it| it.closed < 2)
-            .unwrap();
+        let mut lines = lock.lock();
+        let timed_out = changed.wait_while_for(&mut lines, |it| it.closed < 2, PATIENCE);
         let name = &self.name;
         assert!(
             !timed_out.timed_out(),
@@ -182,10 +185,10 @@ fn read(output: impl Read + Send + 'static, to: Shared) {
         while output.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
             line.clear();
-            to.0.lock().unwrap().lines.push((Instant::now(), text));
+            to.0.lock().lines.push((Instant::now(), text));
             to.1.notify_all();
         }
-        to.0.lock().unwrap().closed += 1;
+        to.0.lock().closed += 1;
         to.1.notify_all();
     });
 }

@@ -2,10 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// The way of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,7 @@ struct Shared {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -181,9 +183,9 @@ fn write(mut to: TcpStream, way: Way, from: Receiver<(Instant, Vec<u8>)>, shared
     for (due, bytes) in from {
         // The delay of the line, which is what this fixture is for.
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        let state = shared.state();
+        let mut state = shared.state();
         let is_held = |it: &mut State| it.held[way as usize] && !it.refuses;
-        let mut state = shared.changed.wait_while(state, is_held).unwrap();
+        shared.changed.wait_while(&mut state, is_held);
         state.carried[way as usize] += bytes.len() as u64;
         let is_last = |text: &Vec<u8>| bytes.windows(text.len()).any(|it| it == text);
         if way == Way::ToServer && state.last_words.as_ref().is_some_and(is_last) {
