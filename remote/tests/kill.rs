@@ -488,3 +488,24 @@ fn a_worker_that_is_told_to_end_finishes_what_it_can() {
     let _other = fleet.worker("other").start();
     assert_eq!(value(waiting), (1, ("other".into(), 1)));
 }
+
+// Promise: S17
+#[test]
+fn a_worker_that_is_told_to_end_without_a_server_ends() {
+    let mut server = Server::start();
+    let fleet = Fleet::new(server.url());
+    let grace = Duration::from_millis(500);
+    let worker = fleet.worker("only").only(&GATE).slots(1).grace(grace);
+    let mut worker = worker.start();
+    let task = fleet.queue().push(&GATE, 0).send();
+    worker.wait_for("begin");
+    server.kill_9();
+    let told = Instant::now();
+    worker.terminate();
+    assert!(worker.end().success());
+    println!(
+        "from SIGTERM to the end, without a server: {:?}",
+        told.elapsed()
+    );
+    drop(task);
+}

@@ -1,5 +1,7 @@
 //! Requests to the server, and what its failures mean here.
 
+use std::fmt::Display;
+use std::future::Future;
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind as Failed;
@@ -29,6 +31,21 @@ pub(super) fn server(why: impl Into<String>) -> RemoteError {
     RemoteError::new(RemoteErrorKind::Server, why)
 }
 
+/// Waits for something that the connection has to do, at most as long as the server may take. The
+/// client itself waits without a bound: while it connects again, and while its queue is full.
+pub(super) async fn within<T, E: Display>(
+    what: &str,
+    done: impl Future<Output = Result<T, E>>,
+) -> Result<T, RemoteError> {
+    match tokio::time::timeout(TIMEOUT, done).await {
+        Ok(done) => done.map_err(|err| server(err.to_string())),
+        Err(_) => {
+            let why = format!("{what}: not done within {TIMEOUT:?}");
+            Err(RemoteError::new(RemoteErrorKind::Disconnected, why))
+        }
+    }
+}
+
 /// Sends a request and returns the reply.
 pub(super) async fn request(
     client: &Client,
@@ -38,13 +55,18 @@ pub(super) async fn request(
     timeout: Option<Duration>,
 ) -> Result<Message, RemoteError> {
     let size = body.len();
-    let mut request = Request::new()
-        .payload(Bytes::from(body))
-        .timeout(Some(timeout.unwrap_or(TIMEOUT)));
+    let limit = timeout.unwrap_or(TIMEOUT);
+    // The limit of the client begins when the request is queued, which may take as long as a
+    // connection does.
+    let mut request = Request::new().payload(Bytes::from(body)).timeout(None);
     if let Some(headers) = headers {
         request = request.headers(headers);
     }
-    let reply = client.send_request(subject.to_owned(), request).await;
+    let sent = client.send_request(subject.to_owned(), request);
+    let Ok(reply) = tokio::time::timeout(limit, sent).await else {
+        let why = format!("`{subject}`: no reply within {limit:?}");
+        return Err(RemoteError::new(RemoteErrorKind::TimedOut, why));
+    };
     reply.map_err(|err| {
         let kind = match err.kind() {
             Failed::TimedOut => RemoteErrorKind::TimedOut,

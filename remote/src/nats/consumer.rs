@@ -129,7 +129,7 @@ impl Pulled {
 
     async fn say(&self, what: String) -> Result<(), RemoteError> {
         let sent = self.client.publish(self.reply.clone(), what.into());
-        sent.await.map_err(|err| api::server(err.to_string()))
+        api::within("a word on a job", sent).await
     }
 }
 
@@ -174,8 +174,7 @@ impl Delivery for Pulled {
         };
         Box::pin(async move {
             self.say(what).await?;
-            let flushed = self.client.flush().await;
-            flushed.map_err(|err| api::server(err.to_string()))
+            api::within("a job is handed back", self.client.flush()).await
         })
     }
 }

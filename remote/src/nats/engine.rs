@@ -1,6 +1,7 @@
 //! The interface of both engines, on NATS.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -139,7 +140,8 @@ impl Nats {
         let _room = self.room.acquire().await;
         let stream = self.streams.get_stream_no_info(stream).await;
         let stream = stream.map_err(|err| api::server(err.to_string()))?;
-        match which(stream.raw_message_builder()).send().await {
+        let asked = async { Ok::<_, Infallible>(which(stream.raw_message_builder()).send().await) };
+        match api::within("a look into a stream", asked).await? {
             Ok(message) => Ok(Some((message.sequence, message.payload.to_vec()))),
             Err(err) => match err.kind() {
                 RawMessageErrorKind::NoMessageFound => Ok(None),
@@ -368,11 +370,13 @@ impl Engine for Nats {
     ) -> Answer<'a, mpsc::Receiver<Message>> {
         Box::pin(async move {
             let own = self.names.subject(subject);
-            let subscribed = match group {
-                Some(group) => self.client.queue_subscribe(own, group.to_owned()).await,
-                None => self.client.subscribe(own).await,
+            let subscribed = async {
+                match group {
+                    Some(group) => self.client.queue_subscribe(own, group.to_owned()).await,
+                    None => self.client.subscribe(own).await,
+                }
             };
-            let mut messages = subscribed.map_err(|err| api::server(err.to_string()))?;
+            let mut messages = api::within("a subscription", subscribed).await?;
             let (to, from) = mpsc::channel(READ_AHEAD);
             let prefix = self.names.subject("");
             tokio::spawn(async move {
