@@ -153,7 +153,7 @@ pub(crate) trait Delivery: Send + Sync {
     /// A name of this job in the store, used once.
     fn unique(&self) -> String;
 
-    /// Renews the lease.
+    /// Renews the lease, and returns when the server has confirmed it.
     fn beat(&self) -> Answer<'_, ()>;
 
     /// The job is done: the server removes it.

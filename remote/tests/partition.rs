@@ -56,6 +56,32 @@ fn the_job_of_a_worker_that_is_cut_off_is_done_elsewhere_once() {
     assert!(first.end().success());
 }
 
+// Promise: S5
+#[test]
+fn a_worker_whose_connection_outlives_its_lease_is_told() {
+    let server = Server::start();
+    let fleet = Fleet::new(server.url());
+    let proxy = Proxy::new(server.address());
+    let queue = fleet.queue();
+    let worker = |name| fleet.worker(name).only(&GATE).slots(1).lease(LEASE);
+    let mut first = worker("first").url(&proxy.url()).start();
+    let task = queue.push(&GATE, 0).id("one").send();
+    first.wait_for("begin one 1");
+    let mut second = worker("second").connected();
+    // For longer than a lease, and not so long that the worker gives the connection up.
+    proxy.hold_all();
+    second.wait_for("begin one 2");
+    proxy.heal();
+    second.send("open");
+    assert_eq!(value(task), ("second".into(), 2));
+    first.wait_for("told one");
+    first.wait_for("end one");
+    first.terminate();
+    assert!(first.end().success());
+    let report = first.wait_for("report");
+    assert!(report.contains("superseded: 1"), "{report}");
+}
+
 // Promise: S15
 #[test]
 fn a_caller_that_is_cut_off_gets_the_outcomes_later() {

@@ -151,7 +151,10 @@ impl Delivery for Pulled {
     }
 
     fn beat(&self) -> Answer<'_, ()> {
-        Box::pin(self.say("+WPI".into()))
+        Box::pin(async move {
+            let asked = api::ask(&self.client, &self.reply, b"+WPI".to_vec(), None);
+            asked.await.map(drop)
+        })
     }
 
     fn ack(&self) -> Answer<'_, ()> {

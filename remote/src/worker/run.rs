@@ -10,7 +10,7 @@ use std::time::Duration;
 use fast_async::TaskError;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::crew::{Crew, Running, Work, tell};
 use super::notice::Notice;
@@ -116,27 +116,18 @@ impl Lent {
         &self.crew.core
     }
 
-    /// Renews the lease from now on. When the lease may have been lost, because this process was
-    /// stopped or the connection was new, it looks whether another run has finished the job.
+    /// Renews the lease from now on. When the lease may have been lost, it looks whether another
+    /// run has finished the job.
     fn beat_aside(&self) -> Aside {
-        let crew = self.crew.clone();
-        let (delivery, notice) = (self.delivery.clone(), self.notice.clone());
-        let mut may_be_lost = delivery.count() > 1;
+        let (crew, delivery) = (self.crew.clone(), self.delivery.clone());
+        let notice = self.notice.clone();
         Aside(tokio::spawn(async move {
-            let connections = crew.core.engine.connections();
-            let connection = *connections.borrow();
-            let pause = crew.lease / 3;
-            let mut last = Instant::now();
-            loop {
-                sleep(pause).await;
-                may_be_lost |= last.elapsed() >= crew.lease.mul_f32(0.9);
-                may_be_lost |= *connections.borrow() != connection;
-                last = Instant::now();
-                let _ = timeout(pause, delivery.beat()).await;
-                if may_be_lost && let Ok(Some(_)) = crew.core.engine.outcome(delivery.key()).await {
-                    tell(&notice, Notice::Superseded);
-                }
-            }
+            let (lost, may_be_lost) = watch::channel(delivery.count() > 1);
+            // Side by side: a question without an answer must not delay a beat.
+            tokio::join!(
+                beat(&crew, &*delivery, &lost),
+                look_for_outcome(&crew, &*delivery, may_be_lost, &notice),
+            );
         }))
     }
 
@@ -376,6 +367,49 @@ impl Lent {
         }
         self.crew.counts.dead.fetch_add(1, Ordering::Relaxed);
         self.ack().await;
+    }
+}
+
+/// Renews a lease, and tells when it may have been lost: this process was stopped, or the server
+/// was not heard in time. That the connection stays says nothing, because it outlives a partition
+/// that takes a lease.
+async fn beat(crew: &Crew, delivery: &dyn Delivery, lost: &watch::Sender<bool>) {
+    let connections = crew.core.engine.connections();
+    let connection = *connections.borrow();
+    let pause = crew.lease / 3;
+    let mut beats = interval_at(Instant::now() + pause, pause);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut renewed = Instant::now();
+    loop {
+        beats.tick().await;
+        // The server renews it at the earliest now.
+        let asked = Instant::now();
+        let confirmed = timeout(pause, delivery.beat()).await;
+        let is_late = renewed.elapsed() >= crew.lease.mul_f32(0.9);
+        if is_late || *connections.borrow() != connection {
+            lost.send_replace(true);
+        }
+        if let Ok(Ok(())) = confirmed {
+            renewed = asked;
+        }
+    }
+}
+
+/// Looks for the outcome of another run, from when the lease may have been lost.
+async fn look_for_outcome(
+    crew: &Crew,
+    delivery: &dyn Delivery,
+    mut may_be_lost: watch::Receiver<bool>,
+    notice: &watch::Sender<Option<Notice>>,
+) {
+    if may_be_lost.wait_for(|it| *it).await.is_err() {
+        return;
+    }
+    loop {
+        sleep(crew.lease / 3).await;
+        if let Ok(Some(_)) = crew.core.engine.outcome(delivery.key()).await {
+            return tell(notice, Notice::Superseded);
+        }
     }
 }
 
