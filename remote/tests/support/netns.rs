@@ -11,19 +11,18 @@ pub(crate) struct Netns {
     name: String,
     /// Of this end of the pair.
     link: String,
-    /// Which of the addresses 198.18.x.y it has: they are for tests of networks.
-    net: u8,
+    /// Which four of the addresses 198.18.0.0/15 it has: they are for tests of networks.
+    net: u32,
 }
 
 /// `None`, with a message, where this is not permitted.
 pub(crate) fn new() -> Option<Netns> {
-    let net = 1 + u8::try_from(number() % 200).unwrap();
-    // Other test processes may do the same. They have other names, and other addresses.
-    let process = std::process::id();
+    let (process, number) = (std::process::id(), number());
+    // Other test processes may do the same. They have other names, and eight other nets.
     let own = Netns {
-        name: format!("fa-{process}-{net}"),
-        link: format!("fa{:x}-{net:x}", process & 0xf_ffff),
-        net: net.wrapping_add((process % 50) as u8).max(1),
+        name: format!("fa-{process}-{number}"),
+        link: format!("fa{:x}-{number:x}", process & 0xf_ffff),
+        net: (process % 4096) * 8 + number % 8,
     };
     match own.set_up() {
         Ok(()) => Some(own),
@@ -56,11 +55,16 @@ impl Netns {
 
     /// The address of this end. Programs in each namespace reach it, through their own link.
     pub(crate) fn here(&self) -> Ipv4Addr {
-        Ipv4Addr::new(198, 18, self.net, 1)
+        self.address(1)
     }
 
     pub(crate) fn there(&self) -> Ipv4Addr {
-        Ipv4Addr::new(198, 18, self.net, 2)
+        self.address(2)
+    }
+
+    fn address(&self, host: u32) -> Ipv4Addr {
+        let first = u32::from(Ipv4Addr::new(198, 18, 0, 0));
+        Ipv4Addr::from(first + self.net * 4 + host)
     }
 
     pub(crate) fn name(&self) -> &str {
