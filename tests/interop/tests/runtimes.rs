@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use fast_async::{ErrorKind, Resolver, Task, attempt, deferred, spawn, spawn_future};
-use futures::future::{Either, join_all, select};
+use futures::future::{Either, FutureExt, join_all, select};
 use tokio::runtime::{Builder, Runtime};
 
 type Body = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -63,7 +63,7 @@ fn the_first_of_several_is_taken_and_the_others_stay() {
             assert_eq!(doubled.await.unwrap(), 8);
 
             let (resolver, pending) = never();
-            let (mut pending, mut ready) = (pending, Task::ready(1));
+            let (mut pending, mut ready) = (pending.fuse(), Task::ready(1).fuse());
             let first = futures::select! {
                 n = &mut pending => n,
                 n = &mut ready => n,
