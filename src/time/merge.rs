@@ -20,7 +20,7 @@ use crate::error::{At, ErrorKind, TaskError};
 use crate::pool::Pool;
 use crate::promise::{Resolver, deferred_in};
 use crate::sync::{Arc, Instant, Mutex};
-use crate::task::{Given, IntoTask, Task, TaskBuilder, tie};
+use crate::task::{Given, IntoTask, Task, TaskBuilder, TaskContext, tie};
 use crate::{drop_queue, locals, trace, unhandled};
 
 /// The closure of the user's.
@@ -269,18 +269,18 @@ impl<A: Send + 'static, T: Clone + Send + Sync + 'static> Merger<A, T> {
         let Argument { value, context } = argument;
         let location = self.location;
         let builder = TaskBuilder::of_pool(self.pool.clone());
-        let spawn = || builder.attempt_at(location, move |_| own.call_work(value));
-        // Not in the context of this thread, which may be that of another call or of a flush.
-        let task = match &context {
-            Some(context) => context.enter(spawn),
-            None => {
-                let _hidden = locals::hide();
-                spawn()
-            }
+        // What enters a span is foreign code: a panic of it is one of the closure.
+        let work = move |_: &TaskContext| match context {
+            Some(context) => context.run(|| own.call_work(value)),
+            None => own.call_work(value),
+        };
+        let task = {
+            // This thread may have those of another call, or of a flush.
+            let _hidden = locals::hide();
+            builder.attempt_at(location, work)
         };
         self.run.set(task.cell());
         task.handle(move |outcome| core.finish(outcome)).detach();
-        unhandled::drop_reporting(context);
     }
 
     fn call_work(&self, argument: A) -> Given<T> {
