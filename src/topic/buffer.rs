@@ -92,8 +92,7 @@ pub(super) enum Taken<T> {
 
 impl<T> Drop for Core<T> {
     fn drop(&mut self) {
-        unhandled::drop_each(self.queue.drain(..));
-        unhandled::drop_reporting(self.callback.take());
+        drop(self.take_left());
     }
 }
 
@@ -347,14 +346,8 @@ impl<T: Send + Sync + 'static> Buffer<T> {
             tune(home, &mut work);
         }
         let mut core = self.lock();
-        let is_idle = !core.has_left && !core.is_running;
+        let left = core.take_left();
         core.has_left = true;
-        let left = Left {
-            is_idle,
-            queue: std::mem::take(&mut core.queue),
-            callback: core.callback.take(),
-            round: core.round.take(),
-        };
         self.note(&core);
         let flushes = std::mem::take(&mut core.flushes);
         let (rooms, reader) = (std::mem::take(&mut core.rooms), core.reader.take());
@@ -386,6 +379,15 @@ impl<T: Send + Sync + 'static> Buffer<T> {
 }
 
 impl<T> Core<T> {
+    fn take_left(&mut self) -> Left<T> {
+        Left {
+            is_idle: !self.has_left && !self.is_running,
+            queue: std::mem::take(&mut self.queue),
+            callback: self.callback.take(),
+            round: self.round.take(),
+        }
+    }
+
     /// A round begins on this thread.
     pub(super) fn begin(&mut self, thread: ThreadId) {
         (self.consumer, self.is_running) = (thread, true);
