@@ -292,24 +292,18 @@ fn a_flow_that_is_cancelled_gives_the_places_of_its_runners_back() {
     ];
     within(move || {
         for (name, end) in ends {
-            let pool = Pool::builder().max_threads(1).queue_limit(1);
-            let pool = pool.build().unwrap();
-            let (began, gate) = (Gate::new(), Gate::new());
-            let (begin, pass) = (began.clone(), gate.clone());
-            let job = pool.spawn(move || {
-                begin.open();
-                pass.pass();
-            });
-            began.pass();
+            let pool = limited(1);
+            let jam = Jam::of(&pool, 1);
+            jam.reach(1);
             let task = pool.map_limit(0..9, 3, |_| Ok(()));
             assert!(pool.try_spawn(|| ()).is_err(), "{name}: the queue is full");
             end(task);
             let next = pool.try_spawn(|| ());
-            gate.open();
+            jam.open();
             next.unwrap_or_else(|_| panic!("{name} keeps the place"))
                 .wait()
                 .unwrap();
-            job.wait().unwrap();
+            jam.end();
             // The runner that was left in the queue gives nothing back a second time.
             assert_eq!(pool.metrics().queued, 0);
         }
