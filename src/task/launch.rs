@@ -57,7 +57,7 @@ pub(crate) fn start_new(cell: &Arc<dyn AnyCell>) {
     if meta.is_under_tokens() {
         enlist(cell);
         if with_state(&**cell, |state| state.phase() != Phase::Queued) {
-            // Cancelled: it needs no slot in a queue.
+            // Cancelled: it needs no place in a queue.
             return;
         }
     }

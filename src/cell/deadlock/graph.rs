@@ -68,7 +68,8 @@ impl Graph {
     /// The rank of a thread: no higher than that of any task it drives.
     pub(super) fn rank_of(&self, thread: ThreadId) -> u32 {
         if turning::is_relied_on() || rank::runs_for_others() {
-            // Tasks of any rank wait for it too: those that were sent to its loops.
+            // Tasks of any rank wait for it too: those that were sent to its loops, and those for
+            // the next value of a topic whose subscribers it calls.
             return 0;
         }
         let own = rank::lowest_driven();
