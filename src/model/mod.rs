@@ -27,6 +27,7 @@ mod cycle;
 mod event;
 #[cfg(shuttle)]
 mod gate;
+mod group;
 mod local;
 mod polled;
 mod pool;
@@ -37,9 +38,11 @@ mod release;
 mod run;
 #[cfg(shuttle)]
 mod search;
+mod semaphore;
 mod settle;
 mod share;
 mod subscribe;
+mod task_queue;
 mod timer;
 mod token;
 mod topic;
