@@ -11,7 +11,6 @@ use crate::cell::call_off::enlist;
 use crate::cell::pieces::{InTurn, Pieces};
 use crate::cell::{Upstream, UpstreamRef};
 use crate::drop_queue;
-use crate::error::{At, ErrorKind, TaskError};
 use crate::executor::Runnable;
 use crate::pool::Pool;
 use crate::promise::{Resolver, deferred_in};
@@ -139,8 +138,8 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// Fails at once as [`Rejected`](ErrorKind::Rejected) when the semaphore has fewer permits than
-    /// that.
+    /// Fails at once as [`Rejected`](crate::ErrorKind::Rejected) when the semaphore has fewer
+    /// permits than that.
     ///
     /// # Examples
     ///
@@ -156,16 +155,14 @@ impl Semaphore {
     #[track_caller]
     pub fn acquire(&self, permits: usize) -> Task<Permit> {
         let location = Location::caller();
-        let (resolver, task) = deferred_in(self.0.pool.as_ref(), location);
+        let pool = self.0.pool.as_ref();
         if permits > self.0.capacity {
-            let task_at = At {
-                location,
-                task: None,
-            };
-            let why = "more permits than the semaphore has: ask for `capacity()` at the most";
-            let error = TaskError::noted(ErrorKind::Rejected, why, Some(task_at));
-            let _ = resolver.settle(Err(error));
-        } else if let Some(permit) = self.try_acquire(permits) {
+            let what_to_do =
+                "more permits than the semaphore has: ask for `capacity()` at the most";
+            return Task::rejected(pool, location, what_to_do);
+        }
+        let (resolver, task) = deferred_in(pool, location);
+        if let Some(permit) = self.try_acquire(permits) {
             let _ = resolver.resolve(permit);
         } else {
             self.wait_in_line(permits, resolver, &task);

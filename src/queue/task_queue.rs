@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use super::core::{Queue, ZERO_LIMIT};
-use crate::error::{ErrorKind, TaskError};
+use crate::error::ErrorKind;
 use crate::executor::{Executor, Job};
 use crate::pool::ConfigError;
 use crate::sync::{Arc, ThreadId};
@@ -300,14 +300,9 @@ impl TaskQueue {
     #[track_caller]
     pub fn when_below(&self, jobs: usize) -> Task<()> {
         if jobs == 0 {
-            return Task::settled(Err(TaskError::noted(
-                ErrorKind::Rejected,
-                "a queue never has fewer than 0 jobs: write `when_below(1)` for an empty line",
-                Some(crate::error::At {
-                    location: Location::caller(),
-                    task: None,
-                }),
-            )));
+            let what_to_do =
+                "a queue never has fewer than 0 jobs: write `when_below(1)` for an empty line";
+            return Task::rejected(Some(self.queue().pool()), Location::caller(), what_to_do);
         }
         self.queue().watch(Some(jobs), Location::caller())
     }

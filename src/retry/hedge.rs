@@ -5,7 +5,7 @@ use std::panic::Location;
 use super::Attempt;
 use crate::cancel::CancelToken;
 use crate::combine::any;
-use crate::error::{AggregateError, At, ErrorKind, TaskError};
+use crate::error::{AggregateError, At, TaskError};
 use crate::flat::Flat;
 use crate::pool::Pool;
 use crate::promise::deferred_in;
@@ -104,15 +104,9 @@ where
     R: IntoTask,
 {
     let location = Location::caller();
-    let at = At {
-        location,
-        task: None,
-    };
     if calls == 0 {
-        let note = "give `hedge` at least 1 call";
-        let error = TaskError::noted(ErrorKind::Rejected, note, Some(at));
         unhandled::drop_reporting(f);
-        return Task::settled(Err(error));
+        return Task::rejected(pool.as_ref(), location, "give `hedge` at least 1 call");
     }
     let token = CancelToken::new();
     let hedge = Arc::new(Hedge {

@@ -9,7 +9,7 @@ use std::panic::Location;
 use super::limited;
 use super::plan::Plan;
 use super::{Attempt, Retry};
-use crate::error::{At, ErrorKind, TaskError};
+use crate::error::TaskError;
 use crate::sync::Duration;
 use crate::task::{Given, IntoTask, Task, TaskBuilder};
 use crate::time::{sleep, time_of};
@@ -30,14 +30,9 @@ where
 {
     let location = Location::caller();
     if policy.attempts == 0 {
-        let at = At {
-            location,
-            task: None,
-        };
-        let note = "give `Retry::attempts` at least 1";
-        let error = TaskError::noted(ErrorKind::Rejected, note, Some(at));
         unhandled::drop_reporting(f);
-        return Task::settled(Err(error));
+        let what_to_do = "give `Retry::attempts` at least 1";
+        return Task::rejected(builder.own_pool(), location, what_to_do);
     }
     let pool = builder.own_pool().cloned();
     let end = policy.total.and_then(|total| {

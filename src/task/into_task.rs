@@ -1,9 +1,12 @@
 //! What a closure that may fail, or that starts more work, can return.
 
+use std::panic::Location;
+
 use crate::cell::step::Follow;
 use crate::cell::task_cell::{NoWork, Returned};
-use crate::cell::{task_cell::TaskCell, with};
-use crate::error::{At, BoxError, TaskError};
+use crate::cell::{TaskMeta, task_cell::TaskCell, with};
+use crate::error::{At, BoxError, ErrorKind, TaskError};
+use crate::pool::Pool;
 use crate::promise::Resolver;
 use crate::sync::Ordering;
 use crate::task::{SharedTask, Task};
@@ -257,10 +260,22 @@ impl<T: Send + 'static> Task<T> {
     /// A task that is settled from the start.
     #[track_caller]
     pub(crate) fn settled(outcome: Result<T, TaskError>) -> Task<T> {
-        Task::from_cell(TaskCell::<NoWork<T>, T>::settled(
-            crate::cell::TaskMeta::here(),
-            outcome,
-        ))
+        Task::from_cell(TaskCell::<NoWork<T>, T>::settled(TaskMeta::here(), outcome))
+    }
+
+    /// A task of `pool` that fails as `Rejected` from the start: its arguments were of no use.
+    pub(crate) fn rejected(
+        pool: Option<&Pool>,
+        location: &'static Location<'static>,
+        what_to_do: &'static str,
+    ) -> Task<T> {
+        let at = At {
+            location,
+            task: None,
+        };
+        let error = TaskError::noted(ErrorKind::Rejected, what_to_do, Some(at));
+        let meta = TaskMeta::new(location, pool.cloned());
+        Task::from_cell(TaskCell::<NoWork<T>, T>::settled(meta, Err(error)))
     }
 
     /// Returns a task that is settled with `value` from the start.

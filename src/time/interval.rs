@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use super::delay::sleep_until;
 use super::time_of;
-use crate::error::{At, BoxError, ErrorKind, TaskError};
+use crate::error::BoxError;
 use crate::pool::Pool;
 use crate::sync::{Arc, Duration, Instant, Mutex};
 use crate::task::{CancelOnDrop, Given, IntoTask, Task, TaskBuilder, TaskContext};
@@ -20,7 +20,8 @@ use crate::unhandled;
 /// period, [`Missed`] says when the next call comes. A failure or a panic ends the interval.
 /// [`time`](crate::time) says what holds for all timers.
 ///
-/// With a period of zero the interval fails as [`Rejected`](ErrorKind::Rejected) and calls nothing.
+/// With a period of zero the interval fails as [`Rejected`](crate::ErrorKind::Rejected) and calls
+/// nothing.
 ///
 /// # Examples
 ///
@@ -233,14 +234,9 @@ where
     let location = Location::caller();
     let missed = Arc::new(Mutex::new(Missed::default()));
     if period.is_zero() {
-        let at = At {
-            location,
-            task: None,
-        };
-        let note = "give `every` a period above zero";
-        let error = TaskError::noted(ErrorKind::Rejected, note, Some(at));
-        let task = Task::settled(Err(error)).cancel_on_drop();
         unhandled::drop_reporting(f);
+        let task = Task::rejected(pool.as_ref(), location, "give `every` a period above zero");
+        let task = task.cancel_on_drop();
         return Interval { task, missed };
     }
     let due = time_of(pool.as_ref()).deadline_after(period);

@@ -7,10 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{
-    Drops, Gate, LIMIT, Log, assert_still_dispatches, every_case, expected, one_thread, within,
+    Drops, Gate, LIMIT, Log, SECOND, assert_still_dispatches, every_case, expected, one_thread,
+    within,
 };
 use fast_async::{
-    ErrorKind, Executor, Inline, Job, LoopQueue, Pool, Shutdown, Status, Task, deferred, spawn,
+    ErrorKind, Executor, Inline, Job, LoopQueue, Pool, Retry, Semaphore, Shutdown, Status, Task,
+    TaskQueue, deferred, spawn,
 };
 
 fn pool(name: &str) -> Pool {
@@ -26,6 +28,30 @@ fn place() -> String {
 
 mod choice {
     use super::*;
+
+    // What is chained on it runs where it would have run, and a limit goes by the pool's clock.
+    // Contract: D3
+    #[test]
+    fn a_task_that_is_refused_for_its_arguments_belongs_to_its_pool() {
+        within(|| {
+            let own = pool("own");
+            let queue = TaskQueue::builder().pool(&own).build().unwrap();
+            let refused: [Task<()>; 5] = [
+                own.retry(Retry::attempts(0), |_| Ok(())),
+                own.hedge(SECOND, 0, |_| Ok(())),
+                queue.when_below(0),
+                Semaphore::with_pool(1, &own).acquire(2).then(drop),
+                own.every(Duration::ZERO, || ()).into_task(),
+            ];
+            for task in refused {
+                let place = task.handle(|outcome| {
+                    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Rejected);
+                    place()
+                });
+                assert_eq!(place.wait().unwrap(), "own");
+            }
+        });
+    }
 
     // Case: 60
     #[test]
