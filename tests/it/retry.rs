@@ -1023,12 +1023,17 @@ mod hedged {
     fn calls_that_block_run_beside_each_other() {
         within(|| {
             let pool = pool_of(4);
-            let (gate, told) = (Gate::new(), Log::new());
-            let (pass, log) = (gate.clone(), told.clone());
+            let (begun, gate, told) = (Gate::new(), Gate::new(), Log::new());
+            let (begin, pass, log) = (begun.clone(), gate.clone(), told.clone());
             let task = pool.hedge(Duration::from_millis(1), 2, move |call| {
-                if call.number() == 1 {
-                    pass.pass();
-                    log.push(call.is_cancelled());
+                match call.number() {
+                    1 => {
+                        begin.open();
+                        pass.pass();
+                        log.push(call.is_cancelled());
+                    }
+                    // One that is cancelled before it begins would not be called.
+                    _ => begin.pass(),
                 }
                 Ok(call.number())
             });
