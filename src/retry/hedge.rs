@@ -26,7 +26,7 @@ use crate::unhandled;
 /// # Errors
 ///
 /// If all calls fail, an [`AggregateError`] of their failures, in the order of the calls. With 0
-/// calls, an error of kind [`Rejected`](ErrorKind::Rejected).
+/// calls, an error of kind [`Rejected`](crate::ErrorKind::Rejected).
 ///
 /// # Examples
 ///
