@@ -1,5 +1,6 @@
-//! Random programs over the verbs that are made of tasks: time limits, combinators, retries, groups,
-//! queues and permits. A program is a list of bytes; what they mean depends on what is there.
+//! Random programs over the verbs that are made of tasks: time limits, combinators, retries,
+//! groups, queues and permits. A program is a list of bytes; what they mean depends on what is
+//! there.
 
 use crate::reference::{Line, Part, Reference};
 
