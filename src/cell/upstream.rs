@@ -27,6 +27,12 @@ pub(crate) trait Upstream: Withdraw {
         None
     }
 
+    /// The only thread that has lent the state with which this is called, and the key of that
+    /// state. A wait of that thread that lends the same state is no cycle.
+    fn lender(&self) -> Option<(ThreadId, usize)> {
+        None
+    }
+
     /// The thread that is likely to be the one to turn that loop, later: that has turned it before.
     fn expected_turner(&self) -> Option<ThreadId> {
         None

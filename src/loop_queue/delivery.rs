@@ -4,15 +4,18 @@
 //! its run only puts the closure in front of the thread that turns the loop, which calls it with
 //! the state right after the job.
 
-// Lock order: that of one delivery -> that of its cell; the graph of waits may be locked before it.
-// `Due` has a lock of its own. No user code runs or is dropped under any of them.
+// Lock order: that of one delivery -> that of its cell, or of the lenders; the graph of waits may
+// be locked before it. `Due` has a lock of its own. No user code runs or is dropped under any of
+// them.
 
 use std::collections::VecDeque;
 use std::panic::Location;
 
 use super::kept::WeakQueue;
+use super::lenders::Lenders;
 use super::queue::{Lender, LoopQueue, give_way};
 use crate::cancel::{CancelOutcome, Sweep, Withdraw};
+use crate::cell::deadlock::Turns;
 use crate::cell::pieces::Deferred;
 use crate::cell::state::Phase;
 use crate::cell::stopped::{driver_is_back, leave_running};
@@ -24,24 +27,21 @@ use crate::{dispatch, unhandled};
 
 /// Closures that are to be called with the state now.
 pub(super) struct Due<S: 'static> {
-    line: Mutex<Line<S>>,
+    /// In their order.
+    deliveries: Mutex<VecDeque<Arc<Delivery<S>>>>,
+    lenders: Lenders,
     queue: WeakQueue,
 }
 
-struct Line<S: 'static> {
-    /// In their order.
-    deliveries: VecDeque<Arc<Delivery<S>>>,
-    /// The threads that lend the state, once for each run inside another.
-    lenders: Vec<ThreadId>,
-}
-
 impl<S: 'static> Due<S> {
+    pub(super) fn lenders(&self) -> Lenders {
+        self.lenders.clone()
+    }
+
     pub(super) fn of(queue: &LoopQueue) -> Due<S> {
         Due {
-            line: Mutex::new(Line {
-                deliveries: VecDeque::new(),
-                lenders: Vec::new(),
-            }),
+            deliveries: Mutex::new(VecDeque::new()),
+            lenders: Lenders::new(),
             queue: queue.downgrade(),
         }
     }
@@ -49,18 +49,14 @@ impl<S: 'static> Due<S> {
     /// A job of the queue has run on this thread, which calls the closure right after this if it
     /// has the state. Otherwise the thread that has it is to wake up.
     fn add(&self, delivery: Arc<Delivery<S>>) {
-        let is_lent = {
-            let mut line = self.line.lock();
-            line.deliveries.push_back(delivery);
-            line.lenders.contains(&thread_id())
-        };
-        if !is_lent {
+        self.deliveries.lock().push_back(delivery);
+        if !self.lenders.has_this_thread() {
             self.queue.ring();
         }
     }
 
     fn next(&self) -> Option<Arc<Delivery<S>>> {
-        self.line.lock().deliveries.pop_front()
+        self.deliveries.lock().pop_front()
     }
 }
 
@@ -72,7 +68,7 @@ pub(super) struct Lending<'a, S: 'static> {
 
 impl<'a, S: 'static> Lending<'a, S> {
     pub(super) fn begin(due: &'a Due<S>, state: &'a mut S) -> Lending<'a, S> {
-        due.line.lock().lenders.push(thread_id());
+        due.lenders.add();
         Lending { due, state }
     }
 }
@@ -86,24 +82,24 @@ impl<S: 'static> Lender for Lending<'_, S> {
     }
 
     fn has_due(&self) -> bool {
-        !self.due.line.lock().deliveries.is_empty()
+        !self.due.deliveries.lock().is_empty()
+    }
+
+    fn turns(&self) -> Turns {
+        Turns::Lends(self.due.lenders.key())
     }
 }
 
 impl<S: 'static> Drop for Lending<'_, S> {
     fn drop(&mut self) {
-        let me = thread_id();
-        let lenders = &mut self.due.line.lock().lenders;
-        if let Some(place) = lenders.iter().rposition(|lender| *lender == me) {
-            lenders.swap_remove(place);
-        }
+        self.due.lenders.remove();
     }
 }
 
 impl<S: 'static> Drop for Due<S> {
     fn drop(&mut self) {
         // Their jobs were run by a thread that had no state to lend.
-        let left = std::mem::take(&mut self.line.get_mut().deliveries);
+        let left = std::mem::take(self.deliveries.get_mut());
         if left.is_empty() {
             return;
         }
@@ -134,6 +130,7 @@ enum Progress<S: 'static> {
 struct Delivery<S: 'static> {
     progress: Mutex<Progress<S>>,
     due: Weak<Due<S>>,
+    lenders: Lenders,
     executor: Arc<dyn Executor>,
     /// Weak: the cell holds this.
     cell: Weak<dyn AnyCell>,
@@ -249,6 +246,13 @@ impl<S: 'static> Upstream for Delivery<S> {
         }
     }
 
+    fn lender(&self) -> Option<(ThreadId, usize)> {
+        match *self.progress.lock() {
+            Progress::Waiting(_) => Some((self.lenders.only()?, self.lenders.key())),
+            _ => None,
+        }
+    }
+
     fn expected_turner(&self) -> Option<ThreadId> {
         match *self.progress.lock() {
             Progress::Waiting(_) => self.executor.expected_turner(),
@@ -260,7 +264,7 @@ impl<S: 'static> Upstream for Delivery<S> {
 /// Queues a closure. Its task waits for it from now on.
 pub(super) fn send<S: 'static>(
     executor: Arc<dyn Executor>,
-    due: Weak<Due<S>>,
+    (due, lenders): (Weak<Due<S>>, Lenders),
     cell: &Arc<dyn AnyCell>,
     location: &'static Location<'static>,
     call: Call<S>,
@@ -268,6 +272,7 @@ pub(super) fn send<S: 'static>(
     let delivery = Arc::new(Delivery {
         progress: Mutex::new(Progress::Waiting(call)),
         due,
+        lenders,
         executor: executor.clone(),
         cell: Arc::downgrade(cell),
         location,

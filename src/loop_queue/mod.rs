@@ -11,6 +11,7 @@
 
 mod delivery;
 mod kept;
+mod lenders;
 mod local;
 mod queue;
 mod state;

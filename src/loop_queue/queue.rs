@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use super::store;
 use super::turners::{TurnedBy, Turners};
+use crate::cell::deadlock::Turns;
 use crate::error::TaskError;
 use crate::executor::Job;
 use crate::limits::SWEEP_FROM;
@@ -72,6 +73,9 @@ pub(super) trait Lender {
     fn call_due(&mut self);
 
     fn has_due(&self) -> bool;
+
+    /// What a thread serves that waits in such a run.
+    fn turns(&self) -> Turns;
 }
 
 /// The lender of a queue without a state.
@@ -82,6 +86,10 @@ impl Lender for NoState {
 
     fn has_due(&self) -> bool {
         false
+    }
+
+    fn turns(&self) -> Turns {
+        Turns::Jobs
     }
 }
 
@@ -314,7 +322,7 @@ impl LoopQueue {
             if is_too_deep && (waiting > 0 || lender.has_due()) && task.may_wait_for_a_loop() {
                 return Err(task.cycle());
             }
-            let _entry = task.enter_turning()?;
+            let _entry = task.enter_turning(lender.turns())?;
             if !self.sleep(None, |arrivals| arrivals != seen) {
                 return Err(task.unmanned());
             }

@@ -27,8 +27,9 @@ use crate::{dispatch, guard, locals, trace, unhandled};
 /// which they arrived.
 ///
 /// A closure that is queued when the last handle is dropped is dropped, and its task fails as
-/// [`Rejected`](crate::ErrorKind::Rejected). A `wait` inside a run for a task that only this loop
-/// can settle fails as [`Cycle`](crate::ErrorKind::Cycle): the state is lent already.
+/// [`Rejected`](crate::ErrorKind::Rejected). Inside a run, a `wait` for a task that only this loop
+/// can settle fails as [`Cycle`](crate::ErrorKind::Cycle), and so does a run of a loop that does
+/// not lend this state: it is lent already.
 ///
 /// # Examples
 ///
@@ -348,7 +349,8 @@ where
         let _ = state.set_upstream(UpstreamRef { to, step_id });
     });
     let context = trace::capture();
-    let (executor, due) = (queue.0.queue.to_shared(), Arc::downgrade(&queue.0.due));
+    let executor = queue.0.queue.to_shared();
+    let due = (Arc::downgrade(&queue.0.due), queue.0.due.lenders());
     let (resolver, own) = (Resolver::<U>::new(outer.clone()), outer.clone());
     Sink::new(move |outcome| match prepare(outcome) {
         Ok(prepared) => {

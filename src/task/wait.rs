@@ -12,7 +12,7 @@ use super::launch::start_if_cold;
 use super::owed::Lookout;
 use super::patience::{Patience, stopped_clock};
 use super::{Task, help, owed, redeem, redeem_into};
-use crate::cell::deadlock::{WaitEntry, is_awaited_here};
+use crate::cell::deadlock::{Turns, WaitEntry, is_awaited_here};
 use crate::cell::slot::{Outcome, Slot};
 use crate::cell::state::Phase;
 use crate::cell::{self, AnyCell, with_state};
@@ -205,14 +205,15 @@ impl<T: Send + 'static> Task<T> {
     /// # Errors
     ///
     /// The task can only settle after the caller has returned.
-    pub(crate) fn enter_turning(&self) -> Result<Option<WaitEntry>, TaskError> {
+    pub(crate) fn enter_turning(&self, turns: Turns) -> Result<Option<WaitEntry>, TaskError> {
         let Some(cell) = self.cell() else {
             return Ok(None);
         };
-        if !is_awaited_here() {
+        // A closure of a run further out may be what has to return.
+        if !is_awaited_here() && !turning::is_relied_on() {
             return Ok(None);
         }
-        match WaitEntry::enter(cell, None, true) {
+        match WaitEntry::enter(cell, None, turns) {
             Some(entry) => Ok(Some(entry)),
             None => Err(cycle(&**cell)),
         }
@@ -389,7 +390,7 @@ pub(super) fn block_on(
         // A wait that ends by itself closes no cycle.
         let may_close = is_awaited_here() || listener.is_some();
         let entry = if deadline.is_none() && may_close {
-            let entry = WaitEntry::enter(cell, over, false);
+            let entry = WaitEntry::enter(cell, over, Turns::No);
             if entry.is_none() {
                 // It may have been sent to this thread's loop just now.
                 if listener.is_some() && run_owed() {

@@ -897,7 +897,7 @@ mod delivered {
     use super::*;
     use crate::support::{Drops, PATIENCE, expected};
     use fast_async::loop_queue::StateQueue;
-    use fast_async::{CancelOutcome, Status, TaskLocal};
+    use fast_async::{CancelOutcome, Status, TaskError, TaskLocal};
 
     #[derive(Default)]
     struct App {
@@ -1075,6 +1075,78 @@ mod delivered {
             });
             assert_eq!(queue.run_until(&mut app, task).unwrap(), 2);
             assert_eq!(app.errors, 1);
+        });
+    }
+
+    /// Runs a loop inside a run that lends the state, until a delivery to that state has come.
+    fn run_inside(run: fn(&StateQueue<App>, Task<u32>) -> Result<u32, TaskError>) -> ErrorKind {
+        let queue = StateQueue::<App>::new();
+        let own = queue.clone();
+        let task = Task::ready(1).deliver(&queue, move |_, _| {
+            let other = spawn(|| 2).deliver(&own, |_, n| n);
+            run(&own, other).unwrap_err().kind()
+        });
+        queue.run_until(&mut App::default(), task).unwrap()
+    }
+
+    // Contract: W3. Only the run that has lent the state can call it, when this one has returned.
+    #[test]
+    fn a_run_inside_that_does_not_lend_the_state_is_a_cycle_for_a_delivery() {
+        type Run = fn(&StateQueue<App>, Task<u32>) -> Result<u32, TaskError>;
+        let runs: [Run; 5] = [
+            |queue, task| queue.queue().run_until(task),
+            |_, task| LoopQueue::new().run_until(task),
+            |_, task| StateQueue::new().run_until(&mut 0, task),
+            |queue, task| {
+                let task = fast_async::all([task.then(|n| n + 1)]);
+                queue.queue().run_until(task).map(|values| values[0])
+            },
+            |queue, task| {
+                let plain = queue.queue().clone();
+                let inside = Task::ready(()).on(queue.queue());
+                let inside = inside.and_then(move |()| plain.run_until(task).map_err(Into::into));
+                queue.queue().run_until(inside)
+            },
+        ];
+        for (number, run) in runs.into_iter().enumerate() {
+            within(move || {
+                assert_eq!(run_inside(run), ErrorKind::Cycle, "{number}");
+                let on_a_worker = spawn(move || run_inside(run));
+                assert_eq!(on_a_worker.wait().unwrap(), ErrorKind::Cycle, "{number}");
+            });
+        }
+    }
+
+    // Contract: W3. A state that is lent later, by another thread, is no reason to fail.
+    #[test]
+    fn a_run_without_a_state_waits_for_one_that_another_thread_will_lend() {
+        within(|| {
+            for on_a_worker in [false, true] {
+                let (queue, pool) = (StateQueue::<u32>::new(), pool_of(1));
+                let task = Task::ready(7).deliver(&queue, |sum, n| *sum += n);
+                let plain = queue.queue().clone();
+                let taken_up = queue.clone();
+                let run = move || plain.run_until(task).unwrap();
+                let (own, ended) = (pool.clone(), mpsc::channel());
+                let (tell, ended) = ended;
+                let runner = thread::spawn(move || {
+                    match on_a_worker {
+                        true => own.spawn(run).wait().unwrap(),
+                        false => run(),
+                    }
+                    tell.send(()).unwrap();
+                });
+                until(|| taken_up.queue().pending() == 0);
+                let mut sum = 0;
+                queue.run_pending(&mut sum);
+                while ended.try_recv().is_err() {
+                    // It may have been taken up after the first run had looked.
+                    queue.run_pending(&mut sum);
+                    thread::yield_now();
+                }
+                runner.join().unwrap();
+                assert_eq!(sum, 7);
+            }
         });
     }
 

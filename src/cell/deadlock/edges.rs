@@ -1,6 +1,7 @@
 //! What one cell, or one combinator, waits for.
 
 use super::graph::{Graph, key};
+use super::turns::Turns;
 use crate::cell::state::State;
 use crate::cell::{AnyCell, Upstream, with_state};
 use crate::executor::Executor;
@@ -11,11 +12,11 @@ use crate::sync::{Arc, ThreadId};
 pub(super) enum Tail {
     /// The cell with this key, for another task.
     AnyCell(usize, u32),
-    /// A thread, for a task. `turns`: it runs a loop while it waits.
+    /// A thread, for a task.
     Thread {
         thread: ThreadId,
         rank: u32,
-        turns: bool,
+        turns: Turns,
     },
 }
 
@@ -34,9 +35,9 @@ impl Tail {
     fn is_at(self, cell: usize, driver: Option<Driver>) -> bool {
         match self {
             Tail::AnyCell(key, _) => key == cell,
-            Tail::Thread { thread, turns, .. } => {
-                driver.is_some_and(|driver| driver.thread == thread && !(driver.sent && turns))
-            }
+            Tail::Thread { thread, turns, .. } => driver.is_some_and(|driver| {
+                driver.thread == thread && !(driver.sent && turns.run_jobs())
+            }),
         }
     }
 }
@@ -104,16 +105,22 @@ impl Graph {
         let mut is_tail = false;
         for thread in &trail.left_running[from..] {
             is_tail |= tail.is_some_and(|tail| tail.is_thread(*thread));
-            let awaited = self.awaited_by(*thread, false).cloned();
+            let awaited = self.awaited_by(*thread, |_| false).cloned();
             above.extend(awaited.map(|awaited| awaited as Arc<dyn Upstream>));
         }
-        if let Some(Tail::Thread { thread, turns, .. }) = tail
-            && let Some(turner) = upstream.turner()
-        {
-            is_tail |= turner == thread && !turns;
-            let awaited = self.awaited_by(turner, true).cloned();
-            above.extend(awaited.map(|awaited| awaited as Arc<dyn Upstream>));
-        }
+        let Some(Tail::Thread { thread, turns, .. }) = tail else {
+            return is_tail;
+        };
+        let awaited = if let Some((lender, state)) = upstream.lender() {
+            is_tail |= lender == thread && !turns.lend(state);
+            self.awaited_by(lender, |turns| turns.lend(state))
+        } else if let Some(turner) = upstream.turner() {
+            is_tail |= turner == thread && !turns.run_jobs();
+            self.awaited_by(turner, Turns::run_jobs)
+        } else {
+            None
+        };
+        above.extend(awaited.map(|awaited| awaited.clone() as Arc<dyn Upstream>));
         is_tail
     }
 
@@ -151,7 +158,9 @@ impl Graph {
             // It is a user value, and this may be the last reference.
             trail.executors.push(executor);
         }
-        let awaited = driver.and_then(|driver| self.awaited_by(driver.thread, driver.sent));
+        let awaited = driver.and_then(|driver| {
+            self.awaited_by(driver.thread, |turns| driver.sent && turns.run_jobs())
+        });
         Edges {
             rank,
             is_tail: tail.is_some_and(|tail| tail.is_at(key(&**cell), driver)),

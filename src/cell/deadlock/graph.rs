@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::BuildHasherDefault;
 
+use super::turns::Turns;
 use crate::cell::rank::{self, UNRANKED};
 use crate::cell::{AnyCell, address};
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, ThreadId};
@@ -32,8 +33,7 @@ pub(super) struct Waiting {
     pub(super) cell: Arc<dyn AnyCell>,
     /// True when the wait is over though `cell` is not settled.
     pub(super) over: Option<Arc<AtomicBool>>,
-    /// The thread runs a loop while it waits: tasks that were sent there do not wait for it.
-    pub(super) turns: bool,
+    pub(super) turns: Turns,
 }
 
 /// The number of threads with entries of their own. Threads come and go, and the map must not grow.
@@ -87,11 +87,15 @@ impl Graph {
         *noted = rank.min(*noted);
     }
 
-    /// Returns what a blocked thread waits for. The task that it drives, or that was `sent` to its
-    /// loop, waits for that too.
-    pub(super) fn awaited_by(&self, thread: ThreadId, sent: bool) -> Option<&Arc<dyn AnyCell>> {
+    /// Returns what a blocked thread waits for. The task that it drives, or that was sent to its
+    /// loop, waits for that too, unless the thread `serves` it by what it does while it waits.
+    pub(super) fn awaited_by(
+        &self,
+        thread: ThreadId,
+        serves: impl FnOnce(Turns) -> bool,
+    ) -> Option<&Arc<dyn AnyCell>> {
         let waiting = self.waits.get(&thread)?;
-        if sent && waiting.turns {
+        if serves(waiting.turns) {
             return None;
         }
         // ORDERING: Acquire, to see what the thread that ended the wait did before.

@@ -4,10 +4,10 @@
 //! The graph has three kinds of edges. A task waits for its upstreams: the task it follows, the
 //! source of a branch, the inputs of a combinator. A task that is driven waits for its driver, the
 //! thread that runs its closure or one of its steps; for a wait, also the thread that runs the loop
-//! in whose queue its steps are. A `stopped` task also waits for the threads that a cancel left
-//! running, and a task for the next value of a topic for the thread that calls its subscribers. A
-//! thread that is blocked in a `wait` without a time limit waits for a task. A thread that is not
-//! blocked waits for nothing.
+//! in whose queue its steps are, and the one that has lent the state they are to be called with. A
+//! `stopped` task also waits for the threads that a cancel left running, and a task for the next
+//! value of a topic for the thread that calls its subscribers. A thread that is blocked in a `wait`
+//! without a time limit waits for a task. A thread that is not blocked waits for nothing.
 //!
 //! Only two events can close a cycle: a task follows another (`adopt`), and a thread that runs a
 //! task begins to wait. A new task has no dependents, and a thread that begins to drive a task, or
@@ -23,6 +23,7 @@ mod edges;
 mod graph;
 mod liveness;
 mod search;
+mod turns;
 
 use edges::Tail;
 pub(super) use edges::Trail;
@@ -30,6 +31,7 @@ pub(crate) use edges::driver;
 pub(crate) use graph::visited;
 pub(super) use graph::{Graph, lock};
 use graph::{Waiting, key};
+pub(crate) use turns::Turns;
 
 pub(crate) use super::rank::RunsForOthers;
 use super::rank::{self, UNRANKED};
@@ -48,7 +50,7 @@ pub(crate) fn is_in_a_cycle(cell: &Arc<dyn AnyCell>) -> bool {
 
 /// Returns the cell that a thread waits for which is blocked without a time limit.
 pub(crate) fn awaited_by(thread: ThreadId) -> Option<Arc<dyn AnyCell>> {
-    lock().awaited_by(thread, false).cloned()
+    lock().awaited_by(thread, |_| false).cloned()
 }
 
 impl Graph {
@@ -95,14 +97,11 @@ impl WaitEntry {
     /// Records that the calling thread, which runs a task, waits for `cell` without a time limit,
     /// until that is settled or `over` is true.
     ///
-    /// `turns`: the thread runs a loop while it waits, so tasks that were sent to its loops do not
-    /// wait for it.
-    ///
     /// `None`: `cell` can only settle after the calling thread has returned.
     pub(crate) fn enter(
         cell: &Arc<dyn AnyCell>,
         over: Option<&Arc<AtomicBool>>,
-        turns: bool,
+        turns: Turns,
     ) -> Option<WaitEntry> {
         let me = thread_id();
         let mut trail = Trail::default();
