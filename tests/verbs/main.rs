@@ -76,7 +76,7 @@ impl Run {
         let mut next: Vec<Reference> = Vec::new();
         for state in &self.states {
             for turns in [[0, 1], [1, 0]].iter().take(ops.len()) {
-                for order in [Order::QueueFirst, Order::ConsumerFirst] {
+                for order in [Order::Queue, Order::Consumer] {
                     let mut state = state.clone();
                     let ops = turns.iter().filter_map(|at| ops.get(*at));
                     ops.for_each(|op| state.perform(op, order));
@@ -145,7 +145,7 @@ fn check(raws: &[Raw]) -> Result<usize, String> {
         let Some(op) = program::read(raw, run.now(), None) else {
             continue;
         };
-        let beside = raws.next_if(|raw| raw[5] % 3 == 0 && op.may_meet_another());
+        let beside = raws.next_if(|raw| raw[5].is_multiple_of(3) && op.may_meet_another());
         let beside = beside.and_then(|raw| program::read(raw, run.now(), Some(&op)));
         let ops: Vec<Op> = [op].into_iter().chain(beside).collect();
         run.round(&ops)?;

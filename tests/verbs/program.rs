@@ -76,7 +76,7 @@ pub(crate) fn read(raw: &Raw, now: &Reference, busy: Option<&Op>) -> Option<Op> 
             (!members.is_empty()).then_some(Op::Combine(new, verb, members))?
         }
         20 if has_room && now.group_lines().count() < MOST_GROUPS => {
-            let limit = (raw[3] % 2 == 0).then(|| amount(raw[4]));
+            let limit = raw[3].is_multiple_of(2).then(|| amount(raw[4]));
             Op::Group(
                 new,
                 usize::from(raw[1] % 4),
@@ -92,7 +92,7 @@ pub(crate) fn read(raw: &Raw, now: &Reference, busy: Option<&Op>) -> Option<Op> 
             let last = parts.len().checked_sub(1)?;
             Op::Settle(
                 parts[last - usize::from(raw[1]) % parts.len()],
-                raw[2] % 3 != 0,
+                !raw[2].is_multiple_of(3),
             )
         }
         29 | 30 => Op::Cancel(pick(raw[1])?),

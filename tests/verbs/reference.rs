@@ -14,7 +14,7 @@ pub(crate) const PERMITS: usize = 2;
 pub(crate) const PLACES: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Out {
+pub(crate) enum Outcome {
     Value(u64),
     Failed(u64),
     Cancelled,
@@ -23,9 +23,9 @@ pub(crate) enum Out {
     Aggregate,
 }
 
-impl Out {
+impl Outcome {
     fn is_value(self) -> bool {
-        matches!(self, Out::Value(_))
+        matches!(self, Outcome::Value(_))
     }
 }
 
@@ -39,7 +39,7 @@ enum Kind {
     Timeout,
     Combine(Verb),
     /// Whether it keeps going, its first failure, and whether its time is over.
-    Group(bool, Option<Out>, bool),
+    Group(bool, Option<Outcome>, bool),
     Idle,
     Below(usize),
 }
@@ -48,7 +48,7 @@ enum Kind {
 struct Task {
     kind: Kind,
     handle: bool,
-    out: Option<Out>,
+    out: Option<Outcome>,
     /// The tasks that it waits for.
     inputs: Vec<Line>,
     /// The task that waits for it.
@@ -75,19 +75,19 @@ pub(crate) struct Reference {
     order: Order,
 }
 
-/// Whether the end of a job is told to those that wait for the queue before or after the task that
-/// waits for the job. Nothing promises the one or the other.
+/// Which is told first of the end of a job: those that wait for the queue, or the task that waits
+/// for the job. Nothing promises the one or the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    QueueFirst,
-    ConsumerFirst,
+    Queue,
+    Consumer,
 }
 
 /// What can be seen from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// The outcome of each task with a handle, without its value.
-    pub(crate) outcomes: Vec<(Line, Option<Out>)>,
+    pub(crate) outcomes: Vec<(Line, Option<Outcome>)>,
     pub(crate) parts: Vec<Part>,
     pub(crate) waiting: usize,
     pub(crate) running: usize,
@@ -123,7 +123,7 @@ impl Reference {
             running: BTreeSet::new(),
             permits: PERMITS,
             in_line: BTreeSet::new(),
-            order: Order::QueueFirst,
+            order: Order::Queue,
         }
     }
 
@@ -156,13 +156,13 @@ impl Reference {
         !self.timers.is_empty()
     }
 
-    pub(crate) fn out(&self, line: Line) -> Option<Out> {
+    pub(crate) fn out(&self, line: Line) -> Option<Outcome> {
         self.tasks[line].out
     }
 
     pub(crate) fn seen(&self) -> Seen {
-        let shown = |out: Out| match out {
-            Out::Value(_) => Out::Value(0),
+        let shown = |out: Outcome| match out {
+            Outcome::Value(_) => Outcome::Value(0),
             out => out,
         };
         Seen {
@@ -183,7 +183,7 @@ impl Reference {
         // So that equal states are equal.
         self.order = order;
         self.do_it(op);
-        self.order = Order::QueueFirst;
+        self.order = Order::Queue;
     }
 
     fn do_it(&mut self, op: &Op) {
@@ -199,7 +199,7 @@ impl Reference {
             Op::Acquire(_, permits) => {
                 let line = self.make(Kind::Acquire(permits), Vec::new());
                 match permits > PERMITS {
-                    true => self.settle(line, Out::Rejected),
+                    true => self.settle(line, Outcome::Rejected),
                     false => drop(self.in_line.insert(line)),
                 }
             }
@@ -235,7 +235,7 @@ impl Reference {
             Op::Below(_, jobs) => {
                 let line = self.make(Kind::Below(jobs), Vec::new());
                 if jobs == 0 {
-                    self.settle(line, Out::Rejected);
+                    self.settle(line, Outcome::Rejected);
                 }
             }
             Op::Settle(part, is_value) => self.settle_part(part, is_value),
@@ -246,7 +246,7 @@ impl Reference {
             Op::Resume => self.is_paused = false,
             Op::Clear => {
                 for (_, line) in std::mem::take(&mut self.waiting) {
-                    self.settle(line, Out::Cancelled);
+                    self.settle(line, Outcome::Cancelled);
                 }
             }
             Op::Advance(seconds) => return self.advance(seconds),
@@ -300,8 +300,8 @@ impl Reference {
         }
         task.is_open = false;
         let out = match is_value {
-            true => Out::Value(value(part)),
-            false => Out::Failed(value(part)),
+            true => Outcome::Value(value(part)),
+            false => Outcome::Failed(value(part)),
         };
         match task.kind {
             Kind::Retry(left, pause) if left > 0 && !is_value => match pause {
@@ -312,7 +312,7 @@ impl Reference {
         }
     }
 
-    fn settle(&mut self, line: Line, out: Out) {
+    fn settle(&mut self, line: Line, out: Outcome) {
         let task = &mut self.tasks[line];
         if task.out.is_some() {
             return;
@@ -331,7 +331,7 @@ impl Reference {
         {
             self.permits += permits;
         }
-        if self.order == Order::QueueFirst && matches!(self.tasks[line].kind, Kind::Job(_)) {
+        if self.order == Order::Queue && matches!(self.tasks[line].kind, Kind::Job(_)) {
             self.go_on();
         }
         if let Some(consumer) = consumer {
@@ -341,7 +341,7 @@ impl Reference {
 
     fn cancel(&mut self, line: Line) {
         if self.tasks[line].out.is_none() {
-            self.settle(line, Out::Cancelled);
+            self.settle(line, Outcome::Cancelled);
             self.cancel_inputs(line);
         }
     }
@@ -369,16 +369,16 @@ impl Reference {
             return;
         }
         let inputs = self.tasks[line].inputs.iter();
-        let outs: Option<Vec<Out>> = inputs.map(|input| self.tasks[*input].out).collect();
-        let or_no_value = |out: Out| match out {
-            Out::Value(value) => value,
+        let outs: Option<Vec<Outcome>> = inputs.map(|input| self.tasks[*input].out).collect();
+        let or_no_value = |out: Outcome| match out {
+            Outcome::Value(value) => value,
             _ => NO_VALUE,
         };
         let folded = || {
             let outs = outs.clone()?;
-            Some(Out::Value(fold(outs.into_iter().map(or_no_value))))
+            Some(Outcome::Value(fold(outs.into_iter().map(or_no_value))))
         };
-        let all = |is_so: fn(Out) -> bool| {
+        let all = |is_so: fn(Outcome) -> bool| {
             let outs = outs.as_ref();
             outs.is_some_and(|outs| outs.iter().copied().all(is_so))
         };
@@ -387,15 +387,15 @@ impl Reference {
             Kind::Combine(Verb::Race) => Some(out),
             Kind::Combine(Verb::Settled) => folded(),
             Kind::Combine(Verb::All) => match out.is_value() {
-                true => folded().filter(|_| all(Out::is_value)),
+                true => folded().filter(|_| all(Outcome::is_value)),
                 false => Some(out),
             },
             Kind::Combine(Verb::Any) => match out.is_value() {
                 true => Some(out),
-                false => all(|out| !out.is_value()).then_some(Out::Aggregate),
+                false => all(|out| !out.is_value()).then_some(Outcome::Aggregate),
             },
             Kind::Group(keeps_going, failure, _) => {
-                let is_failure = matches!(out, Out::Failed(_));
+                let is_failure = matches!(out, Outcome::Failed(_));
                 if is_failure && failure.is_none() {
                     *failure = Some(out);
                 }
@@ -420,8 +420,8 @@ impl Reference {
         let mut inputs = self.tasks[line].inputs.iter();
         if inputs.all(|input| self.tasks[*input].out.is_some()) {
             let out = match is_late {
-                true => Out::TimedOut,
-                false => failure.unwrap_or(Out::Value(0)),
+                true => Outcome::TimedOut,
+                false => failure.unwrap_or(Outcome::Value(0)),
             };
             self.settle(line, out);
         }
@@ -452,7 +452,7 @@ impl Reference {
                 _ => false,
             };
             if is_reached && self.tasks[line].out.is_none() {
-                self.settle(line, Out::Value(0));
+                self.settle(line, Outcome::Value(0));
                 // Something may have been waiting for that.
                 return self.go_on();
             }
@@ -473,7 +473,7 @@ impl Reference {
                     self.cancel_inputs(line);
                 }
                 _ => {
-                    self.settle(line, Out::TimedOut);
+                    self.settle(line, Outcome::TimedOut);
                     self.cancel_inputs(line);
                 }
             }

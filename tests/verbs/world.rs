@@ -17,7 +17,7 @@ use fast_async::{
 
 use crate::program::{Op, Verb};
 use crate::programs::LIMIT;
-use crate::reference::{Line, NO_VALUE, Out, PERMITS, PLACES, Part, Seen, fold, value};
+use crate::reference::{Line, NO_VALUE, Outcome, PERMITS, PLACES, Part, Seen, fold, value};
 
 /// The error of a part.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ impl World {
         let outcomes = tasks.iter().map(|(line, task)| {
             let out = task
                 .is_settled()
-                .then(|| task.error().as_ref().map_or(Out::Value(0), failure));
+                .then(|| task.error().as_ref().map_or(Outcome::Value(0), failure));
             (*line, out)
         });
         let parts = self.parts.lock().unwrap();
@@ -200,7 +200,7 @@ impl World {
     }
 
     /// The outcome of a group. `is_expected`: it is waited for.
-    pub(crate) fn ended(&self, line: Line, is_expected: bool) -> Option<Out> {
+    pub(crate) fn ended(&self, line: Line, is_expected: bool) -> Option<Outcome> {
         let groups = self.groups.lock().unwrap();
         let (_, ended) = groups.get(&line)?;
         let outcome = match is_expected {
@@ -215,15 +215,19 @@ impl World {
                 Err(TryRecvError::Disconnected) => panic!("a group ends without an outcome"),
             },
         };
-        outcome.map(|outcome| outcome.as_ref().map_or_else(failure, |()| Out::Value(0)))
+        outcome.map(|outcome| {
+            outcome
+                .as_ref()
+                .map_or_else(failure, |()| Outcome::Value(0))
+        })
     }
 
     /// The outcome of a task that has settled, with its value.
-    pub(crate) fn outcome(&self, line: Line) -> Out {
+    pub(crate) fn outcome(&self, line: Line) -> Outcome {
         let outcome = self.take(line).try_wait().expect("it has settled");
         outcome
             .as_ref()
-            .map_or_else(failure, |value| Out::Value(*value))
+            .map_or_else(failure, |value| Outcome::Value(*value))
     }
 }
 
@@ -243,16 +247,16 @@ fn combine(verb: Verb, members: Vec<Task<u64>>) -> Task<u64> {
     }
 }
 
-fn failure(error: &TaskError) -> Out {
+fn failure(error: &TaskError) -> Outcome {
     match error.kind() {
-        ErrorKind::Failed if error.is::<AggregateError>() => Out::Aggregate,
+        ErrorKind::Failed if error.is::<AggregateError>() => Outcome::Aggregate,
         ErrorKind::Failed => match error.downcast_ref::<Fault>() {
-            Some(fault) => Out::Failed(fault.0),
+            Some(fault) => Outcome::Failed(fault.0),
             None => panic!("no error of the program: {error:#}"),
         },
-        ErrorKind::Cancelled => Out::Cancelled,
-        ErrorKind::TimedOut => Out::TimedOut,
-        ErrorKind::Rejected => Out::Rejected,
+        ErrorKind::Cancelled => Outcome::Cancelled,
+        ErrorKind::TimedOut => Outcome::TimedOut,
+        ErrorKind::Rejected => Outcome::Rejected,
         _ => panic!("no failure of the program: {error:#}"),
     }
 }
