@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::{Drops, Gate, Latch, PATIENCE, virtual_pool, within};
-use fast_async::{ErrorKind, Resolver, Task, TaskQueue, all_settled, deferred};
+use crate::support::{Drops, Gate, Latch, PATIENCE, pool_of, until, virtual_pool, within};
+use fast_async::{ErrorKind, Resolver, Task, TaskQueue, all, all_settled, deferred};
 
 /// A chain of the queue whose head settles with the resolver.
 fn chain(queue: &TaskQueue) -> (Resolver<u32>, Task<u32>) {
@@ -44,6 +44,43 @@ fn a_job_that_returns_a_chain_of_its_own_queue_fails_as_a_cycle() {
         resolver.resolve(1).unwrap();
         assert_eq!(kind(job), ErrorKind::Cycle);
         queue.when_idle().wait().unwrap();
+    });
+}
+
+/// What a wide search for a cycle has passed is remembered, so that the next one is short. A chain
+/// that comes to a queue after that waits for more than it did then.
+// Contract: Q2, W3
+#[test]
+fn a_chain_that_comes_to_its_queue_after_a_wide_search_is_found() {
+    within(|| {
+        let (pool, queue) = (pool_of(3), TaskQueue::serial());
+        let (resolver, late) = chain(&queue);
+        let open: Vec<_> = (0..100).map(|_| deferred::<u32>()).collect();
+        let (resolvers, others): (Vec<_>, Vec<_>) = open.into_iter().unzip();
+        let gathered = all([late].into_iter().chain(others).collect::<Vec<_>>()).share();
+        // Searches the whole, and finds no cycle.
+        let own = gathered.clone();
+        let first = pool.spawn(move || own.wait().map(Vec::len));
+        until(|| pool.metrics().blocked == 1);
+        let (begun, go_on) = (Gate::new(), Gate::new());
+        let (begin, pass) = (begun.clone(), go_on.clone());
+        let job = queue.spawn(move || {
+            begin.open();
+            pass.pass();
+            gathered.wait().map(Vec::len).map_err(|error| error.kind())
+        });
+        begun.pass();
+        resolver.resolve(1).unwrap();
+        until(|| queue.pending() == 1);
+        go_on.open();
+        let ended = job.wait_timeout(PATIENCE);
+        let Ok(ended) = ended else { panic!("it hangs") };
+        assert_eq!(ended.unwrap(), Err(ErrorKind::Cycle));
+        // The others still get what they wait for.
+        for resolver in resolvers {
+            resolver.resolve(2).unwrap();
+        }
+        assert_eq!(first.wait().unwrap().unwrap(), 101);
     });
 }
 

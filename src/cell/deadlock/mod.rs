@@ -40,10 +40,18 @@ use super::{AnyCell, with_state};
 use crate::sync::{Arc, AtomicBool, ThreadId, thread_id};
 use crate::{dispatch, pool};
 
-/// Returns true if `cell` waits for itself.
+/// Returns true if `cell` waits for itself. If not, the ranks allow what it waits for, which may
+/// have been added without a search.
 pub(crate) fn is_in_a_cycle(cell: &Arc<dyn AnyCell>) -> bool {
     let mut trail = Trail::default();
-    let is_stuck = lock().is_stuck(None, cell, &mut trail);
+    let is_stuck = {
+        let mut graph = lock();
+        let is_stuck = graph.is_stuck(None, cell, &mut trail);
+        if !is_stuck {
+            graph.lower_to_rank_of(cell, &trail);
+        }
+        is_stuck
+    };
     drop(trail);
     is_stuck
 }

@@ -97,12 +97,32 @@ impl Graph {
             return;
         };
         for cell in &trail.cells {
-            let driver = with_state(&**cell, |state| {
-                state.rank = state.rank.min(rank);
-                driver(state)
-            });
-            if let Some(driver) = driver {
-                self.note_driver(driver, rank);
+            self.lower(&**cell, rank);
+        }
+        for thread in &trail.left_running {
+            self.note_driver(*thread, rank);
+        }
+    }
+
+    fn lower(&mut self, cell: &dyn AnyCell, rank: u32) {
+        let driver = with_state(cell, |state| {
+            state.rank = state.rank.min(rank);
+            driver(state)
+        });
+        if let Some(driver) = driver {
+            self.note_driver(driver, rank);
+        }
+    }
+
+    /// `cell` waits for all that `trail` has passed: none of it may keep a higher rank.
+    pub(super) fn lower_to_rank_of(&mut self, cell: &Arc<dyn AnyCell>, trail: &Trail) {
+        let rank = with_state(&**cell, |state| state.rank);
+        if rank == UNRANKED {
+            return;
+        }
+        for passed in trail.passed() {
+            if let Some(cell) = passed.clone().cell() {
+                self.lower(&*cell, rank);
             }
         }
         for thread in &trail.left_running {
