@@ -136,6 +136,11 @@ pub(crate) const MAX_NESTED_CALLS: u32 = 64;
 /// thread of a pool also at most `1 / STACK_SHARE` of what is left of its stack.
 pub(crate) const MAX_NESTED_BYTES: usize = 256 << 10;
 
+// topic/wait.rs
+
+/// How often a receiver without a value, or a publisher without room, yields before it sleeps.
+pub(crate) const TURNS_OF_OTHERS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 4 };
+
 // event/emitter.rs
 
 /// The time between two progresses that are told: a reader sees no more than twenty a second.

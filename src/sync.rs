@@ -38,6 +38,8 @@ mod real {
         std::hint::spin_loop();
     }
 
+    pub(crate) use std::thread::yield_now;
+
     /// Waits on `condvar` until `deadline`; true when the deadline has passed.
     pub(crate) fn wait_until<T>(
         condvar: &Condvar,

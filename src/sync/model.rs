@@ -22,6 +22,7 @@ pub(crate) use checker::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU
 /// The base of `thread.rs`. Not the checkers' own parking: `loom` loses a wake-up that arrives
 /// while the thread waits for a lock.
 pub(super) use checker::thread as system;
+pub(crate) use checker::thread::yield_now;
 
 /// True if nothing else refers to the value. `loom` does not know what the counts of an `Arc`
 /// order.

@@ -4,20 +4,17 @@
 // and no lock of a cell is taken.
 
 use std::collections::VecDeque;
-use std::task::Waker;
 
 use super::entry::{Home, Work, tune};
 use super::flush::{self, Flush};
 use super::left::{Callback, Left};
 use super::overflow::Overflow;
 use super::reader::{Reader, dismiss};
-use crate::cancel::{CancelOutcome, Sweep, Withdraw};
-use crate::cell::state::Phase;
-use crate::cell::{AnyCell, Upstream, UpstreamRef, with_state};
+use crate::cell::AnyCell;
 use crate::executor::Executor;
-use crate::promise::{Resolver, deferred};
+use crate::promise::Resolver;
 use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, ThreadId, Weak, thread_id};
-use crate::task::{Registration, Task};
+use crate::task::Registration;
 use crate::{room, unhandled};
 
 /// A value with its number.
@@ -25,7 +22,7 @@ pub(super) type Numbered<T> = (u64, Arc<T>);
 
 pub(super) struct Buffer<T> {
     pub(super) number: u64,
-    limit: usize,
+    pub(super) limit: usize,
     overflow: Overflow,
     home: Weak<dyn Home>,
     /// Where the callback runs; `None`: a receiver takes the values.
@@ -33,26 +30,26 @@ pub(super) struct Buffer<T> {
     /// How many values are in the queue, for publishers: a value goes in under the topic's lock
     /// alone, so what they read there is as many or too many. Written under the lock of `core`.
     // ORDERING: Relaxed. Who reads too many takes the lock and looks.
-    used: AtomicUsize,
+    pub(super) used: AtomicUsize,
     core: Mutex<Core<T>>,
 }
 
 pub(super) struct Core<T> {
-    queue: VecDeque<Numbered<T>>,
+    pub(super) queue: VecDeque<Numbered<T>>,
     lost: u64,
     /// No more values are added; values in the queue may still be taken.
-    is_ended: bool,
+    pub(super) is_ended: bool,
     /// The subscriber has left. Invariant: the queue is empty then, and no publisher waits for
     /// room.
-    has_left: bool,
+    pub(super) has_left: bool,
     /// The thread that took a value last; before that, the one that subscribed.
-    consumer: ThreadId,
+    pub(super) consumer: ThreadId,
     /// The callback runs, on the thread of the consumer.
     pub(super) is_running: bool,
     /// A receiver that waits for a value.
-    reader: Option<Reader>,
+    pub(super) reader: Option<Reader>,
     /// Publishers that wait for room.
-    rooms: Vec<Resolver<()>>,
+    pub(super) rooms: Vec<Resolver<()>>,
     /// `None` while it is being called, and for a receiver.
     pub(super) callback: Option<Callback<T>>,
     /// A round is scheduled or running. Invariant: true while the queue of a callback is not empty.
@@ -278,60 +275,6 @@ impl<T: Send + Sync + 'static> Buffer<T> {
         flushes.any(|(_, it)| Arc::as_ptr(it) == flush.as_ptr())
     }
 
-    /// Returns a task that settles when there may be room; `None`: there is.
-    pub(super) fn await_room(self: &Arc<Self>) -> Option<Task<()>> {
-        let (resolver, room) = deferred();
-        let mut core = self.lock();
-        if core.has_left || core.queue.len() < self.limit {
-            drop(core);
-            wake([resolver]);
-            return None;
-        }
-        core.rooms.push(resolver);
-        drop(core);
-        // A search for cycles finds the thread that makes room.
-        if let Some(cell) = room.cell() {
-            with_state(&**cell, |state| {
-                if state.phase() == Phase::Open {
-                    let (to, step_id) = (self.clone(), 0);
-                    let _ = state.set_upstream(UpstreamRef { to, step_id });
-                }
-            });
-        }
-        Some(room)
-    }
-
-    /// Returns a task that settles when there may be something to take; `None`: there is.
-    pub(super) fn await_value(&self) -> Option<Task<()>> {
-        let (resolver, value) = deferred();
-        let mut core = self.lock();
-        core.consumer = thread_id();
-        if !core.queue.is_empty() || core.is_ended || core.has_left {
-            drop(core);
-            wake([resolver]);
-            return None;
-        }
-        let before = core.reader.replace(Reader::Thread(resolver));
-        drop(core);
-        dismiss(before);
-        Some(value)
-    }
-
-    /// Has `waker` called when there may be something to take. False: there is.
-    pub(super) fn await_by(&self, waker: &Waker) -> bool {
-        // A clone is foreign code, so it is made without the lock.
-        let mut reader = Some(Reader::Future(waker.clone()));
-        let mut core = self.lock();
-        core.consumer = thread_id();
-        let is_to_wait = core.queue.is_empty() && !core.is_ended && !core.has_left;
-        if is_to_wait {
-            std::mem::swap(&mut core.reader, &mut reader);
-        }
-        drop(core);
-        dismiss(reader);
-        is_to_wait
-    }
-
     /// Everything was taken, and nothing more comes.
     #[cfg(feature = "stream")]
     pub(super) fn is_over(&self) -> bool {
@@ -427,22 +370,8 @@ impl<T: Send + Sync + 'static> Registration for Buffer<T> {
 }
 
 /// Settles the tasks of these. A resolver that is dropped would report its task as abandoned.
-fn wake(waiting: impl IntoIterator<Item = Resolver<()>>) {
+pub(super) fn wake(waiting: impl IntoIterator<Item = Resolver<()>>) {
     for resolver in waiting {
         let _ = resolver.resolve(());
-    }
-}
-
-/// For a publisher that waits for room, which is never cancelled.
-impl<T: Send + Sync + 'static> Withdraw for Buffer<T> {
-    fn withdraw(self: Arc<Self>, _step_id: u64, _: &mut Sweep) -> CancelOutcome {
-        CancelOutcome::Prevented
-    }
-}
-
-impl<T: Send + Sync + 'static> Upstream for Buffer<T> {
-    fn above(&self, found: &mut Vec<Arc<dyn Upstream>>) {
-        let round = self.lock().round.clone();
-        found.extend(round.map(|round| round as Arc<dyn Upstream>));
     }
 }

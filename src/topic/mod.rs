@@ -151,7 +151,8 @@
 //   round.rs     callbacks on executors   receiver.rs  Receiver
 //   next.rs      next, next_where         kept.rs      replay, hold
 //   overflow.rs  what a full buffer does  flush.rs, flushing.rs     flush
-//   reader.rs    what ends a receiver's wait          stream.rs    a receiver as a stream
+//   wait.rs      waits of receivers and publishers     reader.rs   what ends a receiver's wait
+//   stream.rs    a receiver as a stream
 //   left.rs      what the subscriber of a buffer leaves behind
 //   effect.rs    what follows a change
 //   watch.rs     Watch                    of_pool.rs   topics of a pool
@@ -184,6 +185,7 @@ mod source;
 mod stream;
 mod subjects;
 mod trie;
+mod wait;
 mod watch;
 
 pub(crate) use feed::Feed;

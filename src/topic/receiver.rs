@@ -178,6 +178,9 @@ impl<T: Send + Sync + 'static> Receiver<T> {
                 }
                 Taken::Nothing => {}
             }
+            if self.0.has_value_soon() {
+                continue;
+            }
             let Some(value) = self.0.await_value() else {
                 continue;
             };
