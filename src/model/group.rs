@@ -1,8 +1,14 @@
 //! A group that ends while its tasks start, end and fail (Contract: G1, G2).
 
+#[cfg(shuttle)]
+use super::open;
 use super::pool::pool;
-use super::{Counted, Counter, explore, go, open};
+use super::{Counted, Counter, explore, go};
+#[cfg(shuttle)]
+use crate::sync::Duration;
 use crate::{BoxError, ErrorKind, Task};
+#[cfg(shuttle)]
+use crate::{Pool, Shutdown};
 
 /// The call waits for the last closure, however late it looks.
 #[test]
@@ -46,7 +52,9 @@ fn a_cancel_meets_a_task_that_starts() {
     });
 }
 
-/// No task is left waiting for what never comes.
+/// No task of it is left waiting for what never comes, and the call with it. Not under `loom`: the
+/// global pool may have a part in it, whose threads outlive an execution.
+#[cfg(shuttle)]
 #[test]
 fn a_cancelled_group_overlooks_no_task() {
     explore(&["cancelled", "rejected"], || {
@@ -60,8 +68,11 @@ fn a_cancelled_group_overlooks_no_task() {
             canceller.join().unwrap();
         });
         assert!(ended.is_ok());
-        assert!(!resolver.is_wanted());
+        let _ = resolver.resolve(());
         let error = started.expect("the block has run").wait().unwrap_err();
+        let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
+        assert!(report.is_complete(), "{report:?}");
+        Pool::close_global();
         match error.kind() {
             ErrorKind::Rejected => "rejected",
             kind => {
