@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::room;
 
 /// Free places that a trie of any size may keep.
@@ -25,6 +27,8 @@ struct Node<V> {
     /// The token that leads here. Empty for the root.
     token: Box<str>,
     children: HashMap<Box<str>, usize>,
+    /// The child for `*`, which every subject goes to.
+    any: Option<usize>,
     /// Stored under the pattern that ends here.
     here: Stored<V>,
     /// Stored under the pattern that goes on with `>`.
@@ -37,13 +41,32 @@ impl<V> Node<V> {
             parent,
             token: token.into(),
             children: HashMap::new(),
+            any: None,
             here: BTreeMap::new(),
             rest: BTreeMap::new(),
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.children.is_empty() && self.here.is_empty() && self.rest.is_empty()
+        let has_children = !self.children.is_empty() || self.any.is_some();
+        !has_children && self.here.is_empty() && self.rest.is_empty()
+    }
+
+    /// The child for this token of a pattern.
+    fn child(&self, token: &str) -> Option<usize> {
+        match token {
+            "*" => self.any,
+            _ => self.children.get(token).copied(),
+        }
+    }
+
+    fn remove_child(&mut self, token: &str) {
+        if token == "*" {
+            self.any = None;
+        } else {
+            self.children.remove(token);
+            room::give_back(&mut self.children);
+        }
     }
 }
 
@@ -62,8 +85,8 @@ impl<V: Clone> Trie<V> {
                 self.nodes[place].rest.insert(number, value);
                 return;
             }
-            place = match self.nodes[place].children.get(token) {
-                Some(child) => *child,
+            place = match self.nodes[place].child(token) {
+                Some(child) => child,
                 None => self.add(place, token),
             };
         }
@@ -82,7 +105,10 @@ impl<V: Clone> Trie<V> {
                 self.nodes.len() - 1
             }
         };
-        self.nodes[parent].children.insert(token.into(), place);
+        match token {
+            "*" => self.nodes[parent].any = Some(place),
+            _ => drop(self.nodes[parent].children.insert(token.into(), place)),
+        }
         place
     }
 
@@ -95,7 +121,7 @@ impl<V: Clone> Trie<V> {
                 is_rest = true;
                 break;
             }
-            place = *self.nodes[place].children.get(token)?;
+            place = self.nodes[place].child(token)?;
         }
         let node = &mut self.nodes[place];
         let stored = if is_rest {
@@ -106,9 +132,7 @@ impl<V: Clone> Trie<V> {
         let removed = stored.remove(&number)?;
         while place != 0 && self.nodes[place].is_empty() {
             let node = std::mem::replace(&mut self.nodes[place], Node::new(0, ""));
-            let siblings = &mut self.nodes[node.parent].children;
-            siblings.remove(&node.token);
-            room::give_back(siblings);
+            self.nodes[node.parent].remove_child(&node.token);
             self.free.push(place);
             place = node.parent;
         }
@@ -134,7 +158,7 @@ impl<V: Clone> Trie<V> {
         }
         for node in &mut kept {
             node.parent = places[node.parent];
-            for child in node.children.values_mut() {
+            for child in node.children.values_mut().chain(&mut node.any) {
                 *child = places[*child];
             }
         }
@@ -144,15 +168,18 @@ impl<V: Clone> Trie<V> {
     /// Returns what is stored under the patterns that `subject` matches, in the order of the
     /// numbers.
     pub(super) fn find(&self, subject: &str) -> Vec<V> {
-        let mut found: Vec<(&u64, &V)> = Vec::new();
-        let mut places = vec![0];
+        // No allocation for the usual few.
+        let mut found: SmallVec<[(&u64, &V); 4]> = SmallVec::new();
+        let mut places: SmallVec<[usize; 8]> = smallvec![0];
         for token in subject.split('.') {
-            let mut next = Vec::new();
+            let mut next = SmallVec::new();
             for place in places {
                 let node = &self.nodes[place];
                 found.extend(&node.rest);
-                next.extend(node.children.get(token));
-                next.extend(node.children.get("*"));
+                if !node.children.is_empty() {
+                    next.extend(node.children.get(token).copied());
+                }
+                next.extend(node.any);
             }
             places = next;
         }
@@ -241,5 +268,23 @@ mod tests {
         }
         assert!(trie.nodes[0].is_empty(), "nothing is left");
         assert_eq!(trie.free.len(), places - 1);
+    }
+
+    #[test]
+    fn what_is_left_is_found_when_its_places_have_changed() {
+        let pattern = |n: usize| format!("x{n}.*.{}", ["*", "end", ">"][n % 3]);
+        let mut trie = Trie::new();
+        for n in 0..1_000 {
+            trie.insert(&pattern(n), n as u64, n);
+        }
+        let places = trie.nodes.len();
+        for n in 0..900 {
+            assert_eq!(trie.remove(&pattern(n), n as u64), Some(n));
+        }
+        assert!(trie.nodes.len() < places / 2, "places were given back");
+        for n in 0..1_000 {
+            let found = trie.find(&format!("x{n}.any.end"));
+            assert_eq!(found, Vec::from_iter((n >= 900).then_some(n)));
+        }
     }
 }
