@@ -82,11 +82,6 @@ impl Trail {
     pub(super) fn keep(&mut self, passed: Arc<dyn Upstream>) {
         self.others.push(passed);
     }
-
-    /// What was kept.
-    pub(super) fn passed(&self) -> &[Arc<dyn Upstream>] {
-        &self.others
-    }
 }
 
 /// The thread that drives a cell.

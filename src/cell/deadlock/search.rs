@@ -96,21 +96,27 @@ impl Graph {
         } else {
             return;
         };
-        for cell in &trail.cells {
-            self.lower(&**cell, rank);
+        self.lower(&trail.cells, trail, rank);
+    }
+
+    /// Gives these cells, and the threads that `trail` has passed, no higher rank than this.
+    fn lower(
+        &mut self,
+        cells: impl IntoIterator<Item: AsRef<dyn AnyCell>>,
+        trail: &Trail,
+        rank: u32,
+    ) {
+        for cell in cells {
+            let driver = with_state(cell.as_ref(), |state| {
+                state.rank = state.rank.min(rank);
+                driver(state)
+            });
+            if let Some(driver) = driver {
+                self.note_driver(driver, rank);
+            }
         }
         for thread in &trail.left_running {
             self.note_driver(*thread, rank);
-        }
-    }
-
-    fn lower(&mut self, cell: &dyn AnyCell, rank: u32) {
-        let driver = with_state(cell, |state| {
-            state.rank = state.rank.min(rank);
-            driver(state)
-        });
-        if let Some(driver) = driver {
-            self.note_driver(driver, rank);
         }
     }
 
@@ -120,13 +126,11 @@ impl Graph {
         if rank == UNRANKED {
             return;
         }
-        for passed in trail.passed() {
-            if let Some(cell) = passed.clone().cell() {
-                self.lower(&*cell, rank);
-            }
-        }
-        for thread in &trail.left_running {
-            self.note_driver(*thread, rank);
-        }
+        let passed = trail.others.iter();
+        self.lower(
+            passed.filter_map(|passed| passed.clone().cell()),
+            trail,
+            rank,
+        );
     }
 }
