@@ -81,11 +81,9 @@ impl<T: Send + Sync + 'static> Hub<T> {
             };
             drop(state);
             chaos_point();
-            if full.has_room_soon() {
-                unhandled::drop_reporting(full);
-                continue;
-            }
-            if let Some(room) = full.await_room() {
+            if !full.has_room_soon()
+                && let Some(room) = full.await_room()
+            {
                 // Parked: this thread may hold what the subscriber needs. A wait that could not end
                 // fails, and the value goes beyond the limit.
                 waits = room.wait_parked().is_ok();

@@ -176,9 +176,7 @@ impl<V: Clone> Trie<V> {
             for place in places {
                 let node = &self.nodes[place];
                 found.extend(&node.rest);
-                if !node.children.is_empty() {
-                    next.extend(node.children.get(token).copied());
-                }
+                next.extend(node.children.get(token).copied());
                 next.extend(node.any);
             }
             places = next;
