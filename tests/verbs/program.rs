@@ -54,10 +54,7 @@ pub(crate) fn read(raw: &Raw, now: &Reference, busy: Option<&Op>) -> Option<Op> 
     let new = now.lines();
     let taken = |line: Line| busy.is_some_and(|op| op.touches(line));
     let handles: Vec<Line> = now.handles().filter(|line| !taken(*line)).collect();
-    let pick = |byte: u8| -> Option<Line> {
-        let last = handles.len().checked_sub(1)?;
-        Some(handles[last - usize::from(byte) % handles.len()])
-    };
+    let pick = |byte: u8| pick(&handles, byte);
     let amount = |byte: u8| u64::from(byte % 4) + 1;
     let is_alone = busy.is_none();
     let has_room = new < MOST_LINES && is_alone;
@@ -89,11 +86,7 @@ pub(crate) fn read(raw: &Raw, now: &Reference, busy: Option<&Op>) -> Option<Op> 
         22 if has_room => Op::Below(new, usize::from(raw[1] % 4)),
         23..=28 => {
             let parts: Vec<Part> = now.open_parts().filter(|part| !taken(part.0)).collect();
-            let last = parts.len().checked_sub(1)?;
-            Op::Settle(
-                parts[last - usize::from(raw[1]) % parts.len()],
-                !raw[2].is_multiple_of(3),
-            )
+            Op::Settle(self::pick(&parts, raw[1])?, !raw[2].is_multiple_of(3))
         }
         29 | 30 => Op::Cancel(pick(raw[1])?),
         31 => Op::Detach(pick(raw[1])?),
@@ -104,6 +97,12 @@ pub(crate) fn read(raw: &Raw, now: &Reference, busy: Option<&Op>) -> Option<Op> 
         34 | 35 if is_alone => Op::Advance(amount(raw[1])),
         _ => return None,
     })
+}
+
+/// One of them; 0 is the last.
+fn pick<T: Copy>(from: &[T], byte: u8) -> Option<T> {
+    let last = from.len().checked_sub(1)?;
+    Some(from[last - usize::from(byte) % from.len()])
 }
 
 impl Op {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fast_async::error::AggregateError;
 use fast_async::group::Group;
+use fast_async::retry::Attempt;
 use fast_async::{
     Clock, ErrorKind, Pool, Resolver, Retry, Semaphore, Task, TaskError, TaskQueue, all,
     all_settled, any, deferred, race,
@@ -101,7 +102,7 @@ impl World {
                 if pause > 0 {
                     policy = policy.backoff([Duration::from_secs(pause)]);
                 }
-                let call = move |attempt: &_| world.part((line, number(attempt)));
+                let call = move |attempt: &Attempt| world.part((line, attempt.number()));
                 self.put(line, self.pool.retry(policy, call));
             }
             Op::Timeout(line, inner, limit) => {
@@ -229,10 +230,6 @@ impl World {
             .as_ref()
             .map_or_else(failure, |value| Outcome::Value(*value))
     }
-}
-
-fn number(attempt: &fast_async::retry::Attempt) -> u32 {
-    attempt.number()
 }
 
 fn combine(verb: Verb, members: Vec<Task<u64>>) -> Task<u64> {
