@@ -1,14 +1,10 @@
 //! A group that ends while its tasks start, end and fail (Contract: G1, G2).
 
-#[cfg(shuttle)]
-use super::open;
 use super::pool::pool;
 use super::{Counted, Counter, explore, go};
 #[cfg(shuttle)]
-use crate::sync::Duration;
+use super::{open, pool::close};
 use crate::{BoxError, ErrorKind, Task};
-#[cfg(shuttle)]
-use crate::{Pool, Shutdown};
 
 /// The call waits for the last closure, however late it looks.
 #[test]
@@ -70,9 +66,7 @@ fn a_cancelled_group_overlooks_no_task() {
         assert!(ended.is_ok());
         let _ = resolver.resolve(());
         let error = started.expect("the block has run").wait().unwrap_err();
-        let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
-        assert!(report.is_complete(), "{report:?}");
-        Pool::close_global();
+        close(&pool);
         match error.kind() {
             ErrorKind::Rejected => "rejected",
             kind => {

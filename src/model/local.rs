@@ -98,9 +98,7 @@ fn a_reader_meets_an_element_that_is_sent_to_its_loop() {
         assert_eq!(results.next().unwrap().unwrap(), 1);
         assert!(results.next().is_none());
         drop(results);
-        let report = pool.shutdown(crate::Shutdown::Drain, crate::sync::Duration::MAX);
-        assert!(report.is_complete());
-        Pool::close_global();
+        super::pool::close(&pool);
         "done"
     });
 }

@@ -11,6 +11,14 @@ pub(super) fn pool(core: usize, max: usize) -> Pool {
     builder.build().expect("neither is 0")
 }
 
+/// Ends a pool, and the global one, where what it has rejected continues.
+#[cfg(shuttle)]
+pub(super) fn close(pool: &Pool) {
+    let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
+    assert!(report.is_complete(), "{report:?}");
+    Pool::close_global();
+}
+
 #[test]
 fn a_push_wakes_a_worker_that_is_about_to_sleep() {
     explore(&["done"], || {

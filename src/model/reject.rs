@@ -2,6 +2,7 @@
 //! cancel them (Contract: D8, P4, Q4, W1).
 
 use super::gate::Gate;
+use super::pool::close;
 use super::{Counted, Counter, explore, go, open};
 use crate::sync::Duration;
 use crate::{CancelOutcome, ErrorKind, Pool, Shutdown, TaskQueue};
@@ -40,9 +41,7 @@ fn what_a_discarded_job_causes_waits_for_a_later_one() {
         let _ = pool.shutdown(Shutdown::Discard, Duration::ZERO);
         gate.open();
         let outcome = first.wait().unwrap();
-        let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
-        assert!(report.is_complete(), "{report:?}");
-        Pool::close_global();
+        close(&pool);
         assert_eq!(outcome, Err(ErrorKind::Cancelled));
         "discarded"
     });
@@ -62,9 +61,7 @@ fn a_rejected_closure_is_dropped_before_its_task_has_stopped() {
         assert_eq!(dropped.get(), 1);
         release.resolve(()).unwrap();
         let _ = closer.join().unwrap();
-        let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
-        assert!(report.is_complete(), "{report:?}");
-        Pool::close_global();
+        close(&pool);
         "done"
     });
 }
@@ -92,9 +89,7 @@ fn a_clear_meets_a_cancel() {
         assert!(job.wait().unwrap_err().is_cancelled());
         assert_eq!((dropped.get(), told.get(), queue.pending()), (1, 1, 0));
         drop(queue);
-        let report = pool.shutdown(Shutdown::Drain, Duration::MAX);
-        assert!(report.is_complete(), "{report:?}");
-        Pool::close_global();
+        close(&pool);
         match (outcome, count) {
             (CancelOutcome::TooLate, 1) => "cleared",
             (CancelOutcome::Prevented, 0) => "cancelled",
